@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+# thole: build, tests, installation. `make help` lists the targets.
+
+BUILD   ?= build
+CC      ?= gcc
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+# ---- what is built how -------------------------------------------------------------------------
+# Three flavours, each with objects of its own: release (static), DYNAMIC=1 (shared libraries), SAN=address,undefined.
+ifdef SAN
+FLAVOUR  := san
+SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+OPT      := -O1 -g
+else ifdef DYNAMIC
+FLAVOUR  := dynamic
+OPT      := -O2 -g
+else
+FLAVOUR  := release
+OPT      := -O2 -g
+LINK     := -static
+endif
+
+OUT := $(if $(filter release,$(FLAVOUR)),$(BUILD),$(BUILD)/$(FLAVOUR))
+OBJ := $(BUILD)/obj/$(FLAVOUR)
+
+VERSION := $(shell cat VERSION)
+COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wno-unused-parameter \
+	-Wno-format-truncation -Wno-unknown-warning-option $(if $(NO_WERROR),,-Werror)
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)
+CFLAGS   += -std=gnu17 $(OPT) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),$(HARDEN))
+LDFLAGS  += $(LINK) $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now
+
+LIBS_COMMON := -lprotobuf-nanopb -ljson-c
+LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap
+
+COMMON_SRC := $(wildcard common/*.c)
+CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)
+SHIM_SRC   := $(wildcard shim/*.c shim/*/*.c)
+UNIT_SRC   := $(wildcard tests/unit/*_test.c)
+PROBE_SRC  := $(wildcard tests/live/probes/*.c)
+
+GEN    := $(BUILD)/proto/control.pb.h
+objs    = $(patsubst %.c,$(OBJ)/%.o,$(1))
+COMMON_OBJ := $(call objs,$(COMMON_SRC)) $(OBJ)/proto/control.pb.o
+CLIENT_OBJ := $(call objs,$(CLIENT_SRC))
+SHIM_OBJ   := $(call objs,$(SHIM_SRC))
+
+.PHONY: all
+all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
+
+$(OUT)/thole: $(CLIENT_OBJ) $(COMMON_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_COMMON)
+
+$(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_SHIM)
+
+$(OUT)/thole-oci: $(OUT)/thole
+	ln -sf thole $@
+
+$(GEN) $(BUILD)/proto/control.pb.c: proto/control.proto proto/control.options
+	@mkdir -p $(BUILD)/proto
+	nanopb_generator.py -q -I proto -D $(BUILD)/proto control.proto
+
+$(OBJ)/proto/control.pb.o: $(BUILD)/proto/control.pb.c $(GEN)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -I$(BUILD)/proto $(CFLAGS) -c -o $@ $<
+
+$(OBJ)/%.o: %.c $(GEN) | $(BUILD)/version.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -DTHOLE_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+# The commit is in one small header, rewritten only when it changes.
+$(BUILD)/version.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define THOLE_COMMIT "$(COMMIT)"' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+.PHONY: FORCE
+FORCE:
+
+-include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ))
+
+# ---- packages ----------------------------------------------------------------------------------
+# The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is.
+PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
+	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
+	cppcheck debootstrap iproute2 util-linux procps python3-protobuf
+.PHONY: deps
+deps: ## install the packages that building and testing need (root; nothing to do when they are there)
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "installing: $$missing"; apt-get update -q && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; fi
+
+# ---- installation ------------------------------------------------------------------------------
+.PHONY: install uninstall clean help
+install: all ## install below $(DESTDIR)$(PREFIX): bin/thole, bin/thole-oci, libexec/thole/thole-shim
+	install -D -m 0755 $(OUT)/thole $(DESTDIR)$(PREFIX)/bin/thole
+	ln -sf thole $(DESTDIR)$(PREFIX)/bin/thole-oci
+	install -D -m 0755 $(OUT)/thole-shim $(DESTDIR)$(PREFIX)/libexec/thole/thole-shim
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/thole $(DESTDIR)$(PREFIX)/bin/thole-oci $(DESTDIR)$(PREFIX)/libexec/thole/thole-shim
+	-rmdir $(DESTDIR)$(PREFIX)/libexec/thole
+
+clean: ## remove build/ (but not what was downloaded: build/criu, build/debian-root)
+	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/version*
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

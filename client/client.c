@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every command of the client is given: how it was called and where the state is. */
+#include "client/client.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "common/statedir.h"
+
+int client_open_root(const struct client *cl, bool make, int *ret_fd, struct err *err)
+{
+	return statedir_open_root(cl->root_path, make, ret_fd, err);
+}
+
+int client_open_container(const struct client *cl, const char *id, int *ret_root_fd, int *ret_dir_fd, struct err *err)
+{
+	cleanup_fd int root_fd = -1;
+
+	if (statedir_check_id(id, err) < 0)
+		return -1;
+	if (client_open_root(cl, false, &root_fd, err) < 0)
+		return err->code == ERR_NOT_FOUND ?
+			       err_set(err, ERR_NOT_FOUND, "container '%s' does not exist", id) :
+			       -1;
+	if (statedir_open(root_fd, id, ret_dir_fd, err) < 0)
+		return -1;
+	if (ret_root_fd)
+		*ret_root_fd = take_fd(&root_fd);
+	return 0;
+}
+
+/* The directory above all containers' data directories, perhaps relative to the current directory. */
+static char *data_root(void)
+{
+	const char *named = getenv("THOLE_LOG_DIR"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+	if (named && named[0])
+		return xstrdup(named);
+	if (geteuid() == 0)
+		return xstrdup(STATEDIR_LOG_ROOT);
+	if (state && state[0] == '/')
+		return path_join(state, "thole");
+	if (home && home[0] == '/')
+		return path_join(home, ".local/state/thole");
+	return NULL;
+}
+
+int client_data_dir(const char *id, char **ret_path, struct err *err)
+{
+	cleanup_free char *root = data_root();
+	cleanup_free char *below = NULL, *joined = NULL;
+	char cwd[4096];
+
+	if (!root)
+		return err_set(err, ERR_USAGE, "HOME is not set: say with THOLE_LOG_DIR where logs are");
+	if (root[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+		return err_sys(err, "cannot find the current directory");
+	below = path_join(root, id);
+	joined = root[0] == '/' ? xstrdup(below) : path_join(cwd, below);
+	*ret_path = path_clean(joined);
+	return 0;
+}
+
+/* thole-oci prints the bare text: managers quote a runtime's stderr behind a name of their own. */
+static void print_line(const struct client *cl, const char *text)
+{
+	char line[ERR_TEXT_MAX + 32];
+	int n = snprintf(line, sizeof(line), "%s%s%s\n", cl->oci ? "" : cl->program, cl->oci ? "" : ": ", text);
+
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1) < 0)
+		return; /* nowhere left to say it */
+}
+
+static void say(const struct client *cl, enum log_level level, const char *text)
+{
+	bool to_file = cl->global.log != NULL;
+	bool json = cl->global.log_format && !strcmp(cl->global.log_format, "json");
+
+	if (to_file || json)
+		log_line(level, "%s", text);
+	if (to_file || !json)
+		print_line(cl, text);
+}
+
+void client_report(const struct client *cl, const struct err *err)
+{
+	struct err copy = *err;
+
+	err_clean(&copy);
+	say(cl, LOG_LEVEL_ERROR, copy.text);
+}
+
+void client_remark(const struct client *cl, const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	say(cl, LOG_LEVEL_WARN, text);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every command of the client is given: how it was called and where the state is. */
+#ifndef THOLE_CLIENT_CLIENT_H
+#define THOLE_CLIENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+/* Newest version of the OCI runtime specification that thole knows. */
+#define CLIENT_OCI_VERSION "1.3.0"
+
+struct global_options {
+	const char *root;
+	const char *log;
+	const char *log_format; /* "text", "json" or NULL */
+	const char *cgroup_manager;
+	const char *rootless;
+	bool debug;
+	bool version;
+};
+
+struct client {
+	const char *program; /* "thole" or "thole-oci" */
+	bool oci; /* called as thole-oci: runc's habits and exit statuses */
+	struct global_options global;
+	char *root_path; /* absolute */
+	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
+	bool stdin_open; /* descriptor 0 was open when the program started */
+};
+
+/* Open the directory of all state directories. `make`: create it when missing, else ERR_NOT_FOUND. */
+int client_open_root(const struct client *cl, bool make, int *ret_fd, struct err *err);
+
+/* Check `id` and open its state directory. ERR_NOT_FOUND "container 'ID' does not exist" also when not even the root is there.
+ * ret_root_fd may be NULL. */
+int client_open_container(const struct client *cl, const char *id, int *ret_root_fd, int *ret_dir_fd, struct err *err);
+
+/* Where log and quick-run bundle of `id` are: $THOLE_LOG_DIR/ID, else /var/lib/thole/ID, rootless $XDG_STATE_HOME/thole/ID. Absolute;
+ * caller frees. */
+int client_data_dir(const char *id, char **ret_path, struct err *err);
+
+/* Say what went wrong, once: one line on stderr; with --log also in that file; with --log-format json and no --log the line on stderr
+ * is JSON. */
+void client_report(const struct client *cl, const struct err *err);
+
+/* A remark that is no failure: "thole: TEXT" on stderr and in the log file. */
+void client_remark(const struct client *cl, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

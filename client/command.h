@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands, and the help that is made from it. */
+#ifndef THOLE_CLIENT_COMMAND_H
+#define THOLE_CLIENT_COMMAND_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "client/client.h"
+#include "client/options.h"
+
+enum command_needs {
+	NEEDS_ID = 1 << 0, /* the first operand is a container's id: checked before the command runs */
+	NEEDS_STDIO_RULES = 1 << 1, /* its exit status is the container's; failures of ours are 125, 126, 127 */
+	NEEDS_EARLY_STOP = 1 << 2, /* the first operand ends the options: what follows may be a command line */
+};
+
+/* What a command is called with. */
+struct invocation {
+	const void *options; /* the command's own struct, filled by its option table */
+	int n;
+	char **operands;
+};
+
+struct command {
+	const char *name;
+	/* Returns the exit status (0 or more), or -1 with err filled. NULL: known by name, not there yet. */
+	int (*run)(const struct client *cl, const struct invocation *inv, struct err *err);
+	const struct option_row *options; /* NULL: none */
+	size_t options_size; /* of the struct that they fill */
+	const char *operands; /* for help: "ID [SIGNAL]" */
+	int min_operands, max_operands; /* max -1: any number */
+	const char *summary;
+	unsigned int needs; /* NEEDS_* */
+};
+
+extern const struct option_row global_option_rows[];
+
+/* NULL when there is none of that name. */
+const struct command *command_find(const char *name);
+
+/* Help of one command, and of the whole program. */
+void command_help(const struct client *cl, const struct command *cmd, FILE *out);
+void command_help_all(const struct client *cl, FILE *out);
+
+/* The exit status for a failure of `cmd` (NULL: before one was known). */
+int command_failure_status(const struct client *cl, const struct command *cmd, const struct err *err);
+
+/* One per file in client/commands/. */
+int cmd_attach(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_create(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_help(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_run(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_spec(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_start(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_state(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_version(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *err);
+
+/* The structs that the option tables fill. */
+struct attach_options {
+	bool no_stdin;
+	const char *detach_keys;
+	const char *sig_proxy; /* "true", "false" or NULL */
+};
+
+struct delete_options {
+	bool force;
+};
+
+struct kill_options {
+	bool all;
+};
+
+struct list_options {
+	const char *format;
+	bool quiet;
+};
+
+struct logs_options {
+	bool follow;
+	bool timestamps;
+	const char *tail;
+	const char *since;
+};
+
+struct spec_options {
+	const char *bundle;
+};
+
+#endif

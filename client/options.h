@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Command line options: one parser, driven by tables that help and completion read too. */
+#ifndef THOLE_CLIENT_OPTIONS_H
+#define THOLE_CLIENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+enum opt_kind {
+	OPT_FLAG, /* bool, becomes true; "--flag=false" and "--flag=true" are understood too */
+	OPT_STRING, /* const char *, points into argv */
+	OPT_CHOICE, /* const char *; argname lists the words that are allowed: "text|json" */
+	OPT_UINT, /* struct opt_uint, a strict decimal number */
+	OPT_LIST, /* struct opt_list, may be repeated */
+	OPT_REFUSED_FLAG, /* known, but not done by this version: refused by name */
+	OPT_REFUSED, /* the same, of one that takes an argument */
+};
+
+struct opt_uint {
+	bool set;
+	uint64_t v;
+};
+
+struct opt_list {
+	size_t n;
+	const char **v; /* the array is owned, the strings point into argv */
+};
+
+/* One option. Tables end with a row whose name is NULL. */
+struct option_row {
+	const char *name; /* long form, without the dashes */
+	char letter; /* short form, or 0 */
+	enum opt_kind kind;
+	const char *argname; /* shown by help; NULL for flags */
+	const char *help; /* NULL: not shown */
+	size_t offset; /* of the value in the struct that options_parse fills */
+};
+
+struct parsed {
+	bool help; /* --help or -h was there: nothing else has been judged after it */
+	int n_operands;
+	char **operands; /* owned array of n_operands pointers into argv, and a NULL */
+};
+
+/* Parse argv (without the command's own name) by `rows` into the struct at `values`, which the caller has zeroed.
+ * "--opt=value", "--opt value", "-o value", "-ovalue" and clusters of flags ("-it") are understood; "--" ends options;
+ * `stop_early`: the first operand ends them too. A later value replaces an earlier one. ERR_USAGE names the option.
+ * On success the caller releases ret with parsed_release() and the lists with options_release(); on failure only the latter. */
+int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early, struct parsed *ret,
+		  struct err *err);
+
+void parsed_release(struct parsed *p);
+
+/* Free the lists in `values`. */
+void options_release(const struct option_row *rows, void *values);
+
+#endif

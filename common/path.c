@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths as text, and directories made step by step. */
+#include "common/path.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+
+/* EEXIST says that something is there, be it a file or a symlink to nowhere. */
+static int make_one(const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) == 0)
+		return 0;
+	if (errno != EEXIST || stat(path, &st) < 0)
+		return -1;
+	if (S_ISDIR(st.st_mode))
+		return 0;
+	errno = ENOTDIR;
+	return -1;
+}
+
+int path_mkdir_all(const char *path, mode_t mode, struct err *err)
+{
+	cleanup_free char *copy = path_clean(path);
+
+	/* The usual case is that only the last one is missing, or none. */
+	if (make_one(copy, mode) == 0)
+		return 0;
+	for (char *p = copy + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (make_one(copy, mode) < 0)
+			return err_sys(err, "cannot make directory '%s'", copy);
+		*p = '/';
+	}
+	if (make_one(copy, mode) < 0)
+		return err_sys(err, "cannot make directory '%s'", copy);
+	return 0;
+}
+
+char *path_clean(const char *path)
+{
+	char *out = xmalloc(strlen(path) + 2);
+	size_t n = 0;
+
+	while (*path) {
+		size_t len;
+
+		path += strspn(path, "/");
+		len = strcspn(path, "/");
+		if (len == 2 && !memcmp(path, "..", 2)) {
+			while (n > 0 && out[--n] != '/')
+				;
+		} else if (len > 0 && !(len == 1 && *path == '.')) {
+			out[n++] = '/';
+			memcpy(out + n, path, len);
+			n += len;
+		}
+		path += len;
+	}
+	if (n == 0)
+		out[n++] = '/';
+	out[n] = '\0';
+	return out;
+}
+
+char *path_join(const char *dir, const char *name)
+{
+	if (name[0] == '/')
+		return xstrdup(name);
+	return xasprintf("%s%s%s", dir, dir[0] && dir[strlen(dir) - 1] == '/' ? "" : "/", name);
+}
+
+bool path_is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (!strcmp(dir, "/"))
+		return path[0] == '/';
+	return !strncmp(path, dir, n) && (path[n] == '\0' || path[n] == '/');
+}

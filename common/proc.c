@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts about processes, from /proc and pidfds. */
+#include "common/proc.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "common/fd.h"
+
+#ifndef PID_FS_MAGIC
+#define PID_FS_MAGIC 0x50494446 /* linux/magic.h, kernel 6.9 */
+#endif
+
+/* linux/pidfd.h of kernel 6.15; Debian 12's headers are older. */
+struct pidfd_info_v2 {
+	uint64_t mask;
+	uint64_t cgroupid;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+#define PIDFD_GET_INFO_V2 _IOWR(0xFF, 11, struct pidfd_info_v2)
+#define PIDFD_INFO_EXIT_BIT (1ull << 3)
+
+/* Numbers of the fields of /proc/PID/stat, as in proc(5). */
+enum { STAT_STATE = 3, STAT_PPID = 4, STAT_NUM_THREADS = 20, STAT_START_TIME = 22, STAT_EXIT_CODE = 52, STAT_FIELDS };
+
+/* By hand and not by sscanf(3): `list` does this for each container. The name in parentheses may
+ * contain anything, also ") R 1". */
+static bool parse_stat(char *text, struct proc_stat *ret)
+{
+	unsigned long long value[STAT_FIELDS] = { 0 };
+	char *p = strrchr(text, ')');
+	int field;
+
+	if (!p || p[1] != ' ' || !p[2] || p[3] != ' ')
+		return false;
+	ret->state = p[2];
+	p += 3;
+	for (field = STAT_PPID; field < STAT_FIELDS && *p == ' '; field++) {
+		char *end;
+
+		value[field] = strtoull(p + 1, &end, 10); /* negative ones come out right by the casts below */
+		if (end == p + 1)
+			return false;
+		p = end;
+	}
+	if (field <= STAT_START_TIME)
+		return false;
+	ret->ppid = (pid_t)value[STAT_PPID];
+	ret->num_threads = (int)value[STAT_NUM_THREADS];
+	ret->start_time = value[STAT_START_TIME];
+	ret->exit_status = (int)value[STAT_EXIT_CODE];
+	return true;
+}
+
+int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err)
+{
+	char path[40], text[2048];
+	cleanup_fd int fd = -1;
+	struct proc_stat st;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ESRCH))
+		return err_set(err, ERR_NOT_FOUND, "no process %d", (int)pid);
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", path);
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0 && errno == ESRCH)
+		return err_set(err, ERR_NOT_FOUND, "no process %d", (int)pid);
+	if (n < 0)
+		return err_sys(err, "cannot read '%s'", path);
+	text[n] = '\0';
+	if (!parse_stat(text, &st))
+		return err_set(err, ERR_INTERNAL, "'%s' does not parse", path);
+	*ret = st;
+	return 0;
+}
+
+int proc_boot_id(char ret[PROC_BOOT_ID_SIZE], struct err *err)
+{
+	cleanup_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	char text[64];
+	ssize_t n;
+
+	if (fd < 0)
+		return err_sys(err, "cannot open the boot id");
+	n = fd_read_full(fd, text, sizeof(text), err);
+	if (n < 0)
+		return -1;
+	if (n < PROC_BOOT_ID_SIZE - 1)
+		return err_set(err, ERR_INTERNAL, "the boot id is too short");
+	memcpy(ret, text, PROC_BOOT_ID_SIZE - 1);
+	ret[PROC_BOOT_ID_SIZE - 1] = '\0';
+	return 0;
+}
+
+int proc_pidfd_open(pid_t pid, uint64_t start_time, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct proc_stat st;
+
+	/* ESRCH: free. EINVAL, and ENOENT from 6.15: a thread's number by now, or just being reaped. */
+	if (fd < 0 && (errno == ESRCH || errno == EINVAL || errno == ENOENT))
+		return err_set(err, ERR_NOT_FOUND, "no process %d", (int)pid);
+	if (fd < 0)
+		return err_sys(err, "cannot open a pidfd of process %d", (int)pid);
+	/* Read after the open: what /proc says now is about the process that the pidfd holds, unless it has ended. */
+	if (start_time) {
+		if (proc_stat(pid, &st, err) < 0)
+			return -1;
+		if (st.start_time != start_time)
+			return err_set(err, ERR_NOT_FOUND, "process %d is another one by now", (int)pid);
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+uint64_t proc_pidfd_inode(int pidfd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstatfs(pidfd, &fs) < 0 || fs.f_type != PID_FS_MAGIC || fstat(pidfd, &st) < 0)
+		return 0;
+	return st.st_ino;
+}
+
+int proc_pidfd_kill(int pidfd, int sig, struct err *err)
+{
+	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) == 0)
+		return 0;
+	if (errno == ESRCH)
+		return err_set(err, ERR_STATE, "the process has already ended");
+	return err_sys(err, "cannot send signal %d", sig);
+}
+
+int proc_pidfd_exit_status(int pidfd, int *ret_wait_status, struct err *err)
+{
+	struct pidfd_info_v2 info = { .mask = PIDFD_INFO_EXIT_BIT };
+	int r = ioctl(pidfd, PIDFD_GET_INFO_V2, &info);
+
+	if (r < 0 && errno == EBADF)
+		return err_sys(err, "cannot ask for the exit status");
+	if (r < 0)
+		return err_set(err, ERR_UNSUPPORTED, "this kernel does not tell the exit status of a pidfd");
+	if (!(info.mask & PIDFD_INFO_EXIT_BIT))
+		return err_set(err, ERR_STATE, "the exit status is not known yet");
+	*ret_wait_status = info.exit_code;
+	return 0;
+}
+
+/* Names that the C library does not give back for their numbers. */
+static const struct {
+	const char *name;
+	int sig;
+} signal_aliases[] = {
+	{ "IOT", SIGABRT },
+	{ "CLD", SIGCHLD },
+	{ "IO", SIGIO },
+};
+
+/* "RTMIN", "RTMIN+3", "RTMAX-1". */
+static int realtime_number(const char *name)
+{
+	int base = strncasecmp(name, "RTMIN", 5) ? SIGRTMAX : SIGRTMIN;
+	char *end;
+	long n;
+
+	name += 5;
+	if (!name[0])
+		return base;
+	if (name[0] != '+' && name[0] != '-')
+		return -1;
+	n = strtol(name, &end, 10);
+	if (*end || end == name || n < SIGRTMIN - base || n > SIGRTMAX - base)
+		return -1;
+	return base + (int)n;
+}
+
+int proc_signal_number(const char *name)
+{
+	if (name[0] >= '0' && name[0] <= '9') {
+		char *end;
+		unsigned long n = strtoul(name, &end, 10);
+
+		return *end || n < 1 || n > (unsigned long)SIGRTMAX ? -1 : (int)n;
+	}
+	if (!strncasecmp(name, "SIG", 3))
+		name += 3;
+	if (!strncasecmp(name, "RTMIN", 5) || !strncasecmp(name, "RTMAX", 5))
+		return realtime_number(name);
+	for (size_t i = 0; i < ARRAY_SIZE(signal_aliases); i++)
+		if (!strcasecmp(name, signal_aliases[i].name))
+			return signal_aliases[i].sig;
+	for (int sig = 1; sig < SIGRTMIN; sig++) {
+		const char *s = sigabbrev_np(sig);
+
+		if (s && !strcasecmp(s, name))
+			return sig;
+	}
+	return -1;
+}
+
+const char *proc_signal_name(int sig)
+{
+	const char *s = sig > 0 && sig < SIGRTMIN ? sigabbrev_np(sig) : NULL;
+
+	return s ? s : "?";
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts about processes, from /proc and pidfds. A pid alone is never trusted: it comes with its start time. */
+#ifndef THOLE_COMMON_PROC_H
+#define THOLE_COMMON_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+struct proc_stat {
+	char state; /* R S D Z T ... (proc(5), field 3) */
+	pid_t ppid;
+	int num_threads;     /* field 20; more than 1 in state Z: only the first thread has ended */
+	uint64_t start_time; /* field 22, clock ticks since boot */
+	int exit_status;     /* field 52, wait status of a zombie; 0 unless permitted by ptrace rules */
+};
+
+/* Read /proc/PID/stat. ERR_NOT_FOUND when there is no such process. */
+int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err);
+
+/* The boot id, 36 characters and NUL. */
+#define PROC_BOOT_ID_SIZE 37
+int proc_boot_id(char ret[PROC_BOOT_ID_SIZE], struct err *err);
+
+/* pidfd_open(2), verified: the process behind it has this start time (0: any). ERR_NOT_FOUND when not. */
+int proc_pidfd_open(pid_t pid, uint64_t start_time, int *ret_fd, struct err *err);
+
+/* Inode of a pidfd: unique for a boot from kernel 6.9 (pidfs); before, all share one and 0 is returned. */
+uint64_t proc_pidfd_inode(int pidfd);
+
+/* pidfd_send_signal(2). ESRCH comes as ERR_STATE. */
+int proc_pidfd_kill(int pidfd, int sig, struct err *err);
+
+/* Wait status of an ended process that is not our child: PIDFD_GET_INFO with PIDFD_INFO_EXIT (kernel 6.15), valid
+ * once the pidfd says POLLHUP. ERR_UNSUPPORTED before 6.15. */
+int proc_pidfd_exit_status(int pidfd, int *ret_wait_status, struct err *err);
+
+/* Is there anything of the process that still runs? False for a zombie, true when only its first thread has ended. */
+static inline bool proc_stat_alive(const struct proc_stat *st)
+{
+	return (st->state != 'Z' && st->state != 'X') || st->num_threads > 1;
+}
+
+/* Signal number of "KILL", "SIGKILL", "9", "RTMIN+3", any case; -1 when it is none. 0 is refused. */
+int proc_signal_number(const char *name);
+
+/* "KILL", ...; "?" when it has no name of its own (real-time signals). Static storage. */
+const char *proc_signal_name(int sig);
+
+#endif

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state directory: where a container's record, lock and sockets are, and what the kernel says of it now. */
+#include "common/statedir.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "common/fd.h"
+#include "common/path.h"
+#include "common/proc.h"
+
+static const char status_magic[8] = { 'T', 'H', 'O', 'L', 'E', 0, 'S', 'T' };
+
+static const char *const status_names[] = {
+	[STATUS_NONE] = "unknown",    [STATUS_CREATING] = "creating", [STATUS_CREATED] = "created",
+	[STATUS_RUNNING] = "running", [STATUS_PAUSED] = "paused",     [STATUS_STOPPED] = "stopped",
+};
+
+const char *container_status_name(enum container_status s)
+{
+	return (size_t)s < ARRAY_SIZE(status_names) ? status_names[s] : status_names[STATUS_NONE];
+}
+
+int statedir_check_id(const char *id, struct err *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-";
+	size_t n = strlen(id);
+
+	if (n == 0)
+		return err_set(err, ERR_USAGE, "container id cannot be empty");
+	if (n > STATEDIR_ID_MAX)
+		return err_set(err, ERR_USAGE, "container id is longer than %d bytes", STATEDIR_ID_MAX);
+	if (strspn(id, allowed) != n)
+		return err_set(err, ERR_USAGE, "invalid container id '%s': only letters, digits and _+.- are allowed",
+			       id);
+	if (id[0] == '-')
+		return err_set(err, ERR_USAGE, "invalid container id '%s': it starts with '-'", id);
+	if (!strcmp(id, ".") || !strcmp(id, ".."))
+		return err_set(err, ERR_USAGE, "invalid container id '%s': it is a directory's name", id);
+	return 0;
+}
+
+int statedir_root_path(const char *option, char **ret_path, struct err *err)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (option && option[0]) {
+		char cwd[4096];
+
+		if (option[0] == '/') {
+			*ret_path = path_clean(option);
+			return 0;
+		}
+		if (!getcwd(cwd, sizeof(cwd)))
+			return err_sys(err, "cannot find the current directory");
+		cleanup_free char *joined = path_join(cwd, option);
+		*ret_path = path_clean(joined);
+		return 0;
+	}
+	if (geteuid() == 0) {
+		*ret_path = xstrdup(STATEDIR_DEFAULT_ROOT);
+		return 0;
+	}
+	if (!runtime || runtime[0] != '/')
+		return err_set(err, ERR_USAGE, "XDG_RUNTIME_DIR is not set: say with --root where the state is");
+	*ret_path = path_join(runtime, "thole");
+	return 0;
+}
+
+/* A directory that is ours alone: whoever can write to it can replace the sockets and records in it. */
+static int check_directory(int fd, const char *what, mode_t forbidden, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "cannot look at '%s'", what);
+	if (!S_ISDIR(st.st_mode))
+		return err_sysno(err, ENOTDIR, "cannot use '%s'", what);
+	if (st.st_uid != geteuid())
+		return err_set(err, ERR_PERMISSION, "state directory '%s' belongs to uid %u, not to uid %u", what,
+			       st.st_uid, geteuid());
+	if (st.st_mode & forbidden)
+		return err_set(err, ERR_PERMISSION, "state directory '%s' has mode %04o: open to others", what,
+			       st.st_mode & 07777);
+	return 0;
+}
+
+int statedir_open_root(const char *path, bool make, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && make) {
+		cleanup_free char *parent = path_join(path, "..");
+
+		if (path_mkdir_all(parent, 0755, err) < 0)
+			return -1;
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, "cannot make state directory '%s'", path);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "state directory '%s' does not exist", path);
+	if (fd < 0)
+		return err_sys(err, "cannot open state directory '%s'", path);
+	if (check_directory(fd, path, 022, err) < 0)
+		return -1;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int statedir_open(int root_fd, const char *id, int *ret_dir_fd, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	/* An id with a slash would lead out of the root. */
+	if (statedir_check_id(id, err) < 0)
+		return -1;
+	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "container '%s' does not exist", id);
+	if (fd < 0)
+		return err_sys(err, "cannot open the state directory of container '%s'", id);
+	if (check_directory(fd, id, 077, err) < 0)
+		return -1;
+	*ret_dir_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Finds torn and damaged blocks. Not against an attacker, who could write the checksum as well:
+ * the directory is ours alone. */
+static uint32_t checksum(const struct status_record *rec)
+{
+	struct status_record copy = *rec;
+	uint64_t h = 0xcbf29ce484222325ull, w;
+
+	copy.checksum = 0;
+	for (size_t i = 0; i < sizeof(copy); i += sizeof(w)) {
+		memcpy(&w, (const char *)&copy + i, sizeof(w));
+		h = (h ^ w) * 0x100000001b3ull;
+		h ^= h >> 32;
+	}
+	return (uint32_t)(h ^ (h >> 32));
+}
+
+/* One look at the file. Returns 1 for a record in order, 0 (err filled) for one that may just be
+ * half written, -1 for one that waiting does not mend. */
+static int read_once(int fd, struct status_record *rec, struct err *err)
+{
+	ssize_t n = pread(fd, rec, sizeof(*rec), 0);
+
+	if (n < 0)
+		return err_sys(err, "cannot read the status record");
+	if (n != (ssize_t)sizeof(*rec))
+		return err_set(err, ERR_CONFIG, "the status record has %zd bytes instead of %zu", n, sizeof(*rec));
+	if (memcmp(rec->magic, status_magic, sizeof(rec->magic)) != 0)
+		return err_set(err, ERR_CONFIG, "the status record is not one of thole's");
+	if (rec->version != STATUS_RECORD_VERSION)
+		return err_set(err, ERR_CONFIG, "the status record has version %u, this program knows %d", rec->version,
+			       STATUS_RECORD_VERSION);
+	if (rec->checksum == checksum(rec))
+		return 1;
+	err_set(err, ERR_CONFIG, "the status record is damaged: its checksum is wrong");
+	return 0;
+}
+
+/* A writer that is interrupted in the middle of its copy needs the processor back, and perhaps a
+ * time slice for that. */
+#define READ_TRIES 2000
+#define READ_TRIES_AT_ONCE 4
+
+static int read_record(int fd, struct status_record *ret_rec, struct err *err)
+{
+	struct status_record rec;
+	struct err last;
+	int r = 0;
+
+	/* Neither ext4 nor tmpfs keeps a read apart from a write: a block may be seen half new. */
+	for (int i = 0; r == 0 && i < READ_TRIES; i++) {
+		if (i >= READ_TRIES_AT_ONCE)
+			sched_yield();
+		r = read_once(fd, &rec, &last);
+	}
+	if (r <= 0) {
+		*err = last;
+		return -1;
+	}
+	rec.id[sizeof(rec.id) - 1] = '\0';
+	rec.boot_id[sizeof(rec.boot_id) - 1] = '\0';
+	rec.freezer[sizeof(rec.freezer) - 1] = '\0';
+	rec.bundle[sizeof(rec.bundle) - 1] = '\0';
+	rec.rootfs[sizeof(rec.rootfs) - 1] = '\0';
+	*ret_rec = rec;
+	return 0;
+}
+
+int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *err)
+{
+	cleanup_fd int fd = openat(dir_fd, STATEDIR_STATUS, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "there is no status record");
+	if (fd < 0)
+		return err_sys(err, "cannot open the status record");
+	return read_record(fd, ret_rec, err);
+}
+
+int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, struct err *err)
+{
+	char path[STATEDIR_ID_MAX + sizeof("/" STATEDIR_STATUS)];
+	cleanup_fd int fd = -1;
+
+	if (statedir_check_id(id, err) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/" STATEDIR_STATUS, id);
+	fd = openat(root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return err_set(err, ERR_NOT_FOUND, "container '%s' does not exist", id);
+	if (fd < 0)
+		return err_sys(err, "cannot open the status record of container '%s'", id);
+	if (read_record(fd, ret_rec, err) < 0)
+		return err_add(err, "container '%s'", id);
+	return 0;
+}
+
+int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err)
+{
+	cleanup_fd int fd = -1;
+	ssize_t n;
+
+	memcpy(rec->magic, status_magic, sizeof(rec->magic));
+	rec->version = STATUS_RECORD_VERSION;
+	rec->checksum = checksum(rec);
+	fd = openat(dir_fd, STATEDIR_STATUS, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	/* The first one appears whole: a reader would take an empty file for a damaged one. */
+	if (fd < 0 && errno == ENOENT)
+		return fd_replace_file_at(dir_fd, STATEDIR_STATUS, rec, sizeof(*rec), 0600, err);
+	if (fd < 0)
+		return err_sys(err, "cannot open the status record");
+	do
+		n = pwrite(fd, rec, sizeof(*rec), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "cannot write the status record");
+	if (n != (ssize_t)sizeof(*rec))
+		return err_sysno(err, ENOSPC, "cannot write the status record");
+	return 0;
+}
+
+static bool init_alive_booted(const struct status_record *rec, const char *boot_id)
+{
+	struct proc_stat st;
+	struct err err;
+
+	if (rec->init_pid <= 0 || rec->exit_recorded || strcmp(boot_id, rec->boot_id) != 0)
+		return false;
+	if (proc_stat(rec->init_pid, &st, &err) < 0)
+		return false;
+	return st.start_time == rec->init_start_time && proc_stat_alive(&st);
+}
+
+bool statedir_init_alive(const struct status_record *rec)
+{
+	char boot_id[PROC_BOOT_ID_SIZE];
+	struct err err;
+
+	return proc_boot_id(boot_id, &err) == 0 && init_alive_booted(rec, boot_id);
+}
+
+/* What a frozen group's file says, by the name that says it. */
+static const struct {
+	const char *name, *frozen;
+} freezer_files[] = {
+	{ "freezer.state", "FROZEN" },   /* v1 */
+	{ "cgroup.events", "frozen 1" }, /* v2 */
+};
+
+static bool is_frozen(const char *dir)
+{
+	/* Which one is there is guessed, so that the usual case is one open(2); the guess may be wrong. */
+	size_t first = strstr(dir, "/freezer") ? 0 : 1;
+
+	for (size_t i = 0; dir[0] && i < ARRAY_SIZE(freezer_files); i++) {
+		size_t row = (first + i) % ARRAY_SIZE(freezer_files);
+		char path[sizeof(((struct status_record *)NULL)->freezer) + 32], text[256];
+		cleanup_fd int fd = -1;
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "%s/%s", dir, freezer_files[row].name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		n = read(fd, text, sizeof(text) - 1);
+		text[n > 0 ? n : 0] = '\0';
+		return strstr(text, freezer_files[row].frozen) != NULL;
+	}
+	return false;
+}
+
+enum container_status statedir_refresh_booted(const struct status_record *rec, const char *boot_id)
+{
+	enum container_status s = (enum container_status)rec->status;
+
+	switch (s) {
+	case STATUS_NONE:
+	case STATUS_CREATING:
+	case STATUS_STOPPED:
+		return s;
+	case STATUS_CREATED:
+	case STATUS_RUNNING:
+	case STATUS_PAUSED:
+		break;
+	}
+	if (!init_alive_booted(rec, boot_id))
+		return STATUS_STOPPED;
+	if (is_frozen(rec->freezer))
+		return STATUS_PAUSED;
+	return s == STATUS_PAUSED ? STATUS_RUNNING : s;
+}
+
+enum container_status statedir_refresh(const struct status_record *rec)
+{
+	char boot_id[PROC_BOOT_ID_SIZE];
+	struct err err;
+
+	/* Without /proc nothing is known to live. */
+	if (proc_boot_id(boot_id, &err) < 0)
+		boot_id[0] = '\0';
+	return statedir_refresh_booted(rec, boot_id);
+}
+
+int statedir_open_lock(int dir_fd, bool make, int *ret_fd, struct err *err)
+{
+	int fd = openat(dir_fd, STATEDIR_LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC | (make ? O_CREAT : 0), 0600);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "there is no lock file");
+	if (fd < 0)
+		return err_sys(err, "cannot open the lock file");
+	*ret_fd = fd;
+	return 0;
+}
+
+static struct flock lock_byte(enum statedir_lock which, short type)
+{
+	return (struct flock) { .l_type = type, .l_whence = SEEK_SET, .l_start = which, .l_len = 1 };
+}
+
+int statedir_lock(int dir_fd, int lock_fd, enum statedir_lock which, bool wait, struct err *err)
+{
+	struct flock fl = lock_byte(which, F_WRLCK);
+	struct stat a, b;
+	int r;
+
+	do
+		r = fcntl(lock_fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &fl);
+	while (r < 0 && errno == EINTR);
+	if (r < 0 && (errno == EAGAIN || errno == EACCES))
+		return err_set(err, ERR_BUSY, "somebody else holds the lock");
+	if (r < 0)
+		return err_sys(err, "cannot lock");
+	/* Ids are reused: the file that we have locked may belong to a directory that is gone. */
+	if (fstat(lock_fd, &a) < 0 || fstatat(dir_fd, STATEDIR_LOCK, &b, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    a.st_ino != b.st_ino || a.st_dev != b.st_dev || a.st_nlink == 0) {
+		struct err ignored;
+
+		statedir_unlock(lock_fd, which, &ignored);
+		return err_set(err, ERR_NOT_FOUND, "the container was removed meanwhile");
+	}
+	return 0;
+}
+
+int statedir_unlock(int lock_fd, enum statedir_lock which, struct err *err)
+{
+	struct flock fl = lock_byte(which, F_UNLCK);
+
+	if (fcntl(lock_fd, F_OFD_SETLK, &fl) < 0)
+		return err_sys(err, "cannot unlock");
+	return 0;
+}
+
+bool statedir_is_locked(int lock_fd, enum statedir_lock which)
+{
+	struct flock fl = lock_byte(which, F_WRLCK);
+
+	return fcntl(lock_fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
+}
+
+/* sun_path holds 107 bytes; through /proc/self/fd any depth is reached. */
+static int socket_address(int dir_fd, const char *name, struct sockaddr_un *ret, struct err *err)
+{
+	int n;
+
+	*ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
+	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+	if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
+		return err_set(err, ERR_INTERNAL, "socket name '%s' is too long", name);
+	return 0;
+}
+
+int statedir_connect(int dir_fd, const char *name, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, "cannot make a socket");
+	if (socket_address(dir_fd, name, &addr, err) < 0)
+		return -1;
+	do
+		r = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+	while (r < 0 && errno == EINTR);
+	if (r < 0 && (errno == ECONNREFUSED || errno == ENOENT))
+		return err_set(err, ERR_GONE, "nobody listens on '%s'", name);
+	if (r < 0)
+		return err_sys(err, "cannot connect to '%s'", name);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int statedir_listen(int dir_fd, const char *name, int backlog, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un addr;
+	mode_t old;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, "cannot make a socket");
+	if (socket_address(dir_fd, name, &addr, err) < 0)
+		return -1;
+	unlinkat(dir_fd, name, 0);
+	old = umask(0177);
+	r = bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+	umask(old);
+	if (r < 0)
+		return err_sys(err, "cannot make the socket '%s'", name);
+	if (listen(fd, backlog) < 0)
+		return err_sys(err, "cannot listen on '%s'", name);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* What goes last, and in this order: until then the container is listed, can be deleted again by
+ * whoever comes after a remover that was killed, and is locked. */
+static const char *const removed_last[] = { STATEDIR_STATUS, STATEDIR_LOCK };
+
+static bool is_removed_last(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(removed_last); i++)
+		if (!strcmp(name, removed_last[i]))
+			return true;
+	return false;
+}
+
+static int remove_file(int dir_fd, const char *id, const char *name, struct err *err)
+{
+	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, "cannot remove '%s/%s'", id, name);
+	return 0;
+}
+
+int statedir_remove(int root_fd, const char *id, struct err *err)
+{
+	cleanup_fd int fd = -1;
+	cleanup_dir DIR *dir = NULL;
+	struct dirent *e;
+
+	if (statedir_check_id(id, err) < 0)
+		return -1;
+	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return err_sys(err, "cannot open the state directory of '%s'", id);
+	dir = fdopendir(fd);
+	if (!dir)
+		return err_sys(err, "cannot read the state directory of '%s'", id);
+	take_fd(&fd);
+	while ((e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !is_removed_last(e->d_name) &&
+		    remove_file(dirfd(dir), id, e->d_name, err) < 0)
+			return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(removed_last); i++)
+		if (remove_file(dirfd(dir), id, removed_last[i], err) < 0)
+			return -1;
+	if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_sys(err, "cannot remove the state directory of '%s'", id);
+	return 0;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.json as C structs. Filled by read.c, judged by check.c, freed by oci_config_free. Nothing here is ever changed later.
+ *
+ * Absent strings are NULL, absent lists have n = 0, absent numbers have their has_ flag false. Every string is a copy owned by
+ * the config. Lists keep the order of the file. */
+#ifndef THOLE_SHIM_OCI_CONFIG_H
+#define THOLE_SHIM_OCI_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+#define OCI_CONFIG_MAX (4 << 20) /* bytes of config.json */
+
+struct oci_strings {
+	size_t n;
+	char **v; /* n strings and a NULL, so that it can be an argv; NULL when the field is absent */
+};
+
+/* Signed and unsigned numbers that may be absent. */
+struct oci_i64 { bool set; int64_t v; };
+struct oci_u64 { bool set; uint64_t v; };
+
+enum oci_ns {
+	OCI_NS_USER, /* the order in which they are joined: the seed's ipc, uts, net, pid, mnt, and user first when it owns the others */
+	OCI_NS_IPC,
+	OCI_NS_UTS,
+	OCI_NS_NETWORK,
+	OCI_NS_PID,
+	OCI_NS_MOUNT,
+	OCI_NS_CGROUP,
+	OCI_NS_TIME,
+	OCI_NS_COUNT,
+};
+
+struct oci_namespace {
+	bool wanted; /* listed in linux.namespaces: new, or joined when path is set */
+	char *path;
+};
+
+/* One word of mounts[].options, resolved: see the table in shim/oci/mount_options.c. */
+struct oci_mount {
+	char *destination; /* absolute and lexically clean */
+	char *type; /* NULL: a bind when an option says so */
+	char *source;
+	bool bind; /* "bind" or "rbind", or type "bind" */
+	bool recursive; /* "rbind" */
+	unsigned long flags_set; /* MS_* to set (MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, ...) */
+	unsigned long flags_clear; /* MS_* named by their opposite (rw, suid, dev, exec, ...) */
+	uint64_t rec_attr_set; /* MOUNT_ATTR_* of rro, rnosuid, ... to set on the whole tree */
+	uint64_t rec_attr_clear; /* MOUNT_ATTR_* of rrw, rsuid, ... */
+	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, ... | MS_REC, or 0 */
+	bool tmpcopyup; /* refused for now */
+	char *data; /* what is left, joined by ",", for the file system; NULL when empty */
+};
+
+struct oci_device {
+	char *path; /* absolute and clean */
+	char type; /* 'c' (also for "u"), 'b', 'p' */
+	int64_t major, minor;
+	mode_t mode; /* 0666 when absent */
+	uid_t uid;
+	gid_t gid;
+};
+
+struct oci_device_rule {
+	bool allow;
+	char type; /* 'a', 'c', 'b' */
+	int64_t major, minor; /* -1: any */
+	char access[4]; /* of "rwm", at least one */
+};
+
+struct oci_rlimit {
+	int resource; /* RLIMIT_* */
+	struct rlimit limit; /* rlim_t is 64-bit unsigned: 2^64-1 is RLIM_INFINITY */
+};
+
+struct oci_caps {
+	bool set; /* process.capabilities is there; when absent all five are empty */
+	uint64_t bounding, effective, inheritable, permitted, ambient; /* 1 << CAP_x */
+};
+
+struct oci_hook {
+	char *path;
+	struct oci_strings args; /* args[0] included; empty: { path } */
+	struct oci_strings env;
+	int timeout_s; /* 0: none */
+};
+
+struct oci_hooks {
+	size_t n;
+	struct oci_hook *v;
+};
+
+struct oci_seccomp_arg {
+	unsigned int index;
+	uint64_t value, value_two;
+	char *op; /* SCMP_CMP_EQ ... */
+};
+
+struct oci_seccomp_rule {
+	struct oci_strings names;
+	char *action; /* SCMP_ACT_... */
+	struct oci_u64 errno_ret;
+	size_t n_args;
+	struct oci_seccomp_arg *args;
+};
+
+struct oci_seccomp {
+	bool set;
+	char *default_action;
+	struct oci_u64 default_errno_ret;
+	struct oci_strings architectures; /* SCMP_ARCH_... */
+	struct oci_strings flags; /* SECCOMP_FILTER_FLAG_... */
+	char *listener_path; /* refused for now */
+	char *listener_metadata;
+	size_t n_rules;
+	struct oci_seccomp_rule *rules;
+};
+
+struct oci_resources {
+	size_t n_devices;
+	struct oci_device_rule *devices;
+	struct {
+		struct oci_i64 limit, reservation, swap;
+		struct oci_u64 swappiness;
+		struct oci_i64 kernel, kernel_tcp; /* accepted and ignored with a debug line, as runc does */
+		bool disable_oom_killer, disable_oom_killer_set;
+		bool use_hierarchy_set, use_hierarchy;
+		bool check_before_update;
+	} memory;
+	struct oci_i64 pids_limit; /* -1 (or less): max */
+	struct {
+		struct oci_u64 shares, period, burst, realtime_period;
+		struct oci_i64 quota, realtime_runtime, idle;
+		char *cpus, *mems;
+	} cpu;
+	struct oci_strings unified_keys, unified_values; /* refused for now */
+};
+
+struct oci_process {
+	bool terminal;
+	bool has_console_size;
+	uint32_t console_rows, console_columns;
+	uid_t uid;
+	gid_t gid;
+	bool has_umask;
+	mode_t umask;
+	size_t n_additional_gids;
+	gid_t *additional_gids;
+	struct oci_strings args; /* at least one element once checked for start; create accepts none */
+	struct oci_strings env; /* K=V each */
+	char *cwd; /* absolute */
+	struct oci_caps caps;
+	size_t n_rlimits;
+	struct oci_rlimit *rlimits;
+	bool no_new_privileges;
+	struct oci_i64 oom_score_adj;
+	char *apparmor_profile; /* refused unless empty, for now */
+	char *selinux_label; /* refused unless empty, for now */
+};
+
+struct oci_config {
+	char *version; /* ociVersion */
+	bool has_process; /* process may be absent until start */
+	struct oci_process process;
+	char *root_path; /* as written: absolute, or relative to the bundle */
+	bool root_readonly;
+	char *hostname;
+	char *domainname;
+	size_t n_mounts;
+	struct oci_mount *mounts;
+	struct oci_hooks poststart; /* the other five kinds are refused for now */
+	struct oci_hooks poststop;
+	struct oci_strings annotation_keys, annotation_values; /* same n */
+	/* linux */
+	struct oci_namespace ns[OCI_NS_COUNT];
+	size_t n_devices;
+	struct oci_device *devices;
+	char *cgroups_path; /* NULL: thole chooses */
+	struct oci_resources resources;
+	struct oci_seccomp seccomp;
+	unsigned long rootfs_propagation; /* MS_* | MS_REC, 0: not set */
+	struct oci_strings masked_paths, readonly_paths;
+	size_t n_sysctl; /* refused for now unless empty */
+};
+
+/* Parse `text` (len bytes, the content of config.json). Caller frees ret_config with oci_config_free. Errors are ERR_CONFIG (or
+ * ERR_UNSUPPORTED for what is known but not done yet) with one line: "config.json: line 12, column 3: ..." when it is not JSON,
+ * else the path of the field ("linux.resources.pids.limit: must be an integer"). Never crashes, whatever the text. */
+int oci_config_parse(const char *text, size_t len, struct oci_config **ret_config, struct err *err);
+
+/* Everything that can be judged without touching the system: contradictions, ranges, duplicates, ociVersion (1.0.0 up to any 1.x).
+ * Called by oci_config_parse as its last step. */
+int oci_config_check(const struct oci_config *config, struct err *err);
+
+/* Accepts NULL and half-built configs. */
+void oci_config_free(struct oci_config *config);
+
+#endif

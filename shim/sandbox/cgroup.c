@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container's control groups, in every hierarchy of the host: the front.
+ *
+ * Runs in the shim (and child_cgroup_join in the container's first process), with the privileges to write to the hierarchies. */
+#include "shim/sandbox/cgroup.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/path.h"
+#include "common/proc.h"
+#include "shim/sandbox/cgroup_internal.h"
+
+#define REMOVE_TRIES 2000 /* of a millisecond each */
+#define PROCS_MAX (4 << 20) /* bytes of a cgroup.procs file */
+
+/* ---- where things are ------------------------------------------------------------------------------------------------ */
+
+/* The group that /proc/self/cgroup text names for `subsystem` ("" for v2). Caller frees; NULL when there is none. */
+static char *caller_group(const char *caller, const char *subsystem)
+{
+	size_t n = strlen(subsystem);
+
+	for (const char *line = caller; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *sub = strchr(line, ':');
+
+		if (sub && !strncmp(sub + 1, subsystem, n) && sub[1 + n] == ':')
+			return strndup(sub + 2 + n, strcspn(sub + 2 + n, "\n"));
+	}
+	return NULL;
+}
+
+/* The words of a v1 superblock's options that are controllers: everything that is not a generic option. */
+static char *controllers_of(const char *super_options)
+{
+	static const char *const generic[] = { "rw", "ro", "noprefix", "clone_children", "xattr", "cpuset_v2_mode", "favordynmods" };
+	cleanup_free char *copy = xstrdup(super_options);
+	char *out = xcalloc(1, strlen(super_options) + 1), *save = NULL;
+
+	for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+		bool skip = !strncmp(w, "release_agent=", 14);
+
+		for (size_t i = 0; i < ARRAY_SIZE(generic) && !skip; i++)
+			skip = !strcmp(w, generic[i]);
+		if (skip)
+			continue;
+		if (out[0])
+			strcat(out, ",");
+		strcat(out, w);
+	}
+	return out;
+}
+
+static void hierarchy_release(struct hierarchy *h)
+{
+	free(h->subsystem);
+	free(h->name);
+	free(h->data);
+	free(h->mount);
+	free(h->dir);
+	free(h->link_text);
+	fd_close(&h->join_fd);
+}
+
+void cgroup_free(struct cgroup *cg)
+{
+	if (!cg)
+		return;
+	for (size_t i = 0; i < cg->n; i++)
+		hierarchy_release(&cg->h[i]);
+	free(cg);
+}
+
+/* "cpu,cpuacct" is also known as "cpu" and as "cpuacct". */
+static void set_names(struct hierarchy *h, const char *mount_name)
+{
+	size_t n = 0;
+	char *save = NULL;
+
+	h->name = xstrdup(mount_name);
+	h->data = !strncmp(h->subsystem, "name=", 5) ? xasprintf("none,%s", h->subsystem) : xstrdup(h->subsystem);
+	if (!strchr(h->subsystem, ','))
+		return;
+	h->link_text = xstrdup(h->subsystem);
+	for (char *w = strtok_r(h->link_text, ",", &save); w && n < ARRAY_SIZE(h->links) - 1; w = strtok_r(NULL, ",", &save))
+		if (strcmp(w, mount_name) != 0)
+			h->links[n++] = w;
+}
+
+/* One line of mountinfo: "ID PARENT MAJ:MIN ROOT MOUNTPOINT OPTIONS ... - TYPE SOURCE SUPEROPTIONS". */
+struct mount_line {
+	char root[PATH_MAX], mount[PATH_MAX], type[32], super[512];
+};
+
+static bool parse_mount_line(const char *line, struct mount_line *ret)
+{
+	const char *dash = strstr(line, " - "), *end = strchr(line, '\n');
+
+	if (!dash || (end && dash > end))
+		return false;
+	if (strncmp(dash + 3, "cgroup", 6) != 0)
+		return false;
+	return sscanf(line, "%*d %*d %*s %4095s %4095s", ret->root, ret->mount) == 2 &&
+	       sscanf(dash + 3, "%31s %*s %511s", ret->type, ret->super) == 2;
+}
+
+static char *group_path(bool v2, const char *caller, const char *root, const char *wanted)
+{
+	cleanup_free char *base = NULL, *joined = NULL;
+
+	if (wanted[0] == '/')
+		return path_clean(wanted);
+	base = xstrdup(path_is_below(caller, root) && strcmp(root, "/") != 0 ? caller + strlen(root) : caller);
+	joined = v2 ? xasprintf("%s/../%s", base, wanted) : xasprintf("%s/%s", base, wanted);
+	return path_clean(joined);
+}
+
+static int add_hierarchy(struct cgroup *cg, const struct mount_line *line, const char *caller, const char *wanted, struct err *err)
+{
+	cleanup_free char *subsystem = NULL, *group = NULL, *path = NULL;
+	bool v2 = !strcmp(line->type, "cgroup2");
+	const char *name = strrchr(line->mount, '/');
+	struct hierarchy *h;
+
+	subsystem = v2 ? xstrdup("") : controllers_of(line->super);
+	for (size_t i = 0; i < cg->n; i++)
+		if (!strcmp(cg->h[i].subsystem, subsystem))
+			return 0; /* mounted twice */
+	group = caller_group(caller, subsystem);
+	if (!group)
+		return 0; /* this kernel does not account it to us */
+	if (cg->n == CGROUP_HIERARCHIES_MAX)
+		return err_set(err, ERR_LIMIT, "more than %d cgroup hierarchies are mounted", CGROUP_HIERARCHIES_MAX);
+	path = group_path(v2, group, line->root, wanted);
+	if (!strcmp(path, "/"))
+		return err_set(err, ERR_CONFIG, "linux.cgroupsPath: '%s' is the root group", wanted);
+	h = &cg->h[cg->n++];
+	*h = (struct hierarchy){ .v2 = v2, .join_fd = -1 };
+	h->subsystem = take_ptr(subsystem);
+	set_names(h, v2 ? "unified" : name ? name + 1 : h->subsystem);
+	h->mount = xstrdup(line->mount);
+	h->dir = xasprintf("%s%s", line->mount, path);
+	h->base_len = strlen(h->dir);
+	return 0;
+}
+
+int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_path, const char *id, struct cgroup **ret,
+	       struct err *err)
+{
+	cleanup_free char *wanted = cgroups_path && cgroups_path[0] ? xstrdup(cgroups_path) : xasprintf("thole-%s", id);
+	struct cgroup *cg = xcalloc(1, sizeof(*cg));
+	struct mount_line line;
+
+	if (strstr(wanted, "..")) {
+		free(cg);
+		return err_set(err, ERR_CONFIG, "linux.cgroupsPath: '%s' has '..' in it", wanted);
+	}
+	for (const char *p = mountinfo; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		if (!parse_mount_line(p, &line))
+			continue;
+		if (add_hierarchy(cg, &line, caller, wanted, err) < 0) {
+			cgroup_free(cg);
+			return -1;
+		}
+	}
+	cg->pure_v2 = cg->n == 1 && cg->h[0].v2;
+	*ret = cg;
+	return 0;
+}
+
+struct cgroup *cgroup_rebuild(void)
+{
+	return xcalloc(1, sizeof(struct cgroup));
+}
+
+void cgroup_rebuild_add(struct cgroup *cg, const char *subsystem, const char *host_path, size_t base_len)
+{
+	struct hierarchy *h;
+
+	if (cg->n == CGROUP_HIERARCHIES_MAX || base_len > strlen(host_path))
+		return;
+	h = &cg->h[cg->n++];
+	*h = (struct hierarchy){ .v2 = !subsystem[0], .join_fd = -1, .made = true, .base_len = base_len };
+	h->subsystem = xstrdup(subsystem);
+	set_names(h, subsystem);
+	h->dir = xstrdup(host_path);
+	cg->pure_v2 = cg->n == 1 && h->v2;
+}
+
+const struct hierarchy *cgroup_find(const struct cgroup *cg, const char *controller)
+{
+	size_t n = strlen(controller);
+
+	for (size_t i = 0; i < cg->n; i++) {
+		for (const char *p = cg->h[i].subsystem; *p; p += strcspn(p, ","), p += *p == ',')
+			if (!strncmp(p, controller, n) && (p[n] == ',' || !p[n]))
+				return &cg->h[i];
+	}
+	return NULL;
+}
+
+const struct hierarchy *cgroup_find_v2(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].v2)
+			return &cg->h[i];
+	return NULL;
+}
+
+bool cgroup_is_pure_v2(const struct cgroup *cg)
+{
+	return cg->pure_v2;
+}
+
+const char *cgroup_freezer_dir(const struct cgroup *cg)
+{
+	const struct hierarchy *h = cgroup_find(cg, "freezer");
+
+	if (!h)
+		h = cgroup_find_v2(cg);
+	return h ? h->dir : "";
+}
+
+bool cgroup_view(const struct cgroup *cg, size_t i, struct cgroup_view *ret)
+{
+	const struct hierarchy *h = &cg->h[i];
+
+	if (i >= cg->n)
+		return false;
+	*ret = (struct cgroup_view){
+		.name = h->name,
+		.data = h->data,
+		.subsystem = h->subsystem,
+		.host_path = h->dir,
+		.base_len = h->base_len,
+		.is_v2 = h->v2,
+	};
+	memcpy(ret->links, h->links, sizeof(ret->links));
+	return true;
+}
+
+/* ---- making and removing ------------------------------------------------------------------------------------------------- */
+
+int cgroup_write(const struct hierarchy *h, const char *field, const char *file, const char *value, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s", h->dir, file);
+
+	if (fd_write_file_at(AT_FDCWD, path, value, err) < 0)
+		return err_add(err, "%s", field);
+	return 0;
+}
+
+/* Make dir with its missing parents below the mount; remembers how much was there before. */
+static int make_group(struct hierarchy *h, struct err *err)
+{
+	cleanup_free char *part = xstrdup(h->dir);
+	char *p = part + strlen(h->mount);
+
+	h->base_len = 0;
+	for (;;) {
+		char end;
+
+		p += strspn(p, "/");
+		p += strcspn(p, "/");
+		end = *p;
+		*p = '\0';
+		if (mkdir(part, 0755) == 0) {
+			if (!h->base_len)
+				h->base_len = (size_t)(strrchr(part, '/') - part);
+			h->made = true;
+			if (!h->v2 && cgroup_v1_level_made(h, part, err) < 0)
+				return -1;
+		} else if (errno != EEXIST) {
+			return err_sys(err, "cannot make cgroup '%s'", part);
+		}
+		if (!end)
+			break;
+		*p = end;
+	}
+	if (!h->base_len) { /* all of it was there: the leaf is ours all the same if it is empty */
+		h->base_len = (size_t)(strrchr(h->dir, '/') - h->dir);
+		h->made = true;
+	}
+	return 0;
+}
+
+static int read_procs(const char *dir, char **ret_text, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/cgroup.procs", dir);
+
+	return fd_read_file_at(AT_FDCWD, path, PROCS_MAX, ret_text, err);
+}
+
+int cgroup_create(struct cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		struct hierarchy *h = &cg->h[i];
+		bool existed = access(h->dir, F_OK) == 0;
+		cleanup_free char *procs = NULL;
+		struct err ignored;
+
+		if (existed && read_procs(h->dir, &procs, err) < 0)
+			return -1;
+		if (existed && procs[0]) {
+			err_set(err, ERR_EXISTS, "cgroup '%s' is in use by other processes", h->dir);
+			cgroup_remove(cg, &ignored);
+			return -1;
+		}
+		if (cg->pure_v2)
+			cgroup_v2_enable_controllers(h);
+		if (make_group(h, err) < 0) {
+			cgroup_remove(cg, &ignored);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+{
+	return cg->pure_v2 ? cgroup_v2_apply(cg, r, err) : cgroup_v1_apply(cg, r, err);
+}
+
+/* Child groups that the container made inside come first. */
+static int remove_tree(const char *dir)
+{
+	cleanup_dir DIR *d = NULL;
+	struct dirent *e;
+
+	if (rmdir(dir) == 0 || errno == ENOENT)
+		return 0;
+	d = opendir(dir);
+	if (!d)
+		return errno == ENOENT ? 0 : -1;
+	while ((e = readdir(d))) {
+		cleanup_free char *child = NULL;
+
+		if (e->d_type != DT_DIR || !strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		child = xasprintf("%s/%s", dir, e->d_name);
+		if (remove_tree(child) < 0)
+			return -1;
+	}
+	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+static int remove_group(struct hierarchy *h, struct err *err)
+{
+	cleanup_free char *dir = xstrdup(h->dir);
+
+	/* v1 has no event for "the last task is gone": an exiting task leaves its groups a moment after it was reaped. */
+	for (int i = 0; remove_tree(dir) < 0; i++) {
+		struct timespec ms = { .tv_nsec = 1000000 };
+
+		if (errno != EBUSY || i == REMOVE_TRIES)
+			return err_sys(err, "cannot remove cgroup '%s'", dir);
+		nanosleep(&ms, NULL);
+	}
+	/* Parents that we made, while nobody else uses them. */
+	for (char *p = strrchr(dir, '/'); p && (size_t)(p - dir) > h->base_len; p = strrchr(dir, '/')) {
+		*p = '\0';
+		if (rmdir(dir) < 0)
+			break;
+	}
+	h->made = false;
+	return 0;
+}
+
+int cgroup_remove(struct cgroup *cg, struct err *err)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].made && remove_group(&cg->h[i], err) < 0)
+			ret = -1;
+	return ret;
+}
+
+/* ---- joining -------------------------------------------------------------------------------------------------------------- */
+
+int cgroup_open_join(struct cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->n; i++) {
+		struct hierarchy *h = &cg->h[i];
+		cleanup_free char *tasks = xasprintf("%s/tasks", h->dir);
+
+		h->join_fd = h->v2 ? open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
+		if (h->join_fd < 0)
+			return err_sys(err, "cannot open '%s'", h->v2 ? h->dir : tasks);
+	}
+	return 0;
+}
+
+void cgroup_close_join(struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		fd_close(&cg->h[i].join_fd);
+}
+
+int cgroup_v2_fd(const struct cgroup *cg)
+{
+	const struct hierarchy *h = cgroup_find_v2(cg);
+
+	return h ? h->join_fd : -1;
+}
+
+int child_cgroup_join(const struct cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (!cg->h[i].v2 && write(cg->h[i].join_fd, "0", 1) < 0)
+			return err_sys(err, "cannot join cgroup '%s'", cg->h[i].dir);
+	return 0;
+}
+
+int cgroup_move_self(const char *mountinfo, const char *group, struct err *err)
+{
+	struct mount_line line;
+
+	for (const char *p = mountinfo; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		cleanup_free char *dir = NULL, *file = NULL;
+		bool v2;
+
+		if (!parse_mount_line(p, &line))
+			continue;
+		v2 = !strcmp(line.type, "cgroup2");
+		if (!v2 && !strstr(line.super, "name=systemd"))
+			continue;
+		dir = xasprintf("%s%s", line.mount, group);
+		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+			return err_sys(err, "cannot make cgroup '%s'", dir);
+		file = xasprintf("%s/%s", dir, v2 ? "cgroup.procs" : "tasks");
+		if (fd_write_file_at(AT_FDCWD, file, "0", err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- all processes ----------------------------------------------------------------------------------------------------------- */
+
+static bool tree_is_empty(const char *dir)
+{
+	cleanup_free char *procs = NULL;
+	cleanup_dir DIR *d = NULL;
+	struct dirent *e;
+	struct err err;
+
+	if (read_procs(dir, &procs, &err) < 0)
+		return true;
+	if (procs[0])
+		return false;
+	d = opendir(dir);
+	while (d && (e = readdir(d))) {
+		cleanup_free char *child = NULL;
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		child = xasprintf("%s/%s", dir, e->d_name);
+		if (!tree_is_empty(child))
+			return false;
+	}
+	return true;
+}
+
+/* Any hierarchy will do; the freezer's is the one from which nothing may be moved out while it is frozen. */
+bool cgroup_is_empty(const struct cgroup *cg)
+{
+	const char *dir = cgroup_freezer_dir(cg);
+
+	return !dir[0] || tree_is_empty(dir);
+}
+
+static void signal_tree(const char *dir, int sig)
+{
+	cleanup_free char *procs = NULL;
+	cleanup_dir DIR *d = opendir(dir);
+	struct dirent *e;
+	struct err err;
+
+	if (read_procs(dir, &procs, &err) == 0) {
+		char *save = NULL;
+
+		for (char *w = strtok_r(procs, "\n", &save); w; w = strtok_r(NULL, "\n", &save)) {
+			cleanup_fd int pidfd = -1;
+
+			/* The pid was in the group a moment ago; frozen, it cannot have been reused. */
+			if (proc_pidfd_open((pid_t)strtol(w, NULL, 10), 0, &pidfd, &err) == 0)
+				proc_pidfd_kill(pidfd, sig, &err);
+		}
+	}
+	while (d && (e = readdir(d))) {
+		cleanup_free char *child = NULL;
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		child = xasprintf("%s/%s", dir, e->d_name);
+		signal_tree(child, sig);
+	}
+}
+
+static void set_frozen(const struct hierarchy *h, bool frozen)
+{
+	cleanup_free char *file = xasprintf("%s/%s", h->dir, h->v2 ? "cgroup.freeze" : "freezer.state");
+	struct err err;
+
+	/* A group that refuses (gone, or no permission) is signalled unfrozen. */
+	fd_write_file_at(AT_FDCWD, file, h->v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED"), &err);
+}
+
+int cgroup_kill(struct cgroup *cg, int sig, struct err *err)
+{
+	const struct hierarchy *v2 = cgroup_find_v2(cg), *h = cgroup_find(cg, "freezer");
+
+	if (v2 && sig == SIGKILL && cgroup_write(v2, "cgroup", "cgroup.kill", "1", err) == 0) {
+		/* A frozen v1 group does not die: v1's freezer holds even the killed. */
+		if (h)
+			set_frozen(h, false);
+		return 0;
+	}
+	if (!h)
+		h = v2;
+	if (!h)
+		return err_set(err, ERR_UNSUPPORTED, "the container has no cgroup in which its processes could be found");
+	set_frozen(h, true);
+	signal_tree(h->dir, sig);
+	set_frozen(h, false);
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container's control groups, in every hierarchy of the host: v1, v2, or hybrid (a v1 host whose v2 mount is used for what only
+ * v2 has). One front; cgroup_v1.c and cgroup_v2.c know the files.
+ *
+ * A container never sits in the root group of a hierarchy, nor in the caller's own. */
+#ifndef THOLE_SHIM_SANDBOX_CGROUP_H
+#define THOLE_SHIM_SANDBOX_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+
+struct cgroup;
+
+/* Work out where the container's groups are. No effect on the system. mountinfo and caller are the texts of /proc/self/mountinfo and of
+ * the caller's /proc/self/cgroup (read before the shim moved itself).
+ *
+ * cgroups_path absolute: from each hierarchy's root. Relative, or NULL ("thole-ID"): on v1 below the caller's group, on v2 beside
+ * it (a v2 group with processes cannot enable controllers for children). ERR_CONFIG for a path that is the root or has "..". */
+int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_path, const char *id, struct cgroup **ret,
+	       struct err *err);
+
+/* Accepts NULL. Removes nothing. */
+void cgroup_free(struct cgroup *cg);
+
+/* Make the groups. An existing group with processes in it is refused. On failure what was made is gone again. */
+int cgroup_create(struct cgroup *cg, struct err *err);
+
+/* Write the limits. Errors name the field: "linux.resources.memory.limit: ...". */
+int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);
+
+/* Open, before the clone, what the child joins by. child_cgroup_join: called by the single-threaded child itself, "0" into each v1
+ * `tasks`: 0.2 ms where cgroup.procs takes 9 (it waits for an RCU grace period on an idle host). The v2 group is not joined
+ * but cloned into: cgroup_v2_fd for CLONE_INTO_CGROUP (-1: none). */
+int cgroup_open_join(struct cgroup *cg, struct err *err);
+void cgroup_close_join(struct cgroup *cg);
+int cgroup_v2_fd(const struct cgroup *cg);
+int child_cgroup_join(const struct cgroup *cg, struct err *err);
+
+/* Send `sig` to every process of the container, those of its child groups included. SIGKILL goes through cgroup.kill where there is
+ * one; else the group is frozen meanwhile, so that nobody forks away, and thawed on every path. */
+int cgroup_kill(struct cgroup *cg, int sig, struct err *err);
+
+/* Are there processes in it or below? */
+bool cgroup_is_empty(const struct cgroup *cg);
+
+/* Remove the groups, child groups first, and those parents that cgroup_create made. Waits up to two seconds for what is
+ * being freed. Success when they are gone already. */
+int cgroup_remove(struct cgroup *cg, struct err *err);
+
+/* Directory for the status record: v1 freezer, else the v2 group. "" when there is none. */
+const char *cgroup_freezer_dir(const struct cgroup *cg);
+
+bool cgroup_is_pure_v2(const struct cgroup *cg);
+
+/* The i-th hierarchy; false when there is no such. Pointers belong to cg. */
+struct cgroup_view {
+	const char *name; /* directory name below /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd", "unified" */
+	const char *data; /* mount option of v1: "memory", "cpu,cpuacct", "none,name=systemd" */
+	const char *subsystem; /* as /proc/self/cgroup says: "memory", "name=systemd", "" for v2 */
+	const char *host_path; /* absolute directory of the container's group */
+	size_t base_len; /* bytes of host_path that were there before: the rest is ours to remove */
+	bool is_v2;
+	const char *links[4]; /* names that point to `name`, NULL-terminated: co-mounted controllers */
+};
+bool cgroup_view(const struct cgroup *cg, size_t i, struct cgroup_view *ret);
+
+/* Rebuild from what a state file says, for a shim that did not make them: entries are (subsystem, host_path, base_len). */
+struct cgroup *cgroup_rebuild(void);
+void cgroup_rebuild_add(struct cgroup *cg, const char *subsystem, const char *host_path, size_t base_len);
+
+/* Move the calling process itself into the shared group of all shims, in the hierarchies by which managers follow processes (v2 and
+ * name=systemd), so that the cron job or unit that started it can end. `group`: "/thole-shims" or what the user named. */
+int cgroup_move_self(const char *mountinfo, const char *group, struct err *err);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What cgroup.c, cgroup_v1.c and cgroup_v2.c share. */
+#ifndef THOLE_SHIM_SANDBOX_CGROUP_INTERNAL_H
+#define THOLE_SHIM_SANDBOX_CGROUP_INTERNAL_H
+
+#include "shim/sandbox/cgroup.h"
+
+#define CGROUP_HIERARCHIES_MAX 24
+
+struct hierarchy {
+	bool v2;
+	char *subsystem; /* "cpu,cpuacct", "name=systemd", "" */
+	char *name; /* last part of the mount point */
+	char *data;
+	char *mount; /* mount point */
+	char *dir; /* the container's group, absolute */
+	size_t base_len; /* of dir: what was there before */
+	bool made;
+	int join_fd;
+	char *link_text; /* storage of links */
+	const char *links[4];
+};
+
+struct cgroup {
+	size_t n;
+	struct hierarchy h[CGROUP_HIERARCHIES_MAX];
+	bool pure_v2;
+};
+
+/* The hierarchy that has this v1 controller, or NULL. */
+const struct hierarchy *cgroup_find(const struct cgroup *cg, const char *controller);
+const struct hierarchy *cgroup_find_v2(const struct cgroup *cg);
+
+/* Write VALUE to DIR/FILE; the error names the config's field. */
+int cgroup_write(const struct hierarchy *h, const char *field, const char *file, const char *value, struct err *err);
+
+int cgroup_v1_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);
+int cgroup_v2_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);
+
+/* After mkdir of one level. */
+int cgroup_v1_level_made(const struct hierarchy *h, const char *dir, struct err *err);
+/* Before the leaf is made: let every ancestor hand its controllers down. */
+void cgroup_v2_enable_controllers(const struct hierarchy *h);
+
+#endif

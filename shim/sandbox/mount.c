@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container's mounts, made detached and moved onto descriptors: no path below the root is used twice.
+ *
+ * Runs as the container's first process, before pivot_root, with full privileges; distrusts the rootfs (links, swaps). Each target
+ * is resolved once to a descriptor (rootfs.h), each mount is complete with all its attributes before it becomes visible. */
+#include "shim/sandbox/mount.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "common/fd.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/rootfs.h"
+
+/* glibc 2.36 knows these; older kernel headers do not know the last one. */
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+
+static const struct {
+	unsigned long ms;
+	uint64_t attr;
+} attr_table[] = {
+	{ MS_RDONLY, MOUNT_ATTR_RDONLY },
+	{ MS_NOSUID, MOUNT_ATTR_NOSUID },
+	{ MS_NODEV, MOUNT_ATTR_NODEV },
+	{ MS_NOEXEC, MOUNT_ATTR_NOEXEC },
+	{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME },
+	{ MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
+};
+
+/* Flags of the superblock, which the file system itself is told by name. */
+static const struct {
+	unsigned long ms;
+	const char *name;
+} sb_table[] = {
+	{ MS_RDONLY, "ro" },	     { MS_SYNCHRONOUS, "sync" }, { MS_DIRSYNC, "dirsync" },
+	{ MS_MANDLOCK, "mand" },     { MS_LAZYTIME, "lazytime" }, { MS_I_VERSION, "iversion" },
+	{ MS_POSIXACL, "acl" },
+};
+
+void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret_set, uint64_t *ret_clear)
+{
+	uint64_t s = 0, c = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attr_table); i++) {
+		if (set & attr_table[i].ms)
+			s |= attr_table[i].attr;
+		else if (clear & attr_table[i].ms)
+			c |= attr_table[i].attr;
+	}
+	/* relatime is 0 in this field: it is chosen by clearing the field and setting nothing. */
+	if ((set | clear) & (MS_NOATIME | MS_RELATIME | MS_STRICTATIME))
+		c |= MOUNT_ATTR__ATIME;
+	if (set & MS_NOATIME)
+		s |= MOUNT_ATTR_NOATIME;
+	else if (set & MS_STRICTATIME)
+		s |= MOUNT_ATTR_STRICTATIME;
+	*ret_set = s;
+	*ret_clear = c;
+}
+
+/* The kernel writes the reason of a refused option into the context's own log: "e tmpfs: Bad value for 'size'". */
+static int fs_error(int fs_fd, struct err *err, const char *what, const char *key)
+{
+	int saved = errno;
+	char text[256];
+	ssize_t n = read(fs_fd, text, sizeof(text) - 1);
+
+	if (n > 2 && text[0] == 'e') {
+		text[n] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		return err_sysno(err, saved, "%s%s%s: %s", what, key ? " " : "", key ? key : "", text + 2);
+	}
+	return err_sysno(err, saved, "%s%s%s", what, key ? " " : "", key ? key : "");
+}
+
+static int configure_fs(int fs_fd, const char *data, struct err *err)
+{
+	cleanup_free char *copy = data ? xstrdup(data) : NULL;
+	char *save = NULL;
+
+	for (char *key = copy ? strtok_r(copy, ",", &save) : NULL; key; key = strtok_r(NULL, ",", &save)) {
+		char *value = strchr(key, '=');
+		int r;
+
+		if (value)
+			*value++ = '\0';
+		r = value ? fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value, 0) :
+			    fsconfig(fs_fd, FSCONFIG_SET_FLAG, key, NULL, 0);
+		if (r < 0)
+			return fs_error(fs_fd, err, "cannot set the mount option", key);
+	}
+	return 0;
+}
+
+int mount_new_fs(const char *type, const char *source, const char *data, unsigned long flags, int *ret_fd,
+		 struct err *err)
+{
+	cleanup_fd int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
+	uint64_t set, clear;
+	int fd;
+
+	if (fs_fd < 0)
+		return err_sys(err, "cannot use file system type '%s'", type);
+	if (source && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
+		return fs_error(fs_fd, err, "cannot set the source of", type);
+	for (size_t i = 0; i < ARRAY_SIZE(sb_table); i++)
+		if ((flags & sb_table[i].ms) && fsconfig(fs_fd, FSCONFIG_SET_FLAG, sb_table[i].name, NULL, 0) < 0)
+			return fs_error(fs_fd, err, "cannot set the mount option", sb_table[i].name);
+	if (configure_fs(fs_fd, data, err) < 0)
+		return -1;
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return fs_error(fs_fd, err, "cannot make the file system", type);
+	mount_attr_from_flags(flags, 0, &set, &clear);
+	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)set);
+	if (fd < 0)
+		return fs_error(fs_fd, err, "cannot mount the file system", type);
+	*ret_fd = fd;
+	return 0;
+}
+
+int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_fd, struct err *err)
+{
+	unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+	int fd;
+
+	if (!path[0])
+		flags |= AT_EMPTY_PATH;
+	fd = open_tree(dir_fd, path, flags);
+	if (fd < 0)
+		return err_sys(err, "cannot clone the mount at '%s'", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+int mount_attach(int mount_fd, int target_fd, struct err *err)
+{
+	if (move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return err_sys(err, "cannot attach the mount");
+	return 0;
+}
+
+int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_clear, uint64_t propagation,
+		 struct err *err)
+{
+	struct mount_attr attr = {
+		.attr_set = attr_set,
+		.attr_clr = attr_clear,
+		.propagation = propagation,
+	};
+
+	if (!attr_set && !attr_clear && !propagation)
+		return 0;
+	if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) < 0)
+		return err_sys(err, "cannot change the mount's attributes");
+	return 0;
+}
+
+/* proc and sysfs go onto a real directory of the rootfs itself, reached without a link: a link there would carry the kernel's
+ * control files (and our later masks) somewhere else (CVE-2019-19921, CVE-2023-27561). */
+static bool needs_real_directory(const struct oci_mount *m)
+{
+	return m->type && (!strcmp(m->type, "proc") || !strcmp(m->type, "sysfs"));
+}
+
+/* Nothing may be mounted over /proc or into it, but for what is known to be harmless (CVE-2019-16884, CVE-2025-52881). */
+static int check_destination(const struct oci_mount *m, struct err *err)
+{
+	static const char *const allowed[] = {
+		"/proc/cpuinfo", "/proc/diskstats",   "/proc/meminfo",	    "/proc/stat",
+		"/proc/swaps",	 "/proc/uptime",      "/proc/loadavg",	    "/proc/slabinfo",
+		"/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+	};
+
+	if (!strcmp(m->destination, "/"))
+		return err_set(err, ERR_CONFIG, "cannot mount over '/'");
+	if (!strcmp(m->destination, "/proc")) {
+		struct statfs fs;
+
+		if (m->type && !strcmp(m->type, "proc"))
+			return 0;
+		if (m->bind && m->source && statfs(m->source, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+			return 0;
+		return err_set(err, ERR_CONFIG, "cannot mount over '/proc': only a proc file system may be there");
+	}
+	if (strncmp(m->destination, "/proc/", 6))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+		if (!strcmp(m->destination, allowed[i]))
+			return 0;
+	return err_set(err, ERR_CONFIG, "cannot mount over '%s': it is inside /proc", m->destination);
+}
+
+/* Resolve the destination once. /proc/... destinations above are resolved in the mounted proc. */
+static int open_target(int root_fd, const struct oci_mount *m, enum rootfs_kind kind, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (rootfs_make(root_fd, m->destination, kind, &fd, err) < 0)
+		return -1;
+	if (needs_real_directory(m)) {
+		cleanup_fd int plain = -1;
+		struct stat a, b;
+
+		if (rootfs_open_nolinks(root_fd, m->destination, &plain, err) < 0)
+			return -1;
+		if (fstat(fd, &a) < 0 || fstat(plain, &b) < 0)
+			return err_sys(err, "cannot look at '%s'", m->destination);
+		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+			return err_sysno(err, ELOOP, "'%s' changed while it was looked at", m->destination);
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int finish(int mount_fd, int target_fd, const struct oci_mount *m, struct err *err)
+{
+	if (m->rec_attr_set || m->rec_attr_clear)
+		if (mount_change(mount_fd, true, m->rec_attr_set, m->rec_attr_clear, 0, err) < 0)
+			return -1;
+	if (mount_attach(mount_fd, target_fd, err) < 0)
+		return -1;
+	/* A detached mount belongs to no namespace: its propagation means something only now. */
+	return mount_change(mount_fd, m->propagation & MS_REC, 0, 0, m->propagation & ~(unsigned long)MS_REC, err);
+}
+
+static int mount_bind(int root_fd, const struct oci_mount *m, struct err *err)
+{
+	cleanup_fd int tree = -1, target = -1;
+	uint64_t set, clear;
+	struct stat st;
+
+	if (!m->source)
+		return err_set(err, ERR_CONFIG, "a bind mount needs a source");
+	if (mount_clone(AT_FDCWD, m->source, m->recursive, &tree, err) < 0)
+		return err_sys(err, "cannot open the source '%s'", m->source);
+	if (fstat(tree, &st) < 0)
+		return err_sys(err, "cannot look at the source '%s'", m->source);
+	mount_attr_from_flags(m->flags_set, m->flags_clear, &set, &clear);
+	if (mount_change(tree, false, set, clear, 0, err) < 0)
+		return -1;
+	if (open_target(root_fd, m, S_ISDIR(st.st_mode) ? ROOTFS_DIR : ROOTFS_FILE, &target, err) < 0)
+		return -1;
+	return finish(tree, target, m, err);
+}
+
+static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
+{
+	cleanup_fd int fs = -1, target = -1;
+	const char *data = m->data;
+	cleanup_free char *with_mode = NULL;
+	struct stat st;
+
+	if (!m->type)
+		return err_set(err, ERR_CONFIG, "a mount needs a type, or the option 'bind' or 'rbind'");
+	if (open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
+		return -1;
+	/* A tmpfs over a directory takes that directory's mode unless one is asked for: /tmp stays 1777. */
+	if (!strcmp(m->type, "tmpfs") && (!data || (strncmp(data, "mode=", 5) && !strstr(data, ",mode="))) &&
+	    fstat(target, &st) == 0) {
+		with_mode = xasprintf("%s%smode=%o", data ? data : "", data ? "," : "", st.st_mode & 07777);
+		data = with_mode;
+	}
+	if (mount_new_fs(m->type, m->source, data, m->flags_set & ~m->flags_clear, &fs, err) < 0)
+		return -1;
+	return finish(fs, target, m, err);
+}
+
+/* On v1 a cgroup mount is a tmpfs with one directory per hierarchy, read-only at the end when asked so; on v2 it is the mount
+ * itself. Inside a cgroup namespace real mounts show the container's own group as the root; without one its group is bound. */
+static int mount_cgroup_hierarchy(int root_fd, const struct oci_mount *m, const struct cgroup_view *v,
+				  const char *destination, bool new_ns, struct err *err)
+{
+	cleanup_fd int fd = -1, target = -1;
+	unsigned long flags = m->flags_set | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
+	uint64_t set, clear;
+
+	if (new_ns) {
+		if (mount_new_fs(v->is_v2 ? "cgroup2" : "cgroup", "cgroup", v->is_v2 ? NULL : v->data,
+				 flags & ~(unsigned long)MS_RDONLY, &fd, err) < 0)
+			return -1;
+	} else if (mount_clone(AT_FDCWD, v->host_path, false, &fd, err) < 0) {
+		return -1;
+	}
+	/* ro is the mount's own: as a superblock flag it would reach the host's hierarchy. */
+	mount_attr_from_flags(flags, 0, &set, &clear);
+	if (mount_change(fd, false, set, clear, 0, err) < 0)
+		return -1;
+	if (rootfs_make(root_fd, destination, ROOTFS_DIR, &target, err) < 0)
+		return -1;
+	return mount_attach(fd, target, err);
+}
+
+static int mount_cgroup_v1(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_ns,
+			   struct err *err)
+{
+	cleanup_fd int tmpfs = -1, target = -1, dir = -1;
+	struct cgroup_view v;
+
+	if (mount_new_fs("tmpfs", "tmpfs", "mode=755",
+			 (m->flags_set & ~(unsigned long)MS_RDONLY) | MS_NOSUID | MS_NODEV | MS_NOEXEC, &tmpfs,
+			 err) < 0)
+		return -1;
+	if (open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0 || mount_attach(tmpfs, target, err) < 0)
+		return -1;
+	for (size_t i = 0; cgroup_view(cgroup, i, &v); i++) {
+		cleanup_free char *destination = xasprintf("%s/%s", m->destination, v.name);
+
+		if (mount_cgroup_hierarchy(root_fd, m, &v, destination, new_ns, err) < 0)
+			return err_add(err, "%s", destination);
+		for (size_t k = 0; v.links[k]; k++)
+			if (symlinkat(v.name, tmpfs, v.links[k]) < 0)
+				return err_sys(err, "cannot make link '%s'", v.links[k]);
+	}
+	if (m->flags_set & MS_RDONLY)
+		return mount_change(tmpfs, false, MOUNT_ATTR_RDONLY, 0, 0, err);
+	return 0;
+}
+
+static int mount_cgroup(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_ns,
+			struct err *err)
+{
+	struct cgroup_view v;
+
+	if (!cgroup_is_pure_v2(cgroup))
+		return mount_cgroup_v1(root_fd, m, cgroup, new_ns, err);
+	if (!cgroup_view(cgroup, 0, &v))
+		return err_set(err, ERR_UNSUPPORTED, "no cgroup hierarchy is mounted on the host");
+	return mount_cgroup_hierarchy(root_fd, m, &v, m->destination, new_ns, err);
+}
+
+int mount_one(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_cgroup_ns, struct err *err)
+{
+	int r;
+
+	r = check_destination(m, err);
+	if (r == 0) {
+		if (m->bind)
+			r = mount_bind(root_fd, m, err);
+		else if (m->type && (!strcmp(m->type, "cgroup") || !strcmp(m->type, "cgroup2")))
+			r = mount_cgroup(root_fd, m, cgroup, new_cgroup_ns, err);
+		else
+			r = mount_fs(root_fd, m, err);
+	}
+	if (r < 0)
+		return err_add(err, "cannot mount %s at '%s'",
+			       m->bind ? m->source ? m->source : "?" : m->type ? m->type : "?", m->destination);
+	return 0;
+}
+
+int mount_readonly_path(int root_fd, const char *path, struct err *err)
+{
+	cleanup_fd int target = -1, tree = -1;
+
+	if (rootfs_open(root_fd, path, &target, err) < 0)
+		return err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) ? 0 : -1;
+	if (mount_clone(target, "", true, &tree, err) < 0 ||
+	    mount_change(tree, true, MOUNT_ATTR_RDONLY, 0, 0, err) < 0 || mount_attach(tree, target, err) < 0)
+		return err_add(err, "cannot make '%s' read-only", path);
+	return 0;
+}
+
+/* A masked file is /dev/null, a masked directory an empty read-only tmpfs: one file system, cloned for each. */
+static int mask_path(int root_fd, int null_fd, int *tmpfs_fd, const char *path, struct err *err)
+{
+	cleanup_fd int target = -1, mask = -1;
+	struct stat st;
+
+	if (rootfs_open(root_fd, path, &target, err) < 0)
+		return err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) ? 0 : -1;
+	if (fstat(target, &st) < 0)
+		return err_sys(err, "cannot look at it");
+	if (!S_ISDIR(st.st_mode)) {
+		if (mount_clone(null_fd, "", false, &mask, err) < 0)
+			return -1;
+		return mount_attach(mask, target, err);
+	}
+	if (*tmpfs_fd < 0 &&
+	    mount_new_fs("tmpfs", "tmpfs", "mode=755,size=0,nr_inodes=1",
+			 MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, tmpfs_fd, err) < 0)
+		return -1;
+	if (mount_clone(*tmpfs_fd, "", false, &mask, err) < 0) {
+		/* Before kernel 6.15 a detached mount cannot be cloned (EINVAL): then each gets its own. */
+		if (!err_is_sys(err, EINVAL) ||
+		    mount_new_fs("tmpfs", "tmpfs", "mode=755", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+				 &mask, err) < 0)
+			return -1;
+	}
+	return mount_attach(mask, target, err);
+}
+
+int mount_masked_paths(int root_fd, int null_fd, const struct oci_strings *paths, struct err *err)
+{
+	cleanup_fd int tmpfs = -1;
+
+	for (size_t i = 0; i < paths->n; i++)
+		if (mask_path(root_fd, null_fd, &tmpfs, paths->v[i], err) < 0)
+			return err_add(err, "cannot mask '%s'", paths->v[i]);
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container's mounts, made detached and moved onto descriptors: no path below the root is used twice. */
+#ifndef THOLE_SHIM_SANDBOX_MOUNT_H
+#define THOLE_SHIM_SANDBOX_MOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+
+struct cgroup;
+
+/* All of this runs in the container's first process, in its new mount namespace, with the privileges of its user namespace. */
+
+/* Make a file system of `type` (fsopen), configured with the comma-separated `data` (NULL: nothing) and the superblock part of
+ * `flags` (MS_RDONLY, MS_SYNCHRONOUS, ...), mounted nowhere yet, with the mount part of `flags`. */
+int mount_new_fs(const char *type, const char *source, const char *data, unsigned long flags, int *ret_fd,
+		 struct err *err);
+
+/* A detached copy of what is mounted (or simply is) at dir_fd/path; recursive: with everything below it. Empty path: dir_fd itself. */
+int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_fd, struct err *err);
+
+/* Attach a detached mount onto the very object that target_fd holds. */
+int mount_attach(int mount_fd, int target_fd, struct err *err);
+
+/* Change attributes (MOUNT_ATTR_*) of the mount at mount_fd. */
+int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_clear, uint64_t propagation, struct err *err);
+
+/* MS_* flags as MOUNT_ATTR_*: what to set and what must be cleared with it (the atime family is one field). */
+void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret_set, uint64_t *ret_clear);
+
+/* One entry of config.mounts. host_proc_fd etc. are not needed: sources are paths of the host, still visible. */
+int mount_one(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_cgroup_ns, struct err *err);
+
+/* linux.readonlyPaths and linux.maskedPaths: a missing path is no error. null_fd: the container's verified /dev/null. */
+int mount_readonly_path(int root_fd, const char *path, struct err *err);
+int mount_masked_paths(int root_fd, int null_fd, const struct oci_strings *paths, struct err *err);
+
+#endif
