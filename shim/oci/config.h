@@ -22,8 +22,14 @@ struct oci_strings {
 };
 
 /* Signed and unsigned numbers that may be absent. */
-struct oci_i64 { bool set; int64_t v; };
-struct oci_u64 { bool set; uint64_t v; };
+struct oci_i64 {
+	bool set;
+	int64_t v;
+};
+struct oci_u64 {
+	bool set;
+	uint64_t v;
+};
 
 enum oci_ns {
 	OCI_NS_USER, /* the order in which they are joined: the seed's ipc, uts, net, pid, mnt, and user first when it owns the others */
@@ -45,22 +51,22 @@ struct oci_namespace {
 /* One word of mounts[].options, resolved: see the table in shim/oci/mount_options.c. */
 struct oci_mount {
 	char *destination; /* absolute and lexically clean */
-	char *type; /* NULL: a bind when an option says so */
+	char *type;        /* NULL: a bind when an option says so */
 	char *source;
-	bool bind; /* "bind" or "rbind", or type "bind" */
-	bool recursive; /* "rbind" */
-	unsigned long flags_set; /* MS_* to set (MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, ...) */
+	bool bind;                 /* "bind" or "rbind", or type "bind" */
+	bool recursive;            /* "rbind" */
+	unsigned long flags_set;   /* MS_* to set (MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, ...) */
 	unsigned long flags_clear; /* MS_* named by their opposite (rw, suid, dev, exec, ...) */
-	uint64_t rec_attr_set; /* MOUNT_ATTR_* of rro, rnosuid, ... to set on the whole tree */
-	uint64_t rec_attr_clear; /* MOUNT_ATTR_* of rrw, rsuid, ... */
+	uint64_t rec_attr_set;     /* MOUNT_ATTR_* of rro, rnosuid, ... to set on the whole tree */
+	uint64_t rec_attr_clear;   /* MOUNT_ATTR_* of rrw, rsuid, ... */
 	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, ... | MS_REC, or 0 */
-	bool tmpcopyup; /* refused for now */
-	char *data; /* what is left, joined by ",", for the file system; NULL when empty */
+	bool tmpcopyup;            /* refused for now */
+	char *data;                /* what is left, joined by ",", for the file system; NULL when empty */
 };
 
 struct oci_device {
 	char *path; /* absolute and clean */
-	char type; /* 'c' (also for "u"), 'b', 'p' */
+	char type;  /* 'c' (also for "u"), 'b', 'p' */
 	int64_t major, minor;
 	mode_t mode; /* 0666 when absent */
 	uid_t uid;
@@ -69,13 +75,13 @@ struct oci_device {
 
 struct oci_device_rule {
 	bool allow;
-	char type; /* 'a', 'c', 'b' */
+	char type;            /* 'a', 'c', 'b' */
 	int64_t major, minor; /* -1: any */
-	char access[4]; /* of "rwm", at least one */
+	char access[4];       /* of "rwm", at least one */
 };
 
 struct oci_rlimit {
-	int resource; /* RLIMIT_* */
+	int resource;        /* RLIMIT_* */
 	struct rlimit limit; /* rlim_t is 64-bit unsigned: 2^64-1 is RLIM_INFINITY */
 };
 
@@ -115,8 +121,8 @@ struct oci_seccomp {
 	char *default_action;
 	struct oci_u64 default_errno_ret;
 	struct oci_strings architectures; /* SCMP_ARCH_... */
-	struct oci_strings flags; /* SECCOMP_FILTER_FLAG_... */
-	char *listener_path; /* refused for now */
+	struct oci_strings flags;         /* SECCOMP_FILTER_FLAG_... */
+	char *listener_path;              /* refused for now */
 	char *listener_metadata;
 	size_t n_rules;
 	struct oci_seccomp_rule *rules;
@@ -153,19 +159,19 @@ struct oci_process {
 	size_t n_additional_gids;
 	gid_t *additional_gids;
 	struct oci_strings args; /* at least one element once checked for start; create accepts none */
-	struct oci_strings env; /* K=V each */
-	char *cwd; /* absolute */
+	struct oci_strings env;  /* K=V each */
+	char *cwd;               /* absolute */
 	struct oci_caps caps;
 	size_t n_rlimits;
 	struct oci_rlimit *rlimits;
 	bool no_new_privileges;
 	struct oci_i64 oom_score_adj;
 	char *apparmor_profile; /* refused unless empty, for now */
-	char *selinux_label; /* refused unless empty, for now */
+	char *selinux_label;    /* refused unless empty, for now */
 };
 
 struct oci_config {
-	char *version; /* ociVersion */
+	char *version;    /* ociVersion */
 	bool has_process; /* process may be absent until start */
 	struct oci_process process;
 	char *root_path; /* as written: absolute, or relative to the bundle */

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a config, whole or half-built: everything in it is zero until it is read. */
+#include <stdlib.h>
+
+#include "shim/oci/config.h"
+
+static void strings_release(struct oci_strings *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		free(s->v[i]);
+	free(s->v);
+}
+
+static void mounts_free(struct oci_mount *mounts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(mounts[i].destination);
+		free(mounts[i].type);
+		free(mounts[i].source);
+		free(mounts[i].data);
+	}
+	free(mounts);
+}
+
+static void hooks_release(struct oci_hooks *hooks)
+{
+	for (size_t i = 0; i < hooks->n; i++) {
+		free(hooks->v[i].path);
+		strings_release(&hooks->v[i].args);
+		strings_release(&hooks->v[i].env);
+	}
+	free(hooks->v);
+}
+
+static void process_release(struct oci_process *p)
+{
+	free(p->additional_gids);
+	strings_release(&p->args);
+	strings_release(&p->env);
+	free(p->cwd);
+	free(p->rlimits);
+	free(p->apparmor_profile);
+	free(p->selinux_label);
+}
+
+static void resources_release(struct oci_resources *r)
+{
+	free(r->devices);
+	free(r->cpu.cpus);
+	free(r->cpu.mems);
+	strings_release(&r->unified_keys);
+	strings_release(&r->unified_values);
+}
+
+static void seccomp_release(struct oci_seccomp *s)
+{
+	for (size_t i = 0; i < s->n_rules; i++) {
+		struct oci_seccomp_rule *rule = &s->rules[i];
+
+		strings_release(&rule->names);
+		free(rule->action);
+		for (size_t k = 0; k < rule->n_args; k++)
+			free(rule->args[k].op);
+		free(rule->args);
+	}
+	free(s->rules);
+	free(s->default_action);
+	strings_release(&s->architectures);
+	strings_release(&s->flags);
+	free(s->listener_path);
+	free(s->listener_metadata);
+}
+
+void oci_config_free(struct oci_config *c)
+{
+	if (!c)
+		return;
+	free(c->version);
+	process_release(&c->process);
+	free(c->root_path);
+	free(c->hostname);
+	free(c->domainname);
+	mounts_free(c->mounts, c->n_mounts);
+	hooks_release(&c->poststart);
+	hooks_release(&c->poststop);
+	strings_release(&c->annotation_keys);
+	strings_release(&c->annotation_values);
+	for (size_t i = 0; i < OCI_NS_COUNT; i++)
+		free(c->ns[i].path);
+	for (size_t i = 0; i < c->n_devices; i++)
+		free(c->devices[i].path);
+	free(c->devices);
+	free(c->cgroups_path);
+	resources_release(&c->resources);
+	seccomp_release(&c->seccomp);
+	strings_release(&c->masked_paths);
+	strings_release(&c->readonly_paths);
+	free(c);
+}
