@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Input of the process, where the shim has to copy it: from the caller's own stdin, and from everyone who types at a pty.
+ *
+ * Clients of a process without a terminal write into its pipe themselves. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "shim/stdio/relay_internal.h"
+
+static void source_free(struct source *s)
+{
+	LIST_REMOVE(s, link);
+	if (s->readable)
+		event_free(s->readable);
+	fd_close(&s->fd);
+	free(s);
+}
+
+static void drop_sources(struct relay *r)
+{
+	while (!LIST_EMPTY(&r->in.sources))
+		source_free(LIST_FIRST(&r->in.sources));
+}
+
+void input_close(struct relay *r)
+{
+	struct input *in = &r->in;
+
+	if (in->writable)
+		event_free(in->writable);
+	in->writable = NULL;
+	if (r->tty)
+		in->fd = -1; /* the master is output 0's */
+	else
+		fd_close(&in->fd);
+	drop_sources(r);
+}
+
+/* The source has no more. The caller's stdin carries its end on to the process; someone who leaves a pty does not. */
+static void source_ended(struct source *s)
+{
+	struct relay *r = s->relay;
+	bool caller = !s->client;
+
+	source_free(s);
+	if (caller && !r->tty)
+		input_close(r);
+}
+
+/* Returns false when the source was freed. */
+static bool source_read(struct source *s)
+{
+	ssize_t n = read(s->fd, s->data, sizeof(s->data));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		if (s->readable)
+			event_add(s->readable, NULL);
+		return true;
+	}
+	if (n <= 0) {
+		source_ended(s);
+		return false;
+	}
+	s->len = (size_t)n;
+	s->at = 0;
+	event_add(s->relay->in.writable, NULL);
+	return true;
+}
+
+static void source_readable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	source_read(arg);
+}
+
+/* Returns false when the process reads no more. */
+static bool source_write(struct source *s)
+{
+	ssize_t n = write(s->relay->in.fd, s->data + s->at, s->len - s->at);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return false;
+	if (n > 0)
+		s->at += (size_t)n;
+	return true;
+}
+
+static void input_writable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct relay *r = arg;
+	struct source *s, *next;
+	bool more = false;
+
+	for (s = LIST_FIRST(&r->in.sources); s; s = next) {
+		next = LIST_NEXT(s, link);
+		if (s->at < s->len && !source_write(s)) {
+			input_close(r);
+			return;
+		}
+		if (s->at < s->len)
+			more = true;
+		else if (s->always_ready && !source_read(s))
+			return; /* its end may have closed the input */
+		else if (s->readable)
+			event_add(s->readable, NULL);
+	}
+	if (more)
+		event_add(r->in.writable, NULL);
+}
+
+int input_start(struct relay *r, struct err *err)
+{
+	struct input *in = &r->in;
+
+	if (in->fd < 0)
+		return 0;
+	if (fd_set_nonblock(in->fd, true, err) < 0)
+		return -1;
+	in->writable = event_new(r->base, in->fd, EV_WRITE, input_writable_cb, r);
+	if (!in->writable)
+		return err_set(err, ERR_SYS, "cannot watch a stream");
+	return 0;
+}
+
+int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+	bool is_socket;
+
+	s->relay = r;
+	s->client = client;
+	s->fd = fd;
+	relay_prepare_fd(&s->fd, O_RDONLY, &s->always_ready, &is_socket);
+	LIST_INSERT_HEAD(&r->in.sources, s, link);
+	if (s->always_ready) {
+		event_add(r->in.writable, NULL);
+		return 0;
+	}
+	s->readable = event_new(r->base, s->fd, EV_READ, source_readable_cb, s);
+	if (!s->readable || event_add(s->readable, NULL) < 0) {
+		source_free(s);
+		return err_set(err, ERR_SYS, "cannot watch a stream");
+	}
+	return 0;
+}
+
+void input_drop_client(struct relay *r, const struct relay_client *client)
+{
+	struct source *s, *next;
+
+	for (s = LIST_FIRST(&r->in.sources); s; s = next) {
+		next = LIST_NEXT(s, link);
+		if (s->client == client)
+			source_free(s);
+	}
+	if (r->in.owner == client)
+		r->in.owner = NULL;
+}

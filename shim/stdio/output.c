@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Output of the process: read once, then given to the log and to every sink.
+ *
+ * Runs in the shim's loop. The bytes are the container's: they are copied, never looked at but for newlines. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+#include "shim/stdio/logfile.h"
+#include "shim/stdio/relay_internal.h"
+
+/* Reads in a row before others have their turn. */
+#define READS_AT_ONCE 8
+
+/* How long a pty without any open terminal is left alone: epoll says EPOLLHUP all the time. */
+static const struct timeval hung_up_pause = { .tv_usec = 100000 };
+
+/* ---- sinks ----------------------------------------------------------------------------------------------------------- */
+
+static void sink_free(struct sink *s)
+{
+	LIST_REMOVE(s, link);
+	if (s->writable)
+		event_free(s->writable);
+	fd_close(&s->fd);
+	free(s->pending);
+	free(s);
+}
+
+static void resume_reading(struct output *o)
+{
+	if (o->readable && o->fd >= 0 && !output_is_held(o))
+		event_add(o->readable, NULL);
+}
+
+static void report_gap(struct sink *s)
+{
+	struct relay *r = s->output->relay;
+
+	if (!s->in_gap)
+		return;
+	s->in_gap = false;
+	if (s->client && r->ops.gap_cb)
+		r->ops.gap_cb(s->client->arg, s->output->stream, s->gap_from, s->output->offset);
+}
+
+/* Returns what was taken, 0 for "later", -1 when the reader is gone. */
+static ssize_t sink_write(const struct sink *s, const char *data, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = s->socket ? send(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) : write(s->fd, data, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+		return 0;
+	return n;
+}
+
+static void keep_pending(struct sink *s, const char *data, size_t len)
+{
+	s->pending = xmalloc(len);
+	memcpy(s->pending, data, len);
+	s->pending_len = len;
+	s->pending_at = 0;
+}
+
+/* Give it `len` bytes, the last of which is at s->output->offset. False when it is gone. */
+static bool sink_deliver(struct sink *s, const char *data, size_t len)
+{
+	ssize_t n;
+
+	if (s->in_gap)
+		return true;
+	n = sink_write(s, data, len);
+	if (n < 0)
+		return false;
+	if ((size_t)n == len)
+		return true;
+	if (s->lossless) {
+		keep_pending(s, data + n, len - (size_t)n);
+	} else {
+		s->in_gap = true;
+		s->gap_from = s->output->offset - (len - (size_t)n);
+	}
+	if (s->writable)
+		event_add(s->writable, NULL);
+	return true;
+}
+
+static void sink_gone(struct sink *s)
+{
+	struct output *o = s->output;
+
+	sink_free(s);
+	if (o->fd < 0)
+		relay_output_ended(o->relay);
+	else
+		resume_reading(o);
+}
+
+static void sink_writable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct sink *s = arg;
+	ssize_t n;
+
+	if (!s->pending) {
+		report_gap(s);
+		return;
+	}
+	n = sink_write(s, s->pending + s->pending_at, s->pending_len - s->pending_at);
+	if (n < 0) {
+		sink_gone(s);
+		return;
+	}
+	s->pending_at += (size_t)n;
+	if (s->pending_at < s->pending_len) {
+		event_add(s->writable, NULL);
+		return;
+	}
+	free(s->pending);
+	s->pending = NULL;
+	if (s->output->fd < 0)
+		relay_output_ended(s->output->relay);
+	else
+		resume_reading(s->output);
+}
+
+int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err)
+{
+	struct sink *s = xcalloc(1, sizeof(*s));
+
+	*s = (struct sink) { .output = o, .client = client, .fd = fd, .lossless = lossless };
+	relay_prepare_fd(&s->fd, O_WRONLY, &s->always_ready, &s->socket);
+	LIST_INSERT_HEAD(&o->sinks, s, link);
+	if (s->always_ready)
+		return 0;
+	s->writable = event_new(o->relay->base, s->fd, EV_WRITE, sink_writable_cb, s);
+	if (!s->writable) {
+		sink_free(s);
+		return err_set(err, ERR_SYS, "cannot watch a stream");
+	}
+	return 0;
+}
+
+void output_drop_client(struct output *o, const struct relay_client *client)
+{
+	struct sink *s, *next;
+
+	for (s = LIST_FIRST(&o->sinks); s; s = next) {
+		next = LIST_NEXT(s, link);
+		if (s->client == client)
+			sink_free(s);
+	}
+	if (o->fd < 0)
+		relay_output_ended(o->relay);
+	else
+		resume_reading(o);
+}
+
+bool output_is_held(const struct output *o)
+{
+	const struct sink *s;
+
+	LIST_FOREACH (s, &o->sinks, link)
+		if (s->pending)
+			return true;
+	return false;
+}
+
+/* ---- the process's end ----------------------------------------------------------------------------------------------- */
+
+static void to_log(struct output *o, const char *data, size_t len)
+{
+	struct relay *r = o->relay;
+	struct err err;
+
+	if (!r->log)
+		return;
+	if (logfile_write(r->log, o->stream, data, len, &err) == 0) {
+		r->log_failing = false;
+		return;
+	}
+	if (!r->log_failing && r->ops.log_failed_cb)
+		r->ops.log_failed_cb(r->arg, &err);
+	r->log_failing = true;
+}
+
+static void to_sinks(struct output *o, const char *data, size_t len)
+{
+	struct sink *s, *next;
+
+	for (s = LIST_FIRST(&o->sinks); s; s = next) {
+		next = LIST_NEXT(s, link);
+		if (!sink_deliver(s, data, len))
+			sink_free(s);
+	}
+}
+
+/* Close the read end. Sinks that still hold something stay until it is taken. */
+void output_close(struct output *o)
+{
+	struct sink *s, *next;
+
+	if (o->readable)
+		event_free(o->readable);
+	o->readable = NULL;
+	if (o->relay->tty && o->relay->in.fd == o->fd)
+		input_close(o->relay);
+	fd_close(&o->fd);
+	for (s = LIST_FIRST(&o->sinks); s; s = next) {
+		next = LIST_NEXT(s, link);
+		report_gap(s);
+		if (!s->pending)
+			sink_free(s);
+	}
+}
+
+/* Returns false when there is nothing more for now. */
+static bool read_once(struct output *o)
+{
+	struct relay *r = o->relay;
+	ssize_t n = read(o->fd, r->buf, RELAY_READ_BYTES);
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	/* A pty says EIO while nobody has its terminal open. The process may open it again. */
+	if (n < 0 && errno == EIO && r->tty && !r->process_ended) {
+		event_del(o->readable);
+		event_add(r->timer, &hung_up_pause);
+		return false;
+	}
+	if (n <= 0) {
+		output_close(o);
+		relay_output_ended(r);
+		return false;
+	}
+	o->offset += (uint64_t)n;
+	to_log(o, r->buf, (size_t)n);
+	to_sinks(o, r->buf, (size_t)n);
+	if (!output_is_held(o))
+		return true;
+	event_del(o->readable);
+	return false;
+}
+
+static void output_readable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct output *o = arg;
+
+	for (int i = 0; i < READS_AT_ONCE; i++)
+		if (!read_once(o))
+			return;
+}
+
+int output_start(struct output *o, struct err *err)
+{
+	struct stat st;
+
+	if (o->fd < 0)
+		return 0;
+	if (fd_set_nonblock(o->fd, true, err) < 0)
+		return -1;
+	if (fstat(o->fd, &st) == 0)
+		o->inode = st.st_ino;
+	o->readable = event_new(o->relay->base, o->fd, EV_READ | EV_PERSIST, output_readable_cb, o);
+	if (!o->readable || event_add(o->readable, NULL) < 0)
+		return err_set(err, ERR_SYS, "cannot watch a stream");
+	return 0;
+}
+
+void output_release(struct output *o)
+{
+	if (o->readable)
+		event_free(o->readable);
+	o->readable = NULL;
+	fd_close(&o->fd);
+	while (!LIST_EMPTY(&o->sinks))
+		sink_free(LIST_FIRST(&o->sinks));
+}

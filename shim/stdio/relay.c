@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The streams of one process of the container: the object, its clients and its end. */
+#include "shim/stdio/relay.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+#include "shim/stdio/logfile.h"
+#include "shim/stdio/relay_internal.h"
+
+#define CLIENT_PIPE_BYTES (256 << 10) /* asked for; the kernel may give less */
+
+/* After the process has ended: how often to look whether those who still hold its pipes are quiet, and how often at most. */
+#define DRAIN_TICKS 8
+static const struct timeval drain_tick = { .tv_usec = 250000 };
+
+static void timer_cb(evutil_socket_t fd, short what, void *arg);
+
+struct relay *relay_new(struct event_base *base, struct logfile *log, const struct relay_ops *ops, void *arg)
+{
+	struct relay *r = xcalloc(1, sizeof(*r));
+	void *buf = mmap(NULL, RELAY_READ_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (buf == MAP_FAILED)
+		fatal("out of memory");
+	r->base = base;
+	r->log = log;
+	r->ops = *ops;
+	r->arg = arg;
+	r->buf = buf;
+	r->in.fd = -1;
+	r->out[0] = (struct output) { .relay = r, .stream = STREAM_STDOUT, .fd = -1 };
+	r->out[1] = (struct output) { .relay = r, .stream = STREAM_STDERR, .fd = -1 };
+	r->timer = evtimer_new(base, timer_cb, r);
+	if (!r->timer)
+		fatal("out of memory");
+	return r;
+}
+
+void relay_free(struct relay *r)
+{
+	if (!r)
+		return;
+	input_close(r);
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		output_release(&r->out[i]);
+	while (!LIST_EMPTY(&r->clients))
+		relay_client_free(LIST_FIRST(&r->clients));
+	event_free(r->timer);
+	munmap(r->buf, RELAY_READ_BYTES);
+	free(r);
+}
+
+/* ---- making ---------------------------------------------------------------------------------------------------------- */
+
+static int reopen(int fd, int flags)
+{
+	char link[40];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return open(link, flags | O_CLOEXEC | O_NOCTTY);
+}
+
+static int make_output(struct output *o, bool detached, uid_t uid, gid_t gid, int *ret_child, struct err *err)
+{
+	cleanup_fd int child = -1;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	o->fd = fds[0];
+	child = fds[1];
+	if (detached) {
+		int both = reopen(child, O_RDWR);
+
+		if (both < 0)
+			return err_sys(err, "cannot reopen a pipe");
+		fd_close(&child);
+		child = both;
+	}
+	if (fchown(child, uid, gid) < 0)
+		return err_sys(err, "cannot give a pipe to uid %u", uid);
+	*ret_child = take_fd(&child);
+	return 0;
+}
+
+static int make_input(struct relay *r, uid_t uid, gid_t gid, int *ret_child, struct err *err)
+{
+	cleanup_fd int child = -1;
+	int fds[2];
+	struct stat st;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	child = fds[0];
+	r->in.fd = fds[1];
+	if (fchown(child, uid, gid) < 0 || fstat(child, &st) < 0)
+		return err_sys(err, "cannot give a pipe to uid %u", uid);
+	r->in.inode = st.st_ino;
+	*ret_child = take_fd(&child);
+	return 0;
+}
+
+int relay_make_pipes(struct relay *r, bool detached, bool open_stdin, uid_t uid, gid_t gid, int ret_child[3],
+		     struct err *err)
+{
+	cleanup_fd int in = -1, out = -1, error = -1;
+
+	if (open_stdin && make_input(r, uid, gid, &in, err) < 0)
+		return -1;
+	if (make_output(&r->out[0], detached, uid, gid, &out, err) < 0 ||
+	    make_output(&r->out[1], detached, uid, gid, &error, err) < 0)
+		return -1;
+	ret_child[0] = take_fd(&in);
+	ret_child[1] = take_fd(&out);
+	ret_child[2] = take_fd(&error);
+	return 0;
+}
+
+void relay_use_pty(struct relay *r, int master_fd)
+{
+	r->tty = true;
+	r->out[0].fd = master_fd;
+	r->in.fd = master_fd;
+}
+
+int relay_start(struct relay *r, struct err *err)
+{
+	if (input_start(r, err) < 0 || output_start(&r->out[0], err) < 0)
+		return -1;
+	return output_start(&r->out[1], err);
+}
+
+void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_socket)
+{
+	struct stat st;
+	int own;
+
+	*ret_always_ready = false;
+	*ret_socket = false;
+	if (fstat(*fd, &st) < 0)
+		return;
+	*ret_socket = S_ISSOCK(st.st_mode);
+	/* A file's offset is shared with the caller's other writers, and a second open would have its own. */
+	*ret_always_ready = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
+	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+		return;
+	own = reopen(*fd, access | O_NONBLOCK);
+	if (own < 0)
+		return; /* not ours to open: it may block for a moment after epoll has said that it is ready */
+	fd_close(fd);
+	*fd = own;
+}
+
+static bool is_null_device(int fd)
+{
+	struct stat st, null_st;
+
+	return fstat(fd, &st) == 0 && stat("/dev/null", &null_st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == null_st.st_rdev;
+}
+
+int relay_inherit(struct relay *r, int fds[3], struct err *err)
+{
+	int ret = 0;
+
+	if (fds[0] >= 0 && r->in.fd >= 0 && !is_null_device(fds[0]))
+		ret = input_add_source(r, take_fd(&fds[0]), NULL, err);
+	for (int i = 0; i < 2 && ret == 0; i++)
+		if (fds[i + 1] >= 0 && r->out[i].fd >= 0 && !is_null_device(fds[i + 1]))
+			ret = output_add_sink(&r->out[i], take_fd(&fds[i + 1]), true, NULL, err);
+	for (int i = 0; i < 3; i++)
+		fd_close(&fds[i]);
+	return ret;
+}
+
+/* ---- clients --------------------------------------------------------------------------------------------------------- */
+
+/* A pipe whose write end is a sink of `o`. */
+static int client_output(struct output *o, struct relay_client *c, int *ret_far, struct err *err)
+{
+	cleanup_fd int far = -1, near = -1;
+	int fds[2];
+
+	if (o->fd < 0)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	far = fds[0];
+	near = fds[1];
+	fcntl(near, F_SETPIPE_SZ, CLIENT_PIPE_BYTES);
+	if (fd_set_nonblock(near, true, err) < 0)
+		return -1;
+	if (output_add_sink(o, take_fd(&near), c->kind == RELAY_FOREGROUND, c, err) < 0)
+		return -1;
+	*ret_far = take_fd(&far);
+	return 0;
+}
+
+static int client_input(struct relay *r, struct relay_client *c, int *ret_far, struct err *err)
+{
+	cleanup_fd int far = -1;
+	int fds[2];
+
+	if (r->in.fd < 0)
+		return 0;
+	if (!r->tty) {
+		/* An open file of its own: what the client does to its flags is not ours to suffer. */
+		far = reopen(r->in.fd, O_WRONLY);
+		if (far < 0)
+			return err_sys(err, "cannot reopen stdin's pipe");
+	} else {
+		if (pipe2(fds, O_CLOEXEC) < 0)
+			return err_sys(err, "cannot make a pipe");
+		far = fds[1];
+		if (input_add_source(r, fds[0], c, err) < 0)
+			return -1;
+	}
+	if (!r->in.owner)
+		r->in.owner = c;
+	c->with_stdin = true;
+	*ret_far = take_fd(&far);
+	return 0;
+}
+
+int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,
+		 struct relay_client **ret_client, struct err *err)
+{
+	struct relay_client *c = xcalloc(1, sizeof(*c));
+	struct relay_ends ends = { -1, -1, -1 };
+
+	*c = (struct relay_client) { .relay = r, .kind = kind, .arg = client_arg };
+	LIST_INSERT_HEAD(&r->clients, c, link);
+	if (client_output(&r->out[0], c, &ends.stdout_fd, err) < 0 ||
+	    client_output(&r->out[1], c, &ends.stderr_fd, err) < 0 ||
+	    (with_stdin && client_input(r, c, &ends.stdin_fd, err) < 0)) {
+		fd_close(&ends.stdin_fd);
+		fd_close(&ends.stdout_fd);
+		fd_close(&ends.stderr_fd);
+		relay_client_free(c);
+		return -1;
+	}
+	*ret_ends = ends;
+	*ret_client = c;
+	return 0;
+}
+
+void relay_client_closed(struct relay_client *c, Stream stream)
+{
+	struct relay *r = c->relay;
+	struct output *o;
+
+	if (stream == STREAM_STDIN) {
+		if (r->in.owner == c && !r->tty)
+			input_close(r);
+		return;
+	}
+	o = &r->out[stream == STREAM_STDERR];
+	output_drop_client(o, c);
+	/* The terminal of a foreground client is not closed by it: others may look at it. */
+	if (c->kind != RELAY_FOREGROUND || r->tty || o->fd < 0)
+		return;
+	output_close(o);
+	relay_output_ended(r);
+}
+
+void relay_client_free(struct relay_client *c)
+{
+	struct relay *r;
+
+	if (!c)
+		return;
+	r = c->relay;
+	LIST_REMOVE(c, link);
+	input_drop_client(r, c);
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		output_drop_client(&r->out[i], c);
+	free(c);
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------- */
+
+static bool all_ended(const struct relay *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		if (r->out[i].fd >= 0 || !LIST_EMPTY(&r->out[i].sinks))
+			return false;
+	return true;
+}
+
+/* Called from within whatever has just ended: the news goes up from the loop. */
+void relay_output_ended(struct relay *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		if (r->out[i].fd < 0 && !LIST_EMPTY(&r->out[i].sinks) && !output_is_held(&r->out[i]))
+			output_close(&r->out[i]); /* the sinks that had something left */
+	if (r->process_ended && all_ended(r))
+		event_active(r->timer, EV_TIMEOUT, 0);
+}
+
+/* Those who still hold the pipes have been quiet, or have had their time: no more is waited for. */
+static void drain_tick_over(struct relay *r)
+{
+	uint64_t offset = r->out[0].offset + r->out[1].offset;
+	bool held = output_is_held(&r->out[0]) || output_is_held(&r->out[1]);
+
+	if (all_ended(r)) {
+		event_del(r->timer);
+		if (!r->drained) {
+			r->drained = true;
+			r->ops.drained_cb(r->arg); /* may free us */
+		}
+		return;
+	}
+	/* A reader who is slow gets everything, however long it takes. */
+	if (held || (offset != r->drained_offset && ++r->ticks < DRAIN_TICKS)) {
+		r->drained_offset = offset;
+		event_add(r->timer, &drain_tick);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		output_close(&r->out[i]);
+	relay_output_ended(r);
+}
+
+static void timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct relay *r = arg;
+
+	if (r->process_ended)
+		drain_tick_over(r);
+	else if (r->out[0].readable && !output_is_held(&r->out[0]))
+		event_add(r->out[0].readable, NULL);
+}
+
+void relay_process_ended(struct relay *r)
+{
+	r->process_ended = true;
+	if (r->out[0].readable && !output_is_held(&r->out[0]))
+		event_add(r->out[0].readable, NULL); /* a pty that was hung up */
+	r->drained_offset = UINT64_MAX;
+	event_add(r->timer, &drain_tick);
+	if (all_ended(r))
+		event_active(r->timer, EV_TIMEOUT, 0);
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------------------- */
+
+int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *err)
+{
+	struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
+
+	if (!r->tty || r->out[0].fd < 0)
+		return err_set(err, ERR_STATE, "the process has no terminal");
+	if (rows > USHRT_MAX || columns > USHRT_MAX)
+		return err_set(err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", rows, columns);
+	if (ioctl(r->out[0].fd, TIOCSWINSZ, &size) < 0)
+		return err_sys(err, "cannot set the size of the terminal");
+	return 0;
+}
+
+bool relay_is_tty(const struct relay *r)
+{
+	return r->tty;
+}
+
+bool relay_has_stdin(const struct relay *r)
+{
+	return r->in.fd >= 0;
+}
+
+uint64_t relay_offset(const struct relay *r, Stream stream)
+{
+	return r->out[stream == STREAM_STDERR].offset;
+}
+
+void relay_key(const struct relay *r, Stream stream, char ret[RELAY_KEY_MAX])
+{
+	uint64_t inode = stream == STREAM_STDIN ? r->in.inode : r->out[stream == STREAM_STDERR].inode;
+
+	if (r->tty)
+		snprintf(ret, RELAY_KEY_MAX, "tty");
+	else if (inode)
+		snprintf(ret, RELAY_KEY_MAX, "pipe:[%llu]", (unsigned long long)inode);
+	else
+		snprintf(ret, RELAY_KEY_MAX, "/dev/null");
+}
+
+void relay_trim(struct relay *r)
+{
+	madvise(r->buf, RELAY_READ_BYTES, MADV_DONTNEED);
+	if (r->log)
+		logfile_trim(r->log);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The streams of one process of the container: what it writes goes to the log and to everyone who listens, what is typed goes to it.
+ *
+ * The process's own ends are always pipes or a pty that the shim made; callers' files and terminals are only sources and sinks here. */
+#ifndef THOLE_SHIM_STDIO_RELAY_H
+#define THOLE_SHIM_STDIO_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "proto/control.pb.h" /* enum Stream */
+
+struct event_base;
+struct logfile;
+struct relay;
+struct relay_client;
+
+#define RELAY_KEY_MAX 32
+
+struct relay_ops {
+	/* All output has ended and was delivered; called once, from the loop, after relay_process_ended(). */
+	void (*drained_cb)(void *arg);
+	/* Bytes [from, to) of a stream did not fit into the pipe of an attached client. */
+	void (*gap_cb)(void *client_arg, Stream stream, uint64_t from, uint64_t to);
+	/* The log refuses. Called at the first failure, and again only after a success in between. */
+	void (*log_failed_cb)(void *arg, const struct err *err);
+};
+
+/* `log` is borrowed and may be NULL. Caller frees with relay_free(). */
+struct relay *relay_new(struct event_base *base, struct logfile *log, const struct relay_ops *ops, void *arg);
+
+/* Accepts NULL. Closes every descriptor and client. */
+void relay_free(struct relay *r);
+
+/* Make the pipes. ret_child: the process's ends of stdin (-1 unless open_stdin), stdout, stderr, the caller's to close, owned by uid:gid
+ * so that it can open /dev/stderr. `detached`: its outputs are O_RDWR, which keeps a reader in the pipe when the shim dies. */
+int relay_make_pipes(struct relay *r, bool detached, bool open_stdin, uid_t uid, gid_t gid, int ret_child[3], struct err *err);
+
+/* Use this pty instead; takes the master. */
+void relay_use_pty(struct relay *r, int master_fd);
+
+/* Begin to copy. */
+int relay_start(struct relay *r, struct err *err);
+
+/* Add the caller's own stdio (any may be -1) as source and sinks; takes the descriptors. Nothing is lost towards them: what they do not take
+ * holds the process back. Their flags stay as they are. */
+int relay_inherit(struct relay *r, int fds[3], struct err *err);
+
+enum relay_kind {
+	RELAY_FOREGROUND, /* nothing is lost: holds the process back when it does not read */
+	RELAY_ATTACHED,	  /* never holds it back: what does not fit is reported as a gap */
+};
+
+/* The far ends of a client's pipes, the caller's to pass on and close; -1 when absent. */
+struct relay_ends {
+	int stdin_fd, stdout_fd, stderr_fd;
+};
+
+/* A client that gets everything from this moment on. ret_client belongs to the relay until relay_client_free(). */
+int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,
+		 struct relay_client **ret_client, struct err *err);
+
+/* It has said that its end is gone: see "Streams" in PROTOCOL.md. */
+void relay_client_closed(struct relay_client *c, Stream stream);
+
+/* Accepts NULL. What it owned ends: as an attached client would leave. */
+void relay_client_free(struct relay_client *c);
+
+/* ERR_STATE without a terminal. */
+int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *err);
+
+/* The process has ended: read what is left. Others may still hold the pipes: the wait for their end is bounded. */
+void relay_process_ended(struct relay *r);
+
+bool relay_is_tty(const struct relay *r);
+bool relay_has_stdin(const struct relay *r);
+uint64_t relay_offset(const struct relay *r, Stream stream);
+
+/* How CRIU will know the stream: "pipe:[INODE]", "tty", or "/dev/null". */
+void relay_key(const struct relay *r, Stream stream, char ret[RELAY_KEY_MAX]);
+
+/* Give buffers back to the kernel while nothing moves. */
+void relay_trim(struct relay *r);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What relay.c, output.c and input.c share. */
+#ifndef THOLE_SHIM_STDIO_RELAY_INTERNAL_H
+#define THOLE_SHIM_STDIO_RELAY_INTERNAL_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "shim/stdio/relay.h"
+
+#define RELAY_READ_BYTES (32u << 10)
+#define RELAY_INPUT_BYTES 4096
+
+/* Somewhere that output goes to. */
+struct sink {
+	LIST_ENTRY(sink) link;
+	struct output *output;
+	struct relay_client *client; /* NULL: the caller's own descriptor */
+	int fd;
+	bool lossless;
+	bool always_ready; /* a regular file: cannot be polled, never refuses */
+	bool socket;
+	struct event *writable; /* NULL when always_ready */
+	char *pending; /* lossless: what it has not taken yet */
+	size_t pending_len, pending_at;
+	bool in_gap; /* lossy: bytes from gap_from on are dropped */
+	uint64_t gap_from;
+};
+
+/* One output stream of the process. */
+struct output {
+	struct relay *relay;
+	Stream stream;
+	int fd; /* read end or pty master; -1: none, or ended */
+	struct event *readable;
+	uint64_t offset; /* bytes read so far */
+	uint64_t inode;
+	LIST_HEAD(, sink) sinks;
+};
+
+/* Somewhere that input comes from. */
+struct source {
+	LIST_ENTRY(source) link;
+	struct relay *relay;
+	struct relay_client *client; /* NULL: the caller's own stdin */
+	int fd;
+	bool always_ready;
+	struct event *readable;
+	char data[RELAY_INPUT_BYTES];
+	size_t len, at;
+};
+
+struct input {
+	int fd; /* write end or pty master (then shared with output 0, which owns it); -1: none, or closed */
+	struct event *writable;
+	uint64_t inode;
+	struct relay_client *owner; /* whose half-close closes it */
+	LIST_HEAD(, source) sources;
+};
+
+struct relay_client {
+	LIST_ENTRY(relay_client) link;
+	struct relay *relay;
+	enum relay_kind kind;
+	void *arg;
+	bool with_stdin;
+};
+
+struct relay {
+	struct event_base *base;
+	struct logfile *log;
+	bool log_failing;
+	struct relay_ops ops;
+	void *arg;
+	bool tty;
+	bool process_ended, drained;
+	struct output out[2]; /* stdout, stderr; a pty uses the first */
+	struct input in;
+	LIST_HEAD(, relay_client) clients;
+	char *buf; /* RELAY_READ_BYTES, from mmap */
+	struct event *timer; /* bounded drain; a pty that is hung up for the moment */
+	uint64_t drained_offset; /* sum of offsets at the last tick */
+	int ticks;
+};
+
+/* output.c */
+int output_start(struct output *o, struct err *err);
+void output_close(struct output *o); /* its reader's end too: the process gets SIGPIPE */
+void output_release(struct output *o);
+/* takes fd. */
+int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err);
+void output_drop_client(struct output *o, const struct relay_client *client);
+bool output_is_held(const struct output *o);
+
+/* input.c */
+int input_start(struct relay *r, struct err *err);
+void input_close(struct relay *r);
+/* takes fd. */
+int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err);
+void input_drop_client(struct relay *r, const struct relay_client *client);
+
+/* relay.c: an output has ended. */
+void relay_output_ended(struct relay *r);
+
+/* A descriptor of the caller's, made fit for the loop without touching the flags that it shares with others: reopened non-blocking where
+ * that gives the same stream. Takes *fd, and may replace it. ret_always_ready: epoll does not know such files. */
+void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_socket);
+
+#endif
