@@ -121,6 +121,21 @@ static char *group_path(bool v2, const char *caller, const char *root, const cha
 	return path_clean(joined);
 }
 
+/* How much of DIR is there already. The leaf does not count: an empty one is ours all the same. */
+static size_t existing_length(const char *dir, size_t mount_len)
+{
+	cleanup_free char *part = xstrdup(dir);
+	char *slash = strrchr(part, '/');
+
+	while ((size_t)(slash - part) > mount_len) {
+		*slash = '\0';
+		if (access(part, F_OK) == 0)
+			break;
+		slash = strrchr(part, '/');
+	}
+	return (size_t)(slash - part);
+}
+
 static int add_hierarchy(struct cgroup *cg, const struct mount_line *line, const char *caller, const char *wanted, struct err *err)
 {
 	cleanup_free char *subsystem = NULL, *group = NULL, *path = NULL;
@@ -146,7 +161,7 @@ static int add_hierarchy(struct cgroup *cg, const struct mount_line *line, const
 	set_names(h, v2 ? "unified" : name ? name + 1 : h->subsystem);
 	h->mount = xstrdup(line->mount);
 	h->dir = xasprintf("%s%s", line->mount, path);
-	h->base_len = strlen(h->dir);
+	h->base_len = existing_length(h->dir, strlen(line->mount));
 	return 0;
 }
 
@@ -256,13 +271,12 @@ int cgroup_write(const struct hierarchy *h, const char *field, const char *file,
 	return 0;
 }
 
-/* Make dir with its missing parents below the mount; remembers how much was there before. */
-static int make_group(struct hierarchy *h, struct err *err)
+/* Make dir with its missing parents. Somebody may have removed one of those that were there: then all of them are tried. */
+static int make_group(struct hierarchy *h, size_t from, struct err *err)
 {
 	cleanup_free char *part = xstrdup(h->dir);
-	char *p = part + strlen(h->mount);
+	char *p = part + from;
 
-	h->base_len = 0;
 	for (;;) {
 		char end;
 
@@ -271,11 +285,11 @@ static int make_group(struct hierarchy *h, struct err *err)
 		end = *p;
 		*p = '\0';
 		if (mkdir(part, 0755) == 0) {
-			if (!h->base_len)
-				h->base_len = (size_t)(strrchr(part, '/') - part);
 			h->made = true;
 			if (!h->v2 && cgroup_v1_level_made(h, part, err) < 0)
 				return -1;
+		} else if (errno == ENOENT && from > strlen(h->mount)) {
+			return make_group(h, strlen(h->mount), err);
 		} else if (errno != EEXIST) {
 			return err_sys(err, "cannot make cgroup '%s'", part);
 		}
@@ -283,10 +297,7 @@ static int make_group(struct hierarchy *h, struct err *err)
 			break;
 		*p = end;
 	}
-	if (!h->base_len) { /* all of it was there: the leaf is ours all the same if it is empty */
-		h->base_len = (size_t)(strrchr(h->dir, '/') - h->dir);
-		h->made = true;
-	}
+	h->made = true;
 	return 0;
 }
 
@@ -314,7 +325,7 @@ int cgroup_create(struct cgroup *cg, struct err *err)
 		}
 		if (cg->pure_v2)
 			cgroup_v2_enable_controllers(h);
-		if (make_group(h, err) < 0) {
+		if (make_group(h, h->base_len, err) < 0) {
 			cgroup_remove(cg, &ignored);
 			return -1;
 		}
@@ -439,6 +450,22 @@ int cgroup_move_self(const char *mountinfo, const char *group, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+uint64_t cgroup_oom_kills(const struct cgroup *cg)
+{
+	const struct hierarchy *v1 = cgroup_find(cg, "memory"), *h = v1 ? v1 : cgroup_find_v2(cg);
+	cleanup_free char *path = NULL, *text = NULL;
+	const char *line;
+	struct err ignored;
+
+	if (!h)
+		return 0;
+	path = xasprintf("%s/%s", h->dir, v1 ? "memory.oom_control" : "memory.events");
+	if (fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) < 0)
+		return 0;
+	line = strstr(text, "oom_kill ");
+	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : 0;
 }
 
 /* ---- all processes ----------------------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -53,6 +54,9 @@ int cgroup_remove(struct cgroup *cg, struct err *err);
 
 /* Directory for the status record: v1 freezer, else the v2 group. "" when there is none. */
 const char *cgroup_freezer_dir(const struct cgroup *cg);
+
+/* How many processes of the container the kernel has killed for lack of memory; 0 where nobody counts. */
+uint64_t cgroup_oom_kills(const struct cgroup *cg);
 
 bool cgroup_is_pure_v2(const struct cgroup *cg);
 

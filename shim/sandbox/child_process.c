@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every process of a container is given and denied before its program runs: signals, descriptors, user, directory.
+ *
+ * Runs as the container's process, between the clone and execve: no stdio, no libevent. */
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "shim/sandbox/caps.h"
+#include "shim/sandbox/child_internal.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+
+static int compare_ints(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+int child_close_all_but(const int *keep, int n, struct err *err)
+{
+	cleanup_free int *sorted = xcalloc((size_t)n + 1, sizeof(*sorted));
+	unsigned int from = 0;
+
+	memcpy(sorted, keep, sizeof(*sorted) * (size_t)n);
+	qsort(sorted, (size_t)n, sizeof(*sorted), compare_ints);
+	for (int i = 0; i < n; i++) {
+		if (sorted[i] < 0)
+			continue;
+		if ((unsigned int)sorted[i] > from && syscall(SYS_close_range, from, sorted[i] - 1, 0) < 0)
+			return err_sys(err, "cannot close inherited descriptors");
+		if ((unsigned int)sorted[i] >= from)
+			from = (unsigned int)sorted[i] + 1;
+	}
+	if (syscall(SYS_close_range, from, ~0U, 0) < 0)
+		return err_sys(err, "cannot close inherited descriptors");
+	return 0;
+}
+
+int child_reset_signals(struct err *err)
+{
+	sigset_t none;
+
+	/* SIGKILL, SIGSTOP and those that the C library keeps for itself refuse. */
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return err_sys(err, "cannot unblock signals");
+	return 0;
+}
+
+/* After setuid from root the permitted capabilities are kept, the effective ones are not: loading a seccomp filter may need them. */
+static int regain_effective(struct err *err)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return err_sys(err, "cannot read capabilities");
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		data[i].effective = data[i].permitted;
+	if (syscall(SYS_capset, &head, data) < 0)
+		return err_sys(err, "cannot keep capabilities");
+	return 0;
+}
+
+int child_become_user(const struct oci_process *process, struct err *err)
+{
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_sys(err, "cannot keep capabilities");
+	if (setgroups(process->n_additional_gids, process->additional_gids) < 0)
+		return err_sys(err, "cannot set the additional groups");
+	if (setresgid(process->gid, process->gid, process->gid) < 0)
+		return err_sys(err, "cannot become gid %u", process->gid);
+	if (setresuid(process->uid, process->uid, process->uid) < 0)
+		return err_sys(err, "cannot become uid %u", process->uid);
+	return regain_effective(err);
+}
+
+/* A directory reached through a leaked descriptor would lie outside: getcwd(2) says so (CVE-2024-21626). */
+static int check_cwd(const struct oci_process *process, struct err *err)
+{
+	char buf[PATH_MAX];
+	long n = syscall(SYS_getcwd, buf, sizeof(buf));
+
+	if (n < 0)
+		return err_sys(err, "cannot find the working directory '%s'", process->cwd);
+	if (buf[0] != '/')
+		return err_set(err, ERR_CONFIG, "the working directory '%s' is outside the root", process->cwd);
+	return 0;
+}
+
+/* First as root, since the user may not see what is mounted there; then as the user, whom root may be refused what he is not (NFS). */
+int child_enter_cwd(const struct oci_process *process, bool as_user, struct err *err)
+{
+	const char *cwd = process->cwd ? process->cwd : "/";
+
+	if (chdir(cwd) < 0) {
+		if (errno == EACCES && !as_user)
+			return 0;
+		return err_sys(err, "cannot enter the working directory '%s'", cwd);
+	}
+	return check_cwd(process, err);
+}
+
+int child_move_fd_up(int *fd, int n_preserved, struct err *err)
+{
+	int moved;
+
+	if (*fd < 0)
+		return 0;
+	/* Above the targets, and above every source that is itself on its way to one. */
+	moved = fcntl(*fd, F_DUPFD_CLOEXEC, 3 + n_preserved);
+	if (moved < 0)
+		return err_sys(err, "cannot duplicate a descriptor");
+	fd_close(fd);
+	*fd = moved;
+	return 0;
+}
+
+int child_place_fds(const int stdio[3], const int *preserved, int n_preserved, struct err *err)
+{
+	cleanup_free int *from = xcalloc(3 + (size_t)n_preserved, sizeof(*from));
+
+	memcpy(from, stdio, 3 * sizeof(*from));
+	if (n_preserved)
+		memcpy(from + 3, preserved, sizeof(*from) * (size_t)n_preserved);
+	for (int i = 0; i < 3 + n_preserved; i++)
+		if (child_move_fd_up(&from[i], n_preserved, err) < 0)
+			return -1;
+	for (int i = 0; i < 3 + n_preserved; i++)
+		if (from[i] >= 0 && dup2(from[i], i) < 0)
+			return err_sys(err, "cannot place descriptor %d", i);
+	if (syscall(SYS_close_range, 3 + n_preserved, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return err_sys(err, "cannot close inherited descriptors");
+	return 0;
+}

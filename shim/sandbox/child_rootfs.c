@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container's view of the file system: its root, its mounts, its devices.
+ *
+ * Runs as the container's first process in its new mount namespace, with full privileges; distrusts everything below the root. The
+ * root is attached first, so that every later step starts from its descriptor; masks and read-only paths come last, since mounts of the
+ * config may bring what they cover. */
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "shim/sandbox/child_init.h"
+#include "shim/sandbox/child_internal.h"
+#include "shim/sandbox/device.h"
+#include "shim/sandbox/mount.h"
+#include "shim/sandbox/rootfs.h"
+
+/* A root that is a mount of its own, in this namespace only. */
+static int attach_root(const char *rootfs, unsigned long propagation, int *ret_root_fd, struct err *err)
+{
+	cleanup_fd int dir = -1, tree = -1;
+
+	/* From the host we go on receiving, or nothing at all; we never send. */
+	if (mount(NULL, "/", NULL, (propagation & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE) | MS_REC, NULL) < 0)
+		return err_sys(err, "cannot change the propagation of '/'");
+	dir = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_sys(err, "cannot open the rootfs '%s'", rootfs);
+	if (mount_clone(dir, "", true, &tree, err) < 0 || mount_attach(tree, dir, err) < 0)
+		return err_add(err, "cannot mount the rootfs '%s'", rootfs);
+	*ret_root_fd = take_fd(&tree);
+	return 0;
+}
+
+/* A read-only /dev becomes so only when the devices are in it. */
+static bool is_late_readonly(const struct oci_mount *m)
+{
+	return !m->bind && (m->flags_set & MS_RDONLY) && !strcmp(m->destination, "/dev");
+}
+
+static int mount_all(const struct child_init_params *p, int root_fd, struct err *err)
+{
+	const struct oci_config *c = p->config;
+	bool new_cgroup_ns = c->ns[OCI_NS_CGROUP].wanted && !c->ns[OCI_NS_CGROUP].path;
+
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		struct oci_mount m = c->mounts[i];
+
+		if (is_late_readonly(&m))
+			m.flags_set &= ~(unsigned long)MS_RDONLY;
+		if (mount_one(root_fd, &m, p->cgroup, new_cgroup_ns, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int finish_late_readonly(const struct oci_config *c, int root_fd, struct err *err)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (is_late_readonly(&c->mounts[i]) && mount_readonly_path(root_fd, c->mounts[i].destination, err) < 0)
+			return -1;
+	return 0;
+}
+
+int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, struct err *err)
+{
+	cleanup_fd int root_fd = -1;
+
+	if (attach_root(p->rootfs, p->config->rootfs_propagation, &root_fd, err) < 0 || mount_all(p, root_fd, err) < 0 ||
+	    device_make_all(root_fd, p->config, err) < 0)
+		return -1;
+	*ret_root_fd = take_fd(&root_fd);
+	return 0;
+}
+
+/* pivot_root(2) with both names ".": the old root is stacked onto the new one, and then taken away from there. */
+static int pivot(int root_fd, struct err *err)
+{
+	if (fchdir(root_fd) < 0)
+		return err_sys(err, "cannot enter the rootfs");
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return err_sys(err, "cannot pivot into the rootfs");
+	/* What was mounted from the host must not be unmounted there: the old root receives, but does not send. */
+	if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0)
+		return err_sys(err, "cannot leave the old root");
+	return 0;
+}
+
+static int move_and_chroot(int root_fd, struct err *err)
+{
+	if (fchdir(root_fd) < 0)
+		return err_sys(err, "cannot enter the rootfs");
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
+		return err_sys(err, "cannot move the rootfs to '/'");
+	if (chroot(".") < 0)
+		return err_sys(err, "cannot change the root");
+	return 0;
+}
+
+int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct err *err)
+{
+	const struct oci_config *c = p->config;
+	cleanup_fd int null_fd = -1;
+
+	if ((p->no_pivot ? move_and_chroot(root_fd, err) : pivot(root_fd, err)) < 0)
+		return -1;
+	if (chdir("/") < 0)
+		return err_sys(err, "cannot enter the new root");
+	if (c->rootfs_propagation && mount(NULL, "/", NULL, c->rootfs_propagation, NULL) < 0)
+		return err_sys(err, "cannot set the propagation of the rootfs");
+	for (size_t i = 0; i < c->readonly_paths.n; i++)
+		if (mount_readonly_path(root_fd, c->readonly_paths.v[i], err) < 0)
+			return -1;
+	if (c->masked_paths.n && (device_open_null(root_fd, O_PATH, &null_fd, err) < 0 ||
+				  mount_masked_paths(root_fd, null_fd, &c->masked_paths, err) < 0))
+		return -1;
+	if (finish_late_readonly(c, root_fd, err) < 0)
+		return -1;
+	/* The directory the program starts in; in a read-only root it has to be there already. */
+	if (c->has_process && c->process.cwd) {
+		cleanup_fd int cwd = -1;
+
+		if (rootfs_make(root_fd, c->process.cwd, ROOTFS_DIR, &cwd, err) < 0)
+			return err_add(err, "cannot make the working directory '%s'", c->process.cwd);
+	}
+	if (c->root_readonly && mount_change(root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
+		return err_add(err, "cannot make the root read-only");
+	return 0;
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Device nodes, the links beside them, and the terminal.
+ *
+ * Runs as the container's first process, with full privileges, in a root that it distrusts. /dev is opened once, without following a link
+ * (CVE-2026-41579: a /dev that is a link puts devices on the host), and everything in it is reached from that descriptor. */
+#include "shim/sandbox/device.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "shim/sandbox/mount.h"
+#include "shim/sandbox/rootfs.h"
+
+static const struct {
+	const char *name;
+	unsigned int major, minor;
+} default_nodes[] = {
+	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+static const struct {
+	const char *name, *target;
+} default_links[] = {
+	{ "fd", "/proc/self/fd" },     { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
+	{ "stderr", "/proc/self/fd/2" }, { "ptmx", "pts/ptmx" },
+};
+
+static int check_node(int dir_fd, const char *name, mode_t type, dev_t rdev, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "cannot look at device '%s'", name);
+	if ((st.st_mode & S_IFMT) != type || (type != S_IFIFO && st.st_rdev != rdev))
+		return err_sysno(err, EEXIST, "cannot make device '%s'", name);
+	return 0;
+}
+
+/* A node that is there already and is the right one counts: roots are used again. */
+static int make_node(int dir_fd, const char *name, mode_t type, mode_t mode, dev_t rdev, uid_t uid, gid_t gid,
+		     struct err *err)
+{
+	if (mknodat(dir_fd, name, type | mode, rdev) < 0) {
+		if (errno != EEXIST)
+			return err_sys(err, "cannot make device '%s'", name);
+		return check_node(dir_fd, name, type, rdev, err);
+	}
+	if ((uid || gid) && fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "cannot give device '%s' to uid %u", name, uid);
+	return 0;
+}
+
+static int make_configured(int root_fd, const struct oci_device *d, struct err *err)
+{
+	cleanup_free char *dir = xstrdup(d->path);
+	char *slash = strrchr(dir, '/');
+	const char *name = d->path + (slash - dir) + 1;
+	mode_t type = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
+	cleanup_fd int dir_fd = -1;
+
+	*slash = '\0';
+	if (rootfs_make(root_fd, dir[0] ? dir : "/", ROOTFS_DIR, &dir_fd, err) < 0)
+		return err_add(err, "cannot make device '%s'", d->path);
+	return make_node(dir_fd, name, type, d->mode, makedev((unsigned int)d->major, (unsigned int)d->minor), d->uid, d->gid,
+			 err);
+}
+
+static int make_link(int dev_fd, const char *name, const char *target, struct err *err)
+{
+	if (symlinkat(target, dev_fd, name) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make link '/dev/%s'", name);
+	return 0;
+}
+
+static bool dev_is_bound(const struct oci_config *config)
+{
+	for (size_t i = 0; i < config->n_mounts; i++)
+		if (config->mounts[i].bind && !strcmp(config->mounts[i].destination, "/dev"))
+			return true;
+	return false;
+}
+
+int device_make_all(int root_fd, const struct oci_config *config, struct err *err)
+{
+	cleanup_fd int made = -1, dev_fd = -1;
+
+	if (dev_is_bound(config))
+		return 0;
+	if (rootfs_open_nolinks(root_fd, "/dev", &dev_fd, err) < 0) {
+		if (!err_is_sys(err, ENOENT))
+			return -1;
+		if (rootfs_make(root_fd, "/dev", ROOTFS_DIR, &made, err) < 0 ||
+		    rootfs_open_nolinks(root_fd, "/dev", &dev_fd, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(default_nodes); i++)
+		if (make_node(dev_fd, default_nodes[i].name, S_IFCHR, 0666,
+			      makedev(default_nodes[i].major, default_nodes[i].minor), 0, 0, err) < 0)
+			return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(default_links); i++)
+		if (make_link(dev_fd, default_links[i].name, default_links[i].target, err) < 0)
+			return -1;
+	if (access("/proc/kcore", F_OK) == 0 && make_link(dev_fd, "core", "/proc/kcore", err) < 0)
+		return -1;
+	for (size_t i = 0; i < config->n_devices; i++)
+		if (make_configured(root_fd, &config->devices[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int device_open_null(int root_fd, int flags, int *ret_fd, struct err *err)
+{
+	cleanup_fd int found = -1, fd = -1;
+	char link[40];
+
+	if (rootfs_open(root_fd, "/dev/null", &found, err) < 0)
+		return -1;
+	/* Checked before it is opened: the open of another device may have effects. */
+	if (!rootfs_is_chardev(found, 1, 3))
+		return err_set(err, ERR_CONFIG, "'/dev/null' in the rootfs is not the null device");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+	fd = open(link, flags | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return err_sys(err, "cannot open '/dev/null' in the rootfs");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int open_ptmx(int root_fd, int *ret_fd, struct err *err)
+{
+	cleanup_fd int found = -1, fd = -1;
+	struct statfs fs;
+	char link[40];
+
+	if (rootfs_open(root_fd, "/dev/pts/ptmx", &found, err) < 0)
+		return err_add(err, "a terminal needs a devpts mount at '/dev/pts'");
+	if (fstatfs(found, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC || !rootfs_is_chardev(found, 5, 2))
+		return err_set(err, ERR_CONFIG, "'/dev/pts/ptmx' in the rootfs is no terminal multiplexer: a terminal needs a "
+						"devpts mount at '/dev/pts'");
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+	fd = open(link, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot open a pty");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int show_as_console(int root_fd, int terminal, struct err *err)
+{
+	cleanup_fd int target = -1, tree = -1;
+
+	if (rootfs_make(root_fd, "/dev/console", ROOTFS_FILE, &target, err) < 0 ||
+	    mount_clone(terminal, "", false, &tree, err) < 0 || mount_attach(tree, target, err) < 0)
+		return err_add(err, "cannot show the terminal as '/dev/console'");
+	return 0;
+}
+
+int device_make_pty(int root_fd, uid_t uid, uint16_t rows, uint16_t columns, int *ret_master, int *ret_terminal,
+		    struct err *err)
+{
+	cleanup_fd int master = -1, terminal = -1;
+	struct winsize size = { .ws_row = rows, .ws_col = columns };
+	int unlocked = 0;
+
+	if (open_ptmx(root_fd, &master, err) < 0)
+		return -1;
+	if (ioctl(master, TIOCSPTLCK, &unlocked) < 0)
+		return err_sys(err, "cannot unlock the pty");
+	terminal = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (terminal < 0)
+		return err_sys(err, "cannot open the terminal of the pty");
+	if (fchown(terminal, uid, (gid_t)-1) < 0)
+		return err_sys(err, "cannot give the terminal to uid %u", uid);
+	if ((rows || columns) && ioctl(master, TIOCSWINSZ, &size) < 0)
+		return err_sys(err, "cannot set the size of the terminal");
+	if (show_as_console(root_fd, terminal, err) < 0)
+		return -1;
+	*ret_master = take_fd(&master);
+	*ret_terminal = take_fd(&terminal);
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hooks: programs of the host's that are told about the container.
+ *
+ * The shim's loop must not wait for them, so a forked child runs them one after the other. They are trusted as the config that names
+ * them is; they run with the shim's privileges in the runtime's namespaces. */
+#include "shim/sandbox/hook.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/proc.h"
+#include "common/wire.h"
+#include "shim/sandbox/child_internal.h"
+
+#define SAID_MAX 200 /* bytes of a failed hook's output that go into the error */
+
+static void exec_hook(const struct oci_hook *hook, const struct hook_run *run, int in, int out)
+{
+	const int stdio[3] = { in, out, out };
+	static char *no_env[] = { NULL };
+	struct err err;
+
+	if (child_reset_signals(&err) == 0 && child_place_fds(stdio, NULL, 0, &err) == 0 && chdir(run->cwd) == 0)
+		execve(hook->path, hook->args.v, hook->env.v ? hook->env.v : no_env);
+	dprintf(STDERR_FILENO, "%s", strerrordesc_np(errno));
+	_exit(127);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Returns false when the time is over. */
+static bool wait_for_end(int pidfd, int timeout_s)
+{
+	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
+	int64_t deadline = timeout_s ? now_ms() + (int64_t)timeout_s * 1000 : 0;
+
+	for (;;) {
+		int64_t left = timeout_s ? deadline - now_ms() : -1;
+		int n;
+
+		if (timeout_s && left < 0)
+			return false;
+		n = poll(&pfd, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+		if (n > 0 || (n < 0 && errno != EINTR))
+			return true;
+	}
+}
+
+/* The first line of what it wrote. */
+static void read_said(int out, char said[SAID_MAX])
+{
+	ssize_t n = pread(out, said, SAID_MAX - 1, 0);
+
+	said[n > 0 ? n : 0] = '\0';
+	said[strcspn(said, "\n")] = '\0';
+}
+
+static int run_one(const struct oci_hook *hook, const struct hook_run *run, struct err *err)
+{
+	cleanup_fd int in = memfd_create("hook-stdin", MFD_CLOEXEC), out = memfd_create("hook-output", MFD_CLOEXEC);
+	cleanup_fd int pidfd = -1;
+	char said[SAID_MAX];
+	bool in_time;
+	int status;
+	pid_t pid;
+
+	if (in < 0 || out < 0)
+		return err_sys(err, "cannot make a memfd");
+	if (fd_write_all(in, run->state, strlen(run->state), err) < 0 || lseek(in, 0, SEEK_SET) < 0)
+		return -1;
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, "cannot fork");
+	if (pid == 0)
+		exec_hook(hook, run, in, out);
+	if (proc_pidfd_open(pid, 0, &pidfd, err) < 0)
+		return -1;
+	in_time = wait_for_end(pidfd, hook->timeout_s);
+	if (!in_time)
+		proc_pidfd_kill(pidfd, SIGKILL, err);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(err, "cannot wait for the hook");
+	if (!in_time)
+		return err_set(err, ERR_SYS, "timed out after %d s", hook->timeout_s);
+	if (status == 0)
+		return 0;
+	read_said(out, said);
+	if (WIFSIGNALED(status))
+		return err_set(err, ERR_SYS, "killed by signal %d%s%s", WTERMSIG(status), said[0] ? ": " : "", said);
+	return err_set(err, ERR_SYS, "exit status %d%s%s", WEXITSTATUS(status), said[0] ? ": " : "", said);
+}
+
+static void run_all(const struct hook_run *run, int sock)
+{
+	struct err err = { 0 };
+	const int keep[] = { sock };
+
+	close(run->close_first);
+	if (child_close_all_but(keep, 1, &err) == 0)
+		for (size_t i = 0; i < run->hooks->n; i++)
+			if (run_one(&run->hooks->v[i], run, &err) < 0) {
+				err_add(&err, "%s hook '%s' failed", run->kind, run->hooks->v[i].path);
+				break;
+			}
+	wire_send_err(sock, &err); /* all zero: none */
+	_exit(0);
+}
+
+int hook_start(const struct hook_run *run, pid_t *ret_pid, int *ret_fd, struct err *err)
+{
+	cleanup_fd int ours = -1, theirs = -1;
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "cannot make a socketpair");
+	ours = pair[0];
+	theirs = pair[1];
+	pid = fork();
+	if (pid < 0)
+		return err_sys(err, "cannot fork");
+	if (pid == 0)
+		run_all(run, theirs);
+	*ret_pid = pid;
+	*ret_fd = take_fd(&ours);
+	return 0;
+}
+
+int hook_result(pid_t pid, int fd, struct err *err)
+{
+	struct err outcome;
+	int n = wire_recv_err(fd, &outcome, err);
+
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (n < 0)
+		return -1;
+	if (n == 0)
+		return err_set(err, ERR_INTERNAL, "the process that runs the hooks has died");
+	if (outcome.code == ERR_NONE)
+		return 0;
+	*err = outcome;
+	return -1;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hooks: programs of the host's that are told about the container. */
+#ifndef THOLE_SHIM_SANDBOX_HOOK_H
+#define THOLE_SHIM_SANDBOX_HOOK_H
+
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+
+struct hook_run {
+	const struct oci_hooks *hooks;
+	const char *kind; /* "poststart", for errors */
+	const char *state; /* the OCI state, as JSON: their stdin */
+	const char *cwd; /* the bundle */
+	int close_first; /* the shim's lock: a child's copy would keep it locked */
+};
+
+/* Start a child that runs the hooks one after the other, until one fails or exceeds its timeout (it is killed then). ret_pid is the caller's to
+ * reap. ret_fd (the caller's) becomes readable when the child is through: read the outcome with hook_result(). */
+int hook_start(const struct hook_run *run, pid_t *ret_pid, int *ret_fd, struct err *err);
+
+/* The outcome, and the end of the child: call it once ret_fd is readable. 0: all of them succeeded. */
+int hook_result(pid_t pid, int fd, struct err *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* System call filters: compiled by the shim before the clone, loaded by the container's process. */
+#ifndef THOLE_SHIM_SANDBOX_SECCOMP_H
+#define THOLE_SHIM_SANDBOX_SECCOMP_H
+
+#include <linux/filter.h>
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+
+/* All zero is "no filter". */
+struct seccomp_program {
+	unsigned short len;         /* instructions */
+	struct sock_filter *filter; /* owned */
+	unsigned int flags;         /* of seccomp(2) */
+};
+
+/* Compile linux.seccomp. ret is filled on success only, and released by the caller; no filter (s->set false) gives an empty one.
+ * Names of system calls that libseccomp does not know are skipped with a debug line; anything else that is not known is refused
+ * with its field. Writes to no file and needs no privilege.
+ *
+ * Where the default action is an errno, system calls newer than the profile (their number is above the highest one that the profile
+ * names for that architecture) fail with ENOSYS instead: libraries take that, and only that, for "this kernel does not have it" and
+ * fall back to an older call. */
+int seccomp_compile(const struct oci_seccomp *s, struct seccomp_program *ret, struct err *err);
+
+/* Accepts an empty one. */
+void seccomp_program_release(struct seccomp_program *p);
+
+/* Load it into the calling process, for good. Needs no_new_privs or CAP_SYS_ADMIN in the process's user namespace. One system call,
+ * no memory; an empty program does nothing. */
+int child_seccomp_load(const struct seccomp_program *p, struct err *err);
+
+#endif
