@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One container: the object, what is asked of it, and a container that another shim has left. */
+#include "shim/container/container.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/stdio/logfile.h"
+
+/* Connections that wait to be accepted. One more makes connect(2) wait. */
+#define CONTROL_BACKLOG 128
+
+struct container *container_new(struct event_base *base, int root_fd, const char *id, const struct container_ops *ops, void *arg)
+{
+	struct container *c = xcalloc(1, sizeof(*c));
+
+	*c = (struct container) {
+		.base = base,
+		.root_fd = root_fd,
+		.id = xstrdup(id),
+		.ops = *ops,
+		.arg = arg,
+		.dir_fd = -1,
+		.lock_fd = -1,
+		.start_fd = -1,
+		.control_fd = -1,
+		.init_pidfd = -1,
+	};
+	exit_init(c);
+	return c;
+}
+
+void container_free(struct container *c)
+{
+	if (!c)
+		return;
+	launch_free(c->launch);
+	creation_free(c->creation);
+	start_free(c->starting);
+	hooks_free(c->hooking);
+	relay_free(c->relay);
+	logfile_free(c->log);
+	cgroup_free(c->cgroup);
+	oci_config_free(c->config);
+	if (c->init_event)
+		event_free(c->init_event);
+	if (c->news)
+		event_free(c->news);
+	fd_close(&c->init_pidfd);
+	fd_close(&c->start_fd);
+	fd_close(&c->control_fd);
+	fd_close(&c->lock_fd);
+	fd_close(&c->dir_fd);
+	free(c->data_dir);
+	free(c->log_driver);
+	free(c->log_path);
+	free(c->id);
+	free(c);
+}
+
+int container_make_control(struct container *c, struct err *err)
+{
+	return statedir_listen(c->dir_fd, STATEDIR_CONTROL, CONTROL_BACKLOG, &c->control_fd, err);
+}
+
+int container_take_control(struct container *c)
+{
+	return take_fd(&c->control_fd);
+}
+
+void container_log_to_file(struct container *c, bool debug)
+{
+	int fd;
+
+	if (log_fd() >= 0 || c->dir_fd < 0)
+		return;
+	fd = openat(c->dir_fd, STATEDIR_SHIM_LOG, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	log_init(fd, LOG_FORMAT_TEXT, debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+}
+
+void container_settle(struct container *c)
+{
+	if (!c->config || c->creation || c->config->poststart.n || c->config->poststop.n)
+		return;
+	oci_config_free(c->config);
+	c->config = NULL;
+}
+
+/* ---- a container without its shim ------------------------------------------------------------------------------------------ */
+
+static int load_config(struct container *c, struct err *err)
+{
+	cleanup_free char *text = NULL;
+
+	if (fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0)
+		return -1;
+	return oci_config_parse(text, strlen(text), &c->config, err);
+}
+
+/* A record whose process is gone, and nobody has seen it end. */
+static void note_unseen_end(struct container *c)
+{
+	struct err err;
+
+	c->exited = true;
+	c->drained = true;
+	if (c->rec.exit_recorded)
+		return;
+	c->rec.exit_recorded = 1;
+	c->rec.exit_known = 0;
+	if (c->rec.status == STATUS_CREATING || c->rec.status == STATUS_NONE)
+		return;
+	c->rec.status = STATUS_STOPPED;
+	if (state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+static int take_lock(struct container *c, bool undo, struct err *err)
+{
+	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) < 0)
+		return -1;
+	if (statedir_open_lock(c->dir_fd, undo, &c->lock_fd, err) < 0)
+		return -1;
+	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0)
+		return 0;
+	if (err->code == ERR_BUSY)
+		return err_set(err, ERR_BUSY, "container '%s' has a shim", c->id);
+	return err_add(err, "container '%s'", c->id);
+}
+
+int container_load(struct container *c, bool undo, struct err *err)
+{
+	struct err ignored;
+
+	c->served = true;
+	if (take_lock(c, undo, err) < 0)
+		return -1;
+	if (statedir_read_status(c->dir_fd, &c->rec, err) < 0 && (!undo || err->code != ERR_NOT_FOUND))
+		return err_add(err, "container '%s'", c->id);
+	/* What cannot be read cannot be removed either: the directory still can. */
+	if (state_load(c, err) < 0)
+		log_warn("container '%s': %s", c->id, err->text);
+	if (load_config(c, err) < 0)
+		log_debug("container '%s': %s", c->id, err->text);
+	if (!undo && container_make_control(c, err) < 0)
+		return -1;
+	if (statedir_init_alive(&c->rec) &&
+	    proc_pidfd_open(c->rec.init_pid, c->rec.init_start_time, &c->init_pidfd, &ignored) == 0)
+		return exit_watch_init(c, err);
+	note_unseen_end(c);
+	return 0;
+}
+
+/* ---- what is asked ---------------------------------------------------------------------------------------------------------- */
+
+enum container_status container_status(struct container *c)
+{
+	if (c->exited && c->rec.status != STATUS_CREATING)
+		return STATUS_STOPPED;
+	return statedir_refresh(&c->rec);
+}
+
+int container_kill(struct container *c, int sig, bool all, struct err *err)
+{
+	enum container_status status = container_status(c);
+
+	if (all) {
+		if (!c->cgroup || cgroup_is_empty(c->cgroup))
+			return err_set(err, ERR_STATE, "cannot signal container '%s': it has no processes", c->id);
+		return cgroup_kill(c->cgroup, sig, err);
+	}
+	if (status == STATUS_STOPPED || c->init_pidfd < 0)
+		return err_set(err, ERR_STATE, "cannot signal container '%s': it is stopped", c->id);
+	if (proc_pidfd_kill(c->init_pidfd, sig, err) < 0)
+		return err_add(err, "cannot signal container '%s'", c->id);
+	return 0;
+}
+
+pid_t container_init_pid(const struct container *c)
+{
+	return c->rec.init_pid;
+}
+
+struct relay *container_relay(struct container *c)
+{
+	return c->relay;
+}
+
+struct logfile *container_log(struct container *c)
+{
+	return c->log;
+}
+
+bool container_terminal(const struct container *c)
+{
+	return c->rec.terminal;
+}
+
+const char *container_id(const struct container *c)
+{
+	return c->id;
+}
+
+bool container_is_idle(const struct container *c)
+{
+	return !c->creation && !c->starting && !c->hooking && !c->deletion.cb;
+}

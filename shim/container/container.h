@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One container, from its creation to its removal. */
+#ifndef THOLE_SHIM_CONTAINER_CONTAINER_H
+#define THOLE_SHIM_CONTAINER_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "common/statedir.h"
+#include "proto/control.pb.h" /* StdioMode */
+
+struct container;
+struct event_base;
+struct relay;
+struct logfile;
+
+#define CONTAINER_LOG_OPTS_MAX 8
+
+/* What Create asks for. Strings are borrowed for the call; the descriptors are taken from here (-1 afterwards) when the call succeeds or fails. */
+struct container_create {
+	StdioMode stdio;
+	bool start; /* run the program, do not wait for `start` */
+	bool open_stdin, remove_at_exit, no_pivot, no_new_keyring;
+	uint16_t rows, columns; /* 0: as in the config */
+	const char *log_driver, *log_path; /* "": k8s-file, DATA_DIR/ctr.log */
+	const char *data_dir;
+	size_t n_log_opts;
+	const char *log_opts[CONTAINER_LOG_OPTS_MAX];
+	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
+	int bundle_fd;
+	int stdio_fd[3];
+	int console_fd; /* connected socket that takes the pty's master */
+	int n_preserved;
+	int *preserved; /* borrowed array, descriptors are taken */
+};
+
+/* What has become of init. */
+struct container_exit {
+	bool known;
+	uint8_t code, signal; /* code: exit status, or 128 + signal */
+	bool oom_killed;
+	uint64_t time_ns; /* CLOCK_REALTIME */
+};
+
+/* err is NULL for success; borrowed. May free the container. */
+typedef void container_done_cb(void *arg, const struct err *err);
+
+/* Called upwards, from the loop. */
+struct container_ops {
+	/* An attached client has lost bytes [from, to) of a stream. */
+	void (*gap_cb)(void *client_arg, Stream stream, uint64_t from, uint64_t to);
+	/* The container is gone, by itself or by container_delete(): nothing is left of it but this object. */
+	void (*removed_cb)(void *arg);
+};
+
+/* root_fd is borrowed. Caller frees with container_free(). */
+struct container *container_new(struct event_base *base, int root_fd, const char *id, const struct container_ops *ops, void *arg);
+
+/* Accepts NULL. Frees the object; the container itself goes on. */
+void container_free(struct container *c);
+
+/* Begin to create it. -1: nothing is left of it. Else done_cb comes later, once, with the same meaning, unless the creation is cancelled. */
+int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg, struct err *err);
+
+/* With STDIO_FOREGROUND, within done_cb: the client's ends of the streams, now the caller's, and the client, until relay_client_free(). */
+struct relay_ends;
+struct relay_client;
+void container_take_foreground(struct container *c, struct relay_ends *ret_ends, struct relay_client **ret_client);
+
+/* Undo a creation that is under way. */
+void container_cancel_create(struct container *c);
+
+/* For a container that another shim has created: take its lock, read its state. ERR_BUSY: it has a shim. ERR_NOT_FOUND: there is none. `undo`:
+ * also one without a readable record, and make the directory's lock if it is missing. */
+int container_load(struct container *c, bool undo, struct err *err);
+
+/* Remove what a creation has left that never came to its end. ERR_STATE when it did. After container_load. */
+int container_undo(struct container *c, struct err *err);
+
+/* Start a created container and run its poststart hooks; their failure stops it. */
+int container_start(struct container *c, container_done_cb *done_cb, void *done_arg, struct err *err);
+
+int container_kill(struct container *c, int sig, bool all, struct err *err);
+
+/* Remove it. `force`: kill it first. done_cb comes when nothing is left, before ops->removed_cb. */
+int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err);
+
+/* Someone who wants to know the end. `drained`: only after its last output was delivered and, with remove_at_exit, it is removed. The struct is the
+ * caller's and must stay until exit_cb was called or container_unwatch(). Called from the loop, even if it has ended already. */
+struct container_watch {
+	void (*exit_cb)(void *arg, const struct container_exit *exit);
+	void *arg;
+	bool drained;
+	struct container_watch *next;
+};
+void container_watch(struct container *c, struct container_watch *w);
+void container_unwatch(struct container *c, struct container_watch *w);
+
+/* The listening control socket of a container that was created or loaded: the caller's. */
+int container_take_control(struct container *c);
+
+/* From now on the program's own remarks go to ROOT/ID/shim.log. What cannot be opened is done without. */
+void container_log_to_file(struct container *c, bool debug);
+
+/* Free what only a creation needs. The config goes, unless there are hooks that want it. */
+void container_settle(struct container *c);
+
+enum container_status container_status(struct container *c); /* asks the kernel first */
+pid_t container_init_pid(const struct container *c);
+struct relay *container_relay(struct container *c); /* NULL: no streams here */
+struct logfile *container_log(struct container *c); /* NULL: none */
+bool container_terminal(const struct container *c);
+const char *container_id(const struct container *c);
+bool container_is_idle(const struct container *c); /* nothing under way that a shim has to stay for */
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of container/ share. */
+#ifndef THOLE_SHIM_CONTAINER_CONTAINER_INTERNAL_H
+#define THOLE_SHIM_CONTAINER_CONTAINER_INTERNAL_H
+
+#include <event2/event.h>
+
+#include "shim/container/container.h"
+#include "shim/oci/config.h"
+#include "shim/sandbox/ns.h"
+#include "shim/sandbox/seccomp.h"
+#include "shim/stdio/relay.h"
+
+struct cgroup;
+struct launch;
+
+/* A callback that was promised. */
+struct pending {
+	container_done_cb *cb;
+	void *arg;
+};
+
+/* Copies and descriptors that only the creation needs; gone when it is through. */
+struct creation {
+	struct container_create params; /* strings are copies below */
+	char *log_driver, *log_path, *data_dir, *caller_cgroup;
+	char *log_opts[CONTAINER_LOG_OPTS_MAX];
+	int child_stdio[3];
+	char *bundle, *rootfs;
+	struct seccomp_program *seccomp;
+	struct ns_joined joined;
+	struct relay_ends ends; /* of the foreground client, until they are taken */
+	struct relay_client *client;
+	size_t steps_done;
+	struct pending done;
+};
+
+struct container {
+	struct event_base *base;
+	int root_fd; /* borrowed */
+	char *id;
+	struct container_ops ops;
+	void *arg;
+
+	int dir_fd, lock_fd;
+	int start_fd; /* the listening start socket, until init has it */
+	int control_fd; /* the listening control socket, until it is taken */
+	struct status_record rec;
+	bool served; /* loaded: the shim that created it is gone */
+	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
+
+	char *data_dir, *log_driver, *log_path;
+	bool log_is_ours; /* at its default path: removed with the container */
+	struct logfile *log;
+	struct relay *relay;
+	struct cgroup *cgroup;
+
+	int init_pidfd;
+	struct event *init_event;
+	bool exited, drained, removed;
+	struct container_watch *watches;
+	struct event *news; /* tells watches from the loop */
+
+	struct creation *creation; /* NULL when none is under way */
+	struct launch *launch;
+	struct starting *starting; /* start.c */
+	struct pending deletion; /* waits for the end of init, or of the poststop hooks */
+	struct hooking *hooking; /* hooks.c */
+};
+
+/* container.c */
+int container_make_control(struct container *c, struct err *err);
+
+/* create.c */
+void creation_free(struct creation *cr);
+void create_undo(struct container *c); /* everything, whatever it has come to */
+
+/* launch.c: clone init and agree with it. `done_cb` comes when it is ready to be told what to do, or with an error. */
+struct launch *launch_new(struct container *c, struct err *err);
+void launch_free(struct launch *l); /* accepts NULL; kills nothing */
+int launch_order(struct launch *l, bool run, struct err *err);
+int launch_take_master(struct launch *l); /* -1: no terminal */
+void create_launched(struct container *c, const struct err *err); /* create.c: init is ready, or not to be had */
+void create_runs(struct container *c, const struct err *err);	  /* create.c: the program runs, or cannot */
+
+/* state.c */
+int state_save(struct container *c, struct err *err); /* state.json and the status record */
+int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
+int state_load(struct container *c, struct err *err);
+char *state_oci_json(struct container *c, const char *status); /* for hooks; caller frees */
+void state_set_text(char *field, size_t size, const char *value);
+
+/* exit.c */
+void exit_init(struct container *c);
+void exit_news(struct container *c);
+int exit_watch_init(struct container *c, struct err *err); /* from now on its end is noticed */
+void exit_drained(struct container *c);
+
+/* remove.c */
+int remove_groups(struct container *c, struct err *err); /* whoever is in them is killed */
+void remove_log(struct container *c);
+int remove_everything(struct container *c, struct err *err);
+
+/* hooks.c: run the hooks of a kind ("poststart", "poststop"); done_cb from the loop. Returns 1 when there are none (done_cb never comes). */
+int hooks_run(struct container *c, const char *kind, const char *status, container_done_cb *done_cb, struct err *err);
+void hooks_free(struct hooking *h); /* accepts NULL */
+
+/* start.c */
+void start_free(struct starting *s); /* accepts NULL */
+
+#endif

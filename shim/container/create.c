@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The creation of a container: a plan of steps with effects outside, each of which can be undone.
+ *
+ * Runs in the shim, with the privileges of whoever creates. Distrusts config.json (read once, by descriptor) and the rootfs, which only
+ * the container's own process looks into. */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/container/log_options.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/tty_socket.h"
+#include "shim/stdio/logfile.h"
+
+/* ---- the steps --------------------------------------------------------------------------------------------------------- */
+
+static int step_directory(struct container *c, struct err *err)
+{
+	struct err ignored;
+
+	if (mkdirat(c->root_fd, c->id, 0700) < 0) {
+		if (errno == EEXIST)
+			return err_set(err, ERR_EXISTS, "container '%s' already exists", c->id);
+		return err_sys(err, "cannot make the state directory of container '%s'", c->id);
+	}
+	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) == 0 &&
+	    statedir_open_lock(c->dir_fd, true, &c->lock_fd, err) == 0 &&
+	    statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0)
+		return 0;
+	statedir_remove(c->root_fd, c->id, &ignored);
+	return err_add(err, "container '%s'", c->id);
+}
+
+static void undo_directory(struct container *c)
+{
+	struct err ignored;
+
+	statedir_remove(c->root_fd, c->id, &ignored);
+	fd_close(&c->lock_fd);
+	fd_close(&c->dir_fd);
+}
+
+/* Namespaces without which the rest would work on the host. */
+static int check_namespaces(const struct oci_config *config, struct err *err)
+{
+	if (!config->ns[OCI_NS_MOUNT].wanted)
+		return err_set(err, ERR_UNSUPPORTED, "linux.namespaces: a container without a mount namespace is not supported");
+	if (config->hostname && !config->ns[OCI_NS_UTS].wanted)
+		return err_set(err, ERR_CONFIG, "hostname: needs a uts namespace");
+	return 0;
+}
+
+static int find_rootfs(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+	cleanup_free char *joined = NULL;
+	struct stat st;
+
+	if (!c->config->root_path || !c->config->root_path[0])
+		return err_set(err, ERR_CONFIG, "root.path: is missing");
+	joined = path_join(cr->bundle, c->config->root_path);
+	cr->rootfs = path_clean(joined);
+	if (stat(cr->rootfs, &st) < 0)
+		return err_sys(err, "root.path: cannot use '%s'", cr->rootfs);
+	if (!S_ISDIR(st.st_mode))
+		return err_sysno(err, ENOTDIR, "root.path: cannot use '%s'", cr->rootfs);
+	return 0;
+}
+
+static int check_terminal(const struct container *c, struct err *err)
+{
+	bool terminal = c->config->has_process && c->config->process.terminal;
+
+	if (c->creation->params.console_fd >= 0 && !terminal)
+		return err_set(err, ERR_CONFIG, "a console socket was given, but process.terminal is false");
+	return 0;
+}
+
+static int step_config(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+	cleanup_free char *text = NULL;
+
+	if (fd_path(cr->params.bundle_fd, &cr->bundle, err) < 0)
+		return -1;
+	if (fd_read_file_at(cr->params.bundle_fd, "config.json", OCI_CONFIG_MAX, &text, err) < 0)
+		return err_add(err, "bundle '%s'", cr->bundle);
+	if (oci_config_parse(text, strlen(text), &c->config, err) < 0)
+		return -1;
+	if (check_namespaces(c->config, err) < 0 || check_terminal(c, err) < 0 || find_rootfs(c, err) < 0)
+		return -1;
+	return fd_replace_file_at(c->dir_fd, STATEDIR_CONFIG, text, strlen(text), 0600, err);
+}
+
+static int plan_log(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+	const char *driver = cr->log_driver;
+
+	/* A caller who has the output itself wants a log only when it says so. */
+	if (!driver[0])
+		driver = cr->params.stdio == STDIO_INHERIT && !cr->log_path[0] ? "none" : "k8s-file";
+	if (cr->params.console_fd >= 0)
+		driver = "none"; /* the output goes where the master goes */
+	if (strcmp(driver, "none") != 0 && strcmp(driver, "k8s-file") != 0)
+		return err_set(err, ERR_UNSUPPORTED, "log driver '%s' is not supported yet: k8s-file and none are", driver);
+	c->log_driver = xstrdup(driver);
+	c->data_dir = xstrdup(cr->data_dir);
+	if (!strcmp(driver, "none"))
+		return 0;
+	if (cr->log_path[0]) {
+		c->log_path = xstrdup(cr->log_path);
+		return 0;
+	}
+	if (c->data_dir[0] != '/')
+		return err_set(err, ERR_USAGE, "no directory for the log was named");
+	c->log_path = path_join(c->data_dir, "ctr.log");
+	c->log_is_ours = true;
+	return 0;
+}
+
+/* From here on whoever finds the directory can undo the rest: the groups are named before they are made. */
+static int step_record(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+	cleanup_free char *mountinfo = NULL;
+	struct timespec now;
+
+	if (plan_log(c, err) < 0)
+		return -1;
+	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0)
+		return -1;
+	if (cgroup_new(mountinfo, cr->caller_cgroup, c->config->cgroups_path, c->id, &c->cgroup, err) < 0)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	c->rec = (struct status_record) {
+		.status = STATUS_CREATING,
+		.shim_pid = getpid(),
+		.owner_uid = geteuid(),
+		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+		.terminal = c->config->has_process && c->config->process.terminal,
+		.remove_at_exit = cr->params.remove_at_exit,
+	};
+	if (proc_boot_id(c->rec.boot_id, err) < 0)
+		return -1;
+	state_set_text(c->rec.id, sizeof(c->rec.id), c->id);
+	state_set_text(c->rec.freezer, sizeof(c->rec.freezer), cgroup_freezer_dir(c->cgroup));
+	state_set_text(c->rec.bundle, sizeof(c->rec.bundle), cr->bundle);
+	state_set_text(c->rec.rootfs, sizeof(c->rec.rootfs), cr->rootfs);
+	return state_save(c, err);
+}
+
+static int step_groups(struct container *c, struct err *err)
+{
+	struct err ignored;
+
+	if (cgroup_create(c->cgroup, err) < 0)
+		return -1;
+	if (cgroup_apply(c->cgroup, &c->config->resources, err) == 0 && cgroup_open_join(c->cgroup, err) == 0)
+		return 0;
+	cgroup_remove(c->cgroup, &ignored);
+	return -1;
+}
+
+static void undo_groups(struct container *c)
+{
+	struct err ignored;
+
+	remove_groups(c, &ignored);
+}
+
+static int step_log(struct container *c, struct err *err)
+{
+	struct logfile_options options = { .path = c->log_path, .fresh = c->log_is_ours };
+
+	if (!c->log_path)
+		return log_options_parse(c->creation->params.n_log_opts, c->creation->params.log_opts, &options, err);
+	if (log_options_parse(c->creation->params.n_log_opts, c->creation->params.log_opts, &options, err) < 0)
+		return -1;
+	if (c->log_is_ours && path_mkdir_all(c->data_dir, 0700, err) < 0)
+		return -1;
+	return logfile_open(&options, &c->log, err);
+}
+
+static void undo_log(struct container *c)
+{
+	logfile_free(c->log);
+	c->log = NULL;
+	remove_log(c);
+}
+
+static int step_start_socket(struct container *c, struct err *err)
+{
+	return statedir_listen(c->dir_fd, STATEDIR_START, 4, &c->start_fd, err);
+}
+
+static int step_control_socket(struct container *c, struct err *err)
+{
+	return container_make_control(c, err);
+}
+
+static void log_failed(void *arg, const struct err *err)
+{
+	struct container *c = arg;
+
+	/* The container runs on, and its clients are still served. */
+	log_warn("container '%s': %s", c->id, err->text);
+}
+
+static void drained(void *arg)
+{
+	exit_drained(arg);
+}
+
+static int step_streams(struct container *c, struct err *err)
+{
+	struct relay_ops ops = { .drained_cb = drained, .gap_cb = c->ops.gap_cb, .log_failed_cb = log_failed };
+	struct creation *cr = c->creation;
+	const struct oci_process *pr = &c->config->process;
+	bool has_stdin = cr->params.open_stdin || (cr->params.stdio == STDIO_INHERIT && cr->params.stdio_fd[0] >= 0);
+
+	if (cr->params.console_fd >= 0)
+		return 0;
+	c->relay = relay_new(c->base, c->log, &ops, c);
+	if (c->config->has_process && pr->terminal)
+		return 0; /* the pty comes from the container's own devpts */
+	return relay_make_pipes(c->relay, cr->params.stdio != STDIO_FOREGROUND, has_stdin, c->config->has_process ? pr->uid : 0,
+				c->config->has_process ? pr->gid : 0, cr->child_stdio, err);
+}
+
+static void undo_streams(struct container *c)
+{
+	relay_free(c->relay);
+	c->relay = NULL;
+}
+
+static int step_process(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+
+	if (c->config->seccomp.set) {
+		cr->seccomp = xcalloc(1, sizeof(*cr->seccomp));
+		if (seccomp_compile(&c->config->seccomp, cr->seccomp, err) < 0)
+			return err_add(err, "linux.seccomp");
+	}
+	if (ns_open_joined(c->config, &cr->joined, err) < 0)
+		return -1;
+	c->launch = launch_new(c, err);
+	return c->launch ? 0 : -1;
+}
+
+/* Only what may be left of it: the groups' undo kills whoever else is there. */
+static void undo_process(struct container *c)
+{
+	struct err ignored;
+	siginfo_t info;
+
+	launch_free(c->launch);
+	c->launch = NULL;
+	if (c->init_event)
+		event_free(c->init_event);
+	c->init_event = NULL;
+	if (c->init_pidfd >= 0 && !c->exited) {
+		proc_pidfd_kill(c->init_pidfd, SIGKILL, &ignored);
+		while (waitid(P_PIDFD, (id_t)c->init_pidfd, &info, WEXITED) < 0 && errno == EINTR)
+			;
+	}
+	fd_close(&c->init_pidfd);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct container *c, struct err *err);
+	void (*undo)(struct container *c);
+} steps[] = {
+	{ "state directory", step_directory, undo_directory },
+	{ "config", step_config, NULL },
+	{ "record", step_record, NULL },
+	{ "control groups", step_groups, undo_groups },
+	{ "log", step_log, undo_log },
+	{ "start socket", step_start_socket, NULL },
+	{ "control socket", step_control_socket, NULL },
+	{ "streams", step_streams, undo_streams },
+	{ "process", step_process, undo_process },
+};
+
+void create_undo(struct container *c)
+{
+	size_t done = c->creation ? c->creation->steps_done : ARRAY_SIZE(steps);
+
+	while (done-- > 0)
+		if (steps[done].undo)
+			steps[done].undo(c);
+	if (c->creation)
+		c->creation->steps_done = 0;
+}
+
+/* ---- the object -------------------------------------------------------------------------------------------------------- */
+
+static char *copy(const char *s)
+{
+	return xstrdup(s ? s : "");
+}
+
+static struct creation *creation_new(struct container_create *params)
+{
+	struct creation *cr = xcalloc(1, sizeof(*cr));
+
+	cr->params = *params;
+	cr->log_driver = copy(params->log_driver);
+	cr->log_path = copy(params->log_path);
+	cr->data_dir = copy(params->data_dir);
+	cr->caller_cgroup = copy(params->caller_cgroup);
+	for (size_t i = 0; i < params->n_log_opts; i++) {
+		cr->log_opts[i] = copy(params->log_opts[i]);
+		cr->params.log_opts[i] = cr->log_opts[i];
+	}
+	cr->params.preserved = xcalloc((size_t)params->n_preserved + 1, sizeof(int));
+	for (int i = 0; i < params->n_preserved; i++)
+		cr->params.preserved[i] = take_fd(&params->preserved[i]);
+	params->bundle_fd = params->console_fd = -1;
+	for (int i = 0; i < 3; i++) {
+		params->stdio_fd[i] = -1;
+		cr->child_stdio[i] = -1;
+	}
+	for (size_t i = 0; i < OCI_NS_COUNT; i++)
+		cr->joined.fd[i] = -1;
+	cr->ends = (struct relay_ends) { -1, -1, -1 };
+	return cr;
+}
+
+void creation_free(struct creation *cr)
+{
+	if (!cr)
+		return;
+	free(cr->log_driver);
+	free(cr->log_path);
+	free(cr->data_dir);
+	free(cr->caller_cgroup);
+	for (size_t i = 0; i < cr->params.n_log_opts; i++)
+		free(cr->log_opts[i]);
+	for (int i = 0; i < cr->params.n_preserved; i++)
+		fd_close(&cr->params.preserved[i]);
+	free(cr->params.preserved);
+	fd_close(&cr->params.bundle_fd);
+	fd_close(&cr->params.console_fd);
+	for (int i = 0; i < 3; i++) {
+		fd_close(&cr->params.stdio_fd[i]);
+		fd_close(&cr->child_stdio[i]);
+	}
+	ns_joined_release(&cr->joined);
+	fd_close(&cr->ends.stdin_fd);
+	fd_close(&cr->ends.stdout_fd);
+	fd_close(&cr->ends.stderr_fd);
+	free(cr->bundle);
+	free(cr->rootfs);
+	if (cr->seccomp)
+		seccomp_program_release(cr->seccomp);
+	free(cr->seccomp);
+	free(cr);
+}
+
+static void creation_over(struct container *c)
+{
+	creation_free(c->creation);
+	c->creation = NULL;
+	launch_free(c->launch);
+	c->launch = NULL;
+	if (c->cgroup)
+		cgroup_close_join(c->cgroup);
+}
+
+int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg,
+		     struct err *err)
+{
+	struct creation *cr = c->creation = creation_new(params);
+
+	cr->done = (struct pending) { done_cb, done_arg };
+	for (; cr->steps_done < ARRAY_SIZE(steps); cr->steps_done++) {
+		log_debug("create '%s': %s", c->id, steps[cr->steps_done].name);
+		if (steps[cr->steps_done].run(c, err) < 0) {
+			create_undo(c);
+			creation_over(c);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void container_cancel_create(struct container *c)
+{
+	if (!c->creation)
+		return;
+	create_undo(c);
+	creation_over(c);
+}
+
+void container_take_foreground(struct container *c, struct relay_ends *ret_ends, struct relay_client **ret_client)
+{
+	struct creation *cr = c->creation;
+
+	*ret_ends = cr->ends;
+	*ret_client = cr->client;
+	cr->ends = (struct relay_ends) { -1, -1, -1 };
+	cr->client = NULL;
+}
+
+/* ---- what init says ---------------------------------------------------------------------------------------------------- */
+
+static void finish(struct container *c, const struct err *err)
+{
+	struct pending done = c->creation->done;
+
+	if (err)
+		create_undo(c);
+	else if (done.cb)
+		done.cb(done.arg, NULL);
+	creation_over(c);
+	if (!err && c->exited)
+		exit_news(c);
+	if (err && done.cb)
+		done.cb(done.arg, err);
+}
+
+static int use_terminal(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+	cleanup_fd int master = launch_take_master(c->launch);
+
+	if (master < 0)
+		return 0;
+	if (cr->params.console_fd >= 0)
+		return tty_socket_send(cr->params.console_fd, master, err);
+	relay_use_pty(c->relay, take_fd(&master));
+	return 0;
+}
+
+/* Init is ready, its streams are known: connect everything, then let it go on. */
+static int ready(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+
+	if (use_terminal(c, err) < 0 || exit_watch_init(c, err) < 0)
+		return -1;
+	for (int i = 0; i < 3; i++)
+		fd_close(&cr->child_stdio[i]);
+	fd_close(&c->start_fd); /* only init holds it: when it is gone, connecting fails */
+	if (!c->relay)
+		return launch_order(c->launch, cr->params.start, err);
+	if (relay_start(c->relay, err) < 0 || relay_inherit(c->relay, cr->params.stdio_fd, err) < 0)
+		return -1;
+	if (cr->params.stdio == STDIO_FOREGROUND &&
+	    relay_attach(c->relay, RELAY_FOREGROUND, true, NULL, &cr->ends, &cr->client, err) < 0)
+		return -1;
+	return launch_order(c->launch, cr->params.start, err);
+}
+
+void create_launched(struct container *c, const struct err *failed)
+{
+	struct err err;
+
+	if (failed) {
+		finish(c, failed);
+		return;
+	}
+	if (ready(c, &err) < 0) {
+		finish(c, &err);
+		return;
+	}
+	if (c->creation->params.start)
+		return; /* create_runs() follows */
+	if (!c->exited)
+		c->rec.status = STATUS_CREATED;
+	if (state_save(c, &err) < 0)
+		finish(c, &err);
+	else
+		finish(c, NULL);
+}
+
+static void poststart_done(void *arg, const struct err *err)
+{
+	finish(arg, err);
+}
+
+void create_runs(struct container *c, const struct err *failed)
+{
+	struct err err;
+	int n;
+
+	if (failed) {
+		finish(c, failed);
+		return;
+	}
+	if (!c->exited)
+		c->rec.status = STATUS_RUNNING;
+	if (state_save(c, &err) < 0) {
+		finish(c, &err);
+		return;
+	}
+	n = hooks_run(c, "poststart", "running", poststart_done, &err);
+	if (n != 0)
+		finish(c, n < 0 ? &err : NULL);
+}

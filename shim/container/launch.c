@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making init: one clone3 with all its namespaces, and the handshake over a socketpair until its program runs.
+ *
+ * Runs in the shim. What comes over the socketpair is from our own code in the child, but a child that went wrong must not take the shim along:
+ * sizes are checked, and the end of the connection is an answer too. */
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/child_init.h"
+#include "shim/sandbox/limits.h"
+#include "shim/sandbox/procfs.h"
+
+struct launch {
+	struct container *c;
+	int sync_fd;
+	int master_fd;
+	struct event *event;
+	bool ready; /* it has said so, and was told to run */
+};
+
+void launch_free(struct launch *l)
+{
+	if (!l)
+		return;
+	if (l->event)
+		event_free(l->event);
+	fd_close(&l->sync_fd);
+	fd_close(&l->master_fd);
+	free(l);
+}
+
+int launch_take_master(struct launch *l)
+{
+	return take_fd(&l->master_fd);
+}
+
+int launch_order(struct launch *l, bool run, struct err *err)
+{
+	char order = run ? CHILD_RUN : CHILD_WAIT_FOR_START;
+
+	l->ready = true;
+	if (send(l->sync_fd, &order, 1, MSG_NOSIGNAL) != 1)
+		return err_set(err, ERR_GONE, "the container's first process has died before it was started");
+	return 0;
+}
+
+/* Returns 1 with a message, 0 at the end of the connection. */
+static int receive(struct launch *l, struct child_message *ret, struct err *err)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(l->sync_fd, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return 0;
+	if (n < 0)
+		return err_sys(err, "cannot hear from the container's first process");
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && l->master_fd < 0)
+		memcpy(&l->master_fd, CMSG_DATA(c), sizeof(int));
+	if (n != (ssize_t)sizeof(*ret))
+		return err_set(err, ERR_INTERNAL, "the container's first process speaks in riddles");
+	ret->err.text[sizeof(ret->err.text) - 1] = '\0';
+	return 1;
+}
+
+/* Why a child that said nothing is gone. */
+static void explain_death(const struct container *c, struct err *err)
+{
+	siginfo_t info = { 0 };
+
+	waitid(P_PIDFD, (id_t)c->init_pidfd, &info, WEXITED | WNOWAIT | WNOHANG);
+	if (cgroup_oom_kills(c->cgroup) > 0)
+		err_set(err, ERR_LIMIT, "linux.resources.memory.limit: too low: the kernel killed the container's first process before its "
+					"program ran");
+	else if (info.si_pid && info.si_code != CLD_EXITED)
+		err_set(err, ERR_GONE, "the container's first process was killed by signal %d before its program ran", info.si_status);
+	else
+		err_set(err, ERR_GONE, "the container's first process died before its program ran");
+}
+
+static void sync_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct launch *l = arg;
+	struct container *c = l->c;
+	struct child_message msg;
+	struct err err;
+	int n = receive(l, &msg, &err);
+
+	if (n == 0 && l->ready) {
+		event_del(l->event);
+		create_runs(c, NULL);
+		return;
+	}
+	if (n == 0)
+		explain_death(c, &err);
+	else if (n > 0 && msg.word == CHILD_FAILED)
+		err = msg.err;
+	else if (n > 0 && msg.word == CHILD_READY && !l->ready) {
+		create_launched(c, NULL);
+		return;
+	} else if (n > 0)
+		err_set(&err, ERR_INTERNAL, "the container's first process speaks out of turn");
+	if (l->ready)
+		create_runs(c, &err);
+	else
+		create_launched(c, &err);
+}
+
+static pid_t clone_init(uint64_t flags, int cgroup_fd, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+/* The terminal's size: what the caller has, else what the config says. */
+static void set_size(struct child_init_params *p, const struct container *c)
+{
+	const struct container_create *params = &c->creation->params;
+	const struct oci_process *pr = &c->config->process;
+
+	p->rows = params->rows;
+	p->columns = params->columns;
+	if (!p->rows && !p->columns && c->config->has_process && pr->has_console_size) {
+		p->rows = (uint16_t)pr->console_rows;
+		p->columns = (uint16_t)pr->console_columns;
+	}
+}
+
+static void run_child(struct container *c, int sync_fd) __attribute__((noreturn));
+static void run_child(struct container *c, int sync_fd)
+{
+	struct creation *cr = c->creation;
+	const int close_first[] = { c->lock_fd, c->control_fd };
+	struct child_init_params p = {
+		.config = c->config,
+		.id = c->id,
+		.rootfs = cr->rootfs,
+		.cgroup = c->cgroup,
+		.joined = &cr->joined,
+		.seccomp = cr->seccomp,
+		.sync_fd = sync_fd,
+		.start_fd = c->start_fd,
+		.stdio = { cr->child_stdio[0], cr->child_stdio[1], cr->child_stdio[2] },
+		.preserved = cr->params.preserved,
+		.n_preserved = cr->params.n_preserved,
+		.close_first = close_first,
+		.n_close_first = ARRAY_SIZE(close_first),
+		.no_pivot = cr->params.no_pivot,
+		.no_new_keyring = cr->params.no_new_keyring,
+	};
+
+	set_size(&p, c);
+	child_init(&p);
+}
+
+/* From the shim, since the container has no /proc that could be trusted with it. */
+static int set_oom_score_adj(const struct container *c, struct err *err)
+{
+	const struct oci_process *pr = &c->config->process;
+	cleanup_fd int proc_fd = -1;
+
+	if (!c->config->has_process || !pr->oom_score_adj.set)
+		return 0;
+	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0 ||
+	    limits_oom_score_adj(proc_fd, c->rec.init_pid, (int)pr->oom_score_adj.v, err) < 0)
+		return err_add(err, "process.oomScoreAdj");
+	return 0;
+}
+
+static int note_init(struct container *c, pid_t pid, struct err *err)
+{
+	struct proc_stat st;
+
+	if (proc_stat(pid, &st, err) < 0)
+		return -1;
+	c->rec.init_pid = pid;
+	c->rec.init_start_time = st.start_time;
+	c->rec.init_pidfd_inode = proc_pidfd_inode(c->init_pidfd);
+	return 0;
+}
+
+static void kill_and_reap(struct container *c)
+{
+	struct err ignored;
+	siginfo_t info;
+
+	proc_pidfd_kill(c->init_pidfd, SIGKILL, &ignored);
+	while (waitid(P_PIDFD, (id_t)c->init_pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	fd_close(&c->init_pidfd);
+}
+
+struct launch *launch_new(struct container *c, struct err *err)
+{
+	struct launch *l;
+	int pair[2], pidfd = -1;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		err_sys(err, "cannot make a socketpair");
+		return NULL;
+	}
+	pid = clone_init(ns_clone_flags(c->config), cgroup_v2_fd(c->cgroup), &pidfd);
+	if (pid == 0)
+		run_child(c, pair[1]);
+	fd_close(&pair[1]);
+	if (pid < 0) {
+		err_sys(err, "cannot clone the container's first process");
+		fd_close(&pair[0]);
+		return NULL;
+	}
+	c->init_pidfd = pidfd;
+	l = xcalloc(1, sizeof(*l));
+	*l = (struct launch) { .c = c, .sync_fd = pair[0], .master_fd = -1 };
+	l->event = event_new(c->base, l->sync_fd, EV_READ | EV_PERSIST, sync_cb, l);
+	if (note_init(c, pid, err) == 0 && set_oom_score_adj(c, err) == 0 && state_save_record(c, err) == 0 && l->event &&
+	    event_add(l->event, NULL) == 0)
+		return l;
+	kill_and_reap(c);
+	launch_free(l);
+	return NULL;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removal: everything outside that a container has, the record last, so that whoever is interrupted can be followed by another. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/stdio/logfile.h"
+
+int remove_groups(struct container *c, struct err *err)
+{
+	if (!c->cgroup)
+		return 0;
+	cgroup_close_join(c->cgroup);
+	if (!cgroup_is_empty(c->cgroup) && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
+		return -1;
+	return cgroup_remove(c->cgroup, err);
+}
+
+/* What belongs to the log at its default path: the file and its rotated ones, and a quick run's bundle. Checkpoints stay, and with them the
+ * directory. */
+void remove_log(struct container *c)
+{
+	cleanup_fd int dir_fd = -1;
+	cleanup_dir DIR *dir = NULL;
+	struct dirent *e;
+
+	if (!c->data_dir || c->data_dir[0] != '/')
+		return;
+	dir_fd = open(c->data_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
+	if (!dir)
+		return;
+	take_fd(&dir_fd);
+	while ((e = readdir(dir)))
+		if (!strncmp(e->d_name, "ctr.log", 7))
+			unlinkat(dirfd(dir), e->d_name, 0);
+	unlinkat(dirfd(dir), "bundle/config.json", 0);
+	unlinkat(dirfd(dir), "bundle", AT_REMOVEDIR);
+	unlinkat(AT_FDCWD, c->data_dir, AT_REMOVEDIR);
+}
+
+int remove_everything(struct container *c, struct err *err)
+{
+	if (remove_groups(c, err) < 0)
+		return -1;
+	logfile_free(c->log);
+	c->log = NULL;
+	remove_log(c);
+	if (statedir_remove(c->root_fd, c->id, err) < 0)
+		return -1;
+	c->removed = true;
+	return 0;
+}
+
+int container_undo(struct container *c, struct err *err)
+{
+	if (c->rec.status != STATUS_NONE && c->rec.status != STATUS_CREATING)
+		return err_set(err, ERR_STATE, "container '%s' is %s, not half created", c->id,
+			       container_status_name(statedir_refresh(&c->rec)));
+	if (c->init_pidfd >= 0 && proc_pidfd_kill(c->init_pidfd, SIGKILL, err) < 0 && err->code != ERR_STATE)
+		return -1;
+	return remove_everything(c, err);
+}
+
+/* ---- deleting ------------------------------------------------------------------------------------------------------------ */
+
+static void deleted(struct container *c, const struct err *err)
+{
+	struct pending done = c->deletion;
+
+	c->deletion = (struct pending) { NULL, NULL };
+	done.cb(done.arg, err);
+}
+
+static void poststop_done(void *arg, const struct err *err)
+{
+	struct container *c = arg;
+
+	/* The specification: a failing poststop hook is logged, and the rest goes on. */
+	if (err)
+		log_warn("container '%s': %s", c->id, err->text);
+	deleted(c, NULL);
+}
+
+static int kill_first(struct container *c, struct err *err)
+{
+	struct err gone;
+
+	if (c->cgroup && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
+		log_debug("container '%s': %s", c->id, err->text);
+	if (c->init_pidfd >= 0 && proc_pidfd_kill(c->init_pidfd, SIGKILL, &gone) < 0 && gone.code != ERR_STATE) {
+		*err = gone;
+		return -1;
+	}
+	return 0;
+}
+
+int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err)
+{
+	enum container_status status = container_status(c);
+	bool alive = status != STATUS_STOPPED && !c->exited;
+	int n;
+
+	if (c->deletion.cb)
+		return err_set(err, ERR_BUSY, "container '%s' is being deleted", c->id);
+	if (alive && !force && status != STATUS_CREATED)
+		return err_set(err, ERR_STATE, "cannot delete container '%s': it is %s", c->id, container_status_name(status));
+	c->deletion = (struct pending) { done_cb, done_arg };
+	if (alive) {
+		if (kill_first(c, err) == 0)
+			return 0; /* the end of init brings us back */
+		c->deletion = (struct pending) { NULL, NULL };
+		return -1;
+	}
+	n = remove_everything(c, err);
+	if (n == 0)
+		n = hooks_run(c, "poststop", "stopped", poststop_done, err);
+	if (n < 0) {
+		c->deletion = (struct pending) { NULL, NULL };
+		return -1;
+	}
+	if (n > 0)
+		deleted(c, NULL);
+	return 0;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container's record on disk: `status` for who lists, `state.json` for who takes over or asks for everything. PROTOCOL.md has the keys.
+ *
+ * Every writer takes the lock on byte 1, reads what is there, changes its own keys and renames. */
+#include <json-c/json.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+
+#define STATE_FORMAT 1
+
+void state_set_text(char *field, size_t size, const char *value)
+{
+	snprintf(field, size, "%s", value);
+}
+
+int state_save_record(struct container *c, struct err *err)
+{
+	return statedir_write_status(c->dir_fd, &c->rec, err);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------------- */
+
+static void add_string(struct json_object *o, const char *key, const char *value)
+{
+	json_object_object_add(o, key, json_object_new_string(value ? value : ""));
+}
+
+static void add_u64(struct json_object *o, const char *key, uint64_t v)
+{
+	json_object_object_add(o, key, json_object_new_uint64(v));
+}
+
+static void add_time(struct json_object *o, const char *key, uint64_t ns)
+{
+	time_t sec = (time_t)(ns / 1000000000u);
+	char text[40], full[64];
+	struct tm tm;
+
+	gmtime_r(&sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(full, sizeof(full), "%s.%09uZ", text, (unsigned int)(ns % 1000000000u));
+	add_string(o, key, full);
+}
+
+/* The object below `key`, made when it is missing. Borrowed. */
+static struct json_object *object_at(struct json_object *o, const char *key)
+{
+	struct json_object *child;
+
+	if (json_object_object_get_ex(o, key, &child) && json_object_is_type(child, json_type_object))
+		return child;
+	child = json_object_new_object();
+	json_object_object_add(o, key, child);
+	return child;
+}
+
+static struct json_object *annotations(const struct oci_config *config)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < config->annotation_keys.n; i++)
+		add_string(o, config->annotation_keys.v[i], config->annotation_values.v[i]);
+	return o;
+}
+
+static struct json_object *groups(const struct cgroup *cg)
+{
+	struct json_object *list = json_object_new_array();
+	struct cgroup_view v;
+
+	for (size_t i = 0; cg && cgroup_view(cg, i, &v); i++) {
+		struct json_object *o = json_object_new_object();
+
+		add_string(o, "subsystem", v.subsystem);
+		add_string(o, "path", v.host_path);
+		add_u64(o, "baseLength", v.base_len);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+/* What does not change after the creation. */
+static void put_origin(struct container *c, struct json_object *o)
+{
+	struct json_object *log = json_object_new_object();
+	char owner[24];
+
+	snprintf(owner, sizeof(owner), "%u", c->rec.owner_uid);
+	add_string(o, "ociVersion", c->config->version);
+	add_string(o, "id", c->id);
+	add_string(o, "bundle", c->creation->bundle);
+	add_string(o, "rootfs", c->creation->rootfs);
+	add_time(o, "created", c->rec.created_ns);
+	add_string(o, "owner", c->rec.owner_uid ? owner : "root");
+	json_object_object_add(o, "annotations", annotations(c->config));
+	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
+	add_string(o, "dataDir", c->data_dir);
+	add_string(log, "driver", c->log_driver);
+	add_string(log, "path", c->log_path);
+	json_object_object_add(o, "log", log);
+	json_object_object_add(o, "cgroups", groups(c->cgroup));
+}
+
+static void put_namespaces(const struct container *c, struct json_object *o)
+{
+	struct json_object *ns = json_object_new_object();
+
+	for (size_t i = 0; i < OCI_NS_COUNT; i++) {
+		cleanup_free char *path = xasprintf("/proc/%d/ns/%s", c->rec.init_pid, ns_table[i].name);
+
+		add_string(ns, ns_table[i].name, path);
+	}
+	json_object_object_add(o, "namespaces", ns);
+}
+
+static void put_exit(const struct container *c, struct json_object *o)
+{
+	struct json_object *e = json_object_new_object();
+
+	json_object_object_add(e, "known", json_object_new_boolean(c->rec.exit_known));
+	if (c->rec.exit_known) {
+		add_u64(e, "code", c->rec.exit_code);
+		add_u64(e, "signal", c->rec.exit_signal);
+	}
+	add_time(e, "finished", c->rec.exited_ns);
+	json_object_object_add(e, "oomKilled", json_object_new_boolean(c->rec.oom_killed));
+	json_object_object_add(o, "exit", e);
+}
+
+static void put_init(const struct container *c, struct json_object *o)
+{
+	static const char *const names[] = { "stdin", "stdout", "stderr" };
+	struct json_object *streams = json_object_new_object();
+
+	add_u64(o, "pid", (uint64_t)c->rec.init_pid);
+	add_u64(o, "startTime", c->rec.init_start_time);
+	add_u64(o, "pidfdInode", c->rec.init_pidfd_inode);
+	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
+	add_string(o, "owner", "shim");
+	for (size_t i = 0; c->relay && i < ARRAY_SIZE(names); i++) {
+		char key[RELAY_KEY_MAX];
+
+		relay_key(c->relay, (Stream)i, key);
+		add_string(streams, names[i], key);
+	}
+	json_object_object_add(o, "streams", streams);
+}
+
+static void put_shim(struct json_object *o)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	add_u64(o, "pid", (uint64_t)getpid());
+	if (proc_stat(getpid(), &st, &ignored) == 0)
+		add_u64(o, "startTime", st.start_time);
+	add_string(o, "version", THOLE_VERSION);
+}
+
+static struct json_object *read_json(int dir_fd, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	struct json_object *o;
+
+	if (fd_read_file_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &text, err) < 0)
+		return NULL;
+	o = json_tokener_parse(text);
+	if (!o || !json_object_is_type(o, json_type_object)) {
+		json_object_put(o);
+		err_set(err, ERR_CONFIG, "state.json is damaged");
+		return NULL;
+	}
+	return o;
+}
+
+static int save_locked(struct container *c, struct err *err)
+{
+	struct err ignored;
+	struct json_object *top = c->creation ? NULL : read_json(c->dir_fd, &ignored), *o;
+	const char *text;
+	int r;
+
+	if (!top)
+		top = json_object_new_object();
+	json_object_object_add(top, "format", json_object_new_int(STATE_FORMAT));
+	add_string(top, "bootId", c->rec.boot_id);
+	o = object_at(top, "container");
+	if (c->creation)
+		put_origin(c, o);
+	add_string(o, "status", container_status_name((enum container_status)c->rec.status));
+	if (c->rec.init_pid && !c->exited)
+		put_namespaces(c, o);
+	if (c->rec.exit_recorded)
+		put_exit(c, o);
+	if (!c->served)
+		put_shim(object_at(top, "shim"));
+	if (c->rec.init_pid && !c->served)
+		put_init(c, object_at(object_at(top, "processes"), "init"));
+	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	r = fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);
+	json_object_put(top);
+	return r;
+}
+
+int state_save(struct container *c, struct err *err)
+{
+	struct err ignored;
+	int r;
+
+	if (state_save_record(c, err) < 0)
+		return -1;
+	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_STATE, true, err) < 0)
+		return -1;
+	r = save_locked(c, err);
+	statedir_unlock(c->lock_fd, STATEDIR_LOCK_STATE, &ignored);
+	return r;
+}
+
+char *state_oci_json(struct container *c, const char *status)
+{
+	struct json_object *o = json_object_new_object();
+	char *text;
+
+	add_string(o, "ociVersion", c->config->version);
+	add_string(o, "id", c->id);
+	add_string(o, "status", status);
+	if (!c->exited && c->rec.init_pid)
+		add_u64(o, "pid", (uint64_t)c->rec.init_pid);
+	add_string(o, "bundle", c->rec.bundle);
+	json_object_object_add(o, "annotations", annotations(c->config));
+	text = xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+	return text;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+
+static const char *string_at(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) :
+												       "";
+}
+
+static void load_groups(struct container *c, struct json_object *list)
+{
+	c->cgroup = cgroup_rebuild();
+	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i), *base;
+		const char *path = json_object_is_type(o, json_type_object) ? string_at(o, "path") : "";
+
+		if (path[0] == '/' && json_object_object_get_ex(o, "baseLength", &base))
+			cgroup_rebuild_add(c->cgroup, string_at(o, "subsystem"), path, (size_t)json_object_get_uint64(base));
+	}
+}
+
+int state_load(struct container *c, struct err *err)
+{
+	struct json_object *top = read_json(c->dir_fd, err), *o, *log, *list;
+	const char *path;
+
+	if (!top)
+		return -1;
+	if (!json_object_object_get_ex(top, "container", &o) || !json_object_is_type(o, json_type_object)) {
+		json_object_put(top);
+		return err_set(err, ERR_CONFIG, "state.json is damaged: it has no container");
+	}
+	c->data_dir = xstrdup(string_at(o, "dataDir"));
+	if (json_object_object_get_ex(o, "log", &log) && json_object_is_type(log, json_type_object)) {
+		path = string_at(log, "path");
+		c->log_path = path[0] ? xstrdup(path) : NULL;
+	}
+	if (json_object_object_get_ex(o, "cgroups", &list))
+		load_groups(c, list);
+	json_object_put(top);
+	return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One control connection: packets in, packets out, and the requests that are still open on it.
+ *
+ * Runs in the shim's loop. Everything that comes in is hostile: it is decoded into structs of fixed size, and whoever breaks the protocol or does not
+ * read its replies loses the connection, nothing more. A connection is freed only by its own callback; lower code marks it. */
+#include "shim/control/conn.h"
+
+#include <event2/event.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "shim/control/request.h"
+#include "shim/control/server.h"
+
+/* How long a connection may stay without a Hello. */
+static const struct timeval hello_deadline = { .tv_sec = 10 };
+
+/* Packets of one connection before others have their turn. */
+#define PACKETS_AT_ONCE 16
+
+struct conn {
+	struct server *server;
+	int sock;
+	struct event *event;
+	unsigned int peer_uid;
+	bool hello_seen;
+	bool closing;
+	TAILQ_HEAD(, call) calls;
+};
+
+static void close_later(struct conn *conn)
+{
+	conn->closing = true;
+	event_active(conn->event, EV_READ, 0);
+}
+
+/* ---- answering ----------------------------------------------------------------------------------------------------------- */
+
+static void send_reply(struct conn *conn, Reply *rep, const int *fds, int n_fds)
+{
+	struct err err;
+
+	if (!conn || conn->closing)
+		return;
+	if (wire_send_reply(conn->sock, rep, fds, n_fds, &err) == 0)
+		return;
+	log_debug("a control connection ends: %s", err.text);
+	close_later(conn);
+}
+
+static void call_free(struct call *call)
+{
+	if (call->conn)
+		TAILQ_REMOVE(&call->conn->calls, call, link);
+	free(call);
+}
+
+void call_progress(struct call *call, Reply *rep, const int *fds, int n_fds)
+{
+	rep->serial = call->serial;
+	rep->more = true;
+	send_reply(call->conn, rep, fds, n_fds);
+}
+
+void call_done(struct call *call, Reply *rep, const int *fds, int n_fds)
+{
+	Reply empty = Reply_init_zero;
+
+	if (!rep)
+		rep = &empty;
+	rep->serial = call->serial;
+	rep->more = false;
+	send_reply(call->conn, rep, fds, n_fds);
+	call_free(call);
+}
+
+void call_fail(struct call *call, const struct err *err)
+{
+	Reply rep = Reply_init_zero;
+
+	rep.which_body = Reply_error_tag;
+	wire_error_from(&rep.body.error, err);
+	call_done(call, &rep, NULL, 0);
+}
+
+/* ---- hearing ------------------------------------------------------------------------------------------------------------- */
+
+/* Answer with an error that belongs to no call, then end the connection. */
+static void refuse(struct conn *conn, uint32_t serial, const struct err *err)
+{
+	Reply rep = Reply_init_zero;
+
+	rep.serial = serial ? serial : 1;
+	rep.which_body = Reply_error_tag;
+	wire_error_from(&rep.body.error, err);
+	send_reply(conn, &rep, NULL, 0);
+	close_later(conn);
+}
+
+static void on_hello(struct conn *conn, const Request *req)
+{
+	Reply rep = Reply_init_zero;
+	struct err err;
+
+	if (req->body.hello.version != WIRE_VERSION) {
+		err_set(&err, ERR_PROTOCOL, "protocol version %u is not spoken here, %d is", req->body.hello.version, WIRE_VERSION);
+		refuse(conn, req->serial, &err);
+		return;
+	}
+	rep.serial = req->serial;
+	rep.which_body = Reply_hello_tag;
+	rep.body.hello.version = WIRE_VERSION;
+	snprintf(rep.body.hello.program, sizeof(rep.body.hello.program), "thole-shim %s", THOLE_VERSION);
+	send_reply(conn, &rep, NULL, 0);
+	conn->hello_seen = true;
+	event_del(conn->event);
+	event_add(conn->event, NULL); /* no deadline any more */
+}
+
+static void on_request(struct conn *conn, Request *req, struct wire_fds *fds)
+{
+	struct call *call;
+	struct err err;
+
+	if (req->serial == 0) {
+		err_set(&err, ERR_PROTOCOL, "a request without a serial");
+		refuse(conn, 0, &err);
+		return;
+	}
+	if ((req->which_body == Request_hello_tag) == conn->hello_seen) {
+		err_set(&err, ERR_PROTOCOL, conn->hello_seen ? "a second hello" : "a request before the hello");
+		refuse(conn, req->serial, &err);
+		return;
+	}
+	if (fds->n > 0 && !request_takes_fds(req)) {
+		err_set(&err, ERR_PROTOCOL, "descriptors that nobody asked for");
+		refuse(conn, req->serial, &err);
+		return;
+	}
+	if (!conn->hello_seen) {
+		on_hello(conn, req);
+		return;
+	}
+	call = xcalloc(1, sizeof(*call));
+	*call = (struct call) { .conn = conn, .server = conn->server, .serial = req->serial };
+	TAILQ_INSERT_TAIL(&conn->calls, call, link);
+	request_dispatch(call, req, fds);
+}
+
+/* Returns false when there is nothing more for now. */
+static bool receive_one(struct conn *conn)
+{
+	struct wire_fds fds cleanup_wire_fds = { .n = 0 };
+	Request req;
+	struct err err;
+	int n = wire_recv_request(conn->sock, &req, &fds, &err);
+
+	if (n > 0) {
+		on_request(conn, &req, &fds);
+		return true;
+	}
+	if (n < 0 && err.code == ERR_BUSY)
+		return false;
+	if (n < 0)
+		refuse(conn, 0, &err);
+	conn->closing = true;
+	return false;
+}
+
+static void conn_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+
+	if ((what & EV_TIMEOUT) && !conn->hello_seen)
+		conn->closing = true;
+	for (int i = 0; i < PACKETS_AT_ONCE && !conn->closing; i++)
+		if (!receive_one(conn))
+			break;
+	if (conn->closing)
+		conn_free(conn);
+}
+
+struct conn *conn_new(struct server *server, int sock, struct err *err)
+{
+	cleanup_fd int fd = sock;
+	struct conn *conn;
+	unsigned int uid;
+
+	if (wire_peer_uid(fd, &uid, err) < 0 || fd_set_nonblock(fd, true, err) < 0)
+		return NULL;
+	if (uid != 0 && uid != geteuid()) {
+		err_set(err, ERR_PERMISSION, "uid %u may not control this container", uid);
+		return NULL;
+	}
+	conn = xcalloc(1, sizeof(*conn));
+	*conn = (struct conn) { .server = server, .sock = take_fd(&fd), .peer_uid = uid };
+	TAILQ_INIT(&conn->calls);
+	conn->event = event_new(server_base(server), conn->sock, EV_READ | EV_PERSIST, conn_cb, conn);
+	if (!conn->event || event_add(conn->event, &hello_deadline) < 0)
+		fatal("out of memory");
+	return conn;
+}
+
+void conn_free(struct conn *conn)
+{
+	struct server *server = conn->server;
+	struct call *call;
+
+	event_free(conn->event);
+	conn->closing = true;
+	while ((call = TAILQ_FIRST(&conn->calls))) {
+		TAILQ_REMOVE(&conn->calls, call, link);
+		call->conn = NULL;
+		if (call->cancelled)
+			call->cancelled(call);
+		if (!call->outlives_conn)
+			free(call);
+	}
+	fd_close(&conn->sock);
+	free(conn);
+	server_conn_gone(server);
+}
+
+struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *call))
+{
+	struct call *call;
+
+	TAILQ_FOREACH (call, &conn->calls, link)
+		if (match(call))
+			return call;
+	return NULL;
+}
+
+unsigned int conn_peer_uid(const struct conn *conn)
+{
+	return conn->peer_uid;
+}

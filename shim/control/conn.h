@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One control connection: packets in, packets out, and the requests that are still open on it. */
+#ifndef THOLE_SHIM_CONTROL_CONN_H
+#define THOLE_SHIM_CONTROL_CONN_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "common/err.h"
+#include "common/wire.h"
+
+struct server;
+struct conn;
+
+/* A request that was accepted and not yet answered for good. Heap object of the connection: call_done() and call_fail() free it, and so does the end of
+ * the connection, which calls `cancelled` before (may be NULL). */
+struct call {
+	TAILQ_ENTRY(call) link;
+	struct conn *conn;
+	struct server *server;
+	uint32_t serial;
+	void (*cancelled)(struct call *call);
+	void *data; /* the handler's */
+	bool outlives_conn; /* the work goes on without a listener: then conn becomes NULL, and call_done frees it */
+};
+
+/* The final reply; body may be filled in `rep` (NULL: empty). `fds` stay the caller's. Frees the call. */
+void call_done(struct call *call, Reply *rep, const int *fds, int n_fds);
+void call_fail(struct call *call, const struct err *err);
+
+/* A progress packet: more will follow. */
+void call_progress(struct call *call, Reply *rep, const int *fds, int n_fds);
+
+/* Takes sock (connected, any mode). Freed by itself when the peer is gone or breaks the protocol. */
+struct conn *conn_new(struct server *server, int sock, struct err *err);
+void conn_free(struct conn *conn);
+
+/* The calls that are open on the same connection: NULL when none satisfies `match`. */
+struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *call));
+
+/* More than this connection's call may be open. */
+unsigned int conn_peer_uid(const struct conn *conn);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A client that follows the container to its end: foreground or attached. */
+#include "shim/control/follow.h"
+
+#include <stdlib.h>
+
+#include "common/err.h"
+#include "shim/container/container.h"
+#include "shim/control/server.h"
+#include "shim/stdio/logfile.h"
+#include "shim/stdio/relay.h"
+
+struct follow {
+	struct relay_client *client;
+	struct container_watch watch;
+};
+
+static void cancelled(struct call *call)
+{
+	struct follow *f = call->data;
+
+	container_unwatch(server_container(call->server), &f->watch);
+	relay_client_free(f->client);
+	free(f);
+}
+
+void follow_exit_reply(Reply *rep, const struct container_exit *exit)
+{
+	rep->which_body = Reply_exit_tag;
+	rep->body.exit = (Exit) {
+		.known = exit->known,
+		.code = exit->code,
+		.signal = exit->signal,
+		.time_ns = exit->time_ns,
+		.oom_killed = exit->oom_killed,
+	};
+}
+
+static void ended(void *arg, const struct container_exit *exit)
+{
+	struct call *call = arg;
+	struct follow *f = call->data;
+	Reply rep = Reply_init_zero;
+
+	call->cancelled = NULL;
+	relay_client_free(f->client); /* closes our ends of its pipes */
+	free(f);
+	follow_exit_reply(&rep, exit);
+	call_done(call, &rep, NULL, 0);
+}
+
+void follow_start(struct call *call, struct relay_client *client)
+{
+	struct follow *f = xcalloc(1, sizeof(*f));
+
+	f->client = client;
+	f->watch = (struct container_watch) { .exit_cb = ended, .arg = call, .drained = true };
+	call->data = f;
+	call->cancelled = cancelled;
+	container_watch(server_container(call->server), &f->watch);
+}
+
+static bool is_follow(const struct call *call)
+{
+	return call->cancelled == cancelled;
+}
+
+struct relay_client *follow_client(struct conn *conn)
+{
+	struct call *call = conn_find_call(conn, is_follow);
+
+	return call ? ((struct follow *)call->data)->client : NULL;
+}
+
+void follow_gap(void *arg, Stream stream, uint64_t from, uint64_t to)
+{
+	struct call *call = arg;
+	Reply rep = Reply_init_zero;
+	struct logfile *log;
+
+	if (!call)
+		return;
+	log = container_log(server_container(call->server));
+	rep.which_body = Reply_gap_tag;
+	rep.body.gap = (Gap) {
+		.stream = stream,
+		.from = from,
+		.to = to,
+		.log_inode = log ? logfile_inode(log) : 0,
+		.log_position = log ? logfile_size(log) : 0,
+	};
+	call_progress(call, &rep, NULL, 0);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Start, Kill, Delete, Wait. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "shim/container/container.h"
+#include "shim/control/follow.h"
+#include "shim/control/request.h"
+#include "shim/control/server.h"
+
+static void started(void *arg, const struct err *err)
+{
+	struct call *call = arg;
+
+	if (err)
+		call_fail(call, err);
+	else
+		call_done(call, NULL, NULL, 0);
+}
+
+void on_start(struct call *call, Request *req, struct wire_fds *fds)
+{
+	struct err err;
+
+	/* Once begun it cannot be taken back. */
+	call->outlives_conn = true;
+	if (container_start(server_container(call->server), started, call, &err) < 0)
+		call_fail(call, &err);
+}
+
+void on_kill(struct call *call, Request *req, struct wire_fds *fds)
+{
+	const Kill *msg = &req->body.kill;
+	struct err err;
+
+	if (msg->signal < 1 || msg->signal > (uint32_t)SIGRTMAX)
+		err_set(&err, ERR_USAGE, "there is no signal %u", msg->signal);
+	else if (container_kill(server_container(call->server), (int)msg->signal, msg->all, &err) == 0) {
+		call_done(call, NULL, NULL, 0);
+		return;
+	}
+	call_fail(call, &err);
+}
+
+static void deleted(void *arg, const struct err *err)
+{
+	struct call *call = arg;
+	struct server *server = call->server;
+
+	if (err) {
+		call_fail(call, err);
+		return;
+	}
+	call_done(call, NULL, NULL, 0);
+	server_ended(server);
+}
+
+void on_delete(struct call *call, Request *req, struct wire_fds *fds)
+{
+	struct err err;
+
+	call->outlives_conn = true;
+	if (container_delete(server_container(call->server), req->body.delete.force, deleted, call, &err) < 0)
+		call_fail(call, &err);
+}
+
+static void wait_cancelled(struct call *call)
+{
+	container_unwatch(server_container(call->server), call->data);
+	free(call->data);
+}
+
+static void wait_over(void *arg, const struct container_exit *exit)
+{
+	struct call *call = arg;
+	Reply rep = Reply_init_zero;
+
+	call->cancelled = NULL;
+	free(call->data);
+	follow_exit_reply(&rep, exit);
+	call_done(call, &rep, NULL, 0);
+}
+
+void on_wait(struct call *call, Request *req, struct wire_fds *fds)
+{
+	const char *name = req->body.wait.name;
+	struct container_watch *w;
+	struct err err;
+
+	if (name[0] && strcmp(name, "init") != 0) {
+		err_set(&err, ERR_NOT_FOUND, "there is no process '%s'", name);
+		call_fail(call, &err);
+		return;
+	}
+	w = xcalloc(1, sizeof(*w));
+	*w = (struct container_watch) { .exit_cb = wait_over, .arg = call };
+	call->data = w;
+	call->cancelled = wait_cancelled;
+	container_watch(server_container(call->server), w);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of requests: what is checked before any handler runs. */
+#include "shim/control/request.h"
+
+#include "common/fd.h"
+#include "shim/control/server.h"
+
+enum request_when {
+	BEFORE_CREATE = 1 << 0, /* in a shim that has not created its container yet */
+	AFTER_CREATE = 1 << 1,	/* and in one that has */
+	SERVED = 1 << 2,	/* in a shim that only serves one */
+};
+
+struct request_row {
+	pb_size_t tag;
+	const char *name;
+	void (*handler)(struct call *call, Request *req, struct wire_fds *fds);
+	unsigned int when;
+	bool takes_fds;
+};
+
+static const struct request_row rows[] = {
+	{ Request_create_tag, "create", on_create, BEFORE_CREATE, true },
+	{ Request_start_tag, "start", on_start, AFTER_CREATE | SERVED, false },
+	{ Request_kill_tag, "kill", on_kill, AFTER_CREATE | SERVED, false },
+	{ Request_delete_tag, "delete", on_delete, AFTER_CREATE | SERVED, false },
+	{ Request_wait_tag, "wait", on_wait, AFTER_CREATE | SERVED, false },
+	{ Request_attach_tag, "attach", on_attach, AFTER_CREATE, false },
+	{ Request_closed_tag, "closed", on_closed, AFTER_CREATE, false },
+	{ Request_resize_tag, "resize", on_resize, AFTER_CREATE, false },
+};
+
+static const struct request_row *find(pb_size_t tag)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].tag == tag)
+			return &rows[i];
+	return NULL;
+}
+
+bool request_takes_fds(const Request *req)
+{
+	const struct request_row *row = find(req->which_body);
+
+	return row && row->takes_fds;
+}
+
+void request_dispatch(struct call *call, Request *req, struct wire_fds *fds)
+{
+	const struct request_row *row = find(req->which_body);
+	unsigned int now = server_mode(call->server) == SERVER_SERVE ? SERVED :
+			   server_has_created(call->server)	     ? AFTER_CREATE :
+								       BEFORE_CREATE;
+	struct err err;
+
+	if (!row)
+		err_set(&err, ERR_UNSUPPORTED, "this shim (version %s) does not know the request", THOLE_VERSION);
+	else if (row->when & now) {
+		row->handler(call, req, fds);
+		return;
+	} else if (now == SERVED)
+		err_set(&err, ERR_STATE, "cannot %s: the container's shim is gone", row->name);
+	else
+		err_set(&err, ERR_STATE, "cannot %s: the container is %s", row->name,
+			now == BEFORE_CREATE ? "not created yet" : "already created");
+	call_fail(call, &err);
+}

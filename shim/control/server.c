@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The control socket: who may connect, how many, and when the shim leaves. */
+#include "shim/control/server.h"
+
+#include <event2/event.h>
+#include <sys/socket.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/wire.h"
+#include "shim/container/container.h"
+#include "shim/control/conn.h"
+
+/* While no descriptor is free, accepting would spin. */
+static const struct timeval accept_pause = { .tv_usec = 100000 };
+
+struct server {
+	struct server_options o;
+	int listen_fd;
+	struct event *event;
+	struct event *resume;
+	int n_conns;
+	bool created, ended;
+};
+
+struct server *server_new(const struct server_options *options)
+{
+	struct server *s = xcalloc(1, sizeof(*s));
+
+	s->o = *options;
+	s->listen_fd = -1;
+	return s;
+}
+
+void server_free(struct server *s)
+{
+	if (!s)
+		return;
+	if (s->event)
+		event_free(s->event);
+	if (s->resume)
+		event_free(s->resume);
+	fd_close(&s->listen_fd);
+	free(s);
+}
+
+int server_add_socket(struct server *s, int sock, struct err *err)
+{
+	if (!conn_new(s, sock, err))
+		return -1;
+	s->n_conns++;
+	return 0;
+}
+
+/* One too many: it is told so, and nothing is kept of it. */
+static void turn_away(int sock)
+{
+	Reply rep = Reply_init_zero;
+	struct err why, ignored;
+
+	err_set(&why, ERR_LIMIT, "more than %d connections to one shim", SERVER_CONNS_MAX);
+	rep.serial = 1;
+	rep.which_body = Reply_error_tag;
+	wire_error_from(&rep.body.error, &why);
+	if (fd_set_nonblock(sock, true, &ignored) == 0)
+		wire_send_reply(sock, &rep, NULL, 0, &ignored);
+	fd_close(&sock);
+}
+
+static void resume_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	event_add(s->event, NULL);
+}
+
+static void accept_cb(evutil_socket_t listen_fd, short what, void *arg)
+{
+	struct server *s = arg;
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	struct err err;
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+		event_del(s->event);
+		event_add(s->resume, &accept_pause);
+		return;
+	}
+	if (fd < 0)
+		return;
+	if (s->n_conns >= SERVER_CONNS_MAX)
+		turn_away(fd);
+	else if (server_add_socket(s, fd, &err) < 0)
+		log_debug("control socket: %s", err.text);
+}
+
+void server_listen(struct server *s, int listen_fd)
+{
+	s->listen_fd = listen_fd;
+	s->event = event_new(s->o.base, s->listen_fd, EV_READ | EV_PERSIST, accept_cb, s);
+	s->resume = evtimer_new(s->o.base, resume_cb, s);
+	if (!s->event || !s->resume || event_add(s->event, NULL) < 0)
+		fatal("out of memory");
+}
+
+struct event_base *server_base(const struct server *s)
+{
+	return s->o.base;
+}
+
+struct container *server_container(const struct server *s)
+{
+	return s->o.container;
+}
+
+enum server_mode server_mode(const struct server *s)
+{
+	return s->o.mode;
+}
+
+const char *server_caller_cgroup(const struct server *s)
+{
+	return s->o.caller_cgroup;
+}
+
+bool server_has_created(const struct server *s)
+{
+	return s->created;
+}
+
+static void leave_if_done(struct server *s)
+{
+	bool stays = s->o.mode == SERVER_LAUNCH ? s->created && !s->ended : s->n_conns > 0 && !s->ended;
+
+	/* The last packets are with the kernel; whoever is still connected hears the end. */
+	if (!stays && (s->ended || s->n_conns == 0) && container_is_idle(s->o.container))
+		s->o.leave_cb(s->o.arg);
+}
+
+void server_conn_gone(struct server *s)
+{
+	s->n_conns--;
+	leave_if_done(s);
+}
+
+void server_created(struct server *s)
+{
+	s->created = true;
+	server_listen(s, container_take_control(s->o.container));
+	if (s->o.settled_cb)
+		s->o.settled_cb(s->o.arg);
+}
+
+void server_ended(struct server *s)
+{
+	s->ended = true;
+	leave_if_done(s);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole-shim: one small process per container. Start-up as a list of named steps, then the loop.
+ *
+ * Runs with the privileges of whoever started it, in a session of its own, from a sealed executable. */
+#include <event2/event.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/statedir.h"
+#include "common/wire.h"
+#include "shim/container/container.h"
+#include "shim/control/follow.h"
+#include "shim/control/server.h"
+#include "shim/shim.h"
+#include "shim/stdio/relay.h"
+
+#define CONTROL_FD 3 /* PROTOCOL.md, "How a shim is started" */
+
+/* When the container has been left in peace for this long, memory goes back. */
+static const struct timeval tidy_after = { .tv_usec = 200000 };
+
+/* ---- the command line ------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+	const char *name;
+	enum shim_mode mode;
+} modes[] = { { "--launch", SHIM_LAUNCH }, { "--serve", SHIM_SERVE }, { "--undo", SHIM_UNDO } };
+
+static bool parse_mode(struct shim *shim, const char *word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		if (!strcmp(word, modes[i].name)) {
+			shim->mode = modes[i].mode;
+			return true;
+		}
+	return false;
+}
+
+static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
+{
+	bool mode_seen = false;
+
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i], *next = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (parse_mode(shim, word)) {
+			mode_seen = true;
+		} else if (!strcmp(word, "--debug")) {
+			shim->debug = true;
+		} else if (!strcmp(word, "--root") && next) {
+			shim->root_path = argv[++i];
+		} else if (!strcmp(word, "--log-fd") && next) {
+			shim->log_fd = (int)strtol(argv[++i], NULL, 10);
+		} else if (!strcmp(word, "--log-format") && next) {
+			shim->json_log = !strcmp(argv[++i], "json");
+		} else if (word[0] != '-' && !next) {
+			shim->id = word;
+		} else {
+			return err_set(err, ERR_USAGE, "unknown argument '%s'", word);
+		}
+	}
+	if (!mode_seen || !shim->root_path || shim->root_path[0] != '/' || !shim->id)
+		return err_set(err, ERR_USAGE, "thole-shim is started by thole, with a control socket as descriptor 3");
+	return 0;
+}
+
+/* ---- steps ----------------------------------------------------------------------------------------------------------------- */
+
+/* Nothing that is sent to us as to any process may end us: the exit status would be lost with us. */
+static int step_signals(struct shim *shim, struct err *err)
+{
+	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
+		if (signal(ignored[i], SIG_IGN) == SIG_ERR)
+			return err_sys(err, "cannot ignore signal %d", ignored[i]);
+	return 0;
+}
+
+static int step_process(struct shim *shim, struct err *err)
+{
+	/* Executed by descriptor, the kernel calls us by its number. */
+	if (prctl(PR_SET_NAME, "thole-shim", 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "cannot set up the process");
+	umask(0027);
+	if (chdir("/") < 0)
+		return err_sys(err, "cannot enter '/'");
+	return 0;
+}
+
+static int step_log(struct shim *shim, struct err *err)
+{
+	log_init(shim->log_fd, shim->json_log ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, shim->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	return shim->log_fd < 0 ? 0 : fd_set_cloexec(shim->log_fd, true, err);
+}
+
+static int step_control(struct shim *shim, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(CONTROL_FD, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return err_set(err, ERR_USAGE, "thole-shim is started by thole, with a control socket as descriptor 3");
+	shim->control_fd = CONTROL_FD;
+	return fd_set_cloexec(CONTROL_FD, true, err);
+}
+
+static int step_caller(struct shim *shim, struct err *err)
+{
+	return fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &shim->caller_cgroup, err);
+}
+
+static int step_root(struct shim *shim, struct err *err)
+{
+	if (statedir_check_id(shim->id, err) < 0)
+		return -1;
+	return statedir_open_root(shim->root_path, shim->mode == SHIM_LAUNCH, &shim->root_fd, err);
+}
+
+static void removed(void *arg)
+{
+	struct shim *shim = arg;
+
+	server_ended(shim->server);
+}
+
+static int step_objects(struct shim *shim, struct err *err)
+{
+	const struct container_ops ops = { .gap_cb = follow_gap, .removed_cb = removed };
+	struct event_config *config = event_config_new();
+
+	if (!config || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) < 0)
+		fatal("out of memory");
+	shim->base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (!shim->base)
+		return err_set(err, ERR_SYS, "cannot make an event loop");
+	shim->container = container_new(shim->base, shim->root_fd, shim->id, &ops, shim);
+	return 0;
+}
+
+/* ---- tidying up ------------------------------------------------------------------------------------------------------------ */
+
+extern const char __executable_start, __etext;
+
+/* A static program that waits needs almost nothing of its text: pages that are not used again are not ours any more, and the few that are come
+ * back from the page cache. */
+static void drop_text(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = (uintptr_t)&__executable_start & ~(page - 1), to = (uintptr_t)&__etext & ~(page - 1);
+
+	madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
+static void tidy_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct shim *shim = arg;
+
+	container_settle(shim->container);
+	if (container_relay(shim->container))
+		relay_trim(container_relay(shim->container));
+	malloc_trim(0);
+	drop_text();
+}
+
+/* From now on the caller's descriptors are not ours to keep: remarks go to a file of the container's. */
+static void settled(void *arg)
+{
+	struct shim *shim = arg;
+
+	if (shim->log_fd >= 0) {
+		log_init(-1, LOG_FORMAT_TEXT, LOG_LEVEL_INFO);
+		fd_close(&shim->log_fd);
+	}
+	container_log_to_file(shim->container, shim->debug);
+	if (!shim->tidy)
+		shim->tidy = evtimer_new(shim->base, tidy_cb, shim);
+	if (shim->tidy)
+		event_add(shim->tidy, &tidy_after);
+}
+
+static void leave(void *arg)
+{
+	struct shim *shim = arg;
+
+	event_base_loopbreak(shim->base);
+}
+
+/* ---- modes ----------------------------------------------------------------------------------------------------------------- */
+
+static int undo(struct shim *shim, struct err *err)
+{
+	Reply rep = Reply_init_zero;
+
+	if (container_load(shim->container, true, err) < 0 || container_undo(shim->container, err) < 0)
+		return -1;
+	rep.serial = 1;
+	return wire_send_reply(shim->control_fd, &rep, NULL, 0, err);
+}
+
+static int serve(struct shim *shim, struct err *err)
+{
+	const struct server_options options = {
+		.mode = shim->mode == SHIM_LAUNCH ? SERVER_LAUNCH : SERVER_SERVE,
+		.base = shim->base,
+		.container = shim->container,
+		.caller_cgroup = shim->caller_cgroup,
+		.leave_cb = leave,
+		.settled_cb = settled,
+		.arg = shim,
+	};
+
+	if (shim->mode == SHIM_SERVE && container_load(shim->container, false, err) < 0)
+		return -1;
+	shim->server = server_new(&options);
+	if (shim->mode == SHIM_SERVE)
+		server_listen(shim->server, container_take_control(shim->container));
+	if (server_add_socket(shim->server, take_fd(&shim->control_fd), err) < 0)
+		return -1;
+	if (event_base_dispatch(shim->base) < 0)
+		return err_set(err, ERR_INTERNAL, "the event loop has failed");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct shim *shim, struct err *err);
+} steps[] = {
+	{ "signals", step_signals }, { "process", step_process }, { "log", step_log },	 { "control", step_control },
+	{ "caller", step_caller },   { "root", step_root },	  { "objects", step_objects },
+};
+
+/* Nobody reads our stderr: the error goes to whoever started us, as a reply to the request that it may be waiting with. */
+static void report(const struct shim *shim, const struct err *err)
+{
+	Reply rep = Reply_init_zero;
+	struct err ignored;
+
+	log_error("%s", err->text);
+	rep.serial = 1;
+	rep.which_body = Reply_error_tag;
+	wire_error_from(&rep.body.error, err);
+	if (shim->control_fd >= 0)
+		wire_send_reply(shim->control_fd, &rep, NULL, 0, &ignored);
+	else
+		dprintf(STDERR_FILENO, "thole-shim: %s\n", err->text);
+}
+
+int main(int argc, char **argv)
+{
+	struct shim shim = { .log_fd = -1, .control_fd = -1, .root_fd = -1 };
+	struct err err;
+
+	if (argc == 2 && !strcmp(argv[1], "--version")) {
+		printf("thole-shim version %s\n", THOLE_VERSION);
+		return 0;
+	}
+	if (parse_args(&shim, argc, argv, &err) < 0) {
+		report(&shim, &err);
+		return 1;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+		if (steps[i].run(&shim, &err) < 0) {
+			report(&shim, &err);
+			return 1;
+		}
+	if ((shim.mode == SHIM_UNDO ? undo(&shim, &err) : serve(&shim, &err)) < 0) {
+		report(&shim, &err);
+		return 1;
+	}
+	return 0; /* what is still open ends with the process */
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All that one shim is: what a later program that takes over would have to know. */
+#ifndef THOLE_SHIM_SHIM_H
+#define THOLE_SHIM_SHIM_H
+
+#include <stdbool.h>
+
+struct container;
+struct event;
+struct event_base;
+struct server;
+
+enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_UNDO };
+
+struct shim {
+	enum shim_mode mode;
+	const char *root_path, *id; /* of the command line */
+	bool debug, json_log;
+	int log_fd;
+	int control_fd; /* the socket of whoever started us */
+	int root_fd;
+	char *caller_cgroup;
+	struct event_base *base;
+	struct container *container;
+	struct server *server;
+	struct event *tidy;
+};
+
+#endif
