@@ -27,8 +27,8 @@ OBJ := $(BUILD)/obj/$(FLAVOUR)
 VERSION := $(shell cat VERSION)
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wno-unused-parameter \
-	-Wno-format-truncation -Wno-unknown-warning-option $(if $(NO_WERROR),,-Werror)
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wno-unused-parameter -Wno-maybe-uninitialized \
+	-Wno-format-truncation $(if $(NO_WERROR),,-Werror)
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)
 CFLAGS   += -std=gnu17 $(OPT) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),$(HARDEN))
@@ -81,18 +81,84 @@ $(BUILD)/version.h: FORCE
 .PHONY: FORCE
 FORCE:
 
--include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ))
+-include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ) $(call objs,$(UNIT_SRC)))
 
 # ---- packages ----------------------------------------------------------------------------------
 # The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is.
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
-	cppcheck debootstrap iproute2 util-linux procps python3-protobuf
+	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "installing: $$missing"; apt-get update -q && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; fi
+
+# ---- tests -------------------------------------------------------------------------------------
+# What a checked run needs is built first, each flavour by a make of its own; tests/run then runs everything and counts.
+# T=PATTERN keeps the tests whose file name has it; THOLE_LONG=1 (check-long) takes the full figures; MUST_RUN=1 makes a skip of
+# what the lane provides a failure. The last line is always "N passed, N failed, N skipped".
+SANITIZERS := address,undefined
+LANE       ?= native
+JOBS       ?= $(shell nproc)
+RUN         = BUILD='$(abspath $(BUILD))' tests/run --lane $(LANE) $(if $(T),--only '$(T)')
+
+# Each unit test is a program of its own: its object, and from the archives what it calls.
+UNIT     := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(UNIT_SRC))
+UNIT_LIB := $(OBJ)/libclient.a $(OBJ)/libshim.a $(OBJ)/libcommon.a
+
+$(OBJ)/libclient.a: $(filter-out $(OBJ)/client/main.o,$(CLIENT_OBJ))
+$(OBJ)/libshim.a: $(filter-out $(OBJ)/shim/main.o,$(SHIM_OBJ))
+$(OBJ)/libcommon.a: $(COMMON_OBJ)
+$(UNIT_LIB):
+	@rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(filter-out -static,$(LDFLAGS)) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -lcmocka $(LIBS_SHIM)
+
+# Probes run inside containers, so they bring everything with them.
+PROBES := $(patsubst tests/live/probes/%.c,$(BUILD)/probes/%,$(PROBE_SRC))
+$(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
+
+.PHONY: unit probes build-unit build-live check check-long check-unit check-live check-criu lint
+unit: $(UNIT)
+probes: $(PROBES)
+build-unit:
+	@$(MAKE) --no-print-directory -j$(JOBS) SAN=$(SANITIZERS) unit
+build-live: all probes
+
+check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
+	@$(MAKE) --no-print-directory -j$(JOBS) build-live build-unit
+	@$(RUN) unit lint live
+
+check-long: ## the same with full figures: kill moments, gigabytes, storms
+	@THOLE_LONG=1 $(MAKE) --no-print-directory check
+
+check-unit: build-unit ## unit tests under ASan and UBSan (T=pattern)
+	@$(RUN) unit
+
+check-live: build-live ## live tests on the static build (T=pattern)
+	@$(RUN) live
+
+lint: build-live ## format, cppcheck, which floor includes which, no file-level state
+	@$(RUN) lint
+
+.PHONY: demo bench criu debian-root
+demo: deps all ## the main job on the terminal, step by step
+	@BUILD='$(abspath $(BUILD))' contrib/demo
+
+bench: build-live ## start times beside crun and runc, as ratios
+	@BUILD='$(abspath $(BUILD))' tests/bench/start
+
+criu: ## build/criu/bin/criu: a criu that works on this kernel
+	@BUILD='$(abspath $(BUILD))' contrib/install-criu
+
+debian-root: ## build/debian-root: a small Debian with redis-server, for the tests
+	@BUILD='$(abspath $(BUILD))' tests/live/make-debian-root
 
 # ---- installation ------------------------------------------------------------------------------
 .PHONY: install uninstall clean help
@@ -106,7 +172,7 @@ uninstall: ## remove what install put there
 	-rmdir $(DESTDIR)$(PREFIX)/libexec/thole
 
 clean: ## remove build/ (but not what was downloaded: build/criu, build/debian-root)
-	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/version*
+	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/probes $(BUILD)/unit $(BUILD)/version*
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

@@ -23,9 +23,8 @@ int client_open_container(const struct client *cl, const char *id, int *ret_root
 	if (statedir_check_id(id, err) < 0)
 		return -1;
 	if (client_open_root(cl, false, &root_fd, err) < 0)
-		return err->code == ERR_NOT_FOUND ?
-			       err_set(err, ERR_NOT_FOUND, "container '%s' does not exist", id) :
-			       -1;
+		return err->code == ERR_NOT_FOUND ? err_set(err, ERR_NOT_FOUND, "container '%s' does not exist", id)
+						  : -1;
 	if (statedir_open(root_fd, id, ret_dir_fd, err) < 0)
 		return -1;
 	if (ret_root_fd)

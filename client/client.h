@@ -16,18 +16,17 @@ struct global_options {
 	const char *log;
 	const char *log_format; /* "text", "json" or NULL */
 	const char *cgroup_manager;
-	const char *rootless;
 	bool debug;
 	bool version;
 };
 
 struct client {
 	const char *program; /* "thole" or "thole-oci" */
-	bool oci; /* called as thole-oci: runc's habits and exit statuses */
+	bool oci;            /* called as thole-oci: runc's habits and exit statuses */
 	struct global_options global;
-	char *root_path; /* absolute */
+	char *root_path;        /* absolute */
 	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
-	bool stdin_open; /* descriptor 0 was open when the program started */
+	bool stdin_open;        /* descriptor 0 was open when the program started */
 };
 
 /* Open the directory of all state directories. `make`: create it when missing, else ERR_NOT_FOUND. */

@@ -10,9 +10,9 @@
 #include "client/options.h"
 
 enum command_needs {
-	NEEDS_ID = 1 << 0, /* the first operand is a container's id: checked before the command runs */
+	NEEDS_ID = 1 << 0,          /* the first operand is a container's id: checked before the command runs */
 	NEEDS_STDIO_RULES = 1 << 1, /* its exit status is the container's; failures of ours are 125, 126, 127 */
-	NEEDS_EARLY_STOP = 1 << 2, /* the first operand ends the options: what follows may be a command line */
+	NEEDS_EARLY_STOP = 1 << 2,  /* the first operand ends the options: what follows may be a command line */
 };
 
 /* What a command is called with. */
@@ -27,9 +27,9 @@ struct command {
 	/* Returns the exit status (0 or more), or -1 with err filled. NULL: known by name, not there yet. */
 	int (*run)(const struct client *cl, const struct invocation *inv, struct err *err);
 	const struct option_row *options; /* NULL: none */
-	size_t options_size; /* of the struct that they fill */
-	const char *operands; /* for help: "ID [SIGNAL]" */
-	int min_operands, max_operands; /* max -1: any number */
+	size_t options_size;              /* of the struct that they fill */
+	const char *operands;             /* for help: "ID [SIGNAL]" */
+	int min_operands, max_operands;   /* max -1: any number */
 	const char *summary;
 	unsigned int needs; /* NEEDS_* */
 };
@@ -65,7 +65,7 @@ int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *
 struct attach_options {
 	bool no_stdin;
 	const char *detach_keys;
-	const char *sig_proxy; /* "true", "false" or NULL */
+	bool no_sig_proxy;
 };
 
 struct delete_options {
@@ -90,6 +90,44 @@ struct logs_options {
 
 struct spec_options {
 	const char *bundle;
+};
+
+/* Of create and run. What stands below `detach` is run's alone, what stands below `rootfs` needs --rootfs. */
+struct launch_options {
+	const char *bundle;
+	const char *pid_file;
+	const char *console_socket;
+	struct opt_uint preserve_fds;
+	bool no_pivot;
+	bool no_new_keyring;
+	const char *log_driver;
+	struct opt_list log_opt;
+	const char *log_path;
+	const char *stdio;   /* "log", "inherit" or NULL */
+	const char *monitor; /* "shim", "foreign" or NULL */
+	const char *shim_cgroup;
+	bool interactive;
+
+	bool detach;
+	bool keep;
+	bool remove;
+	bool no_subreaper; /* accepted: the shim is always there to reap */
+	const char *detach_keys;
+
+	const char *rootfs;
+	const char *name;
+	bool tty;
+	bool read_only;
+	struct opt_list env;
+	struct opt_list bind;
+	struct opt_list tmpfs;
+	const char *workdir;
+	const char *user;
+	const char *hostname;
+	const char *memory;
+	const char *cpus;
+	const char *network; /* "host", "none" or NULL */
+	struct opt_uint pids_limit;
 };
 
 #endif

@@ -84,8 +84,8 @@ static bool parse_duration(const char *text, uint64_t *ret_ns)
 		const char *unit;
 		uint64_t ns;
 	} units[] = {
-		{ "ms", 1000000ULL },	     { "us", 1000ULL },		 { "ns", 1 },
-		{ "s", 1000000000ULL },	     { "m", 60 * 1000000000ULL }, { "h", 3600 * 1000000000ULL },
+		{ "ms", 1000000ULL },           { "us", 1000ULL },           { "ns", 1 },
+		{ "s", 1000000000ULL },         { "m", 60 * 1000000000ULL }, { "h", 3600 * 1000000000ULL },
 		{ "d", 86400 * 1000000000ULL },
 	};
 	uint64_t total = 0;
@@ -173,7 +173,7 @@ int number_moment(const char *what, const char *text, const struct timespec *now
 		const char *rest = parse_fraction(text + digits, &ns);
 
 		if (!*rest) {
-			*ret = (struct timespec){ .tv_sec = (time_t)v, .tv_nsec = ns };
+			*ret = (struct timespec) { .tv_sec = (time_t)v, .tv_nsec = ns };
 			return 0;
 		}
 	}
@@ -181,7 +181,8 @@ int number_moment(const char *what, const char *text, const struct timespec *now
 		uint64_t at = (uint64_t)now->tv_sec * 1000000000ULL + (uint64_t)now->tv_nsec;
 
 		at = v > at ? 0 : at - v;
-		*ret = (struct timespec){ .tv_sec = (time_t)(at / 1000000000ULL), .tv_nsec = (long)(at % 1000000000ULL) };
+		*ret = (struct timespec) { .tv_sec = (time_t)(at / 1000000000ULL),
+					   .tv_nsec = (long)(at % 1000000000ULL) };
 		return 0;
 	}
 	if (parse_date(text, ret))

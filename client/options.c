@@ -32,7 +32,7 @@ static const struct option_row *find_letter(const struct option_row *rows, char 
 
 static bool takes_value(const struct option_row *row)
 {
-	return row->kind != OPT_FLAG && row->kind != OPT_REFUSED_FLAG;
+	return row->kind != OPT_FLAG && row->kind != OPT_FLAG_OFF && row->kind != OPT_REFUSED_FLAG;
 }
 
 /* Is `value` one of the words of "a|b|c"? */
@@ -53,10 +53,12 @@ static bool is_choice(const char *words, const char *value)
 
 static int store_flag(bool *flag, const struct option_row *row, const char *value, struct err *err)
 {
+	bool on = row->kind == OPT_FLAG;
+
 	if (!value || !strcmp(value, "true"))
-		*flag = true;
+		*flag = on;
 	else if (!strcmp(value, "false"))
-		*flag = false;
+		*flag = !on;
 	else
 		return err_set(err, ERR_USAGE, "--%s is true or false, not '%s'", row->name, value);
 	return 0;
@@ -75,6 +77,7 @@ static int store(const struct option_row *row, void *values, const char *value, 
 
 	switch (row->kind) {
 	case OPT_FLAG:
+	case OPT_FLAG_OFF:
 		return store_flag(at, row, value, err);
 	case OPT_CHOICE:
 		if (!is_choice(row->argname, value))
@@ -192,6 +195,6 @@ void options_release(const struct option_row *rows, void *values)
 		if (rows->kind != OPT_LIST)
 			continue;
 		free(list->v);
-		*list = (struct opt_list){ 0 };
+		*list = (struct opt_list) { 0 };
 	}
 }

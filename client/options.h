@@ -10,13 +10,14 @@
 #include "common/err.h"
 
 enum opt_kind {
-	OPT_FLAG, /* bool, becomes true; "--flag=false" and "--flag=true" are understood too */
-	OPT_STRING, /* const char *, points into argv */
-	OPT_CHOICE, /* const char *; argname lists the words that are allowed: "text|json" */
-	OPT_UINT, /* struct opt_uint, a strict decimal number */
-	OPT_LIST, /* struct opt_list, may be repeated */
+	OPT_FLAG,         /* bool, becomes true; "--flag=false" and "--flag=true" are understood too */
+	OPT_FLAG_OFF,     /* bool, the opposite of the flag, which is on unless told: "--flag=false" makes it true */
+	OPT_STRING,       /* const char *, points into argv */
+	OPT_CHOICE,       /* const char *; argname lists the words that are allowed: "text|json" */
+	OPT_UINT,         /* struct opt_uint, a strict decimal number */
+	OPT_LIST,         /* struct opt_list, may be repeated */
 	OPT_REFUSED_FLAG, /* known, but not done by this version: refused by name */
-	OPT_REFUSED, /* the same, of one that takes an argument */
+	OPT_REFUSED,      /* the same, of one that takes an argument */
 };
 
 struct opt_uint {
@@ -32,11 +33,11 @@ struct opt_list {
 /* One option. Tables end with a row whose name is NULL. */
 struct option_row {
 	const char *name; /* long form, without the dashes */
-	char letter; /* short form, or 0 */
+	char letter;      /* short form, or 0 */
 	enum opt_kind kind;
 	const char *argname; /* shown by help; NULL for flags */
-	const char *help; /* NULL: not shown */
-	size_t offset; /* of the value in the struct that options_parse fills */
+	const char *help;    /* NULL: not shown; "": named only, in the paragraph at the end */
+	size_t offset;       /* of the value in the struct that options_parse fills */
 };
 
 struct parsed {
@@ -49,8 +50,8 @@ struct parsed {
  * "--opt=value", "--opt value", "-o value", "-ovalue" and clusters of flags ("-it") are understood; "--" ends options;
  * `stop_early`: the first operand ends them too. A later value replaces an earlier one. ERR_USAGE names the option.
  * On success the caller releases ret with parsed_release() and the lists with options_release(); on failure only the latter. */
-int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early, struct parsed *ret,
-		  struct err *err);
+int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early,
+		  struct parsed *ret, struct err *err);
 
 void parsed_release(struct parsed *p);
 

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Speaking with a shim: finding it, starting one where there is none, one request and its reply. */
+#include "client/call.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "client/shim_exec.h"
+#include "client/signals.h"
+#include "common/fd.h"
+#include "common/statedir.h"
+
+void call_release(struct call *c)
+{
+	fd_close(&c->sock);
+}
+
+/* ---- one request, one reply -------------------------------------------------------------------- */
+
+int call_send(struct call *c, Request *req, const int *fds, int n_fds, struct err *err)
+{
+	req->serial = ++c->serial;
+	return wire_send_request(c->sock, req, fds, n_fds, err);
+}
+
+int call_receive(struct call *c, Reply *ret, struct wire_fds *ret_fds, struct err *err)
+{
+	int r = wire_recv_reply(c->sock, ret, ret_fds, err);
+
+	/* A peer that leaves with a packet of ours unread resets the connection, and the kernel tells that first. What the peer
+	 * said before is still there. */
+	return r ? r : wire_recv_reply(c->sock, ret, ret_fds, err);
+}
+
+/* ERR_SYS with EINTR comes from nowhere else: all system calls are tried again. */
+static int set_interrupted(struct call *c, int sig, struct err *err)
+{
+	c->signal = sig;
+	err_set(err, ERR_SYS, "interrupted by signal %d", sig);
+	err->sys_errno = EINTR;
+	return -1;
+}
+
+bool call_interrupted(const struct err *err)
+{
+	return err_is_sys(err, EINTR);
+}
+
+/* Until there is something to receive. */
+static int wait_readable(struct call *c, struct err *err)
+{
+	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->signal_fd, .events = POLLIN } };
+
+	while (c->signal_fd >= 0) {
+		int sig;
+
+		if (poll(p, ARRAY_SIZE(p), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_sys(err, "cannot wait for the shim");
+		}
+		if (p[0].revents)
+			break;
+		sig = signals_next(c->signal_fd);
+		if (sig && sig != SIGWINCH && sig != SIGCONT)
+			return set_interrupted(c, sig, err);
+	}
+	return 0;
+}
+
+static int check_hello(const Hello *hello, struct err *err)
+{
+	if (hello->version != WIRE_VERSION)
+		return err_set(err, ERR_PROTOCOL, "the shim speaks version %u of the control protocol, not %d",
+			       hello->version, WIRE_VERSION);
+	return 0;
+}
+
+int call_reply(struct call *c, Reply *ret, struct wire_fds *ret_fds, struct err *err)
+{
+	for (;;) {
+		int r;
+
+		if (wait_readable(c, err) < 0)
+			return -1;
+		r = call_receive(c, ret, ret_fds, err);
+		if (r < 0)
+			return err_add(err, "cannot understand the shim");
+		if (r == 0)
+			return err_set(err, ERR_GONE, "the shim ended before it answered");
+		/* Also one to our hello, or to what the shim could not read. */
+		if (ret->which_body == Reply_error_tag && ret->serial <= c->serial) {
+			wire_fds_release(ret_fds);
+			return wire_error_to(&ret->body.error, err);
+		}
+		if (ret->which_body == Reply_hello_tag && check_hello(&ret->body.hello, err) < 0)
+			return -1;
+		if (ret->serial == c->serial)
+			return 0;
+		wire_fds_release(ret_fds);
+	}
+}
+
+int call_request(struct call *c, Request *req, Reply *ret, struct err *err)
+{
+	struct wire_fds fds = { 0 };
+	Reply reply;
+
+	if (call_send(c, req, NULL, 0, err) < 0 || call_reply(c, &reply, &fds, err) < 0)
+		return -1;
+	wire_fds_release(&fds);
+	if (ret)
+		*ret = reply;
+	return 0;
+}
+
+static int send_hello(struct call *c, struct err *err)
+{
+	Request req = Request_init_zero;
+
+	req.which_body = Request_hello_tag;
+	req.body.hello.version = WIRE_VERSION;
+	snprintf(req.body.hello.program, sizeof(req.body.hello.program), "thole %s", THOLE_VERSION);
+	return call_send(c, &req, NULL, 0, err);
+}
+
+/* Wait for the answer to the hello that was just sent. */
+static int receive_hello(struct call *c, struct err *err)
+{
+	struct wire_fds fds = { 0 };
+	Reply reply;
+
+	if (call_reply(c, &reply, &fds, err) < 0)
+		return -1;
+	wire_fds_release(&fds);
+	return 0;
+}
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+void call_abandon(struct call *c, int timeout_ms)
+{
+	long long end = now_ms() + timeout_ms;
+	struct pollfd p = { .fd = c->sock, .events = POLLIN };
+	struct wire_fds fds = { 0 };
+	struct err ignored;
+	Reply reply;
+
+	if (c->sock < 0 || shutdown(c->sock, SHUT_WR) < 0)
+		return;
+	for (;;) {
+		long long left = end - now_ms();
+
+		if (left <= 0 || poll(&p, 1, (int)left) == 0)
+			break;
+		if (call_receive(c, &reply, &fds, &ignored) == 0)
+			break;
+		wire_fds_release(&fds);
+	}
+	call_release(c);
+}
+
+/* ---- finding and starting ---------------------------------------------------------------------- */
+
+int call_launch(const struct client *cl, const char *id, struct call *ret, struct err *err)
+{
+	ret->serial = 0;
+	if (shim_exec(cl, SHIM_LAUNCH, id, &ret->sock, err) < 0)
+		return -1;
+	return send_hello(ret, err);
+}
+
+int call_undo(const struct client *cl, const char *id, struct err *err)
+{
+	cleanup_call struct call c = CALL_NONE;
+
+	if (shim_exec(cl, SHIM_UNDO, id, &c.sock, err) < 0)
+		return -1;
+	/* It asks for nothing: its one reply has the serial that a first request would have. */
+	c.serial = 1;
+	return receive_hello(&c, err);
+}
+
+bool call_shim_lives(int dir_fd)
+{
+	cleanup_fd int lock_fd = -1;
+	struct err ignored;
+
+	return statedir_open_lock(dir_fd, false, &lock_fd, &ignored) == 0 &&
+	       statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
+}
+
+bool call_is_leftover(int dir_fd)
+{
+	struct status_record rec;
+	struct err err;
+
+	if (call_shim_lives(dir_fd))
+		return false;
+	if (statedir_read_status(dir_fd, &rec, &err) < 0)
+		return err.code == ERR_NOT_FOUND;
+	return rec.status == STATUS_CREATING || rec.status == STATUS_NONE;
+}
+
+#define LISTEN_DEADLINE_MS 2000
+#define LISTEN_STEP_MS 5
+
+/* A shim takes its lock before it listens, so for a moment there may be one that cannot be reached. Wait for the socket's
+ * name; between that and listen(2) there is no event. */
+static int connect_when_listening(int dir_fd, int *ret_fd, struct err *err)
+{
+	cleanup_fd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	long long end = now_ms() + LISTEN_DEADLINE_MS;
+	struct pollfd p = { .fd = watch, .events = POLLIN };
+	char path[64], events[4096];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir_fd);
+	if (watch >= 0)
+		inotify_add_watch(watch, path, IN_CREATE | IN_ONLYDIR);
+	for (;;) {
+		int r = statedir_connect(dir_fd, STATEDIR_CONTROL, ret_fd, err);
+
+		if (r == 0 || err->code != ERR_GONE || !call_shim_lives(dir_fd) || now_ms() > end)
+			return r;
+		if (poll(&p, 1, LISTEN_STEP_MS) > 0 && read(watch, events, sizeof(events)) < 0)
+			return err_sys(err, "cannot watch the state directory");
+	}
+}
+
+/* ERR_GONE: there is none (any more). */
+static int connect_running(int dir_fd, struct call *c, struct err *err)
+{
+	if (!call_shim_lives(dir_fd))
+		return err_set(err, ERR_GONE, "there is no shim");
+	if (statedir_connect(dir_fd, STATEDIR_CONTROL, &c->sock, err) == 0)
+		return 0;
+	return err->code == ERR_GONE ? connect_when_listening(dir_fd, &c->sock, err) : -1;
+}
+
+static int open_once(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *c,
+		     struct err *err)
+{
+	call_release(c);
+	c->serial = 0;
+	if (connect_running(dir_fd, c, err) < 0) {
+		if (err->code != ERR_GONE)
+			return -1;
+		if (no_shim == CALL_REFUSE)
+			return err_set(err, ERR_STATE, "container '%s' has no shim", id);
+		if (shim_exec(cl, SHIM_SERVE, id, &c->sock, err) < 0)
+			return -1;
+	}
+	return send_hello(c, err) < 0 ? -1 : receive_hello(c, err);
+}
+
+#define OPEN_TRIES 5
+
+int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *ret,
+	      struct err *err)
+{
+	int r = -1;
+
+	/* The shim may leave between our look at its lock and our hello, and two clients may each start one that serves. */
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		r = open_once(cl, id, dir_fd, no_shim, ret, err);
+		if (r == 0 || (err->code != ERR_GONE && err->code != ERR_BUSY))
+			break;
+	}
+	return r;
+}
+
+int call_exit_status(const char *id, const Exit *e, struct err *err)
+{
+	if (!e->known)
+		return err_set(err, ERR_GONE, "container '%s' has ended, but nobody saw its exit status", id);
+	return (int)(e->code & 0xff);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Speaking with a shim: finding it, starting one where there is none, one request and its reply. */
+#ifndef THOLE_CLIENT_CALL_H
+#define THOLE_CLIENT_CALL_H
+
+#include <stdint.h>
+
+#include "client/client.h"
+#include "common/wire.h"
+
+/* One connection to a shim. Starts as CALL_NONE; call_release() accepts that. */
+struct call {
+	int sock;        /* -1: none */
+	int signal_fd;   /* borrowed; -1: waiting for a reply is not interrupted. See call_reply(). */
+	int signal;      /* what interrupted it */
+	uint32_t serial; /* of the last request */
+};
+
+#define CALL_NONE ((struct call) { .sock = -1, .signal_fd = -1 })
+
+void call_release(struct call *c);
+#define cleanup_call __attribute__((cleanup(call_release)))
+
+/* Start a shim for a new container (`thole-shim --launch`). Does not wait for it: what it has to complain of comes with the
+ * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. */
+int call_launch(const struct client *cl, const char *id, struct call *ret, struct err *err);
+
+/* Remove what a create that never came to its end has left (`thole-shim --undo`), and wait for that. */
+int call_undo(const struct client *cl, const char *id, struct err *err);
+
+enum call_no_shim {
+	CALL_SERVE,  /* start one that serves this call and leaves */
+	CALL_REFUSE, /* ERR_STATE */
+};
+
+/* Connect to the shim of container `id`, whose state directory is dir_fd; `no_shim` says what happens when it has none. Both sides
+ * have said hello when this returns. */
+int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *ret,
+	      struct err *err);
+
+/* Does a shim live for this state directory? False when there is no lock file. */
+bool call_shim_lives(int dir_fd);
+
+/* Is what is in this state directory only the rest of a create that never came to its end, with nobody at it? */
+bool call_is_leftover(int dir_fd);
+
+/* Send a request, whose serial is filled in here. `fds` stay the caller's. */
+int call_send(struct call *c, Request *req, const int *fds, int n_fds, struct err *err);
+
+/* The next packet, whatever it is: as wire_recv_reply(). */
+int call_receive(struct call *c, Reply *ret, struct wire_fds *ret_fds, struct err *err);
+
+/* Wait for the (first) reply to the last request. An error that comes instead fills err: as the shim said it. ERR_GONE when the connection
+ * ended before. A signal (but SIGWINCH and SIGCONT) at c->signal_fd ends the wait with EINTR and is in c->signal then. ret_fds is the
+ * caller's to release on success. */
+int call_reply(struct call *c, Reply *ret, struct wire_fds *ret_fds, struct err *err);
+
+/* Is this the error of a wait that a signal ended? */
+bool call_interrupted(const struct err *err);
+
+/* Send and wait, for requests and replies without descriptors. ret may be NULL. */
+int call_request(struct call *c, Request *req, Reply *ret, struct err *err);
+
+/* Close the sending side, so that the shim cancels what it is at, and wait until it has (at most timeout_ms). */
+void call_abandon(struct call *c, int timeout_ms);
+
+/* The exit status that the client gives for an `Exit`. Unknown: -1, err filled. */
+int call_exit_status(const char *id, const Exit *e, struct err *err);
+
+#endif

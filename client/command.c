@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of commands, and the help that is made from it. */
+#include "client/command.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "common/fd.h"
+
+/* clang-format off */
+#define AT(type, field) offsetof(struct type, field)
+
+const struct option_row global_option_rows[] = {
+	{ "root",           0,   OPT_STRING,       "DIR",       "where the state is (default: /run/thole)", AT(global_options, root) },
+	{ "log",            0,   OPT_STRING,       "FILE",      "write errors and remarks to FILE too", AT(global_options, log) },
+	{ "log-format",     0,   OPT_CHOICE,       "text|json", "how they are written", AT(global_options, log_format) },
+	{ "debug",          0,   OPT_FLAG,         NULL,        "say more", AT(global_options, debug) },
+	{ "version",        'v', OPT_FLAG,         NULL,        "print the version", AT(global_options, version) },
+	{ "cgroup-manager", 0,   OPT_CHOICE,       "cgroupfs|systemd|disabled", NULL, AT(global_options, cgroup_manager) },
+	{ "systemd-cgroup", 0,   OPT_REFUSED_FLAG, NULL,        NULL, 0 },
+	{ "rootless",       0,   OPT_REFUSED,      "MODE",      NULL, 0 },
+	{ "criu",           0,   OPT_REFUSED,      "PATH",      NULL, 0 },
+	{ NULL },
+};
+
+#define LAUNCH_ROWS \
+	{ "bundle",         'b', OPT_STRING, "DIR",         "directory with config.json (default: .)", AT(launch_options, bundle) }, \
+	{ "pid-file",       0,   OPT_STRING, "FILE",        "write the pid of the container's init there", AT(launch_options, pid_file) }, \
+	{ "console-socket", 0,   OPT_STRING, "SOCKET",      "send the terminal's master there", AT(launch_options, console_socket) }, \
+	{ "preserve-fds",   0,   OPT_UINT,   "N",           "pass on descriptors 3 to N+2", AT(launch_options, preserve_fds) }, \
+	{ "log-driver",     0,   OPT_STRING, "NAME",        "k8s-file (default) or none", AT(launch_options, log_driver) }, \
+	{ "log-opt",        0,   OPT_LIST,   "K=V",         "option of the log driver", AT(launch_options, log_opt) }, \
+	{ "log-path",       0,   OPT_STRING, "FILE",        "where the log is", AT(launch_options, log_path) }, \
+	{ "stdio",          0,   OPT_CHOICE, "log|inherit", "where detached output goes", AT(launch_options, stdio) }, \
+	{ "shim-cgroup",    0,   OPT_STRING, "GROUP",       "of the shim itself: own (default), keep or a path", AT(launch_options, shim_cgroup) }, \
+	{ "interactive",    'i', OPT_FLAG,   NULL,          "give it a stdin that stays open", AT(launch_options, interactive) }, \
+	{ "no-pivot",       0,   OPT_FLAG,   NULL,          "change the root without pivot_root", AT(launch_options, no_pivot) }, \
+	{ "no-new-keyring", 0,   OPT_FLAG,   NULL,          "leave it the caller's session keyring", AT(launch_options, no_new_keyring) }, \
+	{ "monitor",        0,   OPT_CHOICE, "shim|foreign", NULL, AT(launch_options, monitor) }, \
+	{ "pidfd-socket",   0,   OPT_REFUSED, "SOCKET",     NULL, 0 }
+
+static const struct option_row create_rows[] = {
+	LAUNCH_ROWS,
+	{ NULL },
+};
+
+static const struct option_row run_rows[] = {
+	{ "detach",       'd', OPT_FLAG,   NULL,          "leave it running in the background", AT(launch_options, detach) },
+	{ "keep",         0,   OPT_FLAG,   NULL,          "keep it when it has ended", AT(launch_options, keep) },
+	{ "rm",           0,   OPT_FLAG,   NULL,          "remove it when it has ended (with -d)", AT(launch_options, remove) },
+	LAUNCH_ROWS,
+	{ "detach-keys",  0,   OPT_STRING, "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(launch_options, detach_keys) },
+	{ "no-subreaper", 0,   OPT_FLAG,   NULL,          NULL, AT(launch_options, no_subreaper) },
+	{ "rootfs",       0,   OPT_STRING, "DIR",         "without a bundle; then also:", AT(launch_options, rootfs) },
+	{ "name",         0,   OPT_STRING, "ID",          "", AT(launch_options, name) },
+	{ "tty",          't', OPT_FLAG,   NULL,          "", AT(launch_options, tty) },
+	{ "env",          'e', OPT_LIST,   "K=V",         "", AT(launch_options, env) },
+	{ "workdir",      'w', OPT_STRING, "DIR",         "", AT(launch_options, workdir) },
+	{ "user",         'u', OPT_STRING, "UID[:GID]",   "", AT(launch_options, user) },
+	{ "hostname",     0,   OPT_STRING, "NAME",        "", AT(launch_options, hostname) },
+	{ "bind",         0,   OPT_LIST,   "SRC:DST[:ro]", "", AT(launch_options, bind) },
+	{ "tmpfs",        0,   OPT_LIST,   "DST",         "", AT(launch_options, tmpfs) },
+	{ "memory",       'm', OPT_STRING, "SIZE",        "", AT(launch_options, memory) },
+	{ "cpus",         0,   OPT_STRING, "N",           "", AT(launch_options, cpus) },
+	{ "pids-limit",   0,   OPT_UINT,   "N",           "", AT(launch_options, pids_limit) },
+	{ "read-only",    0,   OPT_FLAG,   NULL,          "", AT(launch_options, read_only) },
+	{ "network",      0,   OPT_CHOICE, "host|none",   "", AT(launch_options, network) },
+	{ NULL },
+};
+
+static const struct option_row attach_rows[] = {
+	{ "no-stdin",    0, OPT_FLAG,     NULL,   "send it no input", AT(attach_options, no_stdin) },
+	{ "detach-keys", 0, OPT_STRING,   "KEYS", "to leave it (default: ctrl-p,ctrl-q; '' for none)", AT(attach_options, detach_keys) },
+	{ "sig-proxy",   0, OPT_FLAG_OFF, NULL,   "pass signals on to it (default; =false: do not)", AT(attach_options, no_sig_proxy) },
+	{ NULL },
+};
+
+static const struct option_row delete_rows[] = {
+	{ "force", 'f', OPT_FLAG, NULL, "kill it first; no complaint when it does not exist", AT(delete_options, force) },
+	{ NULL },
+};
+
+static const struct option_row kill_rows[] = {
+	{ "all", 'a', OPT_FLAG, NULL, "every process of the container", AT(kill_options, all) },
+	{ NULL },
+};
+
+static const struct option_row list_rows[] = {
+	{ "format", 'f', OPT_CHOICE, "table|json", "how to print them", AT(list_options, format) },
+	{ "quiet",  'q', OPT_FLAG,   NULL,         "ids only", AT(list_options, quiet) },
+	{ NULL },
+};
+
+static const struct option_row logs_rows[] = {
+	{ "follow",     'f', OPT_FLAG,   NULL,   "go on until the container has ended", AT(logs_options, follow) },
+	{ "tail",       'n', OPT_STRING, "N",    "only the last N lines", AT(logs_options, tail) },
+	{ "since",      0,   OPT_STRING, "TIME", "only from then on: 2026-11-23T20:30:00, 10m, ...", AT(logs_options, since) },
+	{ "timestamps", 't', OPT_FLAG,   NULL,   "with the time of each line", AT(logs_options, timestamps) },
+	{ NULL },
+};
+
+static const struct option_row spec_rows[] = {
+	{ "bundle",   'b', OPT_STRING,       "DIR", "where to write it (default: .)", AT(spec_options, bundle) },
+	{ "rootless", 0,   OPT_REFUSED_FLAG, NULL,  NULL, 0 },
+	{ NULL },
+};
+
+#define OPTIONS(rows, type) rows, sizeof(struct type)
+#define NO_OPTIONS NULL, 0
+#define NOT_YET(name, needs) { name, NULL, NO_OPTIONS, "", 0, -1, NULL, needs }
+
+static const struct command commands[] = {
+	{ "run",     cmd_run,     OPTIONS(run_rows, launch_options),    "[ID | --rootfs DIR COMMAND [ARG...]]", 0, -1, "create a container and start it", NEEDS_STDIO_RULES | NEEDS_EARLY_STOP },
+	{ "create",  cmd_create,  OPTIONS(create_rows, launch_options), "ID",          1, 1, "create a container from a bundle", NEEDS_ID },
+	{ "start",   cmd_start,   NO_OPTIONS,                           "ID",          1, 1, "start a created container", NEEDS_ID },
+	{ "state",   cmd_state,   NO_OPTIONS,                           "ID",          1, 1, "print the state of a container as JSON", NEEDS_ID },
+	{ "list",    cmd_list,    OPTIONS(list_rows, list_options),     "",            0, 0, "list the containers", 0 },
+	{ "logs",    cmd_logs,    OPTIONS(logs_rows, logs_options),     "ID",          1, 1, "print what a container has written", NEEDS_ID },
+	{ "attach",  cmd_attach,  OPTIONS(attach_rows, attach_options), "ID",          1, 1, "connect to a running container's streams", NEEDS_ID | NEEDS_STDIO_RULES },
+	{ "wait",    cmd_wait,    NO_OPTIONS,                           "ID",          1, 1, "wait for a container's end, exit as it did", NEEDS_ID | NEEDS_STDIO_RULES },
+	{ "kill",    cmd_kill,    OPTIONS(kill_rows, kill_options),     "ID [SIGNAL]", 1, 2, "send a signal to a container (default: TERM)", NEEDS_ID },
+	{ "delete",  cmd_delete,  OPTIONS(delete_rows, delete_options), "ID",          1, 1, "remove a container that does not run", NEEDS_ID },
+	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
+	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
+	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
+	NOT_YET("exec", NEEDS_STDIO_RULES),
+	NOT_YET("ps", 0),
+	NOT_YET("pause", 0),
+	NOT_YET("resume", 0),
+	NOT_YET("update", 0),
+	NOT_YET("events", 0),
+	NOT_YET("stats", 0),
+	NOT_YET("checkpoint", 0),
+	NOT_YET("restore", 0),
+	NOT_YET("features", 0),
+	NOT_YET("recover", 0),
+	NOT_YET("upgrade", 0),
+};
+/* clang-format on */
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static void print_option(const struct option_row *row, FILE *out)
+{
+	char left[64];
+	char letter[8] = "    ";
+
+	if (row->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argname ? " " : "",
+		 row->argname ? row->argname : "");
+	fprintf(out, "  %-30s %s\n", left, row->help);
+}
+
+#define HELP_WIDTH 76
+
+/* The options that are only named, in one paragraph. */
+static void print_named_only(const struct option_row *rows, FILE *out)
+{
+	size_t column = 0;
+
+	for (; rows->name; rows++) {
+		char word[64];
+		int n;
+
+		if (!rows->help || rows->help[0])
+			continue;
+		n = snprintf(word, sizeof(word), "[--%s%s%s]", rows->name, rows->argname ? " " : "",
+			     rows->argname ? rows->argname : "");
+		if (column == 0 || column + (size_t)n + 1 > HELP_WIDTH) {
+			fputs(column ? "\n   " : "   ", out);
+			column = 3;
+		}
+		column += (size_t)fprintf(out, " %s", word);
+	}
+	if (column)
+		fputc('\n', out);
+}
+
+void command_help(const struct client *cl, const struct command *cmd, FILE *out)
+{
+	fprintf(out, "%s %s%s%s%s\n", cl->program, cmd->name, cmd->options ? " [OPTIONS]" : "",
+		cmd->operands[0] ? " " : "", cmd->operands);
+	fprintf(out, "%s\n", cmd->summary ? cmd->summary : "not supported yet");
+	if (!cmd->options)
+		return;
+	fputc('\n', out);
+	for (const struct option_row *row = cmd->options; row->name; row++)
+		if (row->help && row->help[0])
+			print_option(row, out);
+	print_named_only(cmd->options, out);
+}
+
+void command_help_all(const struct client *cl, FILE *out)
+{
+	fprintf(out, "%s [OPTIONS] COMMAND [...]: OCI containers without a daemon\n\n", cl->program);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (commands[i].run)
+			fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fputc('\n', out);
+	for (const struct option_row *row = global_option_rows; row->name; row++)
+		if (row->help)
+			print_option(row, out);
+	fprintf(out, "\n'%s help COMMAND' tells a command's options.\n", cl->program);
+}
+
+int command_failure_status(const struct client *cl, const struct command *cmd, const struct err *err)
+{
+	if (!cmd || !(cmd->needs & NEEDS_STDIO_RULES))
+		return 1;
+	/* runc's statuses: 255 for a failed exec, 1 for all else. */
+	if (cl->oci)
+		return !strcmp(cmd->name, "exec") ? 255 : 1;
+	if (err->code == ERR_COMMAND_NOT_FOUND)
+		return 127;
+	return err->code == ERR_NOT_EXECUTABLE ? 126 : 125;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole attach: connect the caller's stdio to a running container, and leave it again. */
+#include "client/command.h"
+#include "client/launch.h"
+#include "client/relay.h"
+#include "client/signals.h"
+#include "client/term.h"
+#include "common/fd.h"
+#include "common/statedir.h"
+
+static int send_attach(struct call *c, bool with_stdin, struct relay *r, struct err *err)
+{
+	Request req = Request_init_zero;
+	struct wire_fds fds = { 0 };
+	Reply reply;
+
+	req.which_body = Request_attach_tag;
+	req.body.attach.with_stdin = with_stdin;
+	term_size(&req.body.attach.rows, &req.body.attach.columns);
+	if (call_send(c, &req, NULL, 0, err) < 0)
+		return -1;
+	/* Its reply is the first of several: progress packets may follow, but none comes before it. */
+	if (call_reply(c, &reply, &fds, err) < 0)
+		return -1;
+	if (reply.which_body != Reply_attach_tag) {
+		wire_fds_release(&fds);
+		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to an attach");
+	}
+	r->terminal = reply.body.attach.terminal;
+	relay_take_streams(r, reply.body.attach.fd_role, reply.body.attach.fd_role_count, &fds);
+	return 0;
+}
+
+static int open_running(const struct client *cl, const char *id, struct call *c, struct err *err)
+{
+	cleanup_fd int dir_fd = -1;
+	struct status_record rec;
+	enum container_status status;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || statedir_read_status(dir_fd, &rec, err) < 0)
+		return -1;
+	status = statedir_refresh(&rec);
+	if (status == STATUS_STOPPED)
+		return err_set(err, ERR_STATE, "container '%s' is stopped: 'logs' has what it wrote", id);
+	return call_open(cl, id, dir_fd, CALL_REFUSE, c, err);
+}
+
+int cmd_attach(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct attach_options *o = inv->options;
+	const char *id = inv->operands[0];
+	bool with_stdin = !o->no_stdin && launch_has_stdin(cl);
+	cleanup_call struct call c = CALL_NONE;
+	cleanup_fd int signal_fd = -1;
+	struct relay r = { .cl = cl, .call = &c, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
+	enum relay_end end;
+	Exit exit;
+
+	r.use_stdin = with_stdin;
+	r.always_keys = o->detach_keys != NULL;
+	if (keys_parse(o->detach_keys ? o->detach_keys : KEYS_DEFAULT, &r.keys, err) < 0)
+		return -1;
+	if (open_running(cl, id, &c, err) < 0 || send_attach(&c, with_stdin, &r, err) < 0)
+		return -1;
+	if (signals_open(o->no_sig_proxy ? SIGNALS_WINDOW : SIGNALS_ATTACHED, &signal_fd, err) < 0)
+		return -1;
+	r.signal_fd = signal_fd;
+	if (relay_run(&r, &end, &exit, err) < 0)
+		return -1;
+	if (end == RELAY_LEFT)
+		return 0;
+	if (end == RELAY_LOST)
+		return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
+	return call_exit_status(id, &exit, err);
+}

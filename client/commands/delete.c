@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole delete: remove a container and what belongs to it. */
+#include "client/call.h"
+#include "client/command.h"
+#include "common/fd.h"
+
+static int delete_container(const struct client *cl, const char *id, bool force, struct err *err)
+{
+	cleanup_call struct call c = CALL_NONE;
+	Request req = Request_init_zero;
+	cleanup_fd int dir_fd = -1;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+		return -1;
+	if (call_is_leftover(dir_fd))
+		return call_undo(cl, id, err);
+	req.which_body = Request_delete_tag;
+	req.body.delete.force = force;
+	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
+		return -1;
+	return call_request(&c, &req, NULL, err);
+}
+
+int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct delete_options *o = inv->options;
+
+	if (delete_container(cl, inv->operands[0], o->force, err) == 0)
+		return 0;
+	/* With --force the wish is that it is not there. */
+	return o->force && err->code == ERR_NOT_FOUND ? 0 : -1;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole kill: send a signal to a container's init, or to all of it. */
+#include <signal.h>
+
+#include "client/call.h"
+#include "client/command.h"
+#include "common/fd.h"
+#include "common/proc.h"
+
+int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct kill_options *o = inv->options;
+	const char *id = inv->operands[0];
+	int sig = inv->n > 1 ? proc_signal_number(inv->operands[1]) : SIGTERM;
+	cleanup_call struct call c = CALL_NONE;
+	Request req = Request_init_zero;
+	cleanup_fd int dir_fd = -1;
+
+	if (sig < 0)
+		return err_set(err, ERR_USAGE, "'%s' is no signal", inv->operands[1]);
+	req.which_body = Request_kill_tag;
+	req.body.kill.signal = (uint32_t)sig;
+	req.body.kill.all = o->all;
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
+		return -1;
+	return call_request(&c, &req, NULL, err);
+}

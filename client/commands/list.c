@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole list: all containers, from their status records; no shim is woken. One that is broken does not hide the others. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/call.h"
+#include "client/command.h"
+#include "client/json.h"
+#include "client/print.h"
+#include "common/fd.h"
+#include "common/proc.h"
+#include "common/statedir.h"
+
+struct row {
+	char *id, *bundle, *rootfs;
+	enum container_status status;
+	int32_t pid;
+	uint64_t created_ns;
+	uint32_t owner_uid;
+};
+
+struct rows {
+	size_t n, room;
+	struct row *v;
+};
+
+static void rows_release(struct rows *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		free(r->v[i].id);
+		free(r->v[i].bundle);
+		free(r->v[i].rootfs);
+	}
+	free(r->v);
+}
+
+static void rows_add(struct rows *r, const char *id, const struct status_record *rec, enum container_status status)
+{
+	if (r->n == r->room) {
+		r->room = r->room ? r->room * 2 : 64;
+		r->v = xreallocarray(r->v, r->room, sizeof(*r->v));
+	}
+	r->v[r->n++] = (struct row) {
+		.id = xstrdup(id),
+		.bundle = xstrdup(rec->bundle),
+		.rootfs = xstrdup(rec->rootfs),
+		.status = status,
+		.pid = status == STATUS_STOPPED ? 0 : rec->init_pid,
+		.created_ns = rec->created_ns,
+		.owner_uid = rec->owner_uid,
+	};
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct row *)a)->id, ((const struct row *)b)->id);
+}
+
+/* No record: gone meanwhile, being made just now, or broken. */
+static void say_missing(const struct client *cl, int root_fd, const char *id)
+{
+	cleanup_fd int dir_fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir_fd >= 0 && !call_shim_lives(dir_fd))
+		client_remark(cl, "container '%s' has no status record: 'delete %s' removes it", id, id);
+}
+
+static void read_one(const struct client *cl, int root_fd, const char *id, const char *boot_id, struct rows *rows)
+{
+	struct status_record rec;
+	struct err err;
+
+	if (statedir_read_status_of(root_fd, id, &rec, &err) == 0)
+		rows_add(rows, id, &rec, statedir_refresh_booted(&rec, boot_id));
+	else if (err.code == ERR_NOT_FOUND)
+		say_missing(cl, root_fd, id);
+	else
+		client_remark(cl, "%s", err.text);
+}
+
+static int read_all(const struct client *cl, struct rows *rows, struct err *err)
+{
+	cleanup_fd int root_fd = -1;
+	cleanup_dir DIR *dir = NULL;
+	char boot_id[PROC_BOOT_ID_SIZE];
+	struct dirent *e;
+	struct err not_id;
+
+	if (client_open_root(cl, false, &root_fd, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (proc_boot_id(boot_id, err) < 0)
+		return -1;
+	dir = fdopendir(fcntl(root_fd, F_DUPFD_CLOEXEC, 0));
+	if (!dir)
+		return err_sys(err, "cannot read state directory '%s'", cl->root_path);
+	while ((e = readdir(dir)))
+		if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) && statedir_check_id(e->d_name, &not_id) == 0)
+			read_one(cl, root_fd, e->d_name, boot_id, rows);
+	qsort(rows->v, rows->n, sizeof(*rows->v), compare);
+	return 0;
+}
+
+/* ---- the table --------------------------------------------------------------------------------- */
+
+enum { COLUMNS = 6, COLUMN_MIN = 12, COLUMN_GAP = 3 };
+
+struct cells {
+	const char *text[COLUMNS];
+	char pid[16], created[PRINT_TIME_SIZE];
+};
+
+static void fill_cells(const struct row *row, struct print_owner *owner, struct cells *c)
+{
+	snprintf(c->pid, sizeof(c->pid), "%d", row->pid);
+	print_time(row->created_ns, c->created);
+	c->text[0] = row->id;
+	c->text[1] = c->pid;
+	c->text[2] = container_status_name(row->status);
+	c->text[3] = row->bundle;
+	c->text[4] = c->created;
+	c->text[5] = print_owner(owner, row->owner_uid);
+}
+
+/* Scripts cut runc's table by the columns of its header: the same widths. */
+static void widen(int width[COLUMNS], const struct cells *c)
+{
+	for (int i = 0; i < COLUMNS; i++) {
+		int need = (int)strlen(c->text[i]) + COLUMN_GAP;
+
+		if (width[i] < need)
+			width[i] = need;
+	}
+}
+
+static void print_cells(const int width[COLUMNS], const struct cells *c)
+{
+	for (int i = 0; i < COLUMNS - 1; i++)
+		printf("%-*s", width[i], c->text[i]);
+	puts(c->text[COLUMNS - 1]);
+}
+
+static void print_table(const struct rows *rows)
+{
+	struct cells header = { .text = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" } }, c;
+	int width[COLUMNS] = { COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN };
+	struct print_owner owner = { 0 };
+
+	for (size_t i = 0; i < rows->n; i++) {
+		fill_cells(&rows->v[i], &owner, &c);
+		widen(width, &c);
+	}
+	print_cells(width, &header);
+	for (size_t i = 0; i < rows->n; i++) {
+		fill_cells(&rows->v[i], &owner, &c);
+		print_cells(width, &c);
+	}
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------- */
+
+/* Annotations are not in the record. Most containers have none, and then the file is only looked at. */
+static void add_annotations(int root_fd, const char *id, json_object *o)
+{
+	cleanup_free char *path = xasprintf("%s/" STATEDIR_STATE, id), *text = NULL;
+	cleanup_json json_object *state = NULL;
+	json_object *annotations;
+	struct err ignored;
+
+	if (root_fd < 0 || fd_read_file_at(root_fd, path, STATEDIR_JSON_MAX, &text, &ignored) < 0 ||
+	    !strstr(text, "\"annotations\""))
+		return;
+	if (json_read_at(root_fd, path, STATEDIR_JSON_MAX, &state, &ignored) < 0)
+		return;
+	annotations = json_get(state, "container.annotations");
+	if (json_object_is_type(annotations, json_type_object) && json_object_object_length(annotations) > 0)
+		json_add(o, "annotations", json_object_get(annotations));
+}
+
+static json_object *new_entry(const struct row *row, int root_fd, struct print_owner *owner)
+{
+	json_object *o = json_new_object();
+	char time[PRINT_TIME_SIZE];
+
+	print_time(row->created_ns, time);
+	json_add_string(o, "ociVersion", CLIENT_OCI_VERSION);
+	json_add_string(o, "id", row->id);
+	json_add_int(o, "pid", row->pid);
+	json_add_string(o, "status", container_status_name(row->status));
+	json_add_string(o, "bundle", row->bundle);
+	json_add_string(o, "rootfs", row->rootfs);
+	json_add_string(o, "created", time);
+	add_annotations(root_fd, row->id, o);
+	json_add_string(o, "owner", print_owner(owner, row->owner_uid));
+	return o;
+}
+
+static void print_json(const struct client *cl, const struct rows *rows)
+{
+	cleanup_json json_object *all = json_new_array();
+	struct print_owner owner = { 0 };
+	cleanup_fd int root_fd = -1;
+	struct err ignored;
+
+	/* What runc prints for no containers. */
+	if (cl->oci && rows->n == 0) {
+		puts("null");
+		return;
+	}
+	client_open_root(cl, false, &root_fd, &ignored);
+	for (size_t i = 0; i < rows->n; i++)
+		json_append(all, new_entry(&rows->v[i], root_fd, &owner));
+	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct list_options *o = inv->options;
+	struct rows rows = { 0 };
+	int r = read_all(cl, &rows, err);
+
+	if (r < 0)
+		;
+	else if (o->quiet)
+		for (size_t i = 0; i < rows.n; i++)
+			puts(rows.v[i].id);
+	else if (o->format && !strcmp(o->format, "json"))
+		print_json(cl, &rows);
+	else
+		print_table(&rows);
+	rows_release(&rows);
+	return r;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole logs: what a container has written, each stream where it belongs.
+ *
+ * Reads the log file and the status record only: it works without a shim, for containers of another boot, and wakes nobody. */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+
+#include "client/call.h"
+#include "client/command.h"
+#include "client/json.h"
+#include "client/logfile.h"
+#include "client/number.h"
+#include "common/fd.h"
+#include "common/logfmt.h"
+#include "common/path.h"
+#include "common/proc.h"
+#include "common/statedir.h"
+
+#define READ_SIZE (64 * 1024)
+#define LINE_MAX_BYTES (1 << 20) /* a longer line is shown in pieces */
+#define LOG_NAME "ctr.log"
+
+/* ---- printing ---------------------------------------------------------------------------------- */
+
+struct output {
+	int fd;
+	bool in_line; /* the last record of this stream was not the end of its line */
+	size_t len;
+	char buf[READ_SIZE];
+};
+
+struct printer {
+	bool timestamps;
+	bool has_since;
+	struct timespec since;
+	struct output out[2]; /* stdout, stderr */
+	struct output *last;  /* which one has something in its buffer */
+	char *line;           /* the beginning of a line whose end is not read yet; owned */
+	size_t line_len, line_room;
+	bool reader_gone;
+};
+
+static void printer_release(struct printer *p)
+{
+	free(p->line);
+}
+
+static int flush(struct printer *p, struct output *o, struct err *err)
+{
+	size_t len = o->len;
+
+	o->len = 0;
+	if (len == 0 || fd_write_all(o->fd, o->buf, len, err) == 0)
+		return 0;
+	p->reader_gone = err_is_sys(err, EPIPE);
+	return -1;
+}
+
+static int put(struct printer *p, struct output *o, const char *text, size_t len, struct err *err)
+{
+	/* Both may be the same terminal: keep their order. */
+	if (p->last != o && p->last && flush(p, p->last, err) < 0)
+		return -1;
+	p->last = o;
+	while (len > 0) {
+		size_t n = sizeof(o->buf) - o->len;
+
+		n = len < n ? len : n;
+		memcpy(o->buf + o->len, text, n);
+		o->len += n;
+		text += n;
+		len -= n;
+		if (o->len == sizeof(o->buf) && flush(p, o, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec < b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec < b->tv_nsec);
+}
+
+static int print_record(struct printer *p, const struct logfmt_record *r, struct err *err)
+{
+	struct output *o = &p->out[r->stream == STREAM_STDERR];
+
+	if (p->has_since && is_before(&r->time, &p->since))
+		return 0;
+	if (p->timestamps && !o->in_line && (put(p, o, r->stamp, r->stamp_len, err) < 0 || put(p, o, " ", 1, err) < 0))
+		return -1;
+	o->in_line = !r->full;
+	if (put(p, o, r->text, r->text_len, err) < 0)
+		return -1;
+	return r->full ? put(p, o, "\n", 1, err) : 0;
+}
+
+static int print_line(struct printer *p, const char *line, size_t len, struct err *err)
+{
+	struct logfmt_record record;
+
+	if (logfmt_parse(line, len, &record))
+		return print_record(p, &record, err);
+	/* Not a record: something that somebody else wrote there. */
+	if (put(p, &p->out[0], line, len, err) < 0)
+		return -1;
+	return put(p, &p->out[0], "\n", 1, err);
+}
+
+static void keep(struct printer *p, const char *text, size_t len)
+{
+	if (p->line_len + len > p->line_room) {
+		p->line_room = p->line_len + len + READ_SIZE;
+		p->line = xrealloc(p->line, p->line_room);
+	}
+	memcpy(p->line + p->line_len, text, len);
+	p->line_len += len;
+}
+
+static int print_kept(struct printer *p, struct err *err)
+{
+	size_t len = p->line_len;
+
+	p->line_len = 0;
+	return len ? print_line(p, p->line, len, err) : 0;
+}
+
+static int print_chunk(struct printer *p, const char *buf, size_t len, struct err *err)
+{
+	while (len > 0) {
+		const char *nl = memchr(buf, '\n', len);
+		size_t n = nl ? (size_t)(nl - buf) : len;
+
+		if (!nl || p->line_len > 0)
+			keep(p, buf, n);
+		if (nl && p->line_len == 0 && print_line(p, buf, n, err) < 0)
+			return -1;
+		if ((nl || p->line_len > LINE_MAX_BYTES) && print_kept(p, err) < 0)
+			return -1;
+		n += nl != NULL;
+		buf += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/* Print what there is. */
+static int print_available(struct printer *p, struct logfile *f, struct err *err)
+{
+	char buf[READ_SIZE];
+	ssize_t n;
+
+	while ((n = logfile_read(f, buf, sizeof(buf), err)) > 0)
+		if (print_chunk(p, buf, (size_t)n, err) < 0)
+			return -1;
+	if (n < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(p->out); i++)
+		if (flush(p, &p->out[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- following --------------------------------------------------------------------------------- */
+
+#define AFTER_END_MS 1000 /* how long the shim may take from the end of init to the end of the log */
+
+struct follower {
+	int watch_fd; /* inotify */
+	int pidfd;    /* of the container's init; -1: has ended */
+	int dir_fd;   /* its state directory; -1: there is none any more */
+};
+
+static void follower_release(struct follower *f)
+{
+	fd_close(&f->watch_fd);
+	fd_close(&f->pidfd);
+}
+
+/* The directory, since rotation replaces the file; the record, since its change tells the end. */
+static int watch_all(struct follower *f, const char *log_path, struct err *err)
+{
+	cleanup_free char *dir = xstrdup(log_path);
+	char *slash = strrchr(dir, '/'), status[64];
+
+	if (slash)
+		slash[slash == dir] = '\0';
+	f->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (f->watch_fd < 0)
+		return err_sys(err, "cannot watch the log");
+	if (inotify_add_watch(f->watch_fd, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM) < 0)
+		return err_sys(err, "cannot watch '%s'", dir);
+	snprintf(status, sizeof(status), "/proc/self/fd/%d", f->dir_fd);
+	if (inotify_add_watch(f->watch_fd, status, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF) <
+	    0)
+		return err_sys(err, "cannot watch the state directory");
+	return 0;
+}
+
+/* Has the container ended, and has nobody anything to add? */
+static bool has_ended(struct follower *f)
+{
+	struct status_record rec;
+	struct err err;
+
+	if (statedir_read_status(f->dir_fd, &rec, &err) < 0)
+		return err.code == ERR_NOT_FOUND;
+	if (f->pidfd < 0 && rec.init_pid > 0)
+		proc_pidfd_open(rec.init_pid, rec.init_start_time, &f->pidfd, &err);
+	return statedir_refresh(&rec) == STATUS_STOPPED && (rec.exit_recorded || !call_shim_lives(f->dir_fd));
+}
+
+/* Wait until something happens. False: nothing did within timeout_ms (-1: for ever). */
+static bool wait_event(struct follower *f, int timeout_ms)
+{
+	struct pollfd p[] = { { .fd = f->watch_fd, .events = POLLIN }, { .fd = f->pidfd, .events = POLLIN } };
+	char events[4096];
+	int r;
+
+	do
+		r = poll(p, ARRAY_SIZE(p), timeout_ms);
+	while (r < 0 && errno == EINTR);
+	while (read(f->watch_fd, events, sizeof(events)) > 0)
+		;
+	/* It says so for ever; the record is what is asked from now on. */
+	if (p[1].revents)
+		fd_close(&f->pidfd);
+	return r > 0;
+}
+
+static int follow(struct printer *p, struct logfile *log, struct follower *f, struct err *err)
+{
+	bool ended = false;
+
+	for (;;) {
+		bool quiet;
+
+		if (!ended)
+			ended = has_ended(f);
+		if (print_available(p, log, err) < 0)
+			return -1;
+		/* With the record written or the shim gone, what there was to log is logged. */
+		if (ended)
+			return 0;
+		quiet = !wait_event(f, f->pidfd < 0 ? AFTER_END_MS : -1);
+		if (quiet && f->pidfd < 0 && has_ended(f))
+			ended = true;
+	}
+}
+
+/* ---- the command ------------------------------------------------------------------------------- */
+
+/* Without a state directory (after a reboot) the log may still be at its usual place. */
+static int usual_path(const char *id, char **ret_path, const struct err *missing, struct err *err)
+{
+	cleanup_free char *dir = NULL;
+	char *path;
+
+	if (client_data_dir(id, &dir, err) < 0)
+		return -1;
+	path = path_join(dir, LOG_NAME);
+	if (access(path, F_OK) == 0) {
+		*ret_path = path;
+		return 0;
+	}
+	free(path);
+	*err = *missing;
+	return -1;
+}
+
+static int recorded_path(int dir_fd, const char *id, char **ret_path, struct err *err)
+{
+	cleanup_json json_object *state = NULL;
+	const char *driver, *path;
+
+	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, err) < 0)
+		return err_is_sys(err, ENOENT) ? err_set(err, ERR_STATE, "container '%s' has no log yet", id) :
+						 err_add(err, "container '%s'", id);
+	driver = json_get_text(state, "container.log.driver", "none");
+	path = json_get_text(state, "container.log.path", "");
+	if (!strcmp(driver, "none"))
+		return err_set(err, ERR_NOT_FOUND, "container '%s' keeps no log", id);
+	if (strcmp(driver, "k8s-file") != 0)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "the log of container '%s' is in the format %s, which is not supported yet", id, driver);
+	if (path[0] != '/')
+		return err_set(err, ERR_CONFIG, "the log of container '%s' has no absolute path", id);
+	*ret_path = xstrdup(path);
+	return 0;
+}
+
+static int find_log(const struct client *cl, const char *id, int *ret_dir_fd, char **ret_path, struct err *err)
+{
+	struct err missing;
+
+	if (client_open_container(cl, id, NULL, ret_dir_fd, &missing) == 0)
+		return recorded_path(*ret_dir_fd, id, ret_path, err);
+	if (missing.code == ERR_NOT_FOUND)
+		return usual_path(id, ret_path, &missing, err);
+	*err = missing;
+	return -1;
+}
+
+static int judge_options(const struct logs_options *o, struct printer *p, uint64_t *ret_tail, struct err *err)
+{
+	struct timespec now;
+
+	p->timestamps = o->timestamps;
+	*ret_tail = UINT64_MAX;
+	if (o->tail && strcmp(o->tail, "all") != 0 && !number_u64(o->tail, UINT64_MAX - 1, ret_tail))
+		return err_set(err, ERR_USAGE, "--tail is a number of lines, not '%s'", o->tail);
+	p->has_since = o->since != NULL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return o->since ? number_moment("--since", o->since, &now, &p->since, err) : 0;
+}
+
+static int print_log(struct printer *p, const char *path, uint64_t tail, int dir_fd, bool go_on, struct err *err)
+{
+	cleanup_logfile struct logfile log = LOGFILE_NONE;
+	struct follower f = { .watch_fd = -1, .pidfd = -1, .dir_fd = dir_fd };
+	int r;
+
+	if ((tail == UINT64_MAX ? logfile_open(&log, path, err) : logfile_seek_tail(&log, path, tail, err)) < 0)
+		return -1;
+	if (!go_on)
+		return print_available(p, &log, err);
+	r = watch_all(&f, path, err);
+	if (r == 0)
+		r = follow(p, &log, &f, err);
+	follower_release(&f);
+	return r;
+}
+
+int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct logs_options *o = inv->options;
+	cleanup_free char *path = NULL;
+	cleanup_free struct printer *p = xcalloc(1, sizeof(*p));
+	cleanup_fd int dir_fd = -1;
+	uint64_t tail;
+	int r;
+
+	p->out[0].fd = STDOUT_FILENO;
+	p->out[1].fd = STDERR_FILENO;
+	if (judge_options(o, p, &tail, err) < 0 || find_log(cl, inv->operands[0], &dir_fd, &path, err) < 0)
+		return -1;
+	/* `logs | head`: the reader has what it wanted. */
+	signal(SIGPIPE, SIG_IGN);
+	r = print_log(p, path, tail, dir_fd, o->follow && dir_fd >= 0, err);
+	if (r == 0)
+		r = print_kept(p, err) < 0 || flush(p, &p->out[0], err) < 0 || flush(p, &p->out[1], err) < 0 ? -1 : 0;
+	printer_release(p);
+	return r < 0 && p->reader_gone ? 0 : r;
+}

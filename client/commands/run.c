@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole run: create and start in one, in the foreground or detached, from a bundle or from flags. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/launch.h"
+#include "client/quick.h"
+#include "client/relay.h"
+#include "client/signals.h"
+#include "common/fd.h"
+#include "common/statedir.h"
+
+/* Flags that make a config.json say nothing where there is one. */
+static int refuse_quick_flags(const struct launch_options *o, struct err *err)
+{
+	const struct {
+		bool given;
+		const char *name;
+	} flags[] = {
+		{ o->name, "name" },
+		{ o->tty, "tty" },
+		{ o->read_only, "read-only" },
+		{ o->env.n > 0, "env" },
+		{ o->bind.n > 0, "bind" },
+		{ o->tmpfs.n > 0, "tmpfs" },
+		{ o->workdir, "workdir" },
+		{ o->user, "user" },
+		{ o->hostname, "hostname" },
+		{ o->memory, "memory" },
+		{ o->cpus, "cpus" },
+		{ o->network, "network" },
+		{ o->pids_limit.set, "pids-limit" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (flags[i].given)
+			return err_set(err, ERR_USAGE, "--%s needs --rootfs: with a bundle its config.json says so",
+				       flags[i].name);
+	return 0;
+}
+
+static int check_usage(const struct invocation *inv, struct err *err)
+{
+	const struct launch_options *o = inv->options;
+
+	if (launch_check(o, err) < 0)
+		return -1;
+	if (!o->rootfs) {
+		if (inv->n != 1)
+			return err_set(err, ERR_USAGE,
+				       inv->n ? "run takes one ID, or --rootfs DIR and a command"
+					      : "run needs an ID, or --rootfs DIR and a command");
+		return refuse_quick_flags(o, err);
+	}
+	if (o->bundle)
+		return err_set(err, ERR_USAGE, "--bundle and --rootfs contradict each other");
+	if (inv->n == 0)
+		return err_set(err, ERR_USAGE, "run --rootfs needs a command");
+	return 0;
+}
+
+static int run_detached(const struct client *cl, const struct launch_request *req, struct err *err)
+{
+	cleanup_launch struct launch l = LAUNCH_NONE;
+
+	if (launch_container(cl, req, &l, err) < 0 || launch_pid_file(cl, req, l.reply.pid, err) < 0)
+		return -1;
+	if (req->options->rootfs)
+		puts(req->id);
+	return 0;
+}
+
+/* The shim has ended before it told us: perhaps it recorded how the container ended. */
+static int lost_shim(const struct client *cl, const char *id, struct err *err)
+{
+	cleanup_fd int dir_fd = -1;
+	struct status_record rec;
+	struct err ignored;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0 &&
+	    statedir_read_status(dir_fd, &rec, &ignored) == 0 && rec.exit_recorded) {
+		Exit e = { .known = rec.exit_known, .code = rec.exit_code };
+
+		return call_exit_status(id, &e, err);
+	}
+	return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
+}
+
+static int relay_foreground(const struct client *cl, const struct launch_request *req, const struct keys *keys,
+			    struct launch *l, struct err *err)
+{
+	struct relay r = {
+		.cl = cl,
+		.call = &l->call,
+		.signal_fd = l->call.signal_fd,
+		.terminal = l->reply.terminal,
+		.use_stdin = req->open_stdin,
+		.always_keys = req->options->detach_keys != NULL,
+		.keys = *keys,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+	};
+	enum relay_end end;
+	Exit exit;
+
+	relay_take_streams(&r, l->reply.fd_role, l->reply.fd_role_count, &l->fds);
+	if (relay_run(&r, &end, &exit, err) < 0)
+		return -1;
+	if (end == RELAY_LEFT)
+		return 0;
+	return end == RELAY_EXIT ? call_exit_status(req->id, &exit, err) : lost_shim(cl, req->id, err);
+}
+
+static int run_foreground(const struct client *cl, const struct launch_request *req, struct err *err)
+{
+	const char *text = req->options->detach_keys;
+	cleanup_launch struct launch l = LAUNCH_NONE;
+	cleanup_fd int signal_fd = -1;
+	struct keys keys;
+
+	if (keys_parse(text ? text : KEYS_DEFAULT, &keys, err) < 0)
+		return -1;
+	/* Before there is a container: a signal that comes when there is one is meant for it. */
+	if (signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
+		return -1;
+	l.call.signal_fd = signal_fd;
+	if (launch_container(cl, req, &l, err) < 0 || launch_pid_file(cl, req, l.reply.pid, err) < 0) {
+		if (call_interrupted(err))
+			signals_die(l.call.signal);
+		return -1;
+	}
+	return relay_foreground(cl, req, &keys, &l, err);
+}
+
+static int run_request(const struct client *cl, const struct launch_options *o, const char *id, const char *bundle,
+		       struct err *err)
+{
+	struct launch_request req = {
+		.id = id,
+		.bundle = bundle,
+		.options = o,
+		.start = true,
+		.foreground = !o->detach,
+		.open_stdin = o->interactive || (!o->detach && launch_has_stdin(cl)),
+		.remove_at_exit = o->detach ? o->remove : !o->keep,
+		.size = !o->detach,
+	};
+
+	return o->detach ? run_detached(cl, &req, err) : run_foreground(cl, &req, err);
+}
+
+/* Was it made and is it only that something else failed afterwards? Then the bundle belongs to it. */
+static bool container_exists(const struct client *cl, const char *id)
+{
+	cleanup_fd int dir_fd = -1;
+	struct err ignored;
+
+	return client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0;
+}
+
+static int run_quick(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct launch_options *o = inv->options;
+	cleanup_quick struct quick q = QUICK_NONE;
+	cleanup_free char *made_up = NULL;
+	const char *id = o->name;
+	int status;
+
+	if (!id && quick_name(&made_up, err) < 0)
+		return -1;
+	id = id ? id : made_up;
+	if (statedir_check_id(id, err) < 0 || quick_write(cl, o, id, inv->operands, &q, err) < 0)
+		return -1;
+	status = run_request(cl, o, id, q.bundle, err);
+	if (status < 0 && !container_exists(cl, id))
+		quick_remove(&q);
+	return status;
+}
+
+int cmd_run(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct launch_options *o = inv->options;
+
+	if (check_usage(inv, err) < 0)
+		return -1;
+	if (o->rootfs)
+		return run_quick(cl, inv, err);
+	if (statedir_check_id(inv->operands[0], err) < 0)
+		return -1;
+	return run_request(cl, o, inv->operands[0], o->bundle ? o->bundle : ".", err);
+}

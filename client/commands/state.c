@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole state: one container as JSON, from its files; no shim is woken. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/call.h"
+#include "client/command.h"
+#include "client/json.h"
+#include "client/print.h"
+#include "common/fd.h"
+#include "common/statedir.h"
+
+struct sources {
+	struct status_record rec;
+	enum container_status status; /* what is true now */
+	json_object *state;           /* NULL: there is none yet, or it cannot be read */
+	int dir_fd;
+};
+
+/* What state.json says goes first: the record's strings have a limit. */
+static void add_text(json_object *o, const struct sources *s, const char *key, const char *path, const char *otherwise)
+{
+	json_add_string(o, key, json_get_text(s->state, path, otherwise));
+}
+
+static void add_annotations(json_object *o, const struct sources *s)
+{
+	json_object *annotations = json_get(s->state, "container.annotations");
+
+	if (json_object_is_type(annotations, json_type_object) && json_object_object_length(annotations) > 0)
+		json_add(o, "annotations", json_object_get(annotations));
+}
+
+/* left: it did what it was there for, or leaves when it has answered; lost: it should be there. */
+static const char *shim_word(const struct sources *s)
+{
+	if (call_shim_lives(s->dir_fd))
+		return "alive";
+	return s->rec.exit_recorded ? "left" : "lost";
+}
+
+static json_object *new_exit(const struct status_record *rec)
+{
+	json_object *o = json_new_object();
+	char time[PRINT_TIME_SIZE];
+
+	json_add_bool(o, "known", rec->exit_known);
+	if (rec->exit_known) {
+		json_add_int(o, "code", rec->exit_code);
+		json_add_int(o, "signal", rec->exit_signal);
+	}
+	print_time(rec->exited_ns, time);
+	json_add_string(o, "finished", time);
+	json_add_bool(o, "oomKilled", rec->oom_killed);
+	return o;
+}
+
+static void copy_key(json_object *to, const struct sources *s, const char *key, const char *path)
+{
+	json_object *value = json_get(s->state, path);
+
+	if (value)
+		json_add(to, key, json_object_get(value));
+}
+
+static json_object *new_extra(const struct sources *s)
+{
+	json_object *o = json_new_object();
+
+	json_add_string(o, "shim", shim_word(s));
+	if (s->rec.exit_recorded)
+		json_add(o, "exit", new_exit(&s->rec));
+	copy_key(o, s, "log", "container.log");
+	copy_key(o, s, "cgroups", "container.cgroups");
+	copy_key(o, s, "namespaces", "container.namespaces");
+	copy_key(o, s, "processes", "processes");
+	return o;
+}
+
+static void print_state(const char *id, const struct sources *s)
+{
+	cleanup_json json_object *o = json_new_object();
+	struct print_owner owner = { 0 };
+	char time[PRINT_TIME_SIZE];
+
+	print_time(s->rec.created_ns, time);
+	add_text(o, s, "ociVersion", "container.ociVersion", CLIENT_OCI_VERSION);
+	json_add_string(o, "id", id);
+	json_add_int(o, "pid", s->status == STATUS_STOPPED ? 0 : s->rec.init_pid);
+	json_add_string(o, "status", container_status_name(s->status));
+	add_text(o, s, "bundle", "container.bundle", s->rec.bundle);
+	add_text(o, s, "rootfs", "container.rootfs", s->rec.rootfs);
+	json_add_string(o, "created", time);
+	add_annotations(o, s);
+	json_add_string(o, "owner", print_owner(&owner, s->rec.owner_uid));
+	json_add(o, "thole", new_extra(s));
+	puts(json_text(o));
+}
+
+int cmd_state(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const char *id = inv->operands[0];
+	cleanup_json json_object *state = NULL;
+	cleanup_fd int dir_fd = -1;
+	struct sources s;
+	struct err no_state;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+		return -1;
+	if (statedir_read_status(dir_fd, &s.rec, err) < 0)
+		return err_add(err, "container '%s'", id);
+	/* Not there before `created`; a broken one must not hide what the record knows. */
+	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &no_state) < 0 &&
+	    !err_is_sys(&no_state, ENOENT))
+		client_remark(cl, "container '%s': %s", id, no_state.text);
+	s.state = state;
+	s.dir_fd = dir_fd;
+	s.status = statedir_refresh(&s.rec);
+	print_state(id, &s);
+	return 0;
+}

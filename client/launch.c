@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What create and run have in common: a Create request from options, and the shim that it is sent to. */
+#include "client/launch.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+#include "client/term.h"
+#include "common/fd.h"
+#include "common/path.h"
+#include "common/statedir.h"
+
+#define FIRST_PRESERVED_FD 3
+#define UNDO_TIMEOUT_MS 30000
+
+void launch_release(struct launch *l)
+{
+	call_release(&l->call);
+	wire_fds_release(&l->fds);
+}
+
+int launch_check(const struct launch_options *o, struct err *err)
+{
+	if (o->monitor && strcmp(o->monitor, "shim") != 0)
+		return err_set(err, ERR_UNSUPPORTED, "--monitor %s is not supported yet", o->monitor);
+	if (o->keep && o->remove)
+		return err_set(err, ERR_USAGE, "--keep and --rm contradict each other");
+	return 0;
+}
+
+bool launch_has_stdin(const struct client *cl)
+{
+	struct stat st;
+
+	if (!cl->stdin_open || fstat(STDIN_FILENO, &st) < 0)
+		return false;
+	return !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3);
+}
+
+/* ---- the request ------------------------------------------------------------------------------- */
+
+/* A Create with what rides beside it. */
+struct packet {
+	Request req;
+	int fds[WIRE_FDS_MAX];
+	int n_fds;
+	int bundle_fd, console_fd; /* ours to close */
+};
+
+static void packet_release(struct packet *p)
+{
+	fd_close(&p->bundle_fd);
+	fd_close(&p->console_fd);
+}
+
+static int add_fd(struct packet *p, FdRole role, int fd, struct err *err)
+{
+	Create *c = &p->req.body.create;
+
+	if (p->n_fds == WIRE_FDS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %d descriptors to pass on", WIRE_FDS_MAX);
+	c->fd_role[c->fd_role_count++] = role;
+	p->fds[p->n_fds++] = fd;
+	return 0;
+}
+
+static int copy_text(char *to, size_t size, const char *what, const char *from, struct err *err)
+{
+	if (!from)
+		return 0;
+	if (strlen(from) >= size)
+		return err_set(err, ERR_LIMIT, "%s is longer than %zu bytes", what, size - 1);
+	memcpy(to, from, strlen(from) + 1);
+	return 0;
+}
+
+static int make_absolute(const char *path, char **ret_path, struct err *err)
+{
+	cleanup_free char *joined = NULL;
+	char cwd[PATH_MAX] = "";
+
+	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+		return err_sys(err, "cannot find the current directory");
+	joined = path_join(cwd, path);
+	*ret_path = path_clean(joined);
+	return 0;
+}
+
+static int fill_log(Create *c, const struct launch_request *r, struct err *err)
+{
+	const struct launch_options *o = r->options;
+	cleanup_free char *data_dir = NULL, *path = NULL;
+
+	if (client_data_dir(r->id, &data_dir, err) < 0 || (o->log_path && make_absolute(o->log_path, &path, err) < 0))
+		return -1;
+	if (o->log_opt.n > ARRAY_SIZE(c->log_opt))
+		return err_set(err, ERR_LIMIT, "more than %zu options --log-opt", ARRAY_SIZE(c->log_opt));
+	for (; c->log_opt_count < o->log_opt.n; c->log_opt_count++)
+		if (copy_text(c->log_opt[c->log_opt_count], sizeof(c->log_opt[0]), "--log-opt",
+			      o->log_opt.v[c->log_opt_count], err) < 0)
+			return -1;
+	if (copy_text(c->data_dir, sizeof(c->data_dir), "the path of the data directory", data_dir, err) < 0 ||
+	    copy_text(c->log_path, sizeof(c->log_path), "--log-path", path, err) < 0)
+		return -1;
+	return copy_text(c->log_driver, sizeof(c->log_driver), "--log-driver", o->log_driver, err);
+}
+
+static StdioMode stdio_mode(const struct client *cl, const struct launch_request *r)
+{
+	const char *named = r->options->stdio;
+
+	if (r->foreground)
+		return STDIO_FOREGROUND;
+	if (named)
+		return !strcmp(named, "inherit") ? STDIO_INHERIT : STDIO_LOG;
+	return cl->oci ? STDIO_INHERIT : STDIO_LOG;
+}
+
+/* A path of any length is reached through its directory. */
+static int connect_console(const char *path, int *ret_fd, struct err *err)
+{
+	cleanup_free char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	const char *name = slash ? path + (slash - dir) + 1 : path;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir_fd = -1;
+	int n;
+
+	if (slash)
+		slash[slash == dir] = '\0';
+	dir_fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || dir_fd < 0)
+		return err_sys(err, "cannot connect to console socket '%s'", path);
+	n = snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
+		return err_sysno(err, ENAMETOOLONG, "cannot connect to console socket '%s'", path);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_sys(err, "cannot connect to console socket '%s'", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int add_preserved(const struct client *cl, const struct opt_uint *n, struct packet *p, struct err *err)
+{
+	for (uint64_t i = 0; i < n->v; i++) {
+		if (i >= 64 || !(cl->inherited_fds & (UINT64_C(1) << i)))
+			return err_set(err, ERR_USAGE, "--preserve-fds %llu: descriptor %llu is not open",
+				       (unsigned long long)n->v, (unsigned long long)i + FIRST_PRESERVED_FD);
+		if (add_fd(p, FD_PRESERVED, (int)i + FIRST_PRESERVED_FD, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int add_descriptors(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
+{
+	static const FdRole inherited[] = { FD_STDIN, FD_STDOUT, FD_STDERR };
+	const struct launch_options *o = r->options;
+
+	p->bundle_fd = open(r->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (p->bundle_fd < 0)
+		return err_sys(err, "cannot open bundle '%s'", r->bundle);
+	if (add_fd(p, FD_BUNDLE, p->bundle_fd, err) < 0)
+		return -1;
+	for (int i = 0; p->req.body.create.stdio == STDIO_INHERIT && i < (int)ARRAY_SIZE(inherited); i++)
+		if (add_fd(p, inherited[i], i, err) < 0)
+			return -1;
+	if (o->console_socket) {
+		if (connect_console(o->console_socket, &p->console_fd, err) < 0 ||
+		    add_fd(p, FD_CONSOLE_SOCKET, p->console_fd, err) < 0)
+			return -1;
+	}
+	return add_preserved(cl, &o->preserve_fds, p, err);
+}
+
+static int packet_fill(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
+{
+	Create *c = &p->req.body.create;
+
+	p->req = (Request)Request_init_zero;
+	p->req.which_body = Request_create_tag;
+	c->start = r->start;
+	c->stdio = stdio_mode(cl, r);
+	c->open_stdin = r->open_stdin || c->stdio == STDIO_INHERIT;
+	c->remove_at_exit = r->remove_at_exit;
+	c->no_pivot = r->options->no_pivot;
+	c->no_new_keyring = r->options->no_new_keyring;
+	c->detach = !r->foreground;
+	if (r->size)
+		term_size(&c->rows, &c->columns);
+	if (copy_text(c->id, sizeof(c->id), "container id", r->id, err) < 0 ||
+	    copy_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup", r->options->shim_cgroup, err) < 0 ||
+	    fill_log(c, r, err) < 0)
+		return -1;
+	return add_descriptors(cl, r, p, err);
+}
+
+/* ---- the shim ---------------------------------------------------------------------------------- */
+
+static int launch_once(const struct client *cl, const char *id, struct packet *p, struct launch *l, struct err *err)
+{
+	Reply reply;
+
+	call_release(&l->call);
+	if (call_launch(cl, id, &l->call, err) < 0)
+		return -1;
+	/* A shim that cannot even begin says why and leaves: that is waiting for us, if this fails. */
+	if (call_send(&l->call, &p->req, p->fds, p->n_fds, err) < 0 && err->code != ERR_GONE)
+		return -1;
+	if (call_reply(&l->call, &reply, &l->fds, err) < 0)
+		return -1;
+	if (reply.which_body != Reply_create_tag)
+		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to a create");
+	l->reply = reply.body.create;
+	return 0;
+}
+
+static bool is_leftover(const struct client *cl, const char *id)
+{
+	cleanup_fd int dir_fd = -1;
+	struct err ignored;
+
+	return client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0 && call_is_leftover(dir_fd);
+}
+
+static int launch_or_clean(const struct client *cl, const char *id, struct packet *p, struct launch *l, struct err *err)
+{
+	struct err undo;
+
+	if (launch_once(cl, id, p, l, err) == 0)
+		return 0;
+	if (err->code == ERR_EXISTS && is_leftover(cl, id)) {
+		if (call_undo(cl, id, &undo) < 0) {
+			*err = undo;
+			return err_add(err, "cannot remove what an earlier create of '%s' left", id);
+		}
+		if (launch_once(cl, id, p, l, err) == 0)
+			return 0;
+	}
+	if (call_interrupted(err))
+		call_abandon(&l->call, UNDO_TIMEOUT_MS);
+	/* The shim was killed: nobody else cleans up behind it now. Nothing there: it had not begun. */
+	if (err->code == ERR_GONE && call_undo(cl, id, &undo) < 0 && undo.code != ERR_NOT_FOUND)
+		client_remark(cl, "cannot remove what is left of container '%s': %s", id, undo.text);
+	return -1;
+}
+
+int launch_container(const struct client *cl, const struct launch_request *req, struct launch *ret, struct err *err)
+{
+	struct packet p = { .bundle_fd = -1, .console_fd = -1 };
+	int r = packet_fill(cl, req, &p, err);
+
+	if (r == 0)
+		r = launch_or_clean(cl, req->id, &p, ret, err);
+	packet_release(&p);
+	return r;
+}
+
+/* ---- the pid file ------------------------------------------------------------------------------ */
+
+static int write_pid_file(const char *path, uint32_t pid, struct err *err)
+{
+	cleanup_free char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	cleanup_fd int dir_fd = -1;
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%u", pid);
+
+	if (slash)
+		slash[slash == dir] = '\0';
+	dir_fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return err_sys(err, "cannot open '%s'", slash ? dir : ".");
+	return fd_replace_file_at(dir_fd, slash ? path + (slash - dir) + 1 : path, text, (size_t)n, 0644, err);
+}
+
+static int remove_container(const struct client *cl, const char *id, struct err *err)
+{
+	cleanup_call struct call c = CALL_NONE;
+	cleanup_fd int dir_fd = -1;
+	Request req = Request_init_zero;
+
+	req.which_body = Request_delete_tag;
+	req.body.delete.force = true;
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
+		return -1;
+	return call_request(&c, &req, NULL, err);
+}
+
+int launch_pid_file(const struct client *cl, const struct launch_request *req, uint32_t pid, struct err *err)
+{
+	struct err removal;
+
+	if (!req->options->pid_file || write_pid_file(req->options->pid_file, pid, err) == 0)
+		return 0;
+	err_add(err, "cannot write pid file '%s'", req->options->pid_file);
+	if (remove_container(cl, req->id, &removal) < 0 && removal.code != ERR_NOT_FOUND)
+		client_remark(cl, "cannot remove container '%s': %s", req->id, removal.text);
+	return -1;
+}

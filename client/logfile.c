@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container's log as one sequence of bytes, across the files that rotation makes of it. */
+#include "client/logfile.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+#include "common/logfmt.h"
+
+#define ROTATED_MAX 1000
+
+void logfile_release(struct logfile *f)
+{
+	free(f->path);
+	f->path = NULL;
+	fd_close(&f->fd);
+}
+
+/* Number 0 is the newest. */
+static char *numbered(const char *path, int number)
+{
+	return number ? xasprintf("%s.%d", path, number) : xstrdup(path);
+}
+
+/* Open file `number`; -1 when it is not there. */
+static int open_number(const char *path, int number, int *ret_fd, struct err *err)
+{
+	cleanup_free char *name = numbered(path, number);
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_NOT_FOUND, "there is no '%s'", name);
+	if (fd < 0)
+		return err_sys(err, "cannot open log '%s'", name);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int oldest_number(const char *path)
+{
+	int number = 0;
+
+	while (number < ROTATED_MAX) {
+		cleanup_free char *name = numbered(path, number + 1);
+
+		if (access(name, F_OK) < 0)
+			break;
+		number++;
+	}
+	return number;
+}
+
+static int open_from(struct logfile *f, int number, struct err *err)
+{
+	/* Renamed between the look and the open: the next one will do. */
+	for (; number >= 0; number--) {
+		if (open_number(f->path, number, &f->fd, err) == 0)
+			break;
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+	}
+	f->offset = 0;
+	return 0;
+}
+
+int logfile_open(struct logfile *f, const char *path, struct err *err)
+{
+	free(f->path);
+	f->path = xstrdup(path);
+	return open_from(f, oldest_number(path), err);
+}
+
+/* Which number has the file that we read now? -1: none, it was removed. */
+static int own_number(const struct logfile *f)
+{
+	struct stat mine, other;
+
+	if (fstat(f->fd, &mine) < 0)
+		return -1;
+	for (int number = 0; number <= ROTATED_MAX; number++) {
+		cleanup_free char *name = numbered(f->path, number);
+
+		if (stat(name, &other) < 0 && number > 0)
+			return -1;
+		if (other.st_ino == mine.st_ino && other.st_dev == mine.st_dev)
+			return number;
+	}
+	return -1;
+}
+
+static ssize_t read_here(struct logfile *f, void *buf, size_t size, struct err *err)
+{
+	struct stat st;
+	ssize_t n;
+
+	do
+		n = pread(f->fd, buf, size, (off_t)f->offset);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "cannot read log '%s'", f->path);
+	if (n == 0 && fstat(f->fd, &st) == 0 && (uint64_t)st.st_size < f->offset) {
+		f->offset = 0;
+		return read_here(f, buf, size, err);
+	}
+	f->offset += (uint64_t)n;
+	return n;
+}
+
+/* Returns 1 when there was a next file, 0 when this one is the newest. */
+static int go_to_next(struct logfile *f, struct err *err)
+{
+	int number = own_number(f);
+	int next_fd = -1;
+
+	if (number == 0)
+		return 0;
+	/* Nobody renames a file that is older than ours to one that is newer: the one below is the one after. */
+	if (open_number(f->path, number > 0 ? number - 1 : 0, &next_fd, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	fd_close(&f->fd);
+	f->fd = next_fd;
+	f->offset = 0;
+	return 1;
+}
+
+ssize_t logfile_read(struct logfile *f, void *buf, size_t size, struct err *err)
+{
+	for (;;) {
+		ssize_t n;
+		int r;
+
+		if (f->fd < 0 && open_from(f, 0, err) < 0)
+			return -1;
+		if (f->fd < 0)
+			return 0;
+		n = read_here(f, buf, size, err);
+		if (n != 0)
+			return n;
+		/* The end. If the file has been rotated away, what was written to it before that is still to be read: look
+		 * once more before leaving it. */
+		r = own_number(f);
+		if (r == 0)
+			return 0;
+		n = read_here(f, buf, size, err);
+		if (n != 0)
+			return n;
+		r = go_to_next(f, err);
+		if (r <= 0)
+			return r;
+	}
+}
+
+/* ---- the last lines ---------------------------------------------------------------------------- */
+
+#define TAIL_CHUNK (64 * 1024)
+#define PREFIX_LOOK 64 /* enough to see stamp, stream and kind of a record */
+
+/* Does the line at `offset` end a line of the container's? A record that goes on in the next does not. */
+static bool ends_line(int fd, uint64_t offset)
+{
+	struct logfmt_record record;
+	char text[PREFIX_LOOK + 1];
+	ssize_t n = pread(fd, text, PREFIX_LOOK, (off_t)offset);
+
+	return n <= 0 || !logfmt_parse(text, (size_t)n, &record) || record.full;
+}
+
+struct backwards {
+	int fd;
+	uint64_t wanted;   /* lines still to go back */
+	uint64_t line_end; /* where the line ends whose beginning is looked for: after its newline; 0: not known yet */
+	bool found;
+	uint64_t start; /* of the oldest line that is taken */
+};
+
+/* `start` is where a record begins that ends before `line_end`. */
+static void count_line(struct backwards *b, uint64_t start)
+{
+	/* A line is complete towards the front only when the record before it is the end of another one. */
+	if (ends_line(b->fd, start) && b->wanted-- == 0) {
+		b->found = true;
+		b->start = b->line_end;
+		return;
+	}
+	b->line_end = start;
+}
+
+/* Look at the newlines of [from, from + n) from the back. */
+static void scan_chunk(struct backwards *b, const char *buf, uint64_t from, size_t n)
+{
+	while (n > 0 && !b->found) {
+		const char *nl = memrchr(buf, '\n', n);
+
+		if (!nl)
+			return;
+		n = (size_t)(nl - buf);
+		if (b->line_end == 0)
+			b->line_end = from + n + 1;
+		else
+			count_line(b, from + n + 1);
+	}
+}
+
+static int scan_file(struct backwards *b, struct err *err)
+{
+	cleanup_free char *buf = xmalloc(TAIL_CHUNK);
+	uint64_t left;
+	struct stat st;
+
+	if (fstat(b->fd, &st) < 0)
+		return err_sys(err, "cannot look at the log");
+	b->line_end = 0;
+	for (left = (uint64_t)st.st_size; left > 0 && !b->found;) {
+		size_t n = left < TAIL_CHUNK ? (size_t)left : TAIL_CHUNK;
+		ssize_t got = pread(b->fd, buf, n, (off_t)(left - n));
+
+		if (got != (ssize_t)n)
+			return got < 0 ? err_sys(err, "cannot read the log") : 0;
+		left -= n;
+		scan_chunk(b, buf, left, n);
+	}
+	/* The first line of a file has no newline in front of it. */
+	if (!b->found && b->line_end > 0)
+		count_line(b, 0);
+	return 0;
+}
+
+int logfile_seek_tail(struct logfile *f, const char *path, uint64_t n, struct err *err)
+{
+	int oldest = oldest_number(path);
+	struct backwards b = { .wanted = n };
+
+	free(f->path);
+	f->path = xstrdup(path);
+	for (int number = 0; number <= oldest; number++) {
+		int fd = -1;
+
+		if (open_number(path, number, &fd, err) < 0) {
+			if (err->code != ERR_NOT_FOUND)
+				return -1;
+			continue;
+		}
+		fd_close(&f->fd);
+		f->fd = fd;
+		f->offset = 0;
+		b.fd = fd;
+		if (scan_file(&b, err) < 0)
+			return -1;
+		if (b.found) {
+			f->offset = b.start;
+			return 0;
+		}
+	}
+	return 0;
+}

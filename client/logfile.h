@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container's log as one sequence of bytes, across the files that rotation makes of it. */
+#ifndef THOLE_CLIENT_LOGFILE_H
+#define THOLE_CLIENT_LOGFILE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+/* Where a reader stands. PATH is the newest file, PATH.1 the one before it, and so on. */
+struct logfile {
+	char *path; /* owned */
+	int fd;     /* the file that is read now, -1: none yet */
+	uint64_t offset;
+};
+
+#define LOGFILE_NONE ((struct logfile) { .fd = -1 })
+
+void logfile_release(struct logfile *f);
+#define cleanup_logfile __attribute__((cleanup(logfile_release)))
+
+/* Stand at the beginning of the oldest file. No file at all is not an error: there is nothing to read yet. `path` is copied. */
+int logfile_open(struct logfile *f, const char *path, struct err *err);
+
+/* Stand where the last `n` lines begin: whole lines, a line of several records being one. */
+int logfile_seek_tail(struct logfile *f, const char *path, uint64_t n, struct err *err);
+
+/* Read on. Returns 0 when there is nothing more at the moment: a later call may find more. Goes on to the next file at the end of a
+ * rotated one, and to the beginning of one that was truncated. */
+ssize_t logfile_read(struct logfile *f, void *buf, size_t size, struct err *err);
+
+#endif

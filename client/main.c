@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client's way from argv to one command: who am I, which command, its options, its exit status. */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/command.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/statedir.h"
+
+#define FIRST_EXTRA_FD 3
+#define EXTRA_FDS 64 /* bits of client.inherited_fds */
+
+/* Asked once, before anything of ours is open: what --preserve-fds may name, and whether there is a stdin. One poll(2) tells
+ * it of all; it refuses more entries than the limit of open files allows. */
+static void note_descriptors(struct client *cl, bool std_open[FIRST_EXTRA_FD])
+{
+	struct pollfd p[FIRST_EXTRA_FD + EXTRA_FDS];
+
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++)
+		p[i] = (struct pollfd) { .fd = (int)i };
+	if (poll(p, ARRAY_SIZE(p), 0) < 0)
+		for (size_t i = 0; i < ARRAY_SIZE(p); i++)
+			p[i].revents = fcntl((int)i, F_GETFD) < 0 ? POLLNVAL : 0;
+	for (size_t i = 0; i < FIRST_EXTRA_FD; i++)
+		std_open[i] = !(p[i].revents & POLLNVAL);
+	for (size_t i = 0; i < EXTRA_FDS; i++)
+		if (!(p[FIRST_EXTRA_FD + i].revents & POLLNVAL))
+			cl->inherited_fds |= UINT64_C(1) << i;
+}
+
+/* What is opened later must not become somebody's stdin or stderr. */
+static int fill_std_descriptors(struct client *cl, struct err *err)
+{
+	bool std_open[FIRST_EXTRA_FD];
+
+	note_descriptors(cl, std_open);
+	cl->stdin_open = std_open[0];
+	for (int fd = 0; fd < FIRST_EXTRA_FD; fd++)
+		if (!std_open[fd] && open("/dev/null", O_RDWR) < 0)
+			return err_sys(err, "cannot open '/dev/null'");
+	return 0;
+}
+
+static void find_name(struct client *cl, const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	const char *name = slash ? slash + 1 : argv0;
+
+	cl->oci = name && !strcmp(name, "thole-oci");
+	cl->program = cl->oci ? "thole-oci" : "thole";
+}
+
+static int open_log(const struct client *cl, struct err *err)
+{
+	const struct global_options *g = &cl->global;
+	enum log_format format = g->log_format && !strcmp(g->log_format, "json") ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	int fd = STDERR_FILENO;
+
+	if (g->log) {
+		fd = open(g->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+		if (fd < 0)
+			return err_sys(err, "cannot open log file '%s'", g->log);
+	}
+	log_init(fd, format, g->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	return 0;
+}
+
+static int check_operands(const struct client *cl, const struct command *cmd, const struct parsed *p, struct err *err)
+{
+	if (p->n_operands < cmd->min_operands || (cmd->max_operands >= 0 && p->n_operands > cmd->max_operands))
+		return err_set(err, ERR_USAGE, "too %s operands: the usage is '%s %s %s'",
+			       p->n_operands < cmd->min_operands ? "few" : "many", cl->program, cmd->name,
+			       cmd->operands);
+	return cmd->needs & NEEDS_ID ? statedir_check_id(p->operands[0], err) : 0;
+}
+
+/* The command's operands and options are parsed: judge them and run it. */
+static int dispatch(const struct client *cl, const struct command *cmd, const void *values, const struct parsed *p,
+		    struct err *err)
+{
+	struct invocation inv = { .options = values, .n = p->n_operands, .operands = p->operands };
+
+	if (p->help) {
+		command_help(cl, cmd, stdout);
+		return 0;
+	}
+	if (check_operands(cl, cmd, p, err) < 0)
+		return -1;
+	return cmd->run(cl, &inv, err);
+}
+
+static int run_command(const struct client *cl, const struct command *cmd, int argc, char **argv, struct err *err)
+{
+	static const struct option_row no_options[] = { { .name = NULL } };
+	const struct option_row *rows = cmd->options ? cmd->options : no_options;
+	cleanup_free void *values = xcalloc(1, cmd->options_size);
+	struct parsed p = { 0 };
+	int status = -1;
+
+	if (!cmd->run)
+		return err_set(err, ERR_UNSUPPORTED, "%s is not supported yet", cmd->name);
+	if (options_parse(rows, values, argc, argv, cmd->needs & NEEDS_EARLY_STOP, &p, err) == 0)
+		status = dispatch(cl, cmd, values, &p, err);
+	parsed_release(&p);
+	options_release(rows, values);
+	return status;
+}
+
+/* An answer that did not arrive is a failure. */
+static int flush_stdout(int status, struct err *err)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	return status > 0 ? status : err_sys(err, "cannot write to stdout");
+}
+
+static int judge_globals(struct client *cl, struct err *err)
+{
+	const char *manager = cl->global.cgroup_manager;
+
+	if (open_log(cl, err) < 0)
+		return -1;
+	if (manager && strcmp(manager, "cgroupfs") != 0)
+		return err_set(err, ERR_UNSUPPORTED, "--cgroup-manager %s is not supported yet", manager);
+	return statedir_root_path(cl->global.root, &cl->root_path, err);
+}
+
+/* ret_cmd: set as soon as it is known, since the failure's exit status depends on it. */
+static int run_words(struct client *cl, const struct parsed *p, const struct command **ret_cmd, struct err *err)
+{
+	int status;
+
+	if (p->help || p->n_operands == 0) {
+		command_help_all(cl, p->help ? stdout : stderr);
+		return flush_stdout(p->help ? 0 : 1, err);
+	}
+	*ret_cmd = command_find(p->operands[0]);
+	if (!*ret_cmd)
+		return err_set(err, ERR_USAGE, "unknown command '%s': see '%s help'", p->operands[0], cl->program);
+	if (judge_globals(cl, err) < 0)
+		return -1;
+	status = run_command(cl, *ret_cmd, p->n_operands - 1, p->operands + 1, err);
+	return status < 0 ? -1 : flush_stdout(status, err);
+}
+
+static int run_program(struct client *cl, int argc, char **argv, const struct command **ret_cmd, struct err *err)
+{
+	struct invocation none = { 0 };
+	struct parsed p = { 0 };
+	int status;
+
+	if (options_parse(global_option_rows, &cl->global, argc, argv, true, &p, err) < 0)
+		return -1;
+	if (cl->global.version && !p.help) {
+		status = cmd_version(cl, &none, err);
+		status = status < 0 ? -1 : flush_stdout(status, err);
+	} else {
+		status = run_words(cl, &p, ret_cmd, err);
+	}
+	parsed_release(&p);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *cmd = NULL;
+	struct client cl = { 0 };
+	struct err err = { 0 };
+	int status = -1;
+
+	find_name(&cl, argv[0]);
+	if (fill_std_descriptors(&cl, &err) == 0)
+		status = run_program(&cl, argc > 0 ? argc - 1 : 0, argv + (argc > 0), &cmd, &err);
+	if (status < 0) {
+		client_report(&cl, &err);
+		status = command_failure_status(&cl, cmd, &err);
+	}
+	free(cl.root_path);
+	return status;
+}

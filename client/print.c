@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What state and list print in the same way: times and owners. */
+#include "client/print.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/passwd.h"
+#include "common/fd.h"
+
+void print_time(uint64_t ns, char ret[PRINT_TIME_SIZE])
+{
+	time_t seconds = (time_t)(ns / 1000000000ULL);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(ret, PRINT_TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+	n += (size_t)snprintf(ret + n, PRINT_TIME_SIZE - n, ".%09llu", (unsigned long long)(ns % 1000000000ULL));
+	while (ret[n - 1] == '0')
+		n--;
+	if (ret[n - 1] == '.')
+		n--;
+	memcpy(ret + n, "Z", 2);
+}
+
+const char *print_owner(struct print_owner *cache, uint32_t uid)
+{
+	cleanup_free char *text = NULL;
+	cleanup_fd int root_fd = -1;
+	struct passwd_user user;
+	struct err ignored;
+
+	if (cache->name[0] && cache->uid == uid)
+		return cache->name;
+	cache->uid = uid;
+	snprintf(cache->name, sizeof(cache->name), "%u", uid);
+	if (uid == 0) {
+		memcpy(cache->name, "root", sizeof("root"));
+		return cache->name;
+	}
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd >= 0 && passwd_read(root_fd, "etc/passwd", &text, &ignored) == 0 &&
+	    passwd_find_uid(text, uid, &user, &ignored) == 0)
+		memcpy(cache->name, user.name, sizeof(user.name));
+	return cache->name;
+}

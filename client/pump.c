@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One direction of a stream: bytes from one descriptor to another, never waiting for either. */
+#include "client/pump.h"
+
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+
+#define PUMP_BUFFER (64 * 1024)
+#define PUMP_ROUNDS 16
+#define TTY_CHUNK 512 /* what a terminal that says it has room takes, even if each byte becomes two */
+
+static enum pump_kind kind_of(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return PUMP_PLAIN;
+	if (S_ISFIFO(st.st_mode))
+		return PUMP_PIPE;
+	if (S_ISSOCK(st.st_mode))
+		return PUMP_SOCKET;
+	return S_ISCHR(st.st_mode) && isatty(fd) ? PUMP_TTY : PUMP_PLAIN;
+}
+
+void pump_init(struct pump *p, int from, int to, struct keys *keys)
+{
+	*p = (struct pump) { .from = from, .to = to, .keys = keys };
+	if (from < 0 || to < 0) {
+		p->state = PUMP_ENDED;
+		return;
+	}
+	p->from_kind = kind_of(from);
+	p->to_kind = kind_of(to);
+}
+
+void pump_release(struct pump *p)
+{
+	free(p->buf);
+	p->buf = NULL;
+}
+
+void pump_poll(const struct pump *p, struct pollfd *ret_p)
+{
+	*ret_p = (struct pollfd) { .fd = -1 };
+	if (p->state != PUMP_OPEN)
+		return;
+	if (p->len > 0)
+		*ret_p = (struct pollfd) { .fd = p->to, .events = POLLOUT };
+	else
+		*ret_p = (struct pollfd) { .fd = p->from, .events = POLLIN };
+}
+
+/* Can this kind be read or written without having been polled? */
+static bool needs_poll(enum pump_kind kind)
+{
+	return kind == PUMP_OLD_PIPE || kind == PUMP_TTY || kind == PUMP_PLAIN;
+}
+
+static bool is_ready(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+static ssize_t read_some(struct pump *p, void *buf, size_t size)
+{
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	ssize_t n;
+
+	if (p->from_kind == PUMP_SOCKET)
+		return recv(p->from, buf, size, MSG_DONTWAIT);
+	if (p->from_kind != PUMP_PIPE)
+		return read(p->from, buf, size);
+	n = preadv2(p->from, &iov, 1, -1, RWF_NOWAIT);
+	if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
+		return n;
+	p->from_kind = PUMP_OLD_PIPE;
+	errno = EAGAIN;
+	return -1;
+}
+
+/* A pipe that is ready takes PIPE_BUF bytes whatever else is in it. */
+static ssize_t write_some(struct pump *p, const void *buf, size_t len)
+{
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+	ssize_t n;
+
+	switch (p->to_kind) {
+	case PUMP_SOCKET:
+		return send(p->to, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	case PUMP_OLD_PIPE:
+		return write(p->to, buf, len < PIPE_BUF ? len : PIPE_BUF);
+	case PUMP_TTY:
+		return write(p->to, buf, len < TTY_CHUNK ? len : TTY_CHUNK);
+	case PUMP_PLAIN:
+		return write(p->to, buf, len);
+	case PUMP_PIPE:
+		break;
+	}
+	n = pwritev2(p->to, &iov, 1, -1, RWF_NOWAIT);
+	if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS))
+		return n;
+	p->to_kind = PUMP_OLD_PIPE;
+	errno = EAGAIN;
+	return -1;
+}
+
+static bool would_block(void)
+{
+	return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* What was read is in the second part of the buffer when it has to go through the keys' filter. */
+static void take_input(struct pump *p, size_t n)
+{
+	p->start = 0;
+	p->len = n;
+	if (p->keys && keys_filter(p->keys, p->buf + KEYS_MAX, n, p->buf, &p->len))
+		p->state = PUMP_LEFT;
+}
+
+/* False: there is nothing at the moment. */
+static bool fill(struct pump *p)
+{
+	ssize_t n;
+
+	if (!p->buf)
+		p->buf = xmalloc(PUMP_BUFFER + KEYS_MAX);
+	n = read_some(p, p->buf + (p->keys ? KEYS_MAX : 0), PUMP_BUFFER);
+	if (n < 0 && would_block())
+		return false;
+	/* A terminal that hung up, a connection that was reset: the end, as for any reader. */
+	if (n <= 0)
+		p->state = PUMP_ENDED;
+	else
+		take_input(p, (size_t)n);
+	return n > 0;
+}
+
+/* False: it takes nothing at the moment, or never again. */
+static bool drain(struct pump *p)
+{
+	ssize_t n = write_some(p, p->buf + p->start, p->len);
+
+	if (n < 0 && would_block())
+		return false;
+	if (n < 0) {
+		p->sys_errno = errno;
+		p->state = PUMP_BROKEN;
+		return false;
+	}
+	p->start += (size_t)n;
+	p->len -= (size_t)n;
+	return true;
+}
+
+void pump_move(struct pump *p, const struct pollfd *polled)
+{
+	bool ready_from = p->len == 0 && polled->revents, ready_to = p->len > 0 && polled->revents;
+
+	for (int i = 0; i < PUMP_ROUNDS && p->state == PUMP_OPEN; i++) {
+		if (p->len == 0) {
+			if (needs_poll(p->from_kind) && !ready_from)
+				return;
+			ready_from = false;
+			if (!fill(p))
+				return;
+			if (p->len == 0)
+				continue;
+		}
+		if (needs_poll(p->to_kind) && !ready_to && !is_ready(p->to, POLLOUT))
+			return;
+		ready_to = false;
+		if (!drain(p))
+			return;
+	}
+	if (p->state == PUMP_LEFT && p->len > 0)
+		drain(p);
+}

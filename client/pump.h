@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One direction of a stream: bytes from one descriptor to another, never waiting for either.
+ *
+ * Neither end is ever made O_NONBLOCK: the caller's descriptors are open files that others share, and the flag would be theirs too. So
+ * each read and write is one that cannot block: by RWF_NOWAIT or MSG_DONTWAIT where the kernel has that for this kind of file,
+ * else by asking poll(2) first and moving little. */
+#ifndef THOLE_CLIENT_PUMP_H
+#define THOLE_CLIENT_PUMP_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client/keys.h"
+
+enum pump_kind {
+	PUMP_PLAIN, /* files and devices: always ready, or poll(2) does not lie */
+	PUMP_PIPE,
+	PUMP_OLD_PIPE, /* one without RWF_NOWAIT: named ones, and all before kernel 6.4 */
+	PUMP_SOCKET,
+	PUMP_TTY,
+};
+
+enum pump_state {
+	PUMP_OPEN,
+	PUMP_ENDED,  /* the source has ended and everything is written */
+	PUMP_BROKEN, /* writing failed: nobody takes it any more */
+	PUMP_LEFT,   /* the detach keys were typed; what was typed before them is written as far as possible */
+};
+
+struct pump {
+	int from, to; /* borrowed; -1: there is no such stream */
+	enum pump_kind from_kind, to_kind;
+	enum pump_state state;
+	int sys_errno;      /* of PUMP_BROKEN */
+	struct keys *keys;  /* borrowed; NULL: everything is passed on */
+	unsigned char *buf; /* made when first needed */
+	size_t start, len;  /* what is read and not yet written */
+};
+
+/* from or to may be -1: then the pump is PUMP_ENDED at once. */
+void pump_init(struct pump *p, int from, int to, struct keys *keys);
+void pump_release(struct pump *p);
+
+/* What poll(2) should wait for: ret_p is filled, fd -1 when the pump is done. */
+void pump_poll(const struct pump *p, struct pollfd *ret_p);
+
+/* Move what can be moved, given what poll(2) said. Changes p->state. Bounded, so that other events get their turn. */
+void pump_move(struct pump *p, const struct pollfd *polled);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Standing between the caller's stdio and a container's streams: a foreground run, and attach.
+ *
+ * One poll(2) over the control connection, the signals and three pumps. Nothing here blocks but that poll: a caller whose reader is
+ * slow still gets its signals through. Input comes from the caller, who is trusted, and from the shim, whose packets wire.c has
+ * checked. */
+#include "client/relay.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "client/pump.h"
+#include "client/signals.h"
+#include "client/term.h"
+#include "common/fd.h"
+
+#define AFTER_EXIT_MS 1000 /* how long a pipe may stay open without a word once the container has ended */
+#define PARKED_MS 500      /* how often to look whether we are in the foreground again: the kernel does not tell */
+
+enum { SLOT_CONTROL, SLOT_SIGNALS, SLOT_STDIN, SLOT_STDOUT, SLOT_STDERR, SLOT_COUNT };
+
+struct loop {
+	struct relay *r;
+	struct pump pump[3]; /* by enum Stream */
+	bool closed[3];      /* the shim knows that this stream has ended at our side */
+	bool stdin_tty;
+	bool parked; /* stdin has something for us, but we are in the background */
+	bool has_exit;
+	Exit exit;
+	long long deadline_ms;
+};
+
+static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, struct wire_fds *fds)
+{
+	int *const slots[] = { [FD_STDIN] = &r->stdin_fd, [FD_STDOUT] = &r->stdout_fd, [FD_STDERR] = &r->stderr_fd };
+
+	for (size_t i = 0; i < n_roles && i < (size_t)fds->n; i++) {
+		size_t role = (size_t)roles[i];
+
+		if (role < ARRAY_SIZE(slots) && slots[role] && *slots[role] < 0)
+			*slots[role] = take_fd(&fds->fd[i]);
+	}
+	wire_fds_release(fds);
+}
+
+/* Requests of the relay are answered, and nobody waits for the answer. What cannot be sent has nobody to receive it: then the
+ * connection's end is what comes next. The serial of the relay itself stays in call->serial. */
+static void tell(struct loop *l, Request *req)
+{
+	struct call *c = l->r->call;
+	struct err ignored;
+
+	req->serial = c->serial + 1;
+	wire_send_request(c->sock, req, NULL, 0, &ignored);
+}
+
+static void tell_closed(struct loop *l, Stream stream)
+{
+	Request req = Request_init_zero;
+
+	req.which_body = Request_closed_tag;
+	req.body.closed.stream = stream;
+	tell(l, &req);
+}
+
+static void tell_signal(struct loop *l, int sig)
+{
+	Request req = Request_init_zero;
+
+	req.which_body = Request_kill_tag;
+	req.body.kill.signal = (uint32_t)sig;
+	tell(l, &req);
+}
+
+static void tell_size(struct loop *l)
+{
+	Request req = Request_init_zero;
+
+	if (!l->r->terminal || !term_size(&req.body.resize.rows, &req.body.resize.columns))
+		return;
+	req.which_body = Request_resize_tag;
+	tell(l, &req);
+}
+
+static void on_signal(struct loop *l, int sig)
+{
+	struct err ignored;
+
+	if (sig == SIGWINCH) {
+		tell_size(l);
+	} else if (sig == SIGCONT) {
+		/* The shell has given the terminal back as it likes it. */
+		if (term_is_raw())
+			term_raw(STDIN_FILENO, &ignored);
+		tell_size(l);
+	} else {
+		tell_signal(l, sig);
+	}
+}
+
+static void say_gap(struct loop *l, const Gap *gap)
+{
+	const char *name = (size_t)gap->stream < ARRAY_SIZE(stream_names) ? stream_names[gap->stream] : "output";
+
+	/* Raw mode: the line before may not have ended, and the cursor does not go back by itself. */
+	if (term_is_raw() && write(STDERR_FILENO, "\r\n", 2) < 0)
+		return;
+	client_remark(l->r->cl, "%llu bytes of %s are missing here: this client was too slow%s",
+		      (unsigned long long)(gap->to - gap->from), name, gap->log_inode ? ", the log has them" : "");
+	if (term_is_raw() && write(STDERR_FILENO, "\r", 1) < 0)
+		return;
+}
+
+/* Returns 0 to go on, 1 when the connection is at its end. */
+static int on_packet(struct loop *l, struct err *err)
+{
+	struct wire_fds fds = { 0 };
+	Reply reply;
+	int r = call_receive(l->r->call, &reply, &fds, err);
+
+	if (r < 0)
+		return err_add(err, "cannot understand the shim");
+	if (r == 0)
+		return 1;
+	wire_fds_release(&fds);
+	if (reply.which_body == Reply_gap_tag) {
+		say_gap(l, &reply.body.gap);
+	} else if (reply.which_body == Reply_exit_tag && reply.serial == l->r->call->serial) {
+		l->has_exit = true;
+		l->exit = reply.body.exit;
+		l->deadline_ms = now_ms() + AFTER_EXIT_MS;
+	} else if (reply.which_body == Reply_error_tag && reply.serial == l->r->call->serial) {
+		return wire_error_to(&reply.body.error, err);
+	}
+	return 0;
+}
+
+/* The write end goes first: what the shim does about the end of stdin comes after the last byte. */
+static void close_stdin(struct loop *l)
+{
+	if (l->closed[STREAM_STDIN])
+		return;
+	l->closed[STREAM_STDIN] = true;
+	fd_close(&l->r->stdin_fd);
+	tell_closed(l, STREAM_STDIN);
+}
+
+/* The caller's reader is gone: said before our end is closed, since a bare close means that this client was killed. */
+static void close_output(struct loop *l, Stream stream, int *fd)
+{
+	int sys_errno = l->pump[stream].sys_errno;
+
+	if (l->closed[stream])
+		return;
+	l->closed[stream] = true;
+	if (sys_errno != EPIPE && sys_errno != EIO && sys_errno != ECONNRESET)
+		client_remark(l->r->cl, "cannot write to %s: %s", stream_names[stream], strerrordesc_np(sys_errno));
+	tell_closed(l, stream);
+	fd_close(fd);
+}
+
+static void judge_pumps(struct loop *l)
+{
+	enum pump_state in = l->pump[STREAM_STDIN].state;
+
+	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN))
+		close_stdin(l);
+	if (l->pump[STREAM_STDOUT].state == PUMP_BROKEN)
+		close_output(l, STREAM_STDOUT, &l->r->stdout_fd);
+	if (l->pump[STREAM_STDERR].state == PUMP_BROKEN)
+		close_output(l, STREAM_STDERR, &l->r->stderr_fd);
+}
+
+static bool output_pending(const struct loop *l)
+{
+	return (l->pump[STREAM_STDOUT].state == PUMP_OPEN && l->pump[STREAM_STDOUT].len > 0) ||
+	       (l->pump[STREAM_STDERR].state == PUMP_OPEN && l->pump[STREAM_STDERR].len > 0);
+}
+
+/* A slow reader may take what there is as slowly as it likes; only an idle pipe is not waited for. */
+static bool is_over(const struct loop *l)
+{
+	if (!l->has_exit)
+		return false;
+	if (l->pump[STREAM_STDOUT].state != PUMP_OPEN && l->pump[STREAM_STDERR].state != PUMP_OPEN)
+		return true;
+	return !output_pending(l) && now_ms() >= l->deadline_ms;
+}
+
+static int poll_timeout(const struct loop *l)
+{
+	long long left;
+
+	if (l->has_exit && !output_pending(l)) {
+		left = l->deadline_ms - now_ms();
+		return left > 0 ? (int)left : 0;
+	}
+	return l->parked ? PARKED_MS : -1;
+}
+
+static void fill_poll(struct loop *l, struct pollfd *p)
+{
+	/* After the Exit the connection has nothing more to say but its end. */
+	p[SLOT_CONTROL] = (struct pollfd) { .fd = l->has_exit ? -1 : l->r->call->sock, .events = POLLIN };
+	p[SLOT_SIGNALS] = (struct pollfd) { .fd = l->r->signal_fd, .events = POLLIN };
+	for (int i = 0; i < 3; i++)
+		pump_poll(&l->pump[i], &p[SLOT_STDIN + i]);
+	if (l->has_exit || (l->parked && term_in_background(STDIN_FILENO)))
+		p[SLOT_STDIN].fd = -1;
+	else
+		l->parked = false;
+}
+
+static void move_stdin(struct loop *l, const struct pollfd *p)
+{
+	/* To read would stop us, and with us the container's output. */
+	if (l->stdin_tty && l->pump[STREAM_STDIN].len == 0 && p->revents && term_in_background(STDIN_FILENO))
+		l->parked = true;
+	else
+		pump_move(&l->pump[STREAM_STDIN], p);
+}
+
+static void move_output(struct loop *l, Stream stream, const struct pollfd *p)
+{
+	pump_move(&l->pump[stream], p);
+	if (l->has_exit)
+		l->deadline_ms = now_ms() + AFTER_EXIT_MS;
+}
+
+/* Returns 0 to go on, 1 when the connection is at its end. */
+static int handle_events(struct loop *l, struct pollfd *p, struct err *err)
+{
+	int sig, r = 0;
+
+	while (p[SLOT_SIGNALS].revents && (sig = signals_next(l->r->signal_fd)))
+		on_signal(l, sig);
+	if (p[SLOT_STDIN].fd >= 0 && p[SLOT_STDIN].revents)
+		move_stdin(l, &p[SLOT_STDIN]);
+	if (p[SLOT_STDOUT].revents)
+		move_output(l, STREAM_STDOUT, &p[SLOT_STDOUT]);
+	if (p[SLOT_STDERR].revents)
+		move_output(l, STREAM_STDERR, &p[SLOT_STDERR]);
+	judge_pumps(l);
+	if (p[SLOT_CONTROL].revents)
+		r = on_packet(l, err);
+	return r;
+}
+
+static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
+{
+	struct pollfd p[SLOT_COUNT];
+
+	judge_pumps(l);
+	while (!is_over(l)) {
+		int r;
+
+		fill_poll(l, p);
+		r = poll(p, ARRAY_SIZE(p), poll_timeout(l));
+		if (r < 0 && errno != EINTR)
+			return err_sys(err, "cannot wait for the container's streams");
+		if (r <= 0)
+			continue;
+		r = handle_events(l, p, err);
+		if (r < 0)
+			return -1;
+		if (r > 0 || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
+			*ret_end = r > 0 ? RELAY_LOST : RELAY_LEFT;
+			return 0;
+		}
+	}
+	*ret_end = RELAY_EXIT;
+	return 0;
+}
+
+static void loop_init(struct loop *l, struct relay *r)
+{
+	*l = (struct loop) { .r = r, .stdin_tty = isatty(STDIN_FILENO) };
+	pump_init(&l->pump[STREAM_STDIN], r->use_stdin && r->stdin_fd >= 0 ? STDIN_FILENO : -1, r->stdin_fd,
+		  l->stdin_tty || r->always_keys ? &r->keys : NULL);
+	pump_init(&l->pump[STREAM_STDOUT], r->stdout_fd, STDOUT_FILENO, NULL);
+	pump_init(&l->pump[STREAM_STDERR], r->stderr_fd, STDERR_FILENO, NULL);
+}
+
+int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct err *err)
+{
+	struct loop l;
+	int status = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	loop_init(&l, r);
+	if (r->terminal && r->use_stdin && l.stdin_tty) {
+		status = term_raw(STDIN_FILENO, err);
+		tell_size(&l); /* it may have changed since the request */
+	}
+	if (status == 0)
+		status = loop_run(&l, ret_end, err);
+	term_restore();
+	for (size_t i = 0; i < ARRAY_SIZE(l.pump); i++)
+		pump_release(&l.pump[i]);
+	fd_close(&r->stdin_fd);
+	fd_close(&r->stdout_fd);
+	fd_close(&r->stderr_fd);
+	if (status == 0 && *ret_end == RELAY_EXIT)
+		*ret_exit = l.exit;
+	return status;
+}

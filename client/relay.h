@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Standing between the caller's stdio and a container's streams: a foreground run, and attach. */
+#ifndef THOLE_CLIENT_RELAY_H
+#define THOLE_CLIENT_RELAY_H
+
+#include "client/call.h"
+#include "client/keys.h"
+
+enum relay_end {
+	RELAY_EXIT, /* the container has ended: ret_exit is filled */
+	RELAY_LEFT, /* the detach keys were typed */
+	RELAY_LOST, /* the shim is gone */
+};
+
+struct relay {
+	const struct client *cl;
+	struct call *call; /* the connection, and the serial that its Exit will carry */
+	int signal_fd;     /* from signals_open() */
+	bool terminal;     /* the container has one */
+	bool use_stdin;   /* pass on what the caller's stdin brings, and its end; else the container's stays as it is */
+	bool always_keys; /* look for the detach keys even if stdin is no terminal */
+	struct keys keys;
+	int stdin_fd, stdout_fd, stderr_fd; /* pipes from the shim, -1 when absent; the relay closes them */
+};
+
+/* Take the streams out of what came with a reply. The rest is closed. */
+void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, struct wire_fds *fds);
+
+/* Relay until the container has ended and its output is written, the caller leaves, or the shim is gone. Ignores SIGPIPE from then
+ * on. The terminal's mode is restored when this returns. */
+int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct err *err);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting a shim: from a sealed file, in a session of its own, with nothing of ours open but its socket and its log.
+ *
+ * The child shares our memory until it executes (CLONE_VM | CLONE_VFORK: no page table is copied), so it only makes system calls and
+ * writes to its own struct. All signals are blocked in it until just before: a handler of ours must not run there. */
+#include "client/shim_exec.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/path.h"
+#include "common/sealed.h"
+
+/* Numbers that the shim is promised (PROTOCOL.md). */
+enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_FIRST_FREE_FD = 5 };
+
+static const char *const mode_options[] = {
+	[SHIM_LAUNCH] = "--launch",
+	[SHIM_SERVE] = "--serve",
+	[SHIM_UNDO] = "--undo",
+};
+
+struct shim_child {
+	int exe_fd, null_fd, sock_fd, log_fd;
+	char *argv[12];
+	const char *failed; /* step of the child that failed, NULL: none */
+	int sys_errno;
+};
+
+static int child_failed(struct shim_child *c, const char *step)
+{
+	c->sys_errno = errno;
+	c->failed = step;
+	_exit(127);
+}
+
+/* What was ignored or handled here is not so there. */
+static void child_default_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		sigaction(sig, &dfl, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Any of the descriptors may have a number that another is to get: first all out of the way. */
+static void child_place_descriptors(struct shim_child *c)
+{
+	int *from[] = { &c->exe_fd, &c->null_fd, &c->sock_fd, &c->log_fd };
+	const int to[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, SHIM_SOCKET_FD, SHIM_LOG_FD };
+	int moved[ARRAY_SIZE(from)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
+		moved[i] = fcntl(*from[i], F_DUPFD_CLOEXEC, SHIM_FIRST_FREE_FD);
+		if (moved[i] < 0)
+			child_failed(c, "copy a descriptor for the shim");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(to); i++)
+		if (dup2(to[i] == SHIM_LOG_FD ? moved[3] : to[i] == SHIM_SOCKET_FD ? moved[2] : moved[1], to[i]) < 0)
+			child_failed(c, "copy a descriptor for the shim");
+	if (syscall(SYS_close_range, SHIM_FIRST_FREE_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		child_failed(c, "close the descriptors that are not for the shim");
+	c->exe_fd = moved[0];
+}
+
+static int child_exec(void *arg)
+{
+	struct shim_child *c = arg;
+
+	if (setsid() < 0)
+		child_failed(c, "make a session for the shim");
+	child_place_descriptors(c);
+	child_default_signals();
+	syscall(SYS_execveat, c->exe_fd, "", c->argv, environ, AT_EMPTY_PATH);
+	return child_failed(c, "execute the shim");
+}
+
+#define CHILD_STACK_SIZE (64 * 1024)
+
+static int start_child(struct shim_child *c, struct err *err)
+{
+	char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
+	sigset_t all, old;
+	int pid, status;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, c);
+	if (pid < 0)
+		err_sys(err, "cannot start the shim");
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (pid < 0)
+		return -1;
+	if (!c->failed)
+		return 0;
+	waitpid(pid, &status, 0);
+	return err_sysno(err, c->sys_errno, "cannot %s", c->failed);
+}
+
+/* ret_dir: the directory of our own executable; caller frees. */
+static int own_directory(char **ret_dir, struct err *err)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	if (n < 0)
+		return err_sys(err, "cannot read '/proc/self/exe'");
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (slash)
+		*slash = '\0';
+	*ret_dir = xstrdup(path);
+	return 0;
+}
+
+static int open_named_shim(const char *name, int *ret_fd, struct err *err)
+{
+	cleanup_free char *path = NULL;
+	char cwd[PATH_MAX] = "";
+
+	if (name[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+		return err_sys(err, "cannot find the current directory");
+	path = path_join(cwd, name);
+	if (sealed_exe_open(path, ret_fd, err) < 0)
+		return err_add(err, "THOLE_SHIM");
+	return 0;
+}
+
+static int open_shim(int *ret_fd, struct err *err)
+{
+	static const char *const places[] = { "thole-shim", "../libexec/thole/thole-shim" };
+	const char *named = getenv("THOLE_SHIM");
+	cleanup_free char *dir = NULL;
+
+	if (named && named[0])
+		return open_named_shim(named, ret_fd, err);
+	if (own_directory(&dir, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		cleanup_free char *path = path_join(dir, places[i]);
+
+		if (sealed_exe_open(path, ret_fd, err) == 0)
+			return 0;
+		if (!err_is_sys(err, ENOENT) && !err_is_sys(err, ENOTDIR))
+			return -1;
+	}
+	return err_set(err, ERR_NOT_FOUND, "cannot find thole-shim in '%s' or '%s/%s'", dir, dir, places[1]);
+}
+
+static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, char **argv)
+{
+	const char *format = cl->global.log_format;
+	size_t n = 0;
+
+	argv[n++] = (char *)"thole-shim";
+	if (cl->global.debug)
+		argv[n++] = (char *)"--debug";
+	argv[n++] = (char *)"--log-fd";
+	argv[n++] = (char *)"4";
+	if (format) {
+		argv[n++] = (char *)"--log-format";
+		argv[n++] = (char *)format;
+	}
+	argv[n++] = (char *)mode_options[mode];
+	argv[n++] = (char *)"--root";
+	argv[n++] = cl->root_path;
+	argv[n++] = (char *)id;
+	argv[n] = NULL;
+}
+
+int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err)
+{
+	cleanup_fd int exe_fd = -1, null_fd = -1, ours = -1, theirs = -1;
+	struct shim_child child = { .log_fd = log_fd() };
+	int pair[2];
+
+	if (open_shim(&exe_fd, err) < 0)
+		return -1;
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0)
+		return err_sys(err, "cannot open '/dev/null'");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "cannot make a socket");
+	ours = pair[0];
+	theirs = pair[1];
+	child.exe_fd = exe_fd;
+	child.null_fd = null_fd;
+	child.sock_fd = theirs;
+	fill_argv(cl, mode, id, child.argv);
+	if (start_child(&child, err) < 0)
+		return -1;
+	*ret_sock = take_fd(&ours);
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting a shim: from a sealed file, in a session of its own, with nothing of ours open but its socket and its log. */
+#ifndef THOLE_CLIENT_SHIM_EXEC_H
+#define THOLE_CLIENT_SHIM_EXEC_H
+
+#include "client/client.h"
+
+enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_UNDO };
+
+/* Start `thole-shim` for container `id` as PROTOCOL.md, "How a shim is started", says. The program is $THOLE_SHIM, else
+ * beside our own executable, else in ../libexec/thole/. ret_sock: our end of its control socket, close-on-exec, the caller's. Returns
+ * once the program is executed. ERR_NOT_FOUND when there is no such program. */
+int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err);
+
+#endif
