@@ -284,6 +284,6 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 int call_exit_status(const char *id, const Exit *e, struct err *err)
 {
 	if (!e->known)
-		return err_set(err, ERR_GONE, "container '%s' has ended, but nobody saw its exit status", id);
+		return err_set(err, ERR_GONE, "the exit status of container '%s' is unknown: nobody saw it", id);
 	return (int)(e->code & 0xff);
 }

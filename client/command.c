@@ -32,7 +32,7 @@ const struct option_row global_option_rows[] = {
 	{ "log-opt",        0,   OPT_LIST,   "K=V",         "option of the log driver", AT(launch_options, log_opt) }, \
 	{ "log-path",       0,   OPT_STRING, "FILE",        "where the log is", AT(launch_options, log_path) }, \
 	{ "stdio",          0,   OPT_CHOICE, "log|inherit", "where detached output goes", AT(launch_options, stdio) }, \
-	{ "shim-cgroup",    0,   OPT_STRING, "GROUP",       "of the shim itself: own (default), keep or a path", AT(launch_options, shim_cgroup) }, \
+	{ "shim-cgroup",    0,   OPT_STRING, "GROUP",       "the shim's: own (default), keep or a path", AT(launch_options, shim_cgroup) }, \
 	{ "interactive",    'i', OPT_FLAG,   NULL,          "give it a stdin that stays open", AT(launch_options, interactive) }, \
 	{ "no-pivot",       0,   OPT_FLAG,   NULL,          "change the root without pivot_root", AT(launch_options, no_pivot) }, \
 	{ "no-new-keyring", 0,   OPT_FLAG,   NULL,          "leave it the caller's session keyring", AT(launch_options, no_new_keyring) }, \
@@ -70,7 +70,7 @@ static const struct option_row run_rows[] = {
 
 static const struct option_row attach_rows[] = {
 	{ "no-stdin",    0, OPT_FLAG,     NULL,   "send it no input", AT(attach_options, no_stdin) },
-	{ "detach-keys", 0, OPT_STRING,   "KEYS", "to leave it (default: ctrl-p,ctrl-q; '' for none)", AT(attach_options, detach_keys) },
+	{ "detach-keys", 0, OPT_STRING,   "KEYS", "to leave it (default: ctrl-p,ctrl-q)", AT(attach_options, detach_keys) },
 	{ "sig-proxy",   0, OPT_FLAG_OFF, NULL,   "pass signals on to it (default; =false: do not)", AT(attach_options, no_sig_proxy) },
 	{ NULL },
 };
@@ -116,7 +116,7 @@ static const struct command commands[] = {
 	{ "state",   cmd_state,   NO_OPTIONS,                           "ID",          1, 1, "print the state of a container as JSON", NEEDS_ID },
 	{ "list",    cmd_list,    OPTIONS(list_rows, list_options),     "",            0, 0, "list the containers", 0 },
 	{ "logs",    cmd_logs,    OPTIONS(logs_rows, logs_options),     "ID",          1, 1, "print what a container has written", NEEDS_ID },
-	{ "attach",  cmd_attach,  OPTIONS(attach_rows, attach_options), "ID",          1, 1, "connect to a running container's streams", NEEDS_ID | NEEDS_STDIO_RULES },
+	{ "attach",  cmd_attach,  OPTIONS(attach_rows, attach_options), "ID",          1, 1, "connect to a running container's streams", NEEDS_ID },
 	{ "wait",    cmd_wait,    NO_OPTIONS,                           "ID",          1, 1, "wait for a container's end, exit as it did", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "kill",    cmd_kill,    OPTIONS(kill_rows, kill_options),     "ID [SIGNAL]", 1, 2, "send a signal to a container (default: TERM)", NEEDS_ID },
 	{ "delete",  cmd_delete,  OPTIONS(delete_rows, delete_options), "ID",          1, 1, "remove a container that does not run", NEEDS_ID },

@@ -229,6 +229,33 @@ static bool is_leftover(const struct client *cl, const char *id)
 	return client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0 && call_is_leftover(dir_fd);
 }
 
+static int remove_container(const struct client *cl, const char *id, struct err *err)
+{
+	cleanup_call struct call c = CALL_NONE;
+	cleanup_fd int dir_fd = -1;
+	Request req = Request_init_zero;
+
+	req.which_body = Request_delete_tag;
+	req.body.delete.force = true;
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
+		return -1;
+	return call_request(&c, &req, NULL, err);
+}
+
+/* The shim was killed before it answered: nobody else cleans up behind it now. It may have come so far that there is a container,
+ * which nobody was told of. */
+static void clean_up_lost(const struct client *cl, const char *id)
+{
+	struct err err;
+	int r = call_undo(cl, id, &err);
+
+	if (r < 0 && err.code == ERR_STATE)
+		r = remove_container(cl, id, &err);
+	/* Nothing there: it had not begun. Busy: it lives, and undoes by itself. */
+	if (r < 0 && err.code != ERR_NOT_FOUND && err.code != ERR_BUSY)
+		client_remark(cl, "cannot remove what is left of container '%s': %s", id, err.text);
+}
+
 static int launch_or_clean(const struct client *cl, const char *id, struct packet *p, struct launch *l, struct err *err)
 {
 	struct err undo;
@@ -245,9 +272,8 @@ static int launch_or_clean(const struct client *cl, const char *id, struct packe
 	}
 	if (call_interrupted(err))
 		call_abandon(&l->call, UNDO_TIMEOUT_MS);
-	/* The shim was killed: nobody else cleans up behind it now. Nothing there: it had not begun. */
-	if (err->code == ERR_GONE && call_undo(cl, id, &undo) < 0 && undo.code != ERR_NOT_FOUND)
-		client_remark(cl, "cannot remove what is left of container '%s': %s", id, undo.text);
+	if (err->code == ERR_GONE)
+		clean_up_lost(cl, id);
 	return -1;
 }
 
@@ -278,19 +304,6 @@ static int write_pid_file(const char *path, uint32_t pid, struct err *err)
 	if (dir_fd < 0)
 		return err_sys(err, "cannot open '%s'", slash ? dir : ".");
 	return fd_replace_file_at(dir_fd, slash ? path + (slash - dir) + 1 : path, text, (size_t)n, 0644, err);
-}
-
-static int remove_container(const struct client *cl, const char *id, struct err *err)
-{
-	cleanup_call struct call c = CALL_NONE;
-	cleanup_fd int dir_fd = -1;
-	Request req = Request_init_zero;
-
-	req.which_body = Request_delete_tag;
-	req.body.delete.force = true;
-	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
-		return -1;
-	return call_request(&c, &req, NULL, err);
 }
 
 int launch_pid_file(const struct client *cl, const struct launch_request *req, uint32_t pid, struct err *err)

@@ -20,6 +20,7 @@ int number_millionths(const char *what, const char *text, uint64_t *ret_v, struc
 
 /* A moment: "2026-11-23T20:30:00[.5][Z|+01:00]" (local time without a zone; "2026-11-23" is its midnight), seconds since the
  * epoch, or a duration before `now` such as "90s", "10m", "1h30m", "2d". ERR_USAGE names `what`. */
-int number_moment(const char *what, const char *text, const struct timespec *now, struct timespec *ret, struct err *err);
+int number_moment(const char *what, const char *text, const struct timespec *now, struct timespec *ret,
+		  struct err *err);
 
 #endif

@@ -24,6 +24,8 @@ static enum pump_kind kind_of(int fd)
 		return PUMP_PIPE;
 	if (S_ISSOCK(st.st_mode))
 		return PUMP_SOCKET;
+	if (S_ISREG(st.st_mode))
+		return PUMP_FILE;
 	return S_ISCHR(st.st_mode) && isatty(fd) ? PUMP_TTY : PUMP_PLAIN;
 }
 
@@ -98,6 +100,7 @@ static ssize_t write_some(struct pump *p, const void *buf, size_t len)
 		return write(p->to, buf, len < PIPE_BUF ? len : PIPE_BUF);
 	case PUMP_TTY:
 		return write(p->to, buf, len < TTY_CHUNK ? len : TTY_CHUNK);
+	case PUMP_FILE:
 	case PUMP_PLAIN:
 		return write(p->to, buf, len);
 	case PUMP_PIPE:

@@ -14,7 +14,8 @@
 #include "client/keys.h"
 
 enum pump_kind {
-	PUMP_PLAIN, /* files and devices: always ready, or poll(2) does not lie */
+	PUMP_FILE,  /* never blocks */
+	PUMP_PLAIN, /* devices: poll(2) knows */
 	PUMP_PIPE,
 	PUMP_OLD_PIPE, /* one without RWF_NOWAIT: named ones, and all before kernel 6.4 */
 	PUMP_SOCKET,

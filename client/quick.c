@@ -363,7 +363,7 @@ static int check_unused(const struct client *cl, const char *id, struct err *err
 	/* What a create has left unfinished is removed by the next one. */
 	if (call_is_leftover(dir_fd))
 		return 0;
-	return err_set(err, ERR_EXISTS, "container '%s' exists already", id);
+	return err_set(err, ERR_EXISTS, "container '%s' already exists", id);
 }
 
 /* The lock is on the directory, so that two quick runs of one name do not write over each other's config between here and the

@@ -31,7 +31,8 @@ static const char *const mode_options[] = {
 };
 
 struct shim_child {
-	int exe_fd, null_fd, sock_fd, log_fd;
+	int exe_fd, null_fd, sock_fd;
+	int log_fd; /* -1: none */
 	char *argv[12];
 	const char *failed; /* step of the child that failed, NULL: none */
 	int sys_errno;
@@ -56,24 +57,36 @@ static void child_default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Any of the descriptors may have a number that another is to get: first all out of the way. */
+/* A copy that is out of the way of all numbers that the shim is promised. */
+static int child_move(struct shim_child *c, int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, SHIM_FIRST_FREE_FD);
+
+	if (moved < 0)
+		child_failed(c, "copy a descriptor for the shim");
+	return moved;
+}
+
+static void child_place(struct shim_child *c, int fd, int number)
+{
+	if (dup2(fd, number) < 0)
+		child_failed(c, "copy a descriptor for the shim");
+}
+
+/* Any of them may have a number that another is to get: first all out of the way. */
 static void child_place_descriptors(struct shim_child *c)
 {
-	int *from[] = { &c->exe_fd, &c->null_fd, &c->sock_fd, &c->log_fd };
-	const int to[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, SHIM_SOCKET_FD, SHIM_LOG_FD };
-	int moved[ARRAY_SIZE(from)];
+	int exe_fd = child_move(c, c->exe_fd), null_fd = child_move(c, c->null_fd), sock_fd = child_move(c, c->sock_fd);
+	int log_fd = c->log_fd < 0 ? -1 : child_move(c, c->log_fd);
 
-	for (size_t i = 0; i < ARRAY_SIZE(from); i++) {
-		moved[i] = fcntl(*from[i], F_DUPFD_CLOEXEC, SHIM_FIRST_FREE_FD);
-		if (moved[i] < 0)
-			child_failed(c, "copy a descriptor for the shim");
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(to); i++)
-		if (dup2(to[i] == SHIM_LOG_FD ? moved[3] : to[i] == SHIM_SOCKET_FD ? moved[2] : moved[1], to[i]) < 0)
-			child_failed(c, "copy a descriptor for the shim");
-	if (syscall(SYS_close_range, SHIM_FIRST_FREE_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		child_place(c, null_fd, fd);
+	child_place(c, sock_fd, SHIM_SOCKET_FD);
+	if (log_fd >= 0)
+		child_place(c, log_fd, SHIM_LOG_FD);
+	if (syscall(SYS_close_range, log_fd < 0 ? SHIM_LOG_FD : SHIM_FIRST_FREE_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		child_failed(c, "close the descriptors that are not for the shim");
-	c->exe_fd = moved[0];
+	c->exe_fd = exe_fd;
 }
 
 static int child_exec(void *arg)
@@ -161,6 +174,12 @@ static int open_shim(int *ret_fd, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "cannot find thole-shim in '%s' or '%s/%s'", dir, dir, places[1]);
 }
 
+/* Its errors come back as replies, and are said once, by us. What it has to say beside them goes where the user asked for it. */
+static bool wants_log(const struct client *cl)
+{
+	return cl->global.log || cl->global.debug;
+}
+
 static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, char **argv)
 {
 	const char *format = cl->global.log_format;
@@ -169,8 +188,10 @@ static void fill_argv(const struct client *cl, enum shim_mode mode, const char *
 	argv[n++] = (char *)"thole-shim";
 	if (cl->global.debug)
 		argv[n++] = (char *)"--debug";
-	argv[n++] = (char *)"--log-fd";
-	argv[n++] = (char *)"4";
+	if (wants_log(cl)) {
+		argv[n++] = (char *)"--log-fd";
+		argv[n++] = (char *)"4";
+	}
 	if (format) {
 		argv[n++] = (char *)"--log-format";
 		argv[n++] = (char *)format;
@@ -185,7 +206,7 @@ static void fill_argv(const struct client *cl, enum shim_mode mode, const char *
 int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err)
 {
 	cleanup_fd int exe_fd = -1, null_fd = -1, ours = -1, theirs = -1;
-	struct shim_child child = { .log_fd = log_fd() };
+	struct shim_child child = { .log_fd = wants_log(cl) ? log_fd() : -1 };
 	int pair[2];
 
 	if (open_shim(&exe_fd, err) < 0)

@@ -21,6 +21,7 @@
 #include "shim/container/container.h"
 #include "shim/control/follow.h"
 #include "shim/control/server.h"
+#include "shim/idle.h"
 #include "shim/shim.h"
 #include "shim/stdio/relay.h"
 
@@ -137,30 +138,21 @@ static int step_objects(struct shim *shim, struct err *err)
 {
 	const struct container_ops ops = { .gap_cb = follow_gap, .removed_cb = removed };
 	struct event_config *config = event_config_new();
+	int next_fd = fcntl(shim->root_fd, F_DUPFD_CLOEXEC, 0);
 
+	fd_close(&(int) { next_fd });
 	if (!config || event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) < 0)
 		fatal("out of memory");
 	shim->base = event_base_new_with_config(config);
 	event_config_free(config);
 	if (!shim->base)
 		return err_set(err, ERR_SYS, "cannot make an event loop");
+	shim->epoll_fd = idle_find_epoll(next_fd);
 	shim->container = container_new(shim->base, shim->root_fd, shim->id, &ops, shim);
 	return 0;
 }
 
 /* ---- tidying up ------------------------------------------------------------------------------------------------------------ */
-
-extern const char __executable_start, __etext;
-
-/* A static program that waits needs almost nothing of its text: pages that are not used again are not ours any more, and the few that are come
- * back from the page cache. */
-static void drop_text(void)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t from = (uintptr_t)&__executable_start & ~(page - 1), to = (uintptr_t)&__etext & ~(page - 1);
-
-	madvise((void *)from, to - from, MADV_DONTNEED);
-}
 
 static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -170,7 +162,15 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 	if (container_relay(shim->container))
 		relay_trim(container_relay(shim->container));
 	malloc_trim(0);
-	drop_text();
+	/* Down to the bone, if nothing is due: the loop ends for that, and begins again with the next event. */
+	if (shim->epoll_fd < 0)
+		return;
+	if (idle_has_work(shim->base)) {
+		event_add(shim->tidy, &tidy_after);
+		return;
+	}
+	shim->idle = true;
+	event_base_loopbreak(shim->base);
 }
 
 /* From now on the caller's descriptors are not ours to keep: remarks go to a file of the container's. */
@@ -193,6 +193,7 @@ static void leave(void *arg)
 {
 	struct shim *shim = arg;
 
+	shim->leaving = true;
 	event_base_loopbreak(shim->base);
 }
 
@@ -227,8 +228,15 @@ static int serve(struct shim *shim, struct err *err)
 		server_listen(shim->server, container_take_control(shim->container));
 	if (server_add_socket(shim->server, take_fd(&shim->control_fd), err) < 0)
 		return -1;
-	if (event_base_dispatch(shim->base) < 0)
-		return err_set(err, ERR_INTERNAL, "the event loop has failed");
+	while (!shim->leaving) {
+		if (event_base_loop(shim->base, 0) != 0)
+			return err_set(err, ERR_INTERNAL, "the event loop has failed");
+		if (!shim->idle)
+			continue;
+		idle_wait(shim->epoll_fd);
+		shim->idle = false;
+		event_add(shim->tidy, &tidy_after);
+	}
 	return 0;
 }
 

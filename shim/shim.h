@@ -23,7 +23,10 @@ struct shim {
 	struct event_base *base;
 	struct container *container;
 	struct server *server;
-	struct event *tidy;
+	struct event *tidy; /* runs when nothing has happened for a while */
+	int epoll_fd; /* of base, borrowed; -1: unknown */
+	bool idle; /* nothing is due: wait outside the loop */
+	bool leaving;
 };
 
 #endif

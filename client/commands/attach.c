@@ -45,6 +45,31 @@ static int open_running(const struct client *cl, const char *id, struct call *c,
 	return call_open(cl, id, dir_fd, CALL_REFUSE, c, err);
 }
 
+/* While the container's end was waited for, what comes instead is no exit status of it: 125, as run says. */
+static int end_unknown(const struct client *cl, const struct err *err)
+{
+	client_report(cl, err);
+	return cl->oci ? 1 : 125;
+}
+
+static int relay_attached(const struct client *cl, const char *id, struct relay *r, struct err *err)
+{
+	enum relay_end end;
+	Exit exit;
+	int status;
+
+	if (relay_run(r, &end, &exit, err) < 0)
+		return -1;
+	if (end == RELAY_LEFT)
+		return 0;
+	if (end == RELAY_LOST)
+		status =
+			err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
+	else
+		status = call_exit_status(id, &exit, err);
+	return status < 0 ? end_unknown(cl, err) : status;
+}
+
 int cmd_attach(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct attach_options *o = inv->options;
@@ -52,24 +77,28 @@ int cmd_attach(const struct client *cl, const struct invocation *inv, struct err
 	bool with_stdin = !o->no_stdin && launch_has_stdin(cl);
 	cleanup_call struct call c = CALL_NONE;
 	cleanup_fd int signal_fd = -1;
-	struct relay r = { .cl = cl, .call = &c, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1 };
-	enum relay_end end;
-	Exit exit;
+	struct relay r = {
+		.cl = cl,
+		.call = &c,
+		.use_stdin = with_stdin,
+		.always_keys = o->detach_keys != NULL,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+	};
 
-	r.use_stdin = with_stdin;
-	r.always_keys = o->detach_keys != NULL;
 	if (keys_parse(o->detach_keys ? o->detach_keys : KEYS_DEFAULT, &r.keys, err) < 0)
 		return -1;
-	if (open_running(cl, id, &c, err) < 0 || send_attach(&c, with_stdin, &r, err) < 0)
+	if (open_running(cl, id, &c, err) < 0)
 		return -1;
 	if (signals_open(o->no_sig_proxy ? SIGNALS_WINDOW : SIGNALS_ATTACHED, &signal_fd, err) < 0)
 		return -1;
 	r.signal_fd = signal_fd;
-	if (relay_run(&r, &end, &exit, err) < 0)
+	c.signal_fd = signal_fd;
+	if (send_attach(&c, with_stdin, &r, err) < 0) {
+		if (call_interrupted(err))
+			signals_die(c.signal);
 		return -1;
-	if (end == RELAY_LEFT)
-		return 0;
-	if (end == RELAY_LOST)
-		return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
-	return call_exit_status(id, &exit, err);
+	}
+	return relay_attached(cl, id, &r, err);
 }

@@ -278,8 +278,8 @@ static int recorded_path(int dir_fd, const char *id, char **ret_path, struct err
 	const char *driver, *path;
 
 	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, err) < 0)
-		return err_is_sys(err, ENOENT) ? err_set(err, ERR_STATE, "container '%s' has no log yet", id) :
-						 err_add(err, "container '%s'", id);
+		return err_is_sys(err, ENOENT) ? err_set(err, ERR_STATE, "container '%s' has no log yet", id)
+					       : err_add(err, "container '%s'", id);
 	driver = json_get_text(state, "container.log.driver", "none");
 	path = json_get_text(state, "container.log.path", "");
 	if (!strcmp(driver, "none"))

@@ -105,9 +105,8 @@ static int plan_log(struct container *c, struct err *err)
 	struct creation *cr = c->creation;
 	const char *driver = cr->log_driver;
 
-	/* A caller who has the output itself wants a log only when it says so. */
 	if (!driver[0])
-		driver = cr->params.stdio == STDIO_INHERIT && !cr->log_path[0] ? "none" : "k8s-file";
+		driver = "k8s-file";
 	if (cr->params.console_fd >= 0)
 		driver = "none"; /* the output goes where the master goes */
 	if (strcmp(driver, "none") != 0 && strcmp(driver, "k8s-file") != 0)

@@ -153,7 +153,7 @@ static void init_ended_cb(evutil_socket_t fd, short what, void *arg)
 void exit_drained(struct container *c)
 {
 	c->drained = true;
-	if (c->log)
+	if (c->log && !(c->rec.remove_at_exit && c->log_is_ours))
 		logfile_sync(c->log);
 	exit_news(c);
 }

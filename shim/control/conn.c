@@ -17,6 +17,9 @@
 /* How long a connection may stay without a Hello. */
 static const struct timeval hello_deadline = { .tv_sec = 10 };
 
+/* Requests of one connection that may wait for their answers at the same time. */
+#define CALLS_MAX 64
+
 /* Packets of one connection before others have their turn. */
 #define PACKETS_AT_ONCE 16
 
@@ -27,6 +30,7 @@ struct conn {
 	unsigned int peer_uid;
 	bool hello_seen;
 	bool closing;
+	int n_calls;
 	TAILQ_HEAD(, call) calls;
 };
 
@@ -52,8 +56,10 @@ static void send_reply(struct conn *conn, Reply *rep, const int *fds, int n_fds)
 
 static void call_free(struct call *call)
 {
-	if (call->conn)
+	if (call->conn) {
 		TAILQ_REMOVE(&call->conn->calls, call, link);
+		call->conn->n_calls--;
+	}
 	free(call);
 }
 
@@ -143,7 +149,13 @@ static void on_request(struct conn *conn, Request *req, struct wire_fds *fds)
 		on_hello(conn, req);
 		return;
 	}
+	if (conn->n_calls >= CALLS_MAX) {
+		err_set(&err, ERR_LIMIT, "more than %d requests are open on this connection", CALLS_MAX);
+		refuse(conn, req->serial, &err);
+		return;
+	}
 	call = xcalloc(1, sizeof(*call));
+	conn->n_calls++;
 	*call = (struct call) { .conn = conn, .server = conn->server, .serial = req->serial };
 	TAILQ_INSERT_TAIL(&conn->calls, call, link);
 	request_dispatch(call, req, fds);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Start, Kill, Delete, Wait. */
+#include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,61 @@ void on_start(struct call *call, Request *req, struct wire_fds *fds)
 		call_fail(call, &err);
 }
 
+/* Someone who has sent SIGKILL finds the container stopped when the command returns: so the answer waits for the end, but not for ever, since a
+ * process may be stuck in the kernel. */
+static const struct timeval death_takes = { .tv_sec = 1 };
+
+struct killing {
+	struct call *call;
+	struct container_watch watch;
+	struct event *timer;
+};
+
+static void killing_free(struct killing *k)
+{
+	container_unwatch(server_container(k->call->server), &k->watch);
+	event_free(k->timer);
+	free(k);
+}
+
+static void kill_cancelled(struct call *call)
+{
+	killing_free(call->data);
+}
+
+static void kill_over(struct killing *k)
+{
+	struct call *call = k->call;
+
+	call->cancelled = NULL;
+	killing_free(k);
+	call_done(call, NULL, NULL, 0);
+}
+
+static void killed(void *arg, const struct container_exit *exit)
+{
+	kill_over(arg);
+}
+
+static void kill_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	kill_over(arg);
+}
+
+static void await_death(struct call *call)
+{
+	struct killing *k = xcalloc(1, sizeof(*k));
+
+	k->call = call;
+	k->watch = (struct container_watch) { .exit_cb = killed, .arg = k };
+	k->timer = evtimer_new(server_base(call->server), kill_timer_cb, k);
+	if (!k->timer || event_add(k->timer, &death_takes) < 0)
+		fatal("out of memory");
+	call->data = k;
+	call->cancelled = kill_cancelled;
+	container_watch(server_container(call->server), &k->watch);
+}
+
 void on_kill(struct call *call, Request *req, struct wire_fds *fds)
 {
 	const Kill *msg = &req->body.kill;
@@ -38,7 +94,10 @@ void on_kill(struct call *call, Request *req, struct wire_fds *fds)
 	if (msg->signal < 1 || msg->signal > (uint32_t)SIGRTMAX)
 		err_set(&err, ERR_USAGE, "there is no signal %u", msg->signal);
 	else if (container_kill(server_container(call->server), (int)msg->signal, msg->all, &err) == 0) {
-		call_done(call, NULL, NULL, 0);
+		if (msg->signal == SIGKILL)
+			await_death(call);
+		else
+			call_done(call, NULL, NULL, 0);
 		return;
 	}
 	call_fail(call, &err);

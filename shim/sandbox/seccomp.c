@@ -23,7 +23,7 @@
 /* x32 shares the architecture value of x86_64 and marks its calls with this bit. */
 #define X32_BIT 0x40000000u
 
-#define ERRNO_MAX 4095 /* the kernel cuts a larger one down to this */
+#define ERRNO_MAX 4094 /* libseccomp stays below the kernel's 4095 */
 #define TRACE_MAX 0xffff
 #define ARCHS_MAX 32 /* of one filter */
 
