@@ -22,7 +22,7 @@
 #include "common/sealed.h"
 
 /* Numbers that the shim is promised (PROTOCOL.md). */
-enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_FIRST_FREE_FD = 5 };
+enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_SEAL_FD = 5, SHIM_FIRST_FREE_FD = 6 };
 
 static const char *const mode_options[] = {
 	[SHIM_LAUNCH] = "--launch",
@@ -32,8 +32,8 @@ static const char *const mode_options[] = {
 
 struct shim_child {
 	int exe_fd, null_fd, sock_fd;
-	int log_fd; /* -1: none */
-	char *argv[12];
+	int log_fd, seal_fd; /* -1: none */
+	char *argv[14];
 	const char *failed; /* step of the child that failed, NULL: none */
 	int sys_errno;
 };
@@ -78,14 +78,17 @@ static void child_place_descriptors(struct shim_child *c)
 {
 	int exe_fd = child_move(c, c->exe_fd), null_fd = child_move(c, c->null_fd), sock_fd = child_move(c, c->sock_fd);
 	int log_fd = c->log_fd < 0 ? -1 : child_move(c, c->log_fd);
+	int seal_fd = c->seal_fd < 0 ? -1 : child_move(c, c->seal_fd);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		child_place(c, null_fd, fd);
 	child_place(c, sock_fd, SHIM_SOCKET_FD);
+	if (syscall(SYS_close_range, SHIM_LOG_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		child_failed(c, "close the descriptors that are not for the shim");
 	if (log_fd >= 0)
 		child_place(c, log_fd, SHIM_LOG_FD);
-	if (syscall(SYS_close_range, log_fd < 0 ? SHIM_LOG_FD : SHIM_FIRST_FREE_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
-		child_failed(c, "close the descriptors that are not for the shim");
+	if (seal_fd >= 0)
+		child_place(c, seal_fd, SHIM_SEAL_FD);
 	c->exe_fd = exe_fd;
 }
 
@@ -140,7 +143,7 @@ static int own_directory(char **ret_dir, struct err *err)
 	return 0;
 }
 
-static int open_named_shim(const char *name, int *ret_fd, struct err *err)
+static int open_named_shim(const char *name, int *ret_fd, int *ret_seal_fd, struct err *err)
 {
 	cleanup_free char *path = NULL;
 	char cwd[PATH_MAX] = "";
@@ -148,25 +151,25 @@ static int open_named_shim(const char *name, int *ret_fd, struct err *err)
 	if (name[0] != '/' && !getcwd(cwd, sizeof(cwd)))
 		return err_sys(err, "cannot find the current directory");
 	path = path_join(cwd, name);
-	if (sealed_exe_open(path, ret_fd, err) < 0)
+	if (sealed_exe_open(path, ret_fd, ret_seal_fd, err) < 0)
 		return err_add(err, "THOLE_SHIM");
 	return 0;
 }
 
-static int open_shim(int *ret_fd, struct err *err)
+static int open_shim(int *ret_fd, int *ret_seal_fd, struct err *err)
 {
 	static const char *const places[] = { "thole-shim", "../libexec/thole/thole-shim" };
 	const char *named = getenv("THOLE_SHIM");
 	cleanup_free char *dir = NULL;
 
 	if (named && named[0])
-		return open_named_shim(named, ret_fd, err);
+		return open_named_shim(named, ret_fd, ret_seal_fd, err);
 	if (own_directory(&dir, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		cleanup_free char *path = path_join(dir, places[i]);
 
-		if (sealed_exe_open(path, ret_fd, err) == 0)
+		if (sealed_exe_open(path, ret_fd, ret_seal_fd, err) == 0)
 			return 0;
 		if (!err_is_sys(err, ENOENT) && !err_is_sys(err, ENOTDIR))
 			return -1;
@@ -180,7 +183,7 @@ static bool wants_log(const struct client *cl)
 	return cl->global.log || cl->global.debug;
 }
 
-static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, char **argv)
+static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, bool sealed, char **argv)
 {
 	const char *format = cl->global.log_format;
 	size_t n = 0;
@@ -191,6 +194,10 @@ static void fill_argv(const struct client *cl, enum shim_mode mode, const char *
 	if (wants_log(cl)) {
 		argv[n++] = (char *)"--log-fd";
 		argv[n++] = (char *)"4";
+	}
+	if (sealed) {
+		argv[n++] = (char *)"--seal-fd";
+		argv[n++] = (char *)"5";
 	}
 	if (format) {
 		argv[n++] = (char *)"--log-format";
@@ -205,11 +212,11 @@ static void fill_argv(const struct client *cl, enum shim_mode mode, const char *
 
 int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err)
 {
-	cleanup_fd int exe_fd = -1, null_fd = -1, ours = -1, theirs = -1;
+	cleanup_fd int exe_fd = -1, seal_fd = -1, null_fd = -1, ours = -1, theirs = -1;
 	struct shim_child child = { .log_fd = wants_log(cl) ? log_fd() : -1 };
 	int pair[2];
 
-	if (open_shim(&exe_fd, err) < 0)
+	if (open_shim(&exe_fd, &seal_fd, err) < 0)
 		return -1;
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0)
@@ -219,9 +226,10 @@ int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int 
 	ours = pair[0];
 	theirs = pair[1];
 	child.exe_fd = exe_fd;
+	child.seal_fd = seal_fd;
 	child.null_fd = null_fd;
 	child.sock_fd = theirs;
-	fill_argv(cl, mode, id, child.argv);
+	fill_argv(cl, mode, id, seal_fd >= 0, child.argv);
 	if (start_child(&child, err) < 0)
 		return -1;
 	*ret_sock = take_fd(&ours);

@@ -49,7 +49,7 @@ static int mount_overlay(int dir_fd, int *ret_fd, struct err *err)
 
 /* exe_fd: the program, O_PATH. The path is the one behind it, so that a symlink leads to the
  * directory of its target. */
-static int open_in_overlay(int exe_fd, int *ret_fd, struct err *err)
+static int open_in_overlay(int exe_fd, int *ret_fd, int *ret_mount_fd, struct err *err)
 {
 	cleanup_fd int dir_fd = -1, mnt = -1, fd = -1;
 	cleanup_free char *dir = NULL;
@@ -71,11 +71,11 @@ static int open_in_overlay(int exe_fd, int *ret_fd, struct err *err)
 		return err_set(err, ERR_UNSUPPORTED, "'%s/%s' is another file by now", dir, name);
 	if (mount_overlay(dir_fd, &mnt, err) < 0)
 		return -1;
-	/* The mount's own descriptor is closed on return: through it the tree could be cloned or mounted somewhere. */
 	fd = openat(mnt, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return err_sys(err, "cannot open '%s' in its overlay", name);
 	*ret_fd = take_fd(&fd);
+	*ret_mount_fd = take_fd(&mnt);
 	return 0;
 }
 
@@ -119,7 +119,7 @@ static int copy_to_memfd(int exe_fd, const char *path, int *ret_fd, struct err *
 	return 0;
 }
 
-int sealed_exe_open(const char *path, int *ret_fd, struct err *err)
+int sealed_exe_open(const char *path, int *ret_fd, int *ret_mount_fd, struct err *err)
 {
 	cleanup_fd int exe_fd = -1;
 	struct err ignored;
@@ -132,7 +132,8 @@ int sealed_exe_open(const char *path, int *ret_fd, struct err *err)
 		return err_sys(err, "cannot open '%s'", path);
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
 		return err_sysno(err, EACCES, "cannot execute '%s'", path);
-	if (open_in_overlay(exe_fd, ret_fd, &ignored) == 0)
+	*ret_mount_fd = -1;
+	if (open_in_overlay(exe_fd, ret_fd, ret_mount_fd, &ignored) == 0)
 		return 0;
 	return copy_to_memfd(exe_fd, path, ret_fd, err);
 }

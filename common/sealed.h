@@ -11,7 +11,10 @@
  * overlay in the kernel, no /proc), as a sealed copy in memory. For execveat(fd, "", argv, envp,
  * AT_EMPTY_PATH). ret_fd is close-on-exec and the caller's. The overlay lives as long as
  * something runs from it, and pins the file system of PATH so long. The copy needs read
- * permission on PATH. */
-int sealed_exe_open(const char *path, int *ret_fd, struct err *err);
+ * permission on PATH.
+ *
+ * ret_mount_fd: the overlay's mount, close-on-exec and the caller's, or -1. It is only to be closed, which takes up to 10 ms (the
+ * kernel waits for an RCU grace period): by whoever has the time. The program may be run before and after. */
+int sealed_exe_open(const char *path, int *ret_fd, int *ret_mount_fd, struct err *err);
 
 #endif

@@ -62,6 +62,8 @@ static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
 			shim->root_path = argv[++i];
 		} else if (!strcmp(word, "--log-fd") && next) {
 			shim->log_fd = (int)strtol(argv[++i], NULL, 10);
+		} else if (!strcmp(word, "--seal-fd") && next) {
+			shim->seal_fd = (int)strtol(argv[++i], NULL, 10);
 		} else if (!strcmp(word, "--log-format") && next) {
 			shim->json_log = !strcmp(argv[++i], "json");
 		} else if (word[0] != '-' && !next) {
@@ -102,6 +104,8 @@ static int step_process(struct shim *shim, struct err *err)
 static int step_log(struct shim *shim, struct err *err)
 {
 	log_init(shim->log_fd, shim->json_log ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, shim->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	if (shim->seal_fd >= 0 && fd_set_cloexec(shim->seal_fd, true, err) < 0)
+		return -1;
 	return shim->log_fd < 0 ? 0 : fd_set_cloexec(shim->log_fd, true, err);
 }
 
@@ -159,6 +163,7 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 	struct shim *shim = arg;
 
 	container_settle(shim->container);
+	fd_close(&shim->seal_fd); /* slow: sealed.h */
 	if (container_relay(shim->container))
 		relay_trim(container_relay(shim->container));
 	malloc_trim(0);
@@ -266,7 +271,7 @@ static void report(const struct shim *shim, const struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct shim shim = { .log_fd = -1, .control_fd = -1, .root_fd = -1 };
+	struct shim shim = { .log_fd = -1, .seal_fd = -1, .control_fd = -1, .root_fd = -1 };
 	struct err err;
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {

@@ -17,6 +17,7 @@ struct shim {
 	const char *root_path, *id; /* of the command line */
 	bool debug, json_log;
 	int log_fd;
+	int seal_fd; /* the mount that our executable is seen through: only to be closed */
 	int control_fd; /* the socket of whoever started us */
 	int root_fd;
 	char *caller_cgroup;
