@@ -259,12 +259,13 @@ static void report(const struct shim *shim, const struct err *err)
 	Reply rep = Reply_init_zero;
 	struct err ignored;
 
-	log_error("%s", err->text);
 	rep.serial = 1;
 	rep.which_body = Reply_error_tag;
 	wire_error_from(&rep.body.error, err);
 	if (shim->control_fd >= 0)
 		wire_send_reply(shim->control_fd, &rep, NULL, 0, &ignored);
+	else if (shim->log_fd >= 0)
+		log_error("%s", err->text);
 	else
 		dprintf(STDERR_FILENO, "thole-shim: %s\n", err->text);
 }

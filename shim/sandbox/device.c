@@ -80,6 +80,15 @@ static int make_link(int dev_fd, const char *name, const char *target, struct er
 	return 0;
 }
 
+/* A default device that the config describes itself: it knows better. */
+static bool is_configured(const struct oci_config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_devices; i++)
+		if (!strncmp(config->devices[i].path, "/dev/", 5) && !strcmp(config->devices[i].path + 5, name))
+			return true;
+	return false;
+}
+
 static bool dev_is_bound(const struct oci_config *config)
 {
 	for (size_t i = 0; i < config->n_mounts; i++)
@@ -102,7 +111,8 @@ int device_make_all(int root_fd, const struct oci_config *config, struct err *er
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(default_nodes); i++)
-		if (make_node(dev_fd, default_nodes[i].name, S_IFCHR, 0666,
+		if (!is_configured(config, default_nodes[i].name) &&
+		    make_node(dev_fd, default_nodes[i].name, S_IFCHR, 0666,
 			      makedev(default_nodes[i].major, default_nodes[i].minor), 0, 0, err) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(default_links); i++)

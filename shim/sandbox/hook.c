@@ -108,10 +108,10 @@ static int run_one(const struct oci_hook *hook, const struct hook_run *run, stru
 static void run_all(const struct hook_run *run, int sock)
 {
 	struct err err = { 0 };
-	const int keep[] = { sock };
+	const int keep[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, sock }; /* the first three are /dev/null */
 
 	close(run->close_first);
-	if (child_close_all_but(keep, 1, &err) == 0)
+	if (child_close_all_but(keep, ARRAY_SIZE(keep), &err) == 0)
 		for (size_t i = 0; i < run->hooks->n; i++)
 			if (run_one(&run->hooks->v[i], run, &err) < 0) {
 				err_add(&err, "%s hook '%s' failed", run->kind, run->hooks->v[i].path);
