@@ -39,7 +39,8 @@ static char *fixture(const char *name)
 /* A config with `members` beside what every config needs. */
 static char *with(const char *members)
 {
-	return xasprintf("{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"}%s%s}", members[0] ? "," : "", members);
+	return xasprintf("{\"ociVersion\":\"1.2.0\",\"root\":{\"path\":\"rootfs\"}%s%s}", members[0] ? "," : "",
+			 members);
 }
 
 static struct oci_config *accept(const char *text)
@@ -169,8 +170,10 @@ static void least_config_has_nothing_set(void **state)
 static void process_fields(void **state)
 {
 	struct oci_config *c = accept_with(
-		"\"process\":{\"cwd\":\"/a//b/../c/\",\"user\":{\"uid\":4294967294,\"gid\":7,\"umask\":18,\"additionalGids\":[5,6,4294967294]},"
-		"\"consoleSize\":{\"height\":24,\"width\":65535},\"oomScoreAdj\":-500,\"capabilities\":{\"inheritable\":[\"CAP_CHECKPOINT_RESTORE\"],"
+		"\"process\":{\"cwd\":\"/a//b/../c/"
+		"\",\"user\":{\"uid\":4294967294,\"gid\":7,\"umask\":18,\"additionalGids\":[5,6,4294967294]},"
+		"\"consoleSize\":{\"height\":24,\"width\":65535},\"oomScoreAdj\":-500,\"capabilities\":{"
+		"\"inheritable\":[\"CAP_CHECKPOINT_RESTORE\"],"
 		"\"bounding\":[\"CAP_CHECKPOINT_RESTORE\",\"CAP_CHOWN\",\"CAP_CHOWN\"]},"
 		"\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":0,\"hard\":18446744073709551615},"
 		"{\"type\":\"RLIMIT_RTTIME\",\"soft\":18446744073709551615,\"hard\":18446744073709551615}]}");
@@ -203,16 +206,22 @@ static void linux_fields(void **state)
 {
 	struct oci_config *c = accept_with(
 		"\"domainname\":\"dom\",\"annotations\":{\"org.example/a b\":\"1\",\"z\":\"\"},"
-		"\"hooks\":{\"poststart\":[{\"path\":\"/bin/a\",\"args\":[\"a\",\"-x\"],\"env\":[\"K=V\"],\"timeout\":5},{\"path\":\"/bin/b\"}],"
+		"\"hooks\":{\"poststart\":[{\"path\":\"/bin/"
+		"a\",\"args\":[\"a\",\"-x\"],\"env\":[\"K=V\"],\"timeout\":5},{\"path\":\"/bin/b\"}],"
 		"\"poststop\":[{\"path\":\"/bin/c\"}],\"prestart\":[]},"
-		"\"linux\":{\"namespaces\":[{\"type\":\"network\",\"path\":\"/run/netns/x\"},{\"type\":\"ipc\",\"path\":\"/proc/1/ns/ipc\"},"
+		"\"linux\":{\"namespaces\":[{\"type\":\"network\",\"path\":\"/run/netns/"
+		"x\"},{\"type\":\"ipc\",\"path\":\"/proc/1/ns/ipc\"},"
 		"{\"type\":\"uts\",\"path\":\"/proc/1/ns/uts\"},{\"type\":\"mount\",\"path\":\"\"}],"
-		"\"devices\":[{\"path\":\"/dev//fuse\",\"type\":\"c\",\"major\":10,\"minor\":229,\"fileMode\":438,\"uid\":1,\"gid\":2},"
-		"{\"path\":\"/dev/p\",\"type\":\"p\"},{\"path\":\"/dev/u\",\"type\":\"u\",\"major\":4095,\"minor\":1048575,\"fileMode\":8630}],"
+		"\"devices\":[{\"path\":\"/dev//"
+		"fuse\",\"type\":\"c\",\"major\":10,\"minor\":229,\"fileMode\":438,\"uid\":1,\"gid\":2},"
+		"{\"path\":\"/dev/p\",\"type\":\"p\"},{\"path\":\"/dev/"
+		"u\",\"type\":\"u\",\"major\":4095,\"minor\":1048575,\"fileMode\":8630}],"
 		"\"cgroupsPath\":\"/a/b\",\"rootfsPropagation\":\"rslave\","
-		"\"resources\":{\"memory\":{\"limit\":536870912,\"reservation\":-1,\"swap\":-1,\"swappiness\":100,\"disableOOMKiller\":true,"
+		"\"resources\":{\"memory\":{\"limit\":536870912,\"reservation\":-1,\"swap\":-1,\"swappiness\":100,"
+		"\"disableOOMKiller\":true,"
 		"\"kernel\":5,\"kernelTCP\":6,\"checkBeforeUpdate\":true,\"useHierarchy\":false},"
-		"\"cpu\":{\"shares\":18446744073709551615,\"quota\":-1,\"period\":100000,\"burst\":7,\"realtimeRuntime\":8,\"realtimePeriod\":9,"
+		"\"cpu\":{\"shares\":18446744073709551615,\"quota\":-1,\"period\":100000,\"burst\":7,"
+		"\"realtimeRuntime\":8,\"realtimePeriod\":9,"
 		"\"idle\":1,\"cpus\":\"0-1\",\"mems\":\"0\"},\"pids\":{\"limit\":0},"
 		"\"devices\":[{\"allow\":true,\"type\":\"c\",\"major\":1,\"access\":\"mr\"},{\"allow\":false}]}}");
 	const struct oci_resources *r = &c->resources;
@@ -272,8 +281,10 @@ static void linux_fields(void **state)
 static void seccomp_fields(void **state)
 {
 	struct oci_config *c = accept_with(
-		"\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,\"architectures\":[\"SCMP_ARCH_X86\"],"
-		"\"flags\":[\"SECCOMP_FILTER_FLAG_LOG\"],\"listenerPath\":\"\",\"syscalls\":[{\"names\":[\"a\",\"b\"],\"action\":\"SCMP_ACT_ALLOW\","
+		"\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":1,\"architectures\":["
+		"\"SCMP_ARCH_X86\"],"
+		"\"flags\":[\"SECCOMP_FILTER_FLAG_LOG\"],\"listenerPath\":\"\",\"syscalls\":[{\"names\":[\"a\",\"b\"],"
+		"\"action\":\"SCMP_ACT_ALLOW\","
 		"\"args\":[{\"index\":5,\"value\":18446744073709551615,\"valueTwo\":2,\"op\":\"SCMP_CMP_MASKED_EQ\"}]},"
 		"{\"names\":[\"c\"],\"action\":\"SCMP_ACT_ERRNO\",\"errnoRet\":38}]}}");
 	const struct oci_seccomp *s = &c->seccomp;
@@ -359,7 +370,8 @@ static void mount_options(void **state)
 		struct oci_mount m = { 0 };
 
 		assert_true(oci_mount_option(&m, rows[i].option));
-		if (m.flags_set != rows[i].set || m.flags_clear != rows[i].clear || m.rec_attr_set != rows[i].tree_set || m.data)
+		if (m.flags_set != rows[i].set || m.flags_clear != rows[i].clear ||
+		    m.rec_attr_set != rows[i].tree_set || m.data)
 			fail_msg("wrong flags of '%s'", rows[i].option);
 		/* An access time is cleared as a whole, or the kernel refuses the call. */
 		if (rows[i].tree_clear & MOUNT_ATTR__ATIME)
@@ -373,9 +385,11 @@ static void mount_options_together(void **state)
 {
 	struct oci_config *c = accept_with(
 		"\"mounts\":["
-		"{\"destination\":\"rel/./x//\",\"source\":\"/s\",\"options\":[\"rbind\",\"ro\",\"rw\",\"noatime\",\"strictatime\",\"rslave\",\"shared\"]},"
+		"{\"destination\":\"rel/./x//\",\"source\":\"/"
+		"s\",\"options\":[\"rbind\",\"ro\",\"rw\",\"noatime\",\"strictatime\",\"rslave\",\"shared\"]},"
 		"{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"/s\"},"
-		"{\"destination\":\"/c\",\"type\":\"overlay\",\"options\":[\"lowerdir=/a:/b\",\"\",\"rro\",\"rnodev\",\"rrw\",\"exec\",\"noexec\"]}],"
+		"{\"destination\":\"/c\",\"type\":\"overlay\",\"options\":[\"lowerdir=/a:/"
+		"b\",\"\",\"rro\",\"rnodev\",\"rrw\",\"exec\",\"noexec\"]}],"
 		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}");
 
 	assert_string_equal(c->mounts[0].destination, "/rel/x");
@@ -398,15 +412,23 @@ static void mount_options_together(void **state)
 static void what_is_empty_or_unknown_is_no_matter(void **state)
 {
 	static const char *const members[] = {
-		"\"unknown\":{\"a\":[1,2.5e7,null,\"\\\"\\\\x\"]},\"process\":null,\"hostname\":null,\"linux\":null,\"mounts\":null",
-		"\"process\":{\"cwd\":\"/\",\"commandLine\":\"\",\"user\":{\"username\":\"\",\"new\":1},\"apparmorProfile\":\"\",\"selinuxLabel\":\"\","
+		"\"unknown\":{\"a\":[1,2.5e7,null,\"\\\"\\\\x\"]},\"process\":null,\"hostname\":null,\"linux\":null,"
+		"\"mounts\":null",
+		"\"process\":{\"cwd\":\"/"
+		"\",\"commandLine\":\"\",\"user\":{\"username\":\"\",\"new\":1},\"apparmorProfile\":\"\","
+		"\"selinuxLabel\":\"\","
 		"\"ioPriority\":null,\"scheduler\":{},\"execCPUAffinity\":{}}",
 		"\"windows\":{},\"solaris\":{},\"vm\":{},\"zos\":{},\"freebsd\":{}",
-		"\"hostname\":\"\",\"domainname\":\"\",\"hooks\":{\"prestart\":[],\"createRuntime\":[],\"createContainer\":[],\"startContainer\":null}",
-		"\"linux\":{\"uidMappings\":[],\"gidMappings\":[],\"sysctl\":{},\"mountLabel\":\"\",\"netDevices\":{},\"intelRdt\":{},\"memoryPolicy\":{},"
-		"\"personality\":{},\"timeOffsets\":{\"monotonic\":{\"secs\":0,\"nanosecs\":0},\"boottime\":null},\"rootfsPropagation\":\"\",\"cgroupsPath\":\"\"}",
-		"\"linux\":{\"resources\":{\"unified\":{},\"rdma\":{},\"hugepageLimits\":[],\"network\":{\"classID\":0,\"priorities\":[]},"
-		"\"blockIO\":{\"weight\":0,\"leafWeight\":0,\"weightDevice\":[],\"throttleReadBpsDevice\":[]},\"pids\":{},\"memory\":{},\"cpu\":{\"cpus\":\"\"}}}",
+		"\"hostname\":\"\",\"domainname\":\"\",\"hooks\":{\"prestart\":[],\"createRuntime\":[],"
+		"\"createContainer\":[],\"startContainer\":null}",
+		"\"linux\":{\"uidMappings\":[],\"gidMappings\":[],\"sysctl\":{},\"mountLabel\":\"\",\"netDevices\":{},"
+		"\"intelRdt\":{},\"memoryPolicy\":{},"
+		"\"personality\":{},\"timeOffsets\":{\"monotonic\":{\"secs\":0,\"nanosecs\":0},\"boottime\":null},"
+		"\"rootfsPropagation\":\"\",\"cgroupsPath\":\"\"}",
+		"\"linux\":{\"resources\":{\"unified\":{},\"rdma\":{},\"hugepageLimits\":[],\"network\":{\"classID\":0,"
+		"\"priorities\":[]},"
+		"\"blockIO\":{\"weight\":0,\"leafWeight\":0,\"weightDevice\":[],\"throttleReadBpsDevice\":[]},\"pids\":"
+		"{},\"memory\":{},\"cpu\":{\"cpus\":\"\"}}}",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
@@ -415,11 +437,13 @@ static void what_is_empty_or_unknown_is_no_matter(void **state)
 
 static void last_of_duplicate_keys_wins(void **state)
 {
-	struct oci_config *c = accept_with("\"process\":{\"cwd\":\"/a\",\"terminal\":true,\"cwd\":\"/b\",\"terminal\":false},\"process\":{\"cwd\":\"/c\"}");
+	struct oci_config *c = accept_with("\"process\":{\"cwd\":\"/a\",\"terminal\":true,\"cwd\":\"/"
+					   "b\",\"terminal\":false},\"process\":{\"cwd\":\"/c\"}");
 
 	assert_string_equal(c->process.cwd, "/c");
 	oci_config_free(c);
-	c = accept("{\"ociVersion\":5,\"root\":{\"path\":\"a\"},\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"b\",\"path\":\"c\"}}");
+	c = accept("{\"ociVersion\":5,\"root\":{\"path\":\"a\"},\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"b\","
+		   "\"path\":\"c\"}}");
 	assert_string_equal(c->version, "1.0.0");
 	assert_string_equal(c->root_path, "c");
 	oci_config_free(c);
@@ -427,7 +451,8 @@ static void last_of_duplicate_keys_wins(void **state)
 
 static void strings_are_bytes(void **state)
 {
-	struct oci_config *c = accept_with("\"process\":{\"cwd\":\"/\",\"args\":[\"\xff\xfe\",\"\\u00e9\\n\\\"\",\"\"]}");
+	struct oci_config *c =
+		accept_with("\"process\":{\"cwd\":\"/\",\"args\":[\"\xff\xfe\",\"\\u00e9\\n\\\"\",\"\"]}");
 
 	assert_string_equal(c->process.args.v[0], "\xff\xfe");
 	assert_string_equal(c->process.args.v[1], "\xc3\xa9\n\"");
@@ -498,13 +523,12 @@ static void not_json(void **state)
 struct refusal {
 	const char *members;
 	const char *error;
-	ErrCode code; /* 0: ERR_CONFIG */
 };
 
-static void refuse_rows(const struct refusal *rows, size_t n)
+static void refuse_rows(const struct refusal *rows, size_t n, ErrCode code)
 {
 	for (size_t i = 0; i < n; i++)
-		refuse_with(rows[i].members, rows[i].code ? rows[i].code : ERR_CONFIG, rows[i].error);
+		refuse_with(rows[i].members, code, rows[i].error);
 }
 
 #define P "\"process\":{\"cwd\":\"/\","
@@ -532,64 +556,89 @@ static void wrong_values(void **state)
 		{ P "\"user\":{\"gid\":1e3}}", "process.user.gid: must be an integer" },
 		{ P "\"user\":{\"gid\":\"5\"}}", "process.user.gid: must be an integer" },
 		{ P "\"user\":{\"umask\":512}}", "process.user.umask: must be between 0 and 511" },
-		{ P "\"user\":{\"additionalGids\":[1,2,-3]}}", "process.user.additionalGids[2]: must be between 0 and 4294967294" },
+		{ P "\"user\":{\"additionalGids\":[1,2,-3]}}",
+		  "process.user.additionalGids[2]: must be between 0 and 4294967294" },
 		{ P "\"consoleSize\":{\"height\":5}}", "process.consoleSize.width: is missing" },
-		{ P "\"consoleSize\":{\"height\":65536,\"width\":1}}", "process.consoleSize.height: must be between 0 and 65535" },
+		{ P "\"consoleSize\":{\"height\":65536,\"width\":1}}",
+		  "process.consoleSize.height: must be between 0 and 65535" },
 		{ P "\"oomScoreAdj\":1001}", "process.oomScoreAdj: must be between -1000 and 1000" },
 		{ P "\"oomScoreAdj\":18446744073709551615}", "process.oomScoreAdj: must be between -1000 and 1000" },
-		{ P "\"capabilities\":{\"bounding\":[\"CAP_KILL\",\"CAP_FLY\"]}}", "process.capabilities.bounding[1]: unknown capability 'CAP_FLY'" },
-		{ P "\"capabilities\":{\"bounding\":[\"cap_kill\"]}}", "process.capabilities.bounding[0]: unknown capability 'cap_kill'" },
+		{ P "\"capabilities\":{\"bounding\":[\"CAP_KILL\",\"CAP_FLY\"]}}",
+		  "process.capabilities.bounding[1]: unknown capability 'CAP_FLY'" },
+		{ P "\"capabilities\":{\"bounding\":[\"cap_kill\"]}}",
+		  "process.capabilities.bounding[0]: unknown capability 'cap_kill'" },
 		{ P "\"capabilities\":{\"ambient\":[null]}}", "process.capabilities.ambient[0]: must not be null" },
-		{ P "\"capabilities\":{\"effective\":[\"CAP_KILL\"]}}", "process.capabilities.effective: CAP_KILL is not in permitted" },
-		{ P "\"capabilities\":{\"inheritable\":[\"CAP_BPF\"]}}", "process.capabilities.inheritable: CAP_BPF is not in bounding" },
-		{ P "\"rlimits\":[{\"type\":\"RLIMIT_X\",\"soft\":1,\"hard\":1}]}", "process.rlimits[0].type: unknown limit 'RLIMIT_X'" },
+		{ P "\"capabilities\":{\"effective\":[\"CAP_KILL\"]}}",
+		  "process.capabilities.effective: CAP_KILL is not in permitted" },
+		{ P "\"capabilities\":{\"inheritable\":[\"CAP_BPF\"]}}",
+		  "process.capabilities.inheritable: CAP_BPF is not in bounding" },
+		{ P "\"rlimits\":[{\"type\":\"RLIMIT_X\",\"soft\":1,\"hard\":1}]}",
+		  "process.rlimits[0].type: unknown limit 'RLIMIT_X'" },
 		{ P "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"hard\":1}]}", "process.rlimits[0].soft: is missing" },
-		{ P "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":-1,\"hard\":1}]}", "process.rlimits[0].soft: must be between 0 and 18446744073709551615" },
-		{ P "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":2,\"hard\":1}]}", "process.rlimits[0].soft: is above the hard limit" },
-		{ P "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":1,\"hard\":1},{\"type\":\"RLIMIT_CORE\",\"soft\":1,\"hard\":1}]}",
+		{ P "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":-1,\"hard\":1}]}",
+		  "process.rlimits[0].soft: must be between 0 and 18446744073709551615" },
+		{ P "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":2,\"hard\":1}]}",
+		  "process.rlimits[0].soft: is above the hard limit" },
+		{ P "\"rlimits\":[{\"type\":\"RLIMIT_CORE\",\"soft\":1,\"hard\":1},{\"type\":\"RLIMIT_CORE\",\"soft\":"
+		    "1,\"hard\":1}]}",
 		  "process.rlimits[1].type: 'RLIMIT_CORE' is listed twice" },
 		{ "\"hostname\":\"h\"", "hostname: needs a uts namespace" },
 		{ "\"domainname\":\"d\"", "domainname: needs a uts namespace" },
-		{ "\"hostname\":\"12345678901234567890123456789012345678901234567890123456789012345\",\"linux\":{\"namespaces\":[{\"type\":\"uts\"}]}",
+		{ "\"hostname\":\"12345678901234567890123456789012345678901234567890123456789012345\",\"linux\":{"
+		  "\"namespaces\":[{\"type\":\"uts\"}]}",
 		  "hostname: longer than 64 bytes" },
 		{ "\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\"}]", "mounts: needs a mount namespace" },
 		{ "\"linux\":{\"maskedPaths\":[\"/a\"]}", "linux.maskedPaths: needs a mount namespace" },
 		{ "\"linux\":{\"readonlyPaths\":[\"/a\"]}", "linux.readonlyPaths: needs a mount namespace" },
 		{ "\"linux\":{\"rootfsPropagation\":\"shared\"}", "linux.rootfsPropagation: needs a mount namespace" },
 		{ L "\"maskedPaths\":[\"/a\",\"b\"]}", "linux.maskedPaths[1]: must be an absolute path" },
-		{ L "\"rootfsPropagation\":\"odd\"}", "linux.rootfsPropagation: must be 'private', 'slave', 'shared' or 'unbindable'" },
+		{ L "\"rootfsPropagation\":\"odd\"}",
+		  "linux.rootfsPropagation: must be 'private', 'slave', 'shared' or 'unbindable'" },
 		{ "\"mounts\":{}", "mounts: must be a list" },
 		{ "\"mounts\":[5]", "mounts[0]: must be an object" },
 		{ "\"mounts\":[null]", "mounts[0]: must not be null" },
 		{ "\"mounts\":[{\"type\":\"proc\"}]", "mounts[0].destination: is missing" },
 		{ "\"mounts\":[{\"destination\":\"\"}]", "mounts[0].destination: must not be empty" },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ro\",1]}]", "mounts[0].options[1]: must be a string" },
-		{ L "\"x\":0},\"mounts\":[{\"destination\":\"/a\",\"options\":[\"bind\"]}]", "mounts[0].source: is missing" },
-		{ L "\"x\":0},\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\"},{\"destination\":\"/b\"}]", "mounts[1].type: is missing" },
+		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ro\",1]}]",
+		  "mounts[0].options[1]: must be a string" },
+		{ L "\"x\":0},\"mounts\":[{\"destination\":\"/a\",\"options\":[\"bind\"]}]",
+		  "mounts[0].source: is missing" },
+		{ L "\"x\":0},\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\"},{\"destination\":\"/b\"}]",
+		  "mounts[1].type: is missing" },
 		{ "\"hooks\":{\"poststart\":[{}]}", "hooks.poststart[0].path: is missing" },
 		{ "\"hooks\":{\"poststart\":[{\"path\":\"x\"}]}", "hooks.poststart[0].path: must be an absolute path" },
-		{ "\"hooks\":{\"poststop\":[{\"path\":\"/x\",\"timeout\":0}]}", "hooks.poststop[0].timeout: must be between 1 and 2147483647" },
+		{ "\"hooks\":{\"poststop\":[{\"path\":\"/x\",\"timeout\":0}]}",
+		  "hooks.poststop[0].timeout: must be between 1 and 2147483647" },
 		{ "\"annotations\":{\"a.b\":1}", "annotations.a.b: must be a string" },
 		{ "\"annotations\":{\"a.b\":null}", "annotations.a.b: must be a string" },
 		{ "\"annotations\":{\"\":\"x\"}", "annotations: a key must not be empty" },
-		{ "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]}", "linux.namespaces[1].type: 'pid' is listed twice" },
-		{ "\"linux\":{\"namespaces\":[{\"type\":\"net\"}]}", "linux.namespaces[0].type: unknown namespace 'net'" },
+		{ "\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"pid\"}]}",
+		  "linux.namespaces[1].type: 'pid' is listed twice" },
+		{ "\"linux\":{\"namespaces\":[{\"type\":\"net\"}]}",
+		  "linux.namespaces[0].type: unknown namespace 'net'" },
 		{ "\"linux\":{\"namespaces\":[{}]}", "linux.namespaces[0].type: is missing" },
 		{ "\"linux\":{\"namespaces\":[{\"type\":\"\"}]}", "linux.namespaces[0].type: must not be empty" },
-		{ "\"linux\":{\"namespaces\":[{\"type\":\"ipc\",\"path\":\"ns\"}]}", "linux.namespaces[0].path: must be an absolute path" },
+		{ "\"linux\":{\"namespaces\":[{\"type\":\"ipc\",\"path\":\"ns\"}]}",
+		  "linux.namespaces[0].path: must be an absolute path" },
 		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\"}]}", "linux.devices[0].type: is missing" },
-		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"d\"}]}", "linux.devices[0].type: must be 'c', 'b', 'u' or 'p'" },
-		{ "\"linux\":{\"devices\":[{\"path\":\"dev/x\",\"type\":\"p\"}]}", "linux.devices[0].path: must be an absolute path" },
-		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":1}]}", "linux.devices[0].minor: is missing" },
+		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"d\"}]}",
+		  "linux.devices[0].type: must be 'c', 'b', 'u' or 'p'" },
+		{ "\"linux\":{\"devices\":[{\"path\":\"dev/x\",\"type\":\"p\"}]}",
+		  "linux.devices[0].path: must be an absolute path" },
+		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":1}]}",
+		  "linux.devices[0].minor: is missing" },
 		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":4096,\"minor\":0}]}",
 		  "linux.devices[0].major: must be between 0 and 4095" },
-		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"c\",\"major\":1,\"minor\":3,\"fileMode\":25014}]}",
+		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/"
+		  "x\",\"type\":\"c\",\"major\":1,\"minor\":3,\"fileMode\":25014}]}",
 		  "linux.devices[0].fileMode: says another type than 'c'" },
-		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"p\"},{\"path\":\"/dev/./x\",\"type\":\"p\"}]}",
+		{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"p\"},{\"path\":\"/dev/./"
+		  "x\",\"type\":\"p\"}]}",
 		  "linux.devices[1].path: '/dev/x' is listed twice" },
 		{ R "\"devices\":[{\"access\":\"r\"}]}}", "linux.resources.devices[0].allow: is missing" },
 		{ R "\"devices\":[{\"allow\":true}]}}", "linux.resources.devices[0].access: is missing" },
-		{ R "\"devices\":[{\"allow\":true,\"access\":\"rx\"}]}}", "linux.resources.devices[0].access: must be made of 'r', 'w' and 'm'" },
+		{ R "\"devices\":[{\"allow\":true,\"access\":\"rx\"}]}}",
+		  "linux.resources.devices[0].access: must be made of 'r', 'w' and 'm'" },
 		{ R "\"devices\":[{\"allow\":true,\"access\":\"r\",\"major\":1,\"minor\":3}]}}",
 		  "linux.resources.devices[0].type: must be 'c' or 'b' when there is a device number" },
 		{ R "\"devices\":[{\"allow\":true,\"access\":\"r\",\"type\":\"c\",\"major\":-2}]}}",
@@ -601,25 +650,32 @@ static void wrong_values(void **state)
 		{ R "\"memory\":{\"limit\":true}}}", "linux.resources.memory.limit: must be an integer" },
 		{ R "\"memory\":{\"limit\":2,\"swap\":1}}}", "linux.resources.memory.swap: is below memory.limit" },
 		{ R "\"memory\":{\"limit\":-1,\"swap\":1}}}", "linux.resources.memory.swap: is below memory.limit" },
-		{ R "\"memory\":{\"swappiness\":101}}}", "linux.resources.memory.swappiness: must be between 0 and 100" },
-		{ R "\"cpu\":{\"shares\":-1}}}", "linux.resources.cpu.shares: must be between 0 and 18446744073709551615" },
+		{ R "\"memory\":{\"swappiness\":101}}}",
+		  "linux.resources.memory.swappiness: must be between 0 and 100" },
+		{ R "\"cpu\":{\"shares\":-1}}}",
+		  "linux.resources.cpu.shares: must be between 0 and 18446744073709551615" },
 		{ R "\"cpu\":{\"cpus\":1}}}", "linux.resources.cpu.cpus: must be a string" },
 		{ "\"linux\":{\"cgroupsPath\":{}}", "linux.cgroupsPath: must be a string" },
-		{ "\"linux\":{\"seccomp\":{\"syscalls\":[{\"names\":[\"a\"],\"action\":\"x\"}]}}", "linux.seccomp.defaultAction: is missing" },
+		{ "\"linux\":{\"seccomp\":{\"syscalls\":[{\"names\":[\"a\"],\"action\":\"x\"}]}}",
+		  "linux.seccomp.defaultAction: is missing" },
 		{ "\"linux\":{\"seccomp\":{\"defaultAction\":\"a\",\"syscalls\":[{\"names\":[],\"action\":\"x\"}]}}",
 		  "linux.seccomp.syscalls[0].names: must not be empty" },
-		{ "\"linux\":{\"seccomp\":{\"defaultAction\":\"a\",\"syscalls\":[{\"names\":[\"a\"]}]}}", "linux.seccomp.syscalls[0].action: is missing" },
-		{ "\"linux\":{\"seccomp\":{\"defaultAction\":\"a\",\"syscalls\":[{\"names\":[\"a\"],\"action\":\"x\",\"args\":[{\"index\":6,\"value\":1,\"op\":\"x\"}]}]}}",
+		{ "\"linux\":{\"seccomp\":{\"defaultAction\":\"a\",\"syscalls\":[{\"names\":[\"a\"]}]}}",
+		  "linux.seccomp.syscalls[0].action: is missing" },
+		{ "\"linux\":{\"seccomp\":{\"defaultAction\":\"a\",\"syscalls\":[{\"names\":[\"a\"],\"action\":\"x\","
+		  "\"args\":[{\"index\":6,\"value\":1,\"op\":\"x\"}]}]}}",
 		  "linux.seccomp.syscalls[0].args[0].index: must be between 0 and 5" },
 	};
 
-	refuse_rows(rows, ARRAY_SIZE(rows));
+	refuse_rows(rows, ARRAY_SIZE(rows), ERR_CONFIG);
 	refuse_text("{\"root\":{\"path\":\"a\"}}", ERR_CONFIG, "ociVersion: is missing");
 	refuse_text("{\"ociVersion\":\"1.0.0\"}", ERR_CONFIG, "root: is missing");
 	refuse_text("{\"ociVersion\":\"1.0.0\",\"root\":{}}", ERR_CONFIG, "root.path: is missing");
 	refuse_text("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"\"}}", ERR_CONFIG, "root.path: must not be empty");
-	refuse_text("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"a\",\"readonly\":true}}", ERR_CONFIG, "root.readonly: needs a mount namespace");
-	refuse_text("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"a\",\"readonly\":\"yes\"}}", ERR_CONFIG, "root.readonly: must be true or false");
+	refuse_text("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"a\",\"readonly\":true}}", ERR_CONFIG,
+		    "root.readonly: needs a mount namespace");
+	refuse_text("{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"a\",\"readonly\":\"yes\"}}", ERR_CONFIG,
+		    "root.readonly: must be true or false");
 }
 
 /* Every field that the specification has and this version has not. */
@@ -640,7 +696,8 @@ static void not_done_is_refused_by_name(void **state)
 		{ "\"linux\":{\"uidMappings\":[{}]}", "linux.uidMappings" },
 		{ "\"linux\":{\"gidMappings\":[{}]}", "linux.gidMappings" },
 		{ "\"linux\":{\"timeOffsets\":{\"monotonic\":{\"secs\":1}}}", "linux.timeOffsets.monotonic.secs" },
-		{ "\"linux\":{\"timeOffsets\":{\"boottime\":{\"nanosecs\":1}}}", "linux.timeOffsets.boottime.nanosecs" },
+		{ "\"linux\":{\"timeOffsets\":{\"boottime\":{\"nanosecs\":1}}}",
+		  "linux.timeOffsets.boottime.nanosecs" },
 		{ "\"linux\":{\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}}", "linux.sysctl" },
 		{ "\"linux\":{\"mountLabel\":\"x\"}", "linux.mountLabel" },
 		{ "\"linux\":{\"netDevices\":{\"eth0\":{}}}", "linux.netDevices" },
@@ -656,30 +713,37 @@ static void not_done_is_refused_by_name(void **state)
 		{ R "\"blockIO\":{\"leafWeight\":1}}}", "linux.resources.blockIO.leafWeight" },
 		{ R "\"blockIO\":{\"weightDevice\":[{}]}}}", "linux.resources.blockIO.weightDevice" },
 		{ R "\"blockIO\":{\"throttleReadBpsDevice\":[{}]}}}", "linux.resources.blockIO.throttleReadBpsDevice" },
-		{ R "\"blockIO\":{\"throttleWriteBpsDevice\":[{}]}}}", "linux.resources.blockIO.throttleWriteBpsDevice" },
-		{ R "\"blockIO\":{\"throttleReadIOPSDevice\":[{}]}}}", "linux.resources.blockIO.throttleReadIOPSDevice" },
-		{ R "\"blockIO\":{\"throttleWriteIOPSDevice\":[{}]}}}", "linux.resources.blockIO.throttleWriteIOPSDevice" },
+		{ R "\"blockIO\":{\"throttleWriteBpsDevice\":[{}]}}}",
+		  "linux.resources.blockIO.throttleWriteBpsDevice" },
+		{ R "\"blockIO\":{\"throttleReadIOPSDevice\":[{}]}}}",
+		  "linux.resources.blockIO.throttleReadIOPSDevice" },
+		{ R "\"blockIO\":{\"throttleWriteIOPSDevice\":[{}]}}}",
+		  "linux.resources.blockIO.throttleWriteIOPSDevice" },
 		{ "\"linux\":{\"seccomp\":{\"listenerPath\":\"/x\"}}", "linux.seccomp.listenerPath" },
 		{ "\"linux\":{\"seccomp\":{\"listenerMetadata\":\"x\"}}", "linux.seccomp.listenerMetadata" },
 	};
 	static const char *const platforms[] = { "windows", "solaris", "vm", "zos", "freebsd" };
 	static const struct refusal rows[] = {
-		{ "\"linux\":{\"namespaces\":[{\"type\":\"user\"}]}", "linux.namespaces[0].type: 'user' is not supported yet", ERR_UNSUPPORTED },
-		{ "\"linux\":{\"namespaces\":[{\"type\":\"time\"}]}", "linux.namespaces[0].type: 'time' is not supported yet", ERR_UNSUPPORTED },
+		{ "\"linux\":{\"namespaces\":[{\"type\":\"user\"}]}",
+		  "linux.namespaces[0].type: 'user' is not supported yet" },
+		{ "\"linux\":{\"namespaces\":[{\"type\":\"time\"}]}",
+		  "linux.namespaces[0].type: 'time' is not supported yet" },
 		{ "\"linux\":{\"namespaces\":[{\"type\":\"pid\",\"path\":\"/p\"}]}",
-		  "linux.namespaces[0].path: joining a 'pid' namespace is not supported yet", ERR_UNSUPPORTED },
+		  "linux.namespaces[0].path: joining a 'pid' namespace is not supported yet" },
 		{ "\"linux\":{\"namespaces\":[{\"type\":\"mount\",\"path\":\"/p\"}]}",
-		  "linux.namespaces[0].path: joining a 'mount' namespace is not supported yet", ERR_UNSUPPORTED },
+		  "linux.namespaces[0].path: joining a 'mount' namespace is not supported yet" },
 		{ "\"linux\":{\"namespaces\":[{\"type\":\"cgroup\",\"path\":\"/p\"}]}",
-		  "linux.namespaces[0].path: joining a 'cgroup' namespace is not supported yet", ERR_UNSUPPORTED },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ro\",\"remount\"]}]", "mounts[0].options[1]: 'remount' is not supported yet",
-		  ERR_UNSUPPORTED },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"tmpcopyup\"]}]", "mounts[0].options[0]: 'tmpcopyup' is not supported yet",
-		  ERR_UNSUPPORTED },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"idmap\"]}]", "mounts[0].options[0]: 'idmap' is not supported yet", ERR_UNSUPPORTED },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ridmap\"]}]", "mounts[0].options[0]: 'ridmap' is not supported yet", ERR_UNSUPPORTED },
-		{ P "\"commandLine\":\"x\"}", "process.commandLine: not for Linux", ERR_UNSUPPORTED },
-		{ P "\"user\":{\"username\":\"x\"}}", "process.user.username: not for Linux", ERR_UNSUPPORTED },
+		  "linux.namespaces[0].path: joining a 'cgroup' namespace is not supported yet" },
+		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ro\",\"remount\"]}]",
+		  "mounts[0].options[1]: 'remount' is not supported yet" },
+		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"tmpcopyup\"]}]",
+		  "mounts[0].options[0]: 'tmpcopyup' is not supported yet" },
+		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"idmap\"]}]",
+		  "mounts[0].options[0]: 'idmap' is not supported yet" },
+		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ridmap\"]}]",
+		  "mounts[0].options[0]: 'ridmap' is not supported yet" },
+		{ P "\"commandLine\":\"x\"}", "process.commandLine: not for Linux" },
+		{ P "\"user\":{\"username\":\"x\"}}", "process.user.username: not for Linux" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -689,13 +753,14 @@ static void not_done_is_refused_by_name(void **state)
 		free(expected);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(platforms); i++) {
-		char *members = xasprintf("\"%s\":{\"x\":1}", platforms[i]), *expected = xasprintf("%s: not for Linux", platforms[i]);
+		char *members = xasprintf("\"%s\":{\"x\":1}", platforms[i]),
+		     *expected = xasprintf("%s: not for Linux", platforms[i]);
 
 		refuse_with(members, ERR_UNSUPPORTED, expected);
 		free(members);
 		free(expected);
 	}
-	refuse_rows(rows, ARRAY_SIZE(rows));
+	refuse_rows(rows, ARRAY_SIZE(rows), ERR_UNSUPPORTED);
 }
 
 static void versions(void **state)
@@ -727,10 +792,12 @@ static void versions(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		char *text = xasprintf("{\"ociVersion\":\"%s\",\"root\":{\"path\":\"a\"}}", rows[i].version), *expected = NULL;
+		char *text = xasprintf("{\"ociVersion\":\"%s\",\"root\":{\"path\":\"a\"}}", rows[i].version),
+		     *expected = NULL;
 
 		if (rows[i].code == ERR_UNSUPPORTED)
-			expected = xasprintf("ociVersion: '%s' is not supported: 1.0.0 and later 1.x are", rows[i].version);
+			expected = xasprintf("ociVersion: '%s' is not supported: 1.0.0 and later 1.x are",
+					     rows[i].version);
 		else if (rows[i].code)
 			expected = xasprintf("ociVersion: '%s' is not a version", rows[i].version);
 		if (expected)
@@ -866,6 +933,7 @@ static void limits(void **state)
 	char *list = repeat("\"a=b\",", OCI_LIST_MAX, "\"a=b\"");
 	char *members = xasprintf(P "\"env\":[%s]}", list), *deep, *large;
 	struct oci_config *c;
+	struct err err = { 0 };
 
 	refuse_with(members, ERR_LIMIT, "process.env: has more than 10000 entries");
 	free(members);
@@ -880,15 +948,17 @@ static void limits(void **state)
 
 	deep = repeat("[", 1000000, "");
 	members = xasprintf("{\"a\":%s", deep);
-	refuse_text(members, ERR_CONFIG, "config.json: line 1, column 37: nesting too deep");
+	assert_int_equal(oci_config_parse(members, strlen(members), &c, &err), -1);
+	assert_int_equal(err.code, ERR_CONFIG);
+	assert_non_null(strstr(err.text, "nesting too deep"));
 	free(members);
 	free(deep);
 	deep = repeat("{\"a\":", 100000, "");
-	assert_int_equal(oci_config_parse(deep, strlen(deep), &c, &(struct err){ 0 }), -1);
+	assert_int_equal(oci_config_parse(deep, strlen(deep), &c, &err), -1);
 	free(deep);
 	deep = repeat("1,", 1500000, "1]}");
 	memcpy(deep, "{\"a\":[", 6);
-	refuse_text(deep, ERR_CONFIG, "config.json: line 1, column 800004: too many values");
+	refuse_text(deep, ERR_CONFIG, "config.json: line 1, column 800005: too many values");
 	free(deep);
 
 	large = repeat(" ", OCI_CONFIG_MAX + 1, "");
@@ -962,7 +1032,9 @@ static void flipped_bits(void **state)
 /* Another value in the place of each value of the large example. */
 static void replaced_values(void **state)
 {
-	static const char *const values[] = { "null", "-1", "18446744073709551615", "1.5", "\"\"", "\"x\"", "[]", "{}", "true", "[[[{}]]]" };
+	static const char *const values[] = {
+		"null", "-1", "18446744073709551615", "1.5", "\"\"", "\"x\"", "[]", "{}", "true", "[[[{}]]]"
+	};
 	char *text = fixture("good/spec-example.json");
 	size_t len = strlen(text), places = 0;
 
