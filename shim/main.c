@@ -23,7 +23,6 @@
 #include "shim/control/server.h"
 #include "shim/idle.h"
 #include "shim/shim.h"
-#include "shim/stdio/relay.h"
 
 #define CONTROL_FD 3 /* PROTOCOL.md, "How a shim is started" */
 
@@ -164,8 +163,7 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 
 	container_settle(shim->container);
 	fd_close(&shim->seal_fd); /* slow: sealed.h */
-	if (container_relay(shim->container))
-		relay_trim(container_relay(shim->container));
+	container_trim(shim->container);
 	malloc_trim(0);
 	/* Down to the bone, if nothing is due: the loop ends for that, and begins again with the next event. */
 	if (shim->epoll_fd < 0)

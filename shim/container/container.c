@@ -30,9 +30,8 @@ struct container *container_new(struct event_base *base, int root_fd, const char
 		.lock_fd = -1,
 		.start_fd = -1,
 		.control_fd = -1,
-		.init_pidfd = -1,
 	};
-	exit_init(c);
+	process_init(&c->init, c, "init", &init_ops);
 	return c;
 }
 
@@ -44,15 +43,10 @@ void container_free(struct container *c)
 	creation_free(c->creation);
 	start_free(c->starting);
 	hooks_free(c->hooking);
-	relay_free(c->relay);
+	process_release(&c->init);
 	logfile_free(c->log);
 	cgroup_free(c->cgroup);
 	oci_config_free(c->config);
-	if (c->init_event)
-		event_free(c->init_event);
-	if (c->news)
-		event_free(c->news);
-	fd_close(&c->init_pidfd);
 	fd_close(&c->start_fd);
 	fd_close(&c->control_fd);
 	fd_close(&c->lock_fd);
@@ -84,6 +78,17 @@ void container_log_to_file(struct container *c, bool debug)
 	log_init(fd, LOG_FORMAT_TEXT, debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
+void container_trim(struct container *c)
+{
+	struct process *p;
+
+	if (c->init.relay)
+		relay_trim(c->init.relay);
+	LIST_FOREACH (p, &c->execs, link)
+		if (p->relay)
+			relay_trim(p->relay);
+}
+
 void container_settle(struct container *c)
 {
 	if (!c->config || c->creation || c->config->poststart.n || c->config->poststop.n)
@@ -108,10 +113,18 @@ static void note_unseen_end(struct container *c)
 {
 	struct err err;
 
-	c->exited = true;
-	c->drained = true;
-	if (c->rec.exit_recorded)
+	c->init.exited = true;
+	c->init.drained = true;
+	if (c->rec.exit_recorded) {
+		c->init.exit = (struct container_exit) {
+			.known = c->rec.exit_known,
+			.code = c->rec.exit_code,
+			.signal = c->rec.exit_signal,
+			.oom_killed = c->rec.oom_killed,
+			.time_ns = c->rec.exited_ns,
+		};
 		return;
+	}
 	c->rec.exit_recorded = 1;
 	c->rec.exit_known = 0;
 	if (c->rec.status == STATUS_CREATING || c->rec.status == STATUS_NONE)
@@ -137,6 +150,7 @@ static int take_lock(struct container *c, bool undo, struct err *err)
 int container_load(struct container *c, bool undo, struct err *err)
 {
 	struct err ignored;
+	int pidfd;
 
 	c->served = true;
 	if (take_lock(c, undo, err) < 0)
@@ -151,8 +165,8 @@ int container_load(struct container *c, bool undo, struct err *err)
 	if (!undo && container_make_control(c, err) < 0)
 		return -1;
 	if (statedir_init_alive(&c->rec) &&
-	    proc_pidfd_open(c->rec.init_pid, c->rec.init_start_time, &c->init_pidfd, &ignored) == 0)
-		return exit_watch_init(c, err);
+	    proc_pidfd_open(c->rec.init_pid, c->rec.init_start_time, &pidfd, &ignored) == 0)
+		return process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0 ? -1 : process_watch_end(&c->init, err);
 	note_unseen_end(c);
 	return 0;
 }
@@ -161,7 +175,7 @@ int container_load(struct container *c, bool undo, struct err *err)
 
 enum container_status container_status(struct container *c)
 {
-	if (c->exited && c->rec.status != STATUS_CREATING)
+	if (c->init.exited && c->rec.status != STATUS_CREATING)
 		return STATUS_STOPPED;
 	return statedir_refresh(&c->rec);
 }
@@ -175,9 +189,9 @@ int container_kill(struct container *c, int sig, bool all, struct err *err)
 			return err_set(err, ERR_STATE, "cannot signal container '%s': it has no processes", c->id);
 		return cgroup_kill(c->cgroup, sig, err);
 	}
-	if (status == STATUS_STOPPED || c->init_pidfd < 0)
+	if (status == STATUS_STOPPED || c->init.pidfd < 0)
 		return err_set(err, ERR_STATE, "cannot signal container '%s': it is stopped", c->id);
-	if (proc_pidfd_kill(c->init_pidfd, sig, err) < 0)
+	if (proc_pidfd_kill(c->init.pidfd, sig, err) < 0)
 		return err_add(err, "cannot signal container '%s'", c->id);
 	return 0;
 }
@@ -187,9 +201,16 @@ pid_t container_init_pid(const struct container *c)
 	return c->rec.init_pid;
 }
 
-struct relay *container_relay(struct container *c)
+struct relay *container_relay(struct container *c, const char *name)
 {
-	return c->relay;
+	struct process *p = container_find(c, name);
+
+	return p ? p->relay : NULL;
+}
+
+struct event_base *container_base(const struct container *c)
+{
+	return c->base;
 }
 
 struct logfile *container_log(struct container *c)

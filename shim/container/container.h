@@ -13,11 +13,13 @@
 #include "proto/control.pb.h" /* StdioMode */
 
 struct container;
+struct process;
 struct event_base;
 struct relay;
 struct logfile;
 
 #define CONTAINER_LOG_OPTS_MAX 8
+#define PROCESS_NAME_MAX 24
 
 /* What Create asks for. Strings are borrowed for the call; the descriptors are taken from here (-1 afterwards) when the call succeeds or fails. */
 struct container_create {
@@ -91,13 +93,15 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 /* Someone who wants to know the end. `drained`: only after its last output was delivered and, with remove_at_exit, it is removed. The struct is the
  * caller's and must stay until exit_cb was called or container_unwatch(). Called from the loop, even if it has ended already. */
 struct container_watch {
+	struct process *process; /* set by container_watch() */
 	void (*exit_cb)(void *arg, const struct container_exit *exit);
 	void *arg;
 	bool drained;
 	struct container_watch *next;
 };
-void container_watch(struct container *c, struct container_watch *w);
-void container_unwatch(struct container *c, struct container_watch *w);
+/* `name`: "init" (also when empty), or an exec'd process. ERR_NOT_FOUND. Unwatching one that was told already does nothing. */
+int container_watch(struct container *c, const char *name, struct container_watch *w, struct err *err);
+void container_unwatch(struct container_watch *w);
 
 /* The listening control socket of a container that was created or loaded: the caller's. */
 int container_take_control(struct container *c);
@@ -105,12 +109,16 @@ int container_take_control(struct container *c);
 /* From now on the program's own remarks go to ROOT/ID/shim.log. What cannot be opened is done without. */
 void container_log_to_file(struct container *c, bool debug);
 
+/* Give buffers back to the kernel while nothing moves. */
+void container_trim(struct container *c);
+
 /* Free what only a creation needs. The config goes, unless there are hooks that want it. */
 void container_settle(struct container *c);
 
 enum container_status container_status(struct container *c); /* asks the kernel first */
 pid_t container_init_pid(const struct container *c);
-struct relay *container_relay(struct container *c); /* NULL: no streams here */
+struct relay *container_relay(struct container *c, const char *name); /* NULL: no such process, or no streams here */
+struct event_base *container_base(const struct container *c);
 struct logfile *container_log(struct container *c); /* NULL: none */
 bool container_terminal(const struct container *c);
 const char *container_id(const struct container *c);

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "shim/container/container.h"
+#include "shim/container/process.h"
 #include "shim/oci/config.h"
 #include "shim/sandbox/ns.h"
 #include "shim/sandbox/seccomp.h"
@@ -52,14 +53,11 @@ struct container {
 	char *data_dir, *log_driver, *log_path;
 	bool log_is_ours; /* at its default path: removed with the container */
 	struct logfile *log;
-	struct relay *relay;
 	struct cgroup *cgroup;
 
-	int init_pidfd;
-	struct event *init_event;
-	bool exited, drained, removed;
-	struct container_watch *watches;
-	struct event *news; /* tells watches from the loop */
+	struct process init;
+	LIST_HEAD(, process) execs;
+	bool removed;
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;
@@ -91,10 +89,8 @@ char *state_oci_json(struct container *c, const char *status); /* for hooks; cal
 void state_set_text(char *field, size_t size, const char *value);
 
 /* exit.c */
-void exit_init(struct container *c);
-void exit_news(struct container *c);
-int exit_watch_init(struct container *c, struct err *err); /* from now on its end is noticed */
-void exit_drained(struct container *c);
+extern const struct process_ops init_ops;
+struct process *container_find(struct container *c, const char *name);
 
 /* remove.c */
 int remove_groups(struct container *c, struct err *err); /* whoever is in them is killed */

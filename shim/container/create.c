@@ -4,10 +4,8 @@
  * Runs in the shim, with the privileges of whoever creates. Distrusts config.json (read once, by descriptor) and the rootfs, which only
  * the container's own process looks into. */
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "common/fd.h"
@@ -16,6 +14,8 @@
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/log_options.h"
+#include "shim/oci/names.h"
+#include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/tty_socket.h"
 #include "shim/stdio/logfile.h"
@@ -84,6 +84,19 @@ static int check_terminal(const struct container *c, struct err *err)
 	return 0;
 }
 
+/* The specification wants a warning for capabilities that cannot be given, and no failure. */
+static void warn_of_missing_caps(const struct container *c)
+{
+	uint64_t missing;
+	struct err ignored;
+
+	if (!c->config->has_process || caps_missing(&c->config->process.caps, &missing, &ignored) < 0)
+		return;
+	for (int cap = 0; cap < 64; cap++)
+		if (missing & (1ull << cap))
+			log_warn("container '%s': %s cannot be given: the caller does not have it", c->id, oci_capability_name(cap));
+}
+
 static int step_config(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
@@ -97,6 +110,7 @@ static int step_config(struct container *c, struct err *err)
 		return -1;
 	if (check_namespaces(c->config, err) < 0 || check_terminal(c, err) < 0 || find_rootfs(c, err) < 0)
 		return -1;
+	warn_of_missing_caps(c);
 	return fd_replace_file_at(c->dir_fd, STATEDIR_CONFIG, text, strlen(text), 0600, err);
 }
 
@@ -208,37 +222,32 @@ static int step_control_socket(struct container *c, struct err *err)
 
 static void log_failed(void *arg, const struct err *err)
 {
-	struct container *c = arg;
+	const struct process *p = arg;
 
 	/* The container runs on, and its clients are still served. */
-	log_warn("container '%s': %s", c->id, err->text);
-}
-
-static void drained(void *arg)
-{
-	exit_drained(arg);
+	log_warn("container '%s': %s", container_id(p->c), err->text);
 }
 
 static int step_streams(struct container *c, struct err *err)
 {
-	struct relay_ops ops = { .drained_cb = drained, .gap_cb = c->ops.gap_cb, .log_failed_cb = log_failed };
+	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = c->ops.gap_cb, .log_failed_cb = log_failed };
 	struct creation *cr = c->creation;
 	const struct oci_process *pr = &c->config->process;
 	bool has_stdin = cr->params.open_stdin || (cr->params.stdio == STDIO_INHERIT && cr->params.stdio_fd[0] >= 0);
 
 	if (cr->params.console_fd >= 0)
 		return 0;
-	c->relay = relay_new(c->base, c->log, &ops, c);
+	c->init.relay = relay_new(c->base, c->log, &ops, &c->init);
 	if (c->config->has_process && pr->terminal)
 		return 0; /* the pty comes from the container's own devpts */
-	return relay_make_pipes(c->relay, cr->params.stdio != STDIO_FOREGROUND, has_stdin, c->config->has_process ? pr->uid : 0,
+	return relay_make_pipes(c->init.relay, cr->params.stdio != STDIO_FOREGROUND, has_stdin, c->config->has_process ? pr->uid : 0,
 				c->config->has_process ? pr->gid : 0, cr->child_stdio, err);
 }
 
 static void undo_streams(struct container *c)
 {
-	relay_free(c->relay);
-	c->relay = NULL;
+	relay_free(c->init.relay);
+	c->init.relay = NULL;
 }
 
 static int step_process(struct container *c, struct err *err)
@@ -259,20 +268,9 @@ static int step_process(struct container *c, struct err *err)
 /* Only what may be left of it: the groups' undo kills whoever else is there. */
 static void undo_process(struct container *c)
 {
-	struct err ignored;
-	siginfo_t info;
-
 	launch_free(c->launch);
 	c->launch = NULL;
-	if (c->init_event)
-		event_free(c->init_event);
-	c->init_event = NULL;
-	if (c->init_pidfd >= 0 && !c->exited) {
-		proc_pidfd_kill(c->init_pidfd, SIGKILL, &ignored);
-		while (waitid(P_PIDFD, (id_t)c->init_pidfd, &info, WEXITED) < 0 && errno == EINTR)
-			;
-	}
-	fd_close(&c->init_pidfd);
+	process_kill_now(&c->init);
 }
 
 static const struct {
@@ -423,8 +421,8 @@ static void finish(struct container *c, const struct err *err)
 	else if (done.cb)
 		done.cb(done.arg, NULL);
 	creation_over(c);
-	if (!err && c->exited)
-		exit_news(c);
+	if (!err && c->init.exited)
+		process_news(&c->init);
 	if (err && done.cb)
 		done.cb(done.arg, err);
 }
@@ -438,7 +436,7 @@ static int use_terminal(struct container *c, struct err *err)
 		return 0;
 	if (cr->params.console_fd >= 0)
 		return tty_socket_send(cr->params.console_fd, master, err);
-	relay_use_pty(c->relay, take_fd(&master));
+	relay_use_pty(c->init.relay, take_fd(&master));
 	return 0;
 }
 
@@ -447,17 +445,17 @@ static int ready(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
 
-	if (use_terminal(c, err) < 0 || exit_watch_init(c, err) < 0)
+	if (use_terminal(c, err) < 0 || process_watch_end(&c->init, err) < 0)
 		return -1;
 	for (int i = 0; i < 3; i++)
 		fd_close(&cr->child_stdio[i]);
 	fd_close(&c->start_fd); /* only init holds it: when it is gone, connecting fails */
-	if (!c->relay)
+	if (!c->init.relay)
 		return launch_order(c->launch, cr->params.start, err);
-	if (relay_start(c->relay, err) < 0 || relay_inherit(c->relay, cr->params.stdio_fd, err) < 0)
+	if (relay_start(c->init.relay, err) < 0 || relay_inherit(c->init.relay, cr->params.stdio_fd, err) < 0)
 		return -1;
 	if (cr->params.stdio == STDIO_FOREGROUND &&
-	    relay_attach(c->relay, RELAY_FOREGROUND, true, NULL, &cr->ends, &cr->client, err) < 0)
+	    relay_attach(c->init.relay, RELAY_FOREGROUND, true, NULL, &cr->ends, &cr->client, err) < 0)
 		return -1;
 	return launch_order(c->launch, cr->params.start, err);
 }
@@ -476,7 +474,7 @@ void create_launched(struct container *c, const struct err *failed)
 	}
 	if (c->creation->params.start)
 		return; /* create_runs() follows */
-	if (!c->exited)
+	if (!c->init.exited)
 		c->rec.status = STATUS_CREATED;
 	if (state_save(c, &err) < 0)
 		finish(c, &err);
@@ -498,7 +496,7 @@ void create_runs(struct container *c, const struct err *failed)
 		finish(c, failed);
 		return;
 	}
-	if (!c->exited)
+	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
 	if (state_save(c, &err) < 0) {
 		finish(c, &err);

@@ -90,7 +90,7 @@ static void explain_death(const struct container *c, struct err *err)
 {
 	siginfo_t info = { 0 };
 
-	waitid(P_PIDFD, (id_t)c->init_pidfd, &info, WEXITED | WNOWAIT | WNOHANG);
+	waitid(P_PIDFD, (id_t)c->init.pidfd, &info, WEXITED | WNOWAIT | WNOHANG);
 	if (cgroup_oom_kills(c->cgroup) > 0)
 		err_set(err, ERR_LIMIT, "linux.resources.memory.limit: too low: the kernel killed the container's first process before its "
 					"program ran");
@@ -144,7 +144,7 @@ static pid_t clone_init(uint64_t flags, int cgroup_fd, int *ret_pidfd)
 }
 
 /* The terminal's size: what the caller has, else what the config says. */
-static void set_size(struct child_init_params *p, const struct container *c)
+static void set_size(struct child_params *p, const struct container *c)
 {
 	const struct container_create *params = &c->creation->params;
 	const struct oci_process *pr = &c->config->process;
@@ -163,24 +163,28 @@ static void run_child(struct container *c, int sync_fd)
 	struct creation *cr = c->creation;
 	const int close_first[] = { c->lock_fd, c->control_fd };
 	struct child_init_params p = {
+		.common = {
+			.process = c->config->has_process ? &c->config->process : NULL,
+			.id = c->id,
+			.cgroup = c->cgroup,
+			.seccomp = cr->seccomp,
+			.sync_fd = sync_fd,
+			.start_fd = c->start_fd,
+			.stdio = { cr->child_stdio[0], cr->child_stdio[1], cr->child_stdio[2] },
+			.preserved = cr->params.preserved,
+			.n_preserved = cr->params.n_preserved,
+			.close_first = close_first,
+			.n_close_first = ARRAY_SIZE(close_first),
+			.no_new_keyring = cr->params.no_new_keyring,
+		},
 		.config = c->config,
-		.id = c->id,
+		.bundle = cr->bundle,
 		.rootfs = cr->rootfs,
-		.cgroup = c->cgroup,
 		.joined = &cr->joined,
-		.seccomp = cr->seccomp,
-		.sync_fd = sync_fd,
-		.start_fd = c->start_fd,
-		.stdio = { cr->child_stdio[0], cr->child_stdio[1], cr->child_stdio[2] },
-		.preserved = cr->params.preserved,
-		.n_preserved = cr->params.n_preserved,
-		.close_first = close_first,
-		.n_close_first = ARRAY_SIZE(close_first),
 		.no_pivot = cr->params.no_pivot,
-		.no_new_keyring = cr->params.no_new_keyring,
 	};
 
-	set_size(&p, c);
+	set_size(&p.common, c);
 	child_init(&p);
 }
 
@@ -198,27 +202,14 @@ static int set_oom_score_adj(const struct container *c, struct err *err)
 	return 0;
 }
 
-static int note_init(struct container *c, pid_t pid, struct err *err)
+static int note_init(struct container *c, pid_t pid, int pidfd, struct err *err)
 {
-	struct proc_stat st;
-
-	if (proc_stat(pid, &st, err) < 0)
+	if (process_set_pid(&c->init, pid, pidfd, err) < 0)
 		return -1;
 	c->rec.init_pid = pid;
-	c->rec.init_start_time = st.start_time;
-	c->rec.init_pidfd_inode = proc_pidfd_inode(c->init_pidfd);
+	c->rec.init_start_time = c->init.start_time;
+	c->rec.init_pidfd_inode = c->init.pidfd_inode;
 	return 0;
-}
-
-static void kill_and_reap(struct container *c)
-{
-	struct err ignored;
-	siginfo_t info;
-
-	proc_pidfd_kill(c->init_pidfd, SIGKILL, &ignored);
-	while (waitid(P_PIDFD, (id_t)c->init_pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
-	fd_close(&c->init_pidfd);
 }
 
 struct launch *launch_new(struct container *c, struct err *err)
@@ -240,14 +231,13 @@ struct launch *launch_new(struct container *c, struct err *err)
 		fd_close(&pair[0]);
 		return NULL;
 	}
-	c->init_pidfd = pidfd;
 	l = xcalloc(1, sizeof(*l));
 	*l = (struct launch) { .c = c, .sync_fd = pair[0], .master_fd = -1 };
 	l->event = event_new(c->base, l->sync_fd, EV_READ | EV_PERSIST, sync_cb, l);
-	if (note_init(c, pid, err) == 0 && set_oom_score_adj(c, err) == 0 && state_save_record(c, err) == 0 && l->event &&
+	if (note_init(c, pid, pidfd, err) == 0 && set_oom_score_adj(c, err) == 0 && state_save_record(c, err) == 0 && l->event &&
 	    event_add(l->event, NULL) == 0)
 		return l;
-	kill_and_reap(c);
+	process_kill_now(&c->init);
 	launch_free(l);
 	return NULL;
 }

@@ -63,7 +63,7 @@ int container_undo(struct container *c, struct err *err)
 	if (c->rec.status != STATUS_NONE && c->rec.status != STATUS_CREATING)
 		return err_set(err, ERR_STATE, "container '%s' is %s, not half created", c->id,
 			       container_status_name(statedir_refresh(&c->rec)));
-	if (c->init_pidfd >= 0 && proc_pidfd_kill(c->init_pidfd, SIGKILL, err) < 0 && err->code != ERR_STATE)
+	if (c->init.pidfd >= 0 && proc_pidfd_kill(c->init.pidfd, SIGKILL, err) < 0 && err->code != ERR_STATE)
 		return -1;
 	return remove_everything(c, err);
 }
@@ -94,7 +94,7 @@ static int kill_first(struct container *c, struct err *err)
 
 	if (c->cgroup && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
 		log_debug("container '%s': %s", c->id, err->text);
-	if (c->init_pidfd >= 0 && proc_pidfd_kill(c->init_pidfd, SIGKILL, &gone) < 0 && gone.code != ERR_STATE) {
+	if (c->init.pidfd >= 0 && proc_pidfd_kill(c->init.pidfd, SIGKILL, &gone) < 0 && gone.code != ERR_STATE) {
 		*err = gone;
 		return -1;
 	}
@@ -104,7 +104,7 @@ static int kill_first(struct container *c, struct err *err)
 int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err)
 {
 	enum container_status status = container_status(c);
-	bool alive = status != STATUS_STOPPED && !c->exited;
+	bool alive = status != STATUS_STOPPED && !c->init.exited;
 	int n;
 
 	if (c->deletion.cb)

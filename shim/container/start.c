@@ -33,8 +33,8 @@ static void finish(struct container *c, const struct err *err)
 
 	start_free(c->starting);
 	c->starting = NULL;
-	if (c->exited)
-		exit_news(c);
+	if (c->init.exited)
+		process_news(&c->init);
 	done.cb(done.arg, err);
 }
 
@@ -44,14 +44,14 @@ static void poststart_done(void *arg, const struct err *err)
 	struct container *c = arg;
 	struct err ignored;
 
-	if (err && !c->exited)
-		proc_pidfd_kill(c->init_pidfd, SIGKILL, &ignored);
+	if (err && !c->init.exited)
+		proc_pidfd_kill(c->init.pidfd, SIGKILL, &ignored);
 	finish(c, err);
 }
 
 static int program_runs(struct container *c, struct err *err)
 {
-	if (!c->exited)
+	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
 	if (state_save(c, err) < 0)
 		log_warn("container '%s': %s", c->id, err->text);

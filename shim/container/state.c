@@ -9,6 +9,7 @@
 #include "common/fd.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 
 #define STATE_FORMAT 1
@@ -111,9 +112,9 @@ static void put_namespaces(const struct container *c, struct json_object *o)
 	struct json_object *ns = json_object_new_object();
 
 	for (size_t i = 0; i < OCI_NS_COUNT; i++) {
-		cleanup_free char *path = xasprintf("/proc/%d/ns/%s", c->rec.init_pid, ns_table[i].name);
+		cleanup_free char *path = xasprintf("/proc/%d/ns/%s", c->rec.init_pid, oci_ns_proc_name((enum oci_ns)i));
 
-		add_string(ns, ns_table[i].name, path);
+		add_string(ns, oci_ns_proc_name((enum oci_ns)i), path);
 	}
 	json_object_object_add(o, "namespaces", ns);
 }
@@ -142,10 +143,10 @@ static void put_init(const struct container *c, struct json_object *o)
 	add_u64(o, "pidfdInode", c->rec.init_pidfd_inode);
 	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
 	add_string(o, "owner", "shim");
-	for (size_t i = 0; c->relay && i < ARRAY_SIZE(names); i++) {
+	for (size_t i = 0; c->init.relay && i < ARRAY_SIZE(names); i++) {
 		char key[RELAY_KEY_MAX];
 
-		relay_key(c->relay, (Stream)i, key);
+		relay_key(c->init.relay, (Stream)i, key);
 		add_string(streams, names[i], key);
 	}
 	json_object_object_add(o, "streams", streams);
@@ -193,7 +194,7 @@ static int save_locked(struct container *c, struct err *err)
 	if (c->creation)
 		put_origin(c, o);
 	add_string(o, "status", container_status_name((enum container_status)c->rec.status));
-	if (c->rec.init_pid && !c->exited)
+	if (c->rec.init_pid && !c->init.exited)
 		put_namespaces(c, o);
 	if (c->rec.exit_recorded)
 		put_exit(c, o);
@@ -229,7 +230,7 @@ char *state_oci_json(struct container *c, const char *status)
 	add_string(o, "ociVersion", c->config->version);
 	add_string(o, "id", c->id);
 	add_string(o, "status", status);
-	if (!c->exited && c->rec.init_pid)
+	if (!c->init.exited && c->rec.init_pid)
 		add_u64(o, "pid", (uint64_t)c->rec.init_pid);
 	add_string(o, "bundle", c->rec.bundle);
 	json_object_object_add(o, "annotations", annotations(c->config));

@@ -19,7 +19,7 @@ static void cancelled(struct call *call)
 {
 	struct follow *f = call->data;
 
-	container_unwatch(server_container(call->server), &f->watch);
+	container_unwatch(&f->watch);
 	relay_client_free(f->client);
 	free(f);
 }
@@ -49,15 +49,17 @@ static void ended(void *arg, const struct container_exit *exit)
 	call_done(call, &rep, NULL, 0);
 }
 
-void follow_start(struct call *call, struct relay_client *client)
+void follow_start(struct call *call, const char *name, struct relay_client *client)
 {
 	struct follow *f = xcalloc(1, sizeof(*f));
+	struct err err;
 
 	f->client = client;
 	f->watch = (struct container_watch) { .exit_cb = ended, .arg = call, .drained = true };
 	call->data = f;
 	call->cancelled = cancelled;
-	container_watch(server_container(call->server), &f->watch);
+	if (container_watch(server_container(call->server), name, &f->watch, &err) < 0)
+		fatal("a process without a record is followed"); /* the caller has just found it */
 }
 
 static bool is_follow(const struct call *call)

@@ -7,16 +7,14 @@
 
 struct relay_client;
 
-/* The call stays open until the container has ended, and is answered with Exit. Takes the client; it leaves when the connection ends. */
-void follow_start(struct call *call, struct relay_client *client);
+/* The call stays open until the process `name` (which exists) has ended, and is answered with Exit. Takes the client; it leaves when the connection ends. */
+void follow_start(struct call *call, const char *name, struct relay_client *client);
 
 /* The client that follows on this connection, or NULL. */
 struct relay_client *follow_client(struct conn *conn);
 
 /* The relay has something to say: `call` is the client's argument. */
 void follow_gap(void *call, Stream stream, uint64_t from, uint64_t to);
-
-/* A client that is being attached has its call as argument before follow_start(): so that no gap is missed. */
 
 struct container_exit;
 void follow_exit_reply(Reply *rep, const struct container_exit *exit);

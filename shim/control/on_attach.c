@@ -11,7 +11,7 @@
 static struct relay *live_relay(struct call *call, struct err *err)
 {
 	struct container *c = server_container(call->server);
-	struct relay *r = container_relay(c);
+	struct relay *r = container_relay(c, "init");
 	enum container_status status = container_status(c);
 
 	if (status == STATUS_STOPPED) {
@@ -70,7 +70,7 @@ void on_attach(struct call *call, Request *req, struct wire_fds *fds)
 	fd_close(&ends.stdin_fd);
 	fd_close(&ends.stdout_fd);
 	fd_close(&ends.stderr_fd);
-	follow_start(call, client);
+	follow_start(call, "init", client);
 }
 
 void on_closed(struct call *call, Request *req, struct wire_fds *fds)

@@ -116,7 +116,7 @@ static void created(void *arg, const struct err *failed)
 	n = collect(&ends, rep.body.create.fd_role, &rep.body.create.fd_role_count, fds);
 	if (client) {
 		call_progress(call, &rep, fds, n);
-		follow_start(call, client);
+		follow_start(call, "init", client);
 	} else {
 		call_done(call, &rep, fds, n);
 	}

@@ -43,7 +43,7 @@ struct killing {
 
 static void killing_free(struct killing *k)
 {
-	container_unwatch(server_container(k->call->server), &k->watch);
+	container_unwatch(&k->watch);
 	event_free(k->timer);
 	free(k);
 }
@@ -75,6 +75,7 @@ static void kill_timer_cb(evutil_socket_t fd, short what, void *arg)
 static void await_death(struct call *call)
 {
 	struct killing *k = xcalloc(1, sizeof(*k));
+	struct err err;
 
 	k->call = call;
 	k->watch = (struct container_watch) { .exit_cb = killed, .arg = k };
@@ -83,7 +84,8 @@ static void await_death(struct call *call)
 		fatal("out of memory");
 	call->data = k;
 	call->cancelled = kill_cancelled;
-	container_watch(server_container(call->server), &k->watch);
+	if (container_watch(server_container(call->server), "init", &k->watch, &err) < 0)
+		fatal("a container without an init");
 }
 
 void on_kill(struct call *call, Request *req, struct wire_fds *fds)
@@ -127,8 +129,10 @@ void on_delete(struct call *call, Request *req, struct wire_fds *fds)
 
 static void wait_cancelled(struct call *call)
 {
-	container_unwatch(server_container(call->server), call->data);
-	free(call->data);
+	struct container_watch *w = call->data;
+
+	container_unwatch(w);
+	free(w);
 }
 
 static void wait_over(void *arg, const struct container_exit *exit)
@@ -144,18 +148,15 @@ static void wait_over(void *arg, const struct container_exit *exit)
 
 void on_wait(struct call *call, Request *req, struct wire_fds *fds)
 {
-	const char *name = req->body.wait.name;
-	struct container_watch *w;
+	struct container_watch *w = xcalloc(1, sizeof(*w));
 	struct err err;
 
-	if (name[0] && strcmp(name, "init") != 0) {
-		err_set(&err, ERR_NOT_FOUND, "there is no process '%s'", name);
+	*w = (struct container_watch) { .exit_cb = wait_over, .arg = call };
+	if (container_watch(server_container(call->server), req->body.wait.name, w, &err) < 0) {
+		free(w);
 		call_fail(call, &err);
 		return;
 	}
-	w = xcalloc(1, sizeof(*w));
-	*w = (struct container_watch) { .exit_cb = wait_over, .arg = call };
 	call->data = w;
 	call->cancelled = wait_cancelled;
-	container_watch(server_container(call->server), w);
 }

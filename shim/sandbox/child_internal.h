@@ -8,9 +8,11 @@
 
 #include "common/err.h"
 #include "shim/oci/config.h"
+#include "shim/sandbox/child_exec.h"
+#include "shim/sandbox/child_init.h"
+#include "shim/sandbox/child_step.h"
 
 /* child_rootfs.c: the view of the file system. ret_root_fd: the container's root, still good after the pivot. */
-struct child_init_params;
 int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, struct err *err);
 int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct err *err);
 
@@ -33,6 +35,46 @@ struct child_program {
 int child_find_program(const struct oci_process *process, struct child_program *prog, struct err *err);
 int child_make_env(const struct oci_process *process, int root_fd, struct child_program *prog, struct err *err);
 /* Returns only when it failed. */
-int child_exec(const struct oci_process *process, const struct child_program *prog, struct err *err);
+int child_execve(const struct oci_process *process, const struct child_program *prog, struct err *err);
+
+
+/* child_step.c: what the steps hand on to each other, and the steps that init and exec'd processes share. */
+struct child {
+	const struct child_params *p;
+	const struct child_init_params *init; /* NULL: exec'd */
+	const struct child_exec_params *exec; /* NULL: init */
+	const struct oci_process *process;
+	int sync_fd, start_fd;
+	int stdio[3];
+	int root_fd;
+	int master_fd; /* until it has been sent */
+	struct child_program prog;
+};
+
+struct child_step {
+	const char *name;
+	int (*run)(struct child *ch, struct err *err);
+};
+
+void child_begin(struct child *ch, const struct child_params *p);
+void child_run_steps(struct child *ch, const struct child_step *steps, size_t n); /* exits when one fails */
+
+int child_step_let_go(struct child *ch, struct err *err);
+int child_step_session(struct child *ch, struct err *err);
+int child_step_close_others(struct child *ch, struct err *err);
+int child_step_keyring(struct child *ch, struct err *err);
+int child_step_terminal(struct child *ch, struct err *err);
+int child_step_limits(struct child *ch, struct err *err);
+int child_step_user(struct child *ch, struct err *err);
+int child_step_find_program(struct child *ch, struct err *err);
+int child_step_place_fds(struct child *ch, struct err *err);
+
+/* `fd` goes beside the word; -1: none. Exits when the shim is gone. */
+void child_say(int sync_fd, enum child_word word, const struct err *err, int fd);
+void child_fail(int sync_fd, const struct err *err) __attribute__((noreturn));
+char child_await_order(int sync_fd); /* exits when the shim is gone */
+
+/* The filter, the last capabilities, execve. Comes back only when something failed. */
+int child_run_program(struct child *ch, struct err *err);
 
 #endif

@@ -119,7 +119,7 @@ static bool script_interpreter(const char *path, char *buf, size_t size)
 	return true;
 }
 
-int child_exec(const struct oci_process *process, const struct child_program *prog, struct err *err)
+int child_execve(const struct oci_process *process, const struct child_program *prog, struct err *err)
 {
 	char interpreter[256];
 	int saved;

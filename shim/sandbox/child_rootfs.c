@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/path.h"
 #include "shim/sandbox/child_init.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/device.h"
@@ -49,10 +50,13 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		struct oci_mount m = c->mounts[i];
+		cleanup_free char *source = m.bind && m.source ? path_join(p->bundle, m.source) : NULL;
 
+		if (source)
+			m.source = source;
 		if (is_late_readonly(&m))
 			m.flags_set &= ~(unsigned long)MS_RDONLY;
-		if (mount_one(root_fd, &m, p->cgroup, new_cgroup_ns, err) < 0)
+		if (mount_one(root_fd, &m, p->common.cgroup, new_cgroup_ns, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -163,7 +163,7 @@ static int open_ptmx(int root_fd, int *ret_fd, struct err *err)
 	return 0;
 }
 
-static int show_as_console(int root_fd, int terminal, struct err *err)
+int device_show_console(int root_fd, int terminal, struct err *err)
 {
 	cleanup_fd int target = -1, tree = -1;
 
@@ -191,8 +191,6 @@ int device_make_pty(int root_fd, uid_t uid, uint16_t rows, uint16_t columns, int
 		return err_sys(err, "cannot give the terminal to uid %u", uid);
 	if ((rows || columns) && ioctl(master, TIOCSWINSZ, &size) < 0)
 		return err_sys(err, "cannot set the size of the terminal");
-	if (show_as_console(root_fd, terminal, err) < 0)
-		return -1;
 	*ret_master = take_fd(&master);
 	*ret_terminal = take_fd(&terminal);
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Namespaces: the table, and the ones that are joined by path.
+/* Namespaces: the new ones, and the ones that are joined by path.
  *
  * The shim opens, the child joins: the shim itself never calls setns or unshare. */
 #include "shim/sandbox/ns.h"
@@ -10,17 +10,7 @@
 #include <sys/ioctl.h>
 
 #include "common/fd.h"
-
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
-
-const struct ns_row ns_table[OCI_NS_COUNT] = {
-	[OCI_NS_USER] = { "user", CLONE_NEWUSER },	[OCI_NS_IPC] = { "ipc", CLONE_NEWIPC },
-	[OCI_NS_UTS] = { "uts", CLONE_NEWUTS },		[OCI_NS_NETWORK] = { "net", CLONE_NEWNET },
-	[OCI_NS_PID] = { "pid", CLONE_NEWPID },		[OCI_NS_MOUNT] = { "mnt", CLONE_NEWNS },
-	[OCI_NS_CGROUP] = { "cgroup", CLONE_NEWCGROUP }, [OCI_NS_TIME] = { "time", CLONE_NEWTIME },
-};
+#include "shim/oci/names.h"
 
 uint64_t ns_clone_flags(const struct oci_config *config)
 {
@@ -28,7 +18,7 @@ uint64_t ns_clone_flags(const struct oci_config *config)
 
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
 		if (config->ns[i].wanted && !config->ns[i].path && i != OCI_NS_CGROUP)
-			flags |= ns_table[i].flag;
+			flags |= (uint64_t)oci_ns_clone_flag((enum oci_ns)i);
 	return flags;
 }
 
@@ -46,13 +36,13 @@ int ns_open_joined(const struct oci_config *config, struct ns_joined *ret, struc
 			continue;
 		j.fd[i] = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		if (j.fd[i] < 0) {
-			err_sys(err, "cannot open the %s namespace '%s'", ns_table[i].name, path);
+			err_sys(err, "cannot open the %s namespace '%s'", oci_ns_proc_name((enum oci_ns)i), path);
 			ns_joined_release(&j);
 			return -1;
 		}
 		type = ioctl(j.fd[i], NS_GET_NSTYPE);
-		if (type < 0 || (uint64_t)type != ns_table[i].flag) {
-			err_set(err, ERR_CONFIG, "linux.namespaces: '%s' is no %s namespace", path, ns_table[i].name);
+		if (type < 0 || type != oci_ns_clone_flag((enum oci_ns)i)) {
+			err_set(err, ERR_CONFIG, "linux.namespaces: '%s' is no %s namespace", path, oci_ns_proc_name((enum oci_ns)i));
 			ns_joined_release(&j);
 			return -1;
 		}
@@ -70,7 +60,7 @@ void ns_joined_release(struct ns_joined *j)
 int child_ns_join(const struct ns_joined *j, struct err *err)
 {
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
-		if (j->fd[i] >= 0 && setns(j->fd[i], (int)ns_table[i].flag) < 0)
-			return err_sys(err, "cannot join the %s namespace", ns_table[i].name);
+		if (j->fd[i] >= 0 && setns(j->fd[i], oci_ns_clone_flag((enum oci_ns)i)) < 0)
+			return err_sys(err, "cannot join the %s namespace", oci_ns_proc_name((enum oci_ns)i));
 	return 0;
 }

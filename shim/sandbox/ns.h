@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Namespaces: the table, and the ones that are joined by path. */
+/* Namespaces: the new ones, and the ones that are joined by path. */
 #ifndef THOLE_SHIM_SANDBOX_NS_H
 #define THOLE_SHIM_SANDBOX_NS_H
 
@@ -7,12 +7,6 @@
 
 #include "common/err.h"
 #include "shim/oci/config.h"
-
-struct ns_row {
-	const char *name; /* in /proc/PID/ns and in our state: "net" */
-	uint64_t flag;	  /* CLONE_NEW... */
-};
-extern const struct ns_row ns_table[OCI_NS_COUNT];
 
 /* The flags for clone3: every new namespace but the cgroup one, which the child makes after it has joined its groups (made earlier, its
  * root would be the caller's group). */

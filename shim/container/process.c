@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One process of the container that the shim looks after: its end, and who wants to hear of it. */
+#include "shim/container/process.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/proc.h"
+#include "shim/stdio/relay.h"
+
+/* How long a reader may take with what is left when somebody waits to go on. */
+static const struct timeval last_words = { .tv_sec = 1 };
+
+static void news_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+
+	if (!p->exited)
+		return;
+	p->ops->news_cb(p, what & EV_TIMEOUT);
+}
+
+void process_init(struct process *p, struct container *c, const char *name, const struct process_ops *ops)
+{
+	*p = (struct process) { .c = c, .ops = ops, .pidfd = -1 };
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->news = evtimer_new(container_base(c), news_cb, p);
+	if (!p->news)
+		fatal("out of memory");
+}
+
+void process_release(struct process *p)
+{
+	relay_free(p->relay);
+	p->relay = NULL;
+	if (p->end)
+		event_free(p->end);
+	if (p->news)
+		event_free(p->news);
+	p->end = p->news = NULL;
+	fd_close(&p->pidfd);
+}
+
+int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err)
+{
+	struct proc_stat st;
+
+	p->pidfd = pidfd;
+	if (proc_stat(pid, &st, err) < 0)
+		return -1;
+	p->pid = pid;
+	p->start_time = st.start_time;
+	p->pidfd_inode = proc_pidfd_inode(pidfd);
+	return 0;
+}
+
+/* False: nobody can say. */
+static bool read_wait_status(const struct process *p, int *ret_status)
+{
+	siginfo_t info = { 0 };
+	struct proc_stat st;
+	struct err ignored;
+
+	if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED) == 0) {
+		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status & 0x7f;
+		return true;
+	}
+	/* Not our child: a zombie tells it, and from kernel 6.15 the pidfd of one that was reaped. */
+	if (proc_stat(p->pid, &st, &ignored) == 0 && st.start_time == p->start_time && st.state == 'Z') {
+		*ret_status = st.exit_status;
+		return true;
+	}
+	return proc_pidfd_exit_status(p->pidfd, ret_status, &ignored) == 0;
+}
+
+static void end_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+	struct timespec now;
+	int status = 0;
+
+	event_del(p->end);
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->exit.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	p->exit.known = read_wait_status(p, &status);
+	if (p->exit.known) {
+		p->exit.signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
+		p->exit.code = WIFSIGNALED(status) ? (uint8_t)(128 + WTERMSIG(status)) : (uint8_t)WEXITSTATUS(status);
+	}
+	p->exited = true;
+	p->ops->ended_cb(p);
+	if (p->relay)
+		relay_process_ended(p->relay);
+	else
+		p->drained = true;
+	process_news(p);
+}
+
+int process_watch_end(struct process *p, struct err *err)
+{
+	p->end = event_new(container_base(p->c), p->pidfd, EV_READ | EV_PERSIST, end_cb, p);
+	if (!p->end || event_add(p->end, NULL) < 0)
+		return err_set(err, ERR_SYS, "cannot watch process %d", (int)p->pid);
+	return 0;
+}
+
+void process_drained_cb(void *arg)
+{
+	struct process *p = arg;
+
+	p->drained = true;
+	process_news(p);
+}
+
+void process_news(struct process *p)
+{
+	event_active(p->news, EV_READ, 0);
+}
+
+void process_hurry(struct process *p)
+{
+	event_add(p->news, &last_words);
+}
+
+void process_tell(struct process *p, bool drained)
+{
+	struct container_exit exit = p->exit;
+	struct container_watch **at = &p->watches;
+
+	while (*at) {
+		struct container_watch *w = *at;
+
+		if (w->drained && !drained) {
+			at = &w->next;
+			continue;
+		}
+		*at = w->next;
+		w->exit_cb(w->arg, &exit);
+		at = &p->watches; /* the callback may have changed the list */
+	}
+}
+
+void process_kill_now(struct process *p)
+{
+	struct err ignored;
+	siginfo_t info;
+
+	if (p->end)
+		event_free(p->end);
+	p->end = NULL;
+	if (p->pidfd < 0 || p->exited)
+		return;
+	proc_pidfd_kill(p->pidfd, SIGKILL, &ignored);
+	while (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	p->exited = true;
+}

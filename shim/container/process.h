@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One process of the container that the shim looks after: init, or one that was exec'd. Its end, and who wants to hear of it. */
+#ifndef THOLE_SHIM_CONTAINER_PROCESS_H
+#define THOLE_SHIM_CONTAINER_PROCESS_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "shim/container/container.h"
+
+struct process;
+
+struct process_ops {
+	/* It has ended, its status is in p->exit: record that. Called before anybody is told. */
+	void (*ended_cb)(struct process *p);
+	/* It has ended, and who only wants to know that was told; comes again when its output has been drained. `late`: the time that
+	 * process_hurry() gave is over. Tells the rest with process_tell(). */
+	void (*news_cb)(struct process *p, bool late);
+};
+
+struct process {
+	LIST_ENTRY(process) link; /* among the exec'd ones */
+	struct container *c;
+	const struct process_ops *ops;
+	char name[PROCESS_NAME_MAX]; /* "init", or a decimal number that is never used again */
+	pid_t pid; /* only to be shown */
+	uint64_t start_time, pidfd_inode;
+	int pidfd;
+	bool terminal;
+	struct relay *relay; /* NULL: its streams are not here */
+	bool exited, drained;
+	struct container_exit exit;
+	struct event *end, *news;
+	struct container_watch *watches;
+};
+
+void process_init(struct process *p, struct container *c, const char *name, const struct process_ops *ops);
+void process_release(struct process *p);
+
+/* Who it is, from its pidfd, which becomes the process's. */
+int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err);
+
+/* From now on its end is noticed. */
+int process_watch_end(struct process *p, struct err *err);
+
+/* For the relay: all output has been delivered. arg is the process. */
+void process_drained_cb(void *arg);
+
+/* Have news_cb called from the loop: whoever is called there may free what the caller still uses. */
+void process_news(struct process *p);
+
+/* The same within a second, if there is no news before. */
+void process_hurry(struct process *p);
+
+/* Tell those who watch: all of them, or only those who need not know that the output is through. */
+void process_tell(struct process *p, bool drained);
+
+/* SIGKILL it and reap it, if it is ours and has not ended. Waits for its end. */
+void process_kill_now(struct process *p);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A further process of a running container, from the clone to execve.
+ *
+ * Two processes of the shim's, one after the other. The first joins the container's groups and then, by init's pidfd, all of its namespaces at once; only a child of it is
+ * in the pid namespace, so it clones one, with CLONE_PARENT: that one is the shim's child as init is. From the join on, what is around is the container's, and hostile:
+ * our executable is sealed, we are not dumpable, and no descriptor is open but those that the program will have. */
+#include "shim/sandbox/child_exec.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "shim/oci/names.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/child_internal.h"
+
+int child_exec_ns_flags(pid_t pid, uint64_t *ret_flags, struct err *err)
+{
+	uint64_t flags = 0;
+
+	for (size_t i = 0; i < OCI_NS_COUNT; i++) {
+		char ours[40], theirs[40];
+		struct stat a, b;
+
+		snprintf(ours, sizeof(ours), "/proc/self/ns/%s", oci_ns_proc_name((enum oci_ns)i));
+		snprintf(theirs, sizeof(theirs), "/proc/%d/ns/%s", (int)pid, oci_ns_proc_name((enum oci_ns)i));
+		if (stat(ours, &a) < 0)
+			continue; /* this kernel has no such namespaces */
+		if (stat(theirs, &b) < 0)
+			return err_sys(err, "cannot look at the namespaces of process %d", (int)pid);
+		if (a.st_ino != b.st_ino || a.st_dev != b.st_dev)
+			flags |= (uint64_t)oci_ns_clone_flag((enum oci_ns)i);
+	}
+	*ret_flags = flags;
+	return 0;
+}
+
+static int step_join(struct child *ch, struct err *err)
+{
+	const struct child_exec_params *p = ch->exec;
+
+	if (child_cgroup_join(ch->p->cgroup, err) < 0)
+		return -1;
+	if (setns(p->init_pidfd, (int)p->ns_flags) < 0)
+		return err_sys(err, "cannot join the container's namespaces");
+	return 0;
+}
+
+static int step_open_root(struct child *ch, struct err *err)
+{
+	ch->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ch->root_fd < 0)
+		return err_sys(err, "cannot open the container's root");
+	return 0;
+}
+
+static const struct child_step before[] = {
+	{ "let go", child_step_let_go },
+	{ "join", step_join },
+	{ "close", child_step_close_others },
+};
+
+static const struct child_step after[] = {
+	{ "session", child_step_session },   { "root", step_open_root },
+	{ "terminal", child_step_terminal }, { "limits", child_step_limits },
+	{ "user", child_step_user },	     { "program", child_step_find_program },
+	{ "descriptors", child_step_place_fds },
+};
+
+static pid_t clone_sibling(int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_PARENT | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+static void go_on(struct child *ch) __attribute__((noreturn));
+static void go_on(struct child *ch)
+{
+	struct err err = { 0 };
+
+	child_run_steps(ch, after, ARRAY_SIZE(after));
+	child_say(ch->sync_fd, CHILD_READY, NULL, ch->master_fd);
+	fd_close(&ch->master_fd);
+	if (child_await_order(ch->sync_fd) != CHILD_RUN)
+		_exit(1);
+	child_run_program(ch, &err);
+	child_fail(ch->sync_fd, &err);
+}
+
+void child_exec(const struct child_exec_params *p)
+{
+	struct child ch;
+	struct err err;
+	int pidfd = -1;
+	pid_t pid;
+
+	child_begin(&ch, &p->common);
+	ch.exec = p;
+	child_run_steps(&ch, before, ARRAY_SIZE(before));
+	pid = clone_sibling(&pidfd);
+	if (pid == 0)
+		go_on(&ch);
+	if (pid < 0) {
+		err_sys(&err, "cannot clone a process in the container");
+		child_fail(ch.sync_fd, &err);
+	}
+	child_say(ch.sync_fd, CHILD_IS, NULL, pidfd);
+	_exit(0);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The steps that init and exec'd processes share, and what they say to the shim.
+ *
+ * Runs as the container's process, between the clone and execve. Nothing here uses libevent or stdio; the way out is execve or _exit. child_init.c and
+ * child_exec.c say in which order, and why. */
+#include "shim/sandbox/child_step.h"
+
+#include <fcntl.h>
+#include <linux/keyctl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "shim/sandbox/caps.h"
+#include "shim/sandbox/child_internal.h"
+#include "shim/sandbox/device.h"
+#include "shim/sandbox/limits.h"
+
+#define DEFAULT_UMASK 0022
+
+void child_begin(struct child *ch, const struct child_params *p)
+{
+	*ch = (struct child) {
+		.p = p,
+		.process = p->process,
+		.sync_fd = p->sync_fd,
+		.start_fd = p->start_fd,
+		.root_fd = -1,
+		.master_fd = -1,
+	};
+	memcpy(ch->stdio, p->stdio, sizeof(ch->stdio));
+}
+
+void child_run_steps(struct child *ch, const struct child_step *steps, size_t n)
+{
+	struct err err = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		if (steps[i].run(ch, &err) < 0)
+			child_fail(ch->sync_fd, &err);
+}
+
+int child_step_let_go(struct child *ch, struct err *err)
+{
+	for (int i = 0; i < ch->p->n_close_first; i++)
+		close(ch->p->close_first[i]);
+	/* Nobody may look into us through /proc while we are more than the container is. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become undumpable");
+	umask(0);
+	return child_reset_signals(err);
+}
+
+int child_step_session(struct child *ch, struct err *err)
+{
+	if (setsid() < 0)
+		return err_sys(err, "cannot make a session");
+	return 0;
+}
+
+int child_step_close_others(struct child *ch, struct err *err)
+{
+	int n = 0;
+	cleanup_free int *keep = xcalloc(5 + (size_t)ch->p->n_preserved, sizeof(*keep));
+
+	keep[n++] = ch->sync_fd;
+	keep[n++] = ch->start_fd;
+	for (int i = 0; i < 3; i++)
+		keep[n++] = ch->stdio[i];
+	for (int i = 0; i < ch->p->n_preserved; i++)
+		keep[n++] = ch->p->preserved[i];
+	return child_close_all_but(keep, n, err);
+}
+
+int child_step_keyring(struct child *ch, struct err *err)
+{
+	char name[300];
+
+	if (ch->p->no_new_keyring)
+		return 0;
+	snprintf(name, sizeof(name), "_ses.%s", ch->p->id);
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0) < 0 && errno != ENOSYS)
+		return err_sys(err, "cannot make a session keyring (--no-new-keyring does without)");
+	return 0;
+}
+
+int child_step_terminal(struct child *ch, struct err *err)
+{
+	cleanup_fd int terminal = -1;
+
+	if (!ch->process || !ch->process->terminal)
+		return ch->stdio[0] >= 0 ? 0 : device_open_null(ch->root_fd, O_RDONLY, &ch->stdio[0], err);
+	if (device_make_pty(ch->root_fd, ch->process->uid, ch->p->rows, ch->p->columns, &ch->master_fd, &terminal, err) < 0)
+		return -1;
+	if (ch->init && device_show_console(ch->root_fd, terminal, err) < 0)
+		return -1;
+	if (ioctl(terminal, TIOCSCTTY, 0) < 0)
+		return err_sys(err, "cannot take the terminal");
+	for (int i = 0; i < 3; i++) {
+		ch->stdio[i] = fcntl(terminal, F_DUPFD_CLOEXEC, 3);
+		if (ch->stdio[i] < 0)
+			return err_sys(err, "cannot duplicate the terminal");
+	}
+	return 0;
+}
+
+int child_step_limits(struct child *ch, struct err *err)
+{
+	const struct oci_process *pr = ch->process;
+
+	if (!pr)
+		return 0;
+	if (child_make_env(pr, ch->root_fd, &ch->prog, err) < 0 || limits_apply(0, pr, err) < 0)
+		return -1;
+	umask(pr->has_umask ? pr->umask : DEFAULT_UMASK);
+	if (pr->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(err, "cannot set no_new_privs");
+	return 0;
+}
+
+int child_step_user(struct child *ch, struct err *err)
+{
+	const struct oci_process *pr = ch->process;
+
+	if (!pr)
+		return 0;
+	if (child_enter_cwd(pr, false, err) < 0 || child_caps_drop_bounding(&pr->caps, err) < 0 ||
+	    child_become_user(pr, err) < 0)
+		return -1;
+	/* With no_new_privs nothing that follows needs a capability. */
+	if (pr->no_new_privileges && child_caps_apply(&pr->caps, err) < 0)
+		return -1;
+	return child_enter_cwd(pr, true, err);
+}
+
+int child_step_find_program(struct child *ch, struct err *err)
+{
+	return ch->process ? child_find_program(ch->process, &ch->prog, err) : 0;
+}
+
+int child_step_place_fds(struct child *ch, struct err *err)
+{
+	int n = ch->p->n_preserved;
+
+	fd_close(&ch->root_fd);
+	if (child_move_fd_up(&ch->sync_fd, n, err) < 0 || child_move_fd_up(&ch->start_fd, n, err) < 0 ||
+	    child_move_fd_up(&ch->master_fd, n, err) < 0)
+		return -1;
+	return child_place_fds(ch->stdio, ch->p->preserved, n, err);
+}
+
+/* ---- talking to the shim ---------------------------------------------------------------------------------------------------- */
+
+void child_say(int sync_fd, enum child_word word, const struct err *err, int fd)
+{
+	struct child_message msg = { .word = word };
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = &msg, .iov_len = sizeof(msg) };
+	struct msghdr head = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (err)
+		msg.err = *err;
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		head.msg_control = control.buf;
+		head.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&head);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	if (sendmsg(sync_fd, &head, MSG_NOSIGNAL) < 0)
+		_exit(1); /* nobody is there any more */
+}
+
+void child_fail(int sync_fd, const struct err *err)
+{
+	child_say(sync_fd, CHILD_FAILED, err, -1);
+	_exit(1);
+}
+
+char child_await_order(int sync_fd)
+{
+	char order;
+	ssize_t n;
+
+	do
+		n = recv(sync_fd, &order, 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		_exit(1); /* the shim is gone before the container was */
+	return order;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------------ */
+
+static int load_filter(const struct child *ch, struct err *err)
+{
+	return ch->p->seccomp ? child_seccomp_load(ch->p->seccomp, err) : 0;
+}
+
+/* Only comes back when something failed. */
+int child_run_program(struct child *ch, struct err *err)
+{
+	const struct oci_process *pr = ch->process;
+
+	if (!pr)
+		return err_set(err, ERR_CONFIG, "the config has no process to start");
+	if (!pr->no_new_privileges && (load_filter(ch, err) < 0 || child_caps_apply(&pr->caps, err) < 0))
+		return -1;
+	if (pr->no_new_privileges && load_filter(ch, err) < 0)
+		return -1;
+	return child_execve(pr, &ch->prog, err);
+}
+

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What init and exec'd processes have in common on their way to execve, and the words that they exchange with the shim. */
+#ifndef THOLE_SHIM_SANDBOX_CHILD_STEP_H
+#define THOLE_SHIM_SANDBOX_CHILD_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+#include "shim/sandbox/seccomp.h"
+
+struct cgroup;
+
+/* The handshake over a SEQPACKET socketpair. The child says READY (with the pty's master beside it if there is one) when everything but the
+ * program itself is in place, and then does as it is told. FAILED may come before or after; the end of the connection after an order to
+ * run means that the program runs. */
+enum child_word {
+	CHILD_FAILED = 1, /* err says why; the child exits */
+	CHILD_READY = 2,
+	CHILD_IS = 3, /* exec only: beside it the pidfd of the process that goes on; the sender exits. READY may come before */
+};
+
+struct child_message {
+	enum child_word word;
+	struct err err;
+};
+
+/* From the shim, one byte. A connection that ends before it makes the child exit. */
+enum child_order {
+	CHILD_RUN = 'r',	    /* execute the program; errors come over this connection */
+	CHILD_WAIT_FOR_START = 'w', /* init only: wait on the start socket, on whose connection errors come */
+};
+
+struct child_params {
+	const struct oci_process *process; /* NULL: none in the config */
+	const char *id;
+	const struct cgroup *cgroup;
+	const struct seccomp_program *seccomp; /* NULL: none */
+	int sync_fd;
+	int start_fd;	      /* listening start socket; -1: none */
+	int stdio[3];	      /* -1: stdin from /dev/null; with a terminal all are -1 */
+	const int *preserved; /* become 3, 4, ... */
+	int n_preserved;
+	const int *close_first; /* what the child must not keep even for a moment: the shim's lock above all */
+	int n_close_first;
+	bool no_new_keyring;
+	uint16_t rows, columns;
+};
+
+#endif
