@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/handshake.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_init.h"
 #include "shim/sandbox/limits.h"
@@ -47,42 +48,8 @@ int launch_take_master(struct launch *l)
 
 int launch_order(struct launch *l, bool run, struct err *err)
 {
-	char order = run ? CHILD_RUN : CHILD_WAIT_FOR_START;
-
 	l->ready = true;
-	if (send(l->sync_fd, &order, 1, MSG_NOSIGNAL) != 1)
-		return err_set(err, ERR_GONE, "the container's first process has died before it was started");
-	return 0;
-}
-
-/* Returns 1 with a message, 0 at the end of the connection. */
-static int receive(struct launch *l, struct child_message *ret, struct err *err)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
-	};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	do
-		n = recvmsg(l->sync_fd, &msg, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return 0;
-	if (n < 0)
-		return err_sys(err, "cannot hear from the container's first process");
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && l->master_fd < 0)
-		memcpy(&l->master_fd, CMSG_DATA(c), sizeof(int));
-	if (n != (ssize_t)sizeof(*ret))
-		return err_set(err, ERR_INTERNAL, "the container's first process speaks in riddles");
-	ret->err.text[sizeof(ret->err.text) - 1] = '\0';
-	return 1;
+	return handshake_order(l->sync_fd, run ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
 }
 
 /* Why a child that said nothing is gone. */
@@ -106,7 +73,7 @@ static void sync_cb(evutil_socket_t fd, short what, void *arg)
 	struct container *c = l->c;
 	struct child_message msg;
 	struct err err;
-	int n = receive(l, &msg, &err);
+	int n = handshake_receive(l->sync_fd, &msg, &l->master_fd, &err);
 
 	if (n == 0 && l->ready) {
 		event_del(l->event);

@@ -42,16 +42,17 @@ static void close_later(struct conn *conn)
 
 /* ---- answering ----------------------------------------------------------------------------------------------------------- */
 
-static void send_reply(struct conn *conn, Reply *rep, const int *fds, int n_fds)
+static bool send_reply(struct conn *conn, Reply *rep, const int *fds, int n_fds)
 {
 	struct err err;
 
 	if (!conn || conn->closing)
-		return;
+		return false;
 	if (wire_send_reply(conn->sock, rep, fds, n_fds, &err) == 0)
-		return;
+		return true;
 	log_debug("a control connection ends: %s", err.text);
 	close_later(conn);
+	return false;
 }
 
 static void call_free(struct call *call)
@@ -63,23 +64,25 @@ static void call_free(struct call *call)
 	free(call);
 }
 
-void call_progress(struct call *call, Reply *rep, const int *fds, int n_fds)
+bool call_progress(struct call *call, Reply *rep, const int *fds, int n_fds)
 {
 	rep->serial = call->serial;
 	rep->more = true;
-	send_reply(call->conn, rep, fds, n_fds);
+	return send_reply(call->conn, rep, fds, n_fds);
 }
 
-void call_done(struct call *call, Reply *rep, const int *fds, int n_fds)
+bool call_done(struct call *call, Reply *rep, const int *fds, int n_fds)
 {
 	Reply empty = Reply_init_zero;
+	bool heard;
 
 	if (!rep)
 		rep = &empty;
 	rep->serial = call->serial;
 	rep->more = false;
-	send_reply(call->conn, rep, fds, n_fds);
+	heard = send_reply(call->conn, rep, fds, n_fds);
 	call_free(call);
+	return heard;
 }
 
 void call_fail(struct call *call, const struct err *err)

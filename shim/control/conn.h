@@ -24,12 +24,12 @@ struct call {
 	bool outlives_conn; /* the work goes on without a listener: then conn becomes NULL, and call_done frees it */
 };
 
-/* The final reply; body may be filled in `rep` (NULL: empty). `fds` stay the caller's. Frees the call. */
-void call_done(struct call *call, Reply *rep, const int *fds, int n_fds);
+/* The final reply; body may be filled in `rep` (NULL: empty). `fds` stay the caller's. Frees the call. False: nobody is there to hear it. */
+bool call_done(struct call *call, Reply *rep, const int *fds, int n_fds);
 void call_fail(struct call *call, const struct err *err);
 
 /* A progress packet: more will follow. */
-void call_progress(struct call *call, Reply *rep, const int *fds, int n_fds);
+bool call_progress(struct call *call, Reply *rep, const int *fds, int n_fds);
 
 /* Takes sock (connected, any mode). Freed by itself when the peer is gone or breaks the protocol. */
 struct conn *conn_new(struct server *server, int sock, struct err *err);

@@ -33,6 +33,7 @@ static int *place_of(struct container_create *p, FdRole role)
 	case FD_PRESERVED:
 	case FD_LOG:
 	case FD_PIDFD:
+	case FD_PROCESS:
 		break;
 	}
 	return NULL;
@@ -94,6 +95,22 @@ static int collect(struct relay_ends *ends, FdRole *roles, pb_size_t *n_roles, i
 	return n;
 }
 
+static void forsaken(void *arg, const struct err *err)
+{
+	if (err)
+		log_error("nobody has heard that the container is created, and it cannot be removed: %s", err->text);
+	server_ended(arg);
+}
+
+/* The client died before it could hear of its container: it has said nothing to anybody, so there is none. */
+static void forsake(struct server *server)
+{
+	struct err err;
+
+	if (container_delete(server_container(server), true, forsaken, server, &err) < 0)
+		forsaken(server, &err);
+}
+
 static void created(void *arg, const struct err *failed)
 {
 	struct call *call = arg;
@@ -102,6 +119,7 @@ static void created(void *arg, const struct err *failed)
 	struct relay_ends ends = { -1, -1, -1 };
 	struct relay_client *client = NULL;
 	Reply rep = Reply_init_zero;
+	bool heard;
 	int fds[3], n;
 
 	call->cancelled = NULL;
@@ -114,16 +132,15 @@ static void created(void *arg, const struct err *failed)
 	rep.body.create.terminal = container_terminal(c);
 	container_take_foreground(c, &ends, &client);
 	n = collect(&ends, rep.body.create.fd_role, &rep.body.create.fd_role_count, fds);
-	if (client) {
-		call_progress(call, &rep, fds, n);
+	heard = client ? call_progress(call, &rep, fds, n) : call_done(call, &rep, fds, n);
+	if (client)
 		follow_start(call, "init", client);
-	} else {
-		call_done(call, &rep, fds, n);
-	}
 	fd_close(&ends.stdin_fd);
 	fd_close(&ends.stdout_fd);
 	fd_close(&ends.stderr_fd);
 	server_created(server);
+	if (!heard)
+		forsake(server);
 }
 
 static int check_sizes(const Create *msg, struct err *err)

@@ -135,9 +135,14 @@ int child_place_fds(const int stdio[3], const int *preserved, int n_preserved, s
 	memcpy(from, stdio, 3 * sizeof(*from));
 	if (n_preserved)
 		memcpy(from + 3, preserved, sizeof(*from) * (size_t)n_preserved);
-	for (int i = 0; i < 3 + n_preserved; i++)
-		if (child_move_fd_up(&from[i], n_preserved, err) < 0)
-			return -1;
+	/* Out of the way first. The same one may be wanted twice, so the originals stay; execve closes them. */
+	for (int i = 0; i < 3 + n_preserved; i++) {
+		if (from[i] < 0)
+			continue;
+		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3 + n_preserved);
+		if (from[i] < 0)
+			return err_sys(err, "cannot duplicate a descriptor");
+	}
 	for (int i = 0; i < 3 + n_preserved; i++)
 		if (from[i] >= 0 && dup2(from[i], i) < 0)
 			return err_sys(err, "cannot place descriptor %d", i);

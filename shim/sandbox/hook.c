@@ -25,7 +25,7 @@
 static void exec_hook(const struct oci_hook *hook, const struct hook_run *run, int in, int out)
 {
 	const int stdio[3] = { in, out, out };
-	static char *no_env[] = { NULL };
+	static char *const no_env[] = { NULL };
 	struct err err;
 
 	if (child_reset_signals(&err) == 0 && child_place_fds(stdio, NULL, 0, &err) == 0 && chdir(run->cwd) == 0)

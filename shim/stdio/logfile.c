@@ -32,7 +32,7 @@ static int open_file(const char *path, bool fresh, int *ret_fd, struct stat *ret
 {
 	/* O_NONBLOCK: the open of a FIFO without a reader must not wait; it fails with ENXIO. */
 	cleanup_fd int fd =
-		open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+		open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == ELOOP)
 		return err_set(err, ERR_CONFIG, "cannot log to '%s': it is a symbolic link", path);

@@ -22,7 +22,7 @@ struct logfile_options {
 	unsigned int max_files; /* the current one included, at least 1 */
 };
 
-/* Open the log, 0640. Refused: a symbolic link, anything but a regular file. ret: logfile_free(). */
+/* Open the log, 0600. Refused: a symbolic link, anything but a regular file. ret: logfile_free(). */
 int logfile_open(const struct logfile_options *options, struct logfile **ret, struct err *err);
 
 /* Accepts NULL. */
