@@ -76,7 +76,7 @@ static const struct option_row attach_rows[] = {
 };
 
 static const struct option_row delete_rows[] = {
-	{ "force", 'f', OPT_FLAG, NULL, "kill it first; no complaint when it does not exist", AT(delete_options, force) },
+	{ "force", 'f', OPT_FLAG, NULL, "kill it first; nothing there is no error", AT(delete_options, force) },
 	{ NULL },
 };
 
@@ -94,7 +94,7 @@ static const struct option_row list_rows[] = {
 static const struct option_row logs_rows[] = {
 	{ "follow",     'f', OPT_FLAG,   NULL,   "go on until the container has ended", AT(logs_options, follow) },
 	{ "tail",       'n', OPT_STRING, "N",    "only the last N lines", AT(logs_options, tail) },
-	{ "since",      0,   OPT_STRING, "TIME", "only from then on: 2026-11-23T20:30:00, 10m, ...", AT(logs_options, since) },
+	{ "since",      0,   OPT_STRING, "TIME", "only from then on: 2026-11-23T20:30:00, 10m", AT(logs_options, since) },
 	{ "timestamps", 't', OPT_FLAG,   NULL,   "with the time of each line", AT(logs_options, timestamps) },
 	{ NULL },
 };

@@ -98,7 +98,8 @@ static int read_all(const struct client *cl, struct rows *rows, struct err *err)
 	while ((e = readdir(dir)))
 		if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) && statedir_check_id(e->d_name, &not_id) == 0)
 			read_one(cl, root_fd, e->d_name, boot_id, rows);
-	qsort(rows->v, rows->n, sizeof(*rows->v), compare);
+	if (rows->n > 0)
+		qsort(rows->v, rows->n, sizeof(*rows->v), compare);
 	return 0;
 }
 
