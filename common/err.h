@@ -18,7 +18,7 @@
  * means success and leaves it alone, -1 means failure and has filled it. There is no third case. */
 struct err {
 	ErrCode code;
-	int sys_errno; /* 0 unless the kernel (or a library on its behalf) refused */
+	int sys_errno;           /* 0 unless the kernel (or a library on its behalf) refused */
 	char text[ERR_TEXT_MAX]; /* lowercase, no full stop, "cannot VERB 'OBJECT': reason"; one line */
 };
 
@@ -26,12 +26,10 @@ struct err {
 int err_sys(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same with an errno of the caller's (positive). */
-int err_sysno(struct err *err, int sys_errno, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int err_sysno(struct err *err, int sys_errno, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Fill `err` when the kernel did not refuse. Always returns -1. */
-int err_set(struct err *err, ErrCode code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int err_set(struct err *err, ErrCode code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Put "CONTEXT: " in front of the text; code and errno stay. Always returns -1. What does not fit is
  * cut off at the end, never inside a UTF-8 sequence. */

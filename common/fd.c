@@ -112,8 +112,7 @@ int fd_write_file_at(int dir_fd, const char *path, const char *text, struct err 
 	return 0;
 }
 
-int fd_replace_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-		       struct err *err)
+int fd_replace_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, struct err *err)
 {
 	char temp[NAME_MAX + 1];
 	cleanup_fd int fd = -1;

@@ -84,8 +84,7 @@ int fd_write_file_at(int dir_fd, const char *path, const char *text, struct err 
 
 /* Write `data` to a temporary name beside NAME and rename it over. Mode as given. No fsync. On failure
  * the old file is untouched and the temporary is gone. */
-int fd_replace_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode,
-		       struct err *err);
+int fd_replace_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, struct err *err);
 
 int fd_set_cloexec(int fd, bool on, struct err *err);
 int fd_set_nonblock(int fd, bool on, struct err *err);

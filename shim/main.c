@@ -81,7 +81,8 @@ static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
 /* Nothing that is sent to us as to any process may end us: the exit status would be lost with us. */
 static int step_signals(struct shim *shim, struct err *err)
 {
-	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP };
+	static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM,
+				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		if (signal(ignored[i], SIG_IGN) == SIG_ERR)
@@ -102,7 +103,8 @@ static int step_process(struct shim *shim, struct err *err)
 
 static int step_log(struct shim *shim, struct err *err)
 {
-	log_init(shim->log_fd, shim->json_log ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, shim->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	log_init(shim->log_fd, shim->json_log ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
+		 shim->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (shim->seal_fd >= 0 && fd_set_cloexec(shim->seal_fd, true, err) < 0)
 		return -1;
 	return shim->log_fd < 0 ? 0 : fd_set_cloexec(shim->log_fd, true, err);
@@ -247,8 +249,9 @@ static const struct {
 	const char *name;
 	int (*run)(struct shim *shim, struct err *err);
 } steps[] = {
-	{ "signals", step_signals }, { "process", step_process }, { "log", step_log },	 { "control", step_control },
-	{ "caller", step_caller },   { "root", step_root },	  { "objects", step_objects },
+	{ "signals", step_signals }, { "process", step_process }, { "log", step_log },
+	{ "control", step_control }, { "caller", step_caller },   { "root", step_root },
+	{ "objects", step_objects },
 };
 
 /* Nobody reads our stderr: the error goes to whoever started us, as a reply to the request that it may be waiting with. */

@@ -17,7 +17,7 @@ struct shim {
 	const char *root_path, *id; /* of the command line */
 	bool debug, json_log;
 	int log_fd;
-	int seal_fd; /* the mount that our executable is seen through: only to be closed */
+	int seal_fd;    /* the mount that our executable is seen through: only to be closed */
 	int control_fd; /* the socket of whoever started us */
 	int root_fd;
 	char *caller_cgroup;
@@ -25,8 +25,8 @@ struct shim {
 	struct container *container;
 	struct server *server;
 	struct event *tidy; /* runs when nothing has happened for a while */
-	int epoll_fd; /* of base, borrowed; -1: unknown */
-	bool idle; /* nothing is due: wait outside the loop */
+	int epoll_fd;       /* of base, borrowed; -1: unknown */
+	bool idle;          /* nothing is due: wait outside the loop */
 	bool leaving;
 };
 

@@ -16,7 +16,8 @@
 /* Connections that wait to be accepted. One more makes connect(2) wait. */
 #define CONTROL_BACKLOG 128
 
-struct container *container_new(struct event_base *base, int root_fd, const char *id, const struct container_ops *ops, void *arg)
+struct container *container_new(struct event_base *base, int root_fd, const char *id, const struct container_ops *ops,
+				void *arg)
 {
 	struct container *c = xcalloc(1, sizeof(*c));
 
@@ -43,7 +44,11 @@ void container_free(struct container *c)
 	creation_free(c->creation);
 	start_free(c->starting);
 	hooks_free(c->hooking);
+	exec_free_all(c);
 	process_release(&c->init);
+	if (c->seccomp)
+		seccomp_program_release(c->seccomp);
+	free(c->seccomp);
 	logfile_free(c->log);
 	cgroup_free(c->cgroup);
 	oci_config_free(c->config);
@@ -56,6 +61,43 @@ void container_free(struct container *c)
 	free(c->log_path);
 	free(c->id);
 	free(c);
+}
+
+int container_compile_filter(struct container *c, const struct oci_config *config, struct err *err)
+{
+	struct seccomp_program program;
+
+	if (c->seccomp || !config->seccomp.set)
+		return 0;
+	if (seccomp_compile(&config->seccomp, &program, err) < 0)
+		return -1;
+	c->seccomp = xmalloc(sizeof(*c->seccomp));
+	*c->seccomp = program;
+	return 0;
+}
+
+struct container_fds container_fds_none(void)
+{
+	return (struct container_fds) { .main_fd = -1, .stdio = { -1, -1, -1 }, .console_fd = -1 };
+}
+
+struct container_fds container_fds_take(struct container_fds *from)
+{
+	struct container_fds fds = *from;
+
+	*from = container_fds_none();
+	return fds;
+}
+
+void container_fds_release(struct container_fds *fds)
+{
+	fd_close(&fds->main_fd);
+	fd_close(&fds->console_fd);
+	for (int i = 0; i < 3; i++)
+		fd_close(&fds->stdio[i]);
+	for (int i = 0; i < fds->n_preserved; i++)
+		fd_close(&fds->preserved[i]);
+	fds->n_preserved = 0;
 }
 
 int container_make_control(struct container *c, struct err *err)
@@ -84,9 +126,9 @@ void container_trim(struct container *c)
 
 	if (c->init.relay)
 		relay_trim(c->init.relay);
-	LIST_FOREACH (p, &c->execs, link)
-		if (p->relay)
-			relay_trim(p->relay);
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->relay)
+		relay_trim(p->relay);
 }
 
 void container_settle(struct container *c)
@@ -166,7 +208,8 @@ int container_load(struct container *c, bool undo, struct err *err)
 		return -1;
 	if (statedir_init_alive(&c->rec) &&
 	    proc_pidfd_open(c->rec.init_pid, c->rec.init_start_time, &pidfd, &ignored) == 0)
-		return process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0 ? -1 : process_watch_end(&c->init, err);
+		return process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0 ? -1
+										  : process_watch_end(&c->init, err);
 	note_unseen_end(c);
 	return 0;
 }
@@ -180,9 +223,22 @@ enum container_status container_status(struct container *c)
 	return statedir_refresh(&c->rec);
 }
 
-int container_kill(struct container *c, int sig, bool all, struct err *err)
+static int kill_exec(const struct process *p, int sig, struct err *err)
+{
+	if (p->exited || p->pidfd < 0)
+		return err_set(err, ERR_STATE, "cannot signal process '%s': it has ended", p->name);
+	return proc_pidfd_kill(p->pidfd, sig, err);
+}
+
+int container_kill(struct container *c, const char *name, int sig, bool all, struct err *err)
 {
 	enum container_status status = container_status(c);
+	struct process *p = container_find(c, name ? name : "init");
+
+	if (!p)
+		return err_set(err, ERR_NOT_FOUND, "container '%s' has no process '%s'", c->id, name);
+	if (p != &c->init)
+		return kill_exec(p, sig, err);
 
 	if (all) {
 		if (!c->cgroup || cgroup_is_empty(c->cgroup))
@@ -196,9 +252,11 @@ int container_kill(struct container *c, int sig, bool all, struct err *err)
 	return 0;
 }
 
-pid_t container_init_pid(const struct container *c)
+pid_t container_pid(struct container *c, const char *name)
 {
-	return c->rec.init_pid;
+	struct process *p = container_find(c, name);
+
+	return p ? p->pid : 0;
 }
 
 struct relay *container_relay(struct container *c, const char *name)
@@ -218,9 +276,11 @@ struct logfile *container_log(struct container *c)
 	return c->log;
 }
 
-bool container_terminal(const struct container *c)
+bool container_terminal(struct container *c, const char *name)
 {
-	return c->rec.terminal;
+	struct process *p = container_find(c, name);
+
+	return p && p->terminal;
 }
 
 const char *container_id(const struct container *c)

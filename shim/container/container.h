@@ -21,22 +21,31 @@ struct logfile;
 #define CONTAINER_LOG_OPTS_MAX 8
 #define PROCESS_NAME_MAX 24
 
+/* Descriptors that come with a request; -1 where there is none. Whoever takes them leaves an empty one behind. */
+#define CONTAINER_PRESERVED_MAX 64
+struct container_fds {
+	int main_fd;
+	int stdio[3];   /* the caller's */
+	int console_fd; /* connected socket that takes the pty's master */
+	int n_preserved;
+	int preserved[CONTAINER_PRESERVED_MAX]; /* become 3, 4, ... */
+};
+struct container_fds container_fds_none(void);
+struct container_fds container_fds_take(struct container_fds *from);
+void container_fds_release(struct container_fds *fds);
+
 /* What Create asks for. Strings are borrowed for the call; the descriptors are taken from here (-1 afterwards) when the call succeeds or fails. */
 struct container_create {
 	StdioMode stdio;
 	bool start; /* run the program, do not wait for `start` */
 	bool open_stdin, remove_at_exit, no_pivot, no_new_keyring;
-	uint16_t rows, columns; /* 0: as in the config */
+	uint16_t rows, columns;            /* 0: as in the config */
 	const char *log_driver, *log_path; /* "": k8s-file, DATA_DIR/ctr.log */
 	const char *data_dir;
 	size_t n_log_opts;
 	const char *log_opts[CONTAINER_LOG_OPTS_MAX];
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
-	int bundle_fd;
-	int stdio_fd[3];
-	int console_fd; /* connected socket that takes the pty's master */
-	int n_preserved;
-	int *preserved; /* borrowed array, descriptors are taken */
+	struct container_fds fds;  /* main_fd: the bundle */
 };
 
 /* What has become of init. */
@@ -59,18 +68,21 @@ struct container_ops {
 };
 
 /* root_fd is borrowed. Caller frees with container_free(). */
-struct container *container_new(struct event_base *base, int root_fd, const char *id, const struct container_ops *ops, void *arg);
+struct container *container_new(struct event_base *base, int root_fd, const char *id, const struct container_ops *ops,
+				void *arg);
 
 /* Accepts NULL. Frees the object; the container itself goes on. */
 void container_free(struct container *c);
 
 /* Begin to create it. -1: nothing is left of it. Else done_cb comes later, once, with the same meaning, unless the creation is cancelled. */
-int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg, struct err *err);
+int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg,
+		     struct err *err);
 
 /* With STDIO_FOREGROUND, within done_cb: the client's ends of the streams, now the caller's, and the client, until relay_client_free(). */
 struct relay_ends;
 struct relay_client;
-void container_take_foreground(struct container *c, struct relay_ends *ret_ends, struct relay_client **ret_client);
+void container_take_foreground(struct container *c, const char *name, struct relay_ends *ret_ends,
+			       struct relay_client **ret_client);
 
 /* Undo a creation that is under way. */
 void container_cancel_create(struct container *c);
@@ -85,7 +97,22 @@ int container_undo(struct container *c, struct err *err);
 /* Start a created container and run its poststart hooks; their failure stops it. */
 int container_start(struct container *c, container_done_cb *done_cb, void *done_arg, struct err *err);
 
-int container_kill(struct container *c, int sig, bool all, struct err *err);
+/* What Exec asks for; ownership as with container_create. */
+struct container_exec {
+	StdioMode stdio;
+	bool open_stdin, whole, ignore_paused;
+	uint16_t rows, columns;
+	struct container_fds fds; /* main_fd: a file with the description, see exec_config.h */
+};
+
+/* Begin to run a further process. -1: nothing is left of it. Else done_cb comes once its program runs, or with an error, unless it is cancelled before. ret_name: the
+ * name by which the process is known from now on. */
+int container_exec(struct container *c, struct container_exec *params, container_done_cb *done_cb, void *done_arg,
+		   char ret_name[PROCESS_NAME_MAX], struct err *err);
+void container_cancel_exec(struct container *c, const char *name);
+
+/* `name`: the process; NULL or "init": init. */
+int container_kill(struct container *c, const char *name, int sig, bool all, struct err *err);
 
 /* Remove it. `force`: kill it first. done_cb comes when nothing is left, before ops->removed_cb. */
 int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err);
@@ -115,12 +142,12 @@ void container_trim(struct container *c);
 /* Free what only a creation needs. The config goes, unless there are hooks that want it. */
 void container_settle(struct container *c);
 
-enum container_status container_status(struct container *c); /* asks the kernel first */
-pid_t container_init_pid(const struct container *c);
+enum container_status container_status(struct container *c);          /* asks the kernel first */
+pid_t container_pid(struct container *c, const char *name);           /* 0: no such process */
 struct relay *container_relay(struct container *c, const char *name); /* NULL: no such process, or no streams here */
 struct event_base *container_base(const struct container *c);
 struct logfile *container_log(struct container *c); /* NULL: none */
-bool container_terminal(const struct container *c);
+bool container_terminal(struct container *c, const char *name);
 const char *container_id(const struct container *c);
 bool container_is_idle(const struct container *c); /* nothing under way that a shim has to stay for */
 

@@ -28,7 +28,6 @@ struct creation {
 	char *log_opts[CONTAINER_LOG_OPTS_MAX];
 	int child_stdio[3];
 	char *bundle, *rootfs;
-	struct seccomp_program *seccomp;
 	struct ns_joined joined;
 	struct relay_ends ends; /* of the foreground client, until they are taken */
 	struct relay_client *client;
@@ -44,29 +43,36 @@ struct container {
 	void *arg;
 
 	int dir_fd, lock_fd;
-	int start_fd; /* the listening start socket, until init has it */
+	int start_fd;   /* the listening start socket, until init has it */
 	int control_fd; /* the listening control socket, until it is taken */
 	struct status_record rec;
-	bool served; /* loaded: the shim that created it is gone */
+	bool served;               /* loaded: the shim that created it is gone */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
 	char *data_dir, *log_driver, *log_path;
 	bool log_is_ours; /* at its default path: removed with the container */
 	struct logfile *log;
 	struct cgroup *cgroup;
+	struct seccomp_program *seccomp; /* compiled once; NULL: not yet, or none */
 
 	struct process init;
-	LIST_HEAD(, process) execs;
+	LIST_HEAD(, process) execs; /* new ones first; ended ones stay for a while */
+	unsigned int last_exec;     /* the highest name that was given */
 	bool removed;
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;
 	struct starting *starting; /* start.c */
-	struct pending deletion; /* waits for the end of init, or of the poststop hooks */
-	struct hooking *hooking; /* hooks.c */
+	struct pending deletion;   /* waits for the end of init, or of the poststop hooks */
+	struct hooking *hooking;   /* hooks.c */
 };
 
+/* exec.c */
+void exec_free_all(struct container *c);
+void exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client);
+
 /* container.c */
+int container_compile_filter(struct container *c, const struct oci_config *config, struct err *err);
 int container_make_control(struct container *c, struct err *err);
 
 /* create.c */
@@ -77,12 +83,12 @@ void create_undo(struct container *c); /* everything, whatever it has come to */
 struct launch *launch_new(struct container *c, struct err *err);
 void launch_free(struct launch *l); /* accepts NULL; kills nothing */
 int launch_order(struct launch *l, bool run, struct err *err);
-int launch_take_master(struct launch *l); /* -1: no terminal */
+int launch_take_master(struct launch *l);                         /* -1: no terminal */
 void create_launched(struct container *c, const struct err *err); /* create.c: init is ready, or not to be had */
-void create_runs(struct container *c, const struct err *err);	  /* create.c: the program runs, or cannot */
+void create_runs(struct container *c, const struct err *err);     /* create.c: the program runs, or cannot */
 
 /* state.c */
-int state_save(struct container *c, struct err *err); /* state.json and the status record */
+int state_save(struct container *c, struct err *err);        /* state.json and the status record */
 int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
 int state_load(struct container *c, struct err *err);
 char *state_oci_json(struct container *c, const char *status); /* for hooks; caller frees */

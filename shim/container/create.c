@@ -52,7 +52,8 @@ static void undo_directory(struct container *c)
 static int check_namespaces(const struct oci_config *config, struct err *err)
 {
 	if (!config->ns[OCI_NS_MOUNT].wanted)
-		return err_set(err, ERR_UNSUPPORTED, "linux.namespaces: a container without a mount namespace is not supported");
+		return err_set(err, ERR_UNSUPPORTED,
+			       "linux.namespaces: a container without a mount namespace is not supported");
 	if (config->hostname && !config->ns[OCI_NS_UTS].wanted)
 		return err_set(err, ERR_CONFIG, "hostname: needs a uts namespace");
 	return 0;
@@ -79,7 +80,7 @@ static int check_terminal(const struct container *c, struct err *err)
 {
 	bool terminal = c->config->has_process && c->config->process.terminal;
 
-	if (c->creation->params.console_fd >= 0 && !terminal)
+	if (c->creation->params.fds.console_fd >= 0 && !terminal)
 		return err_set(err, ERR_CONFIG, "a console socket was given, but process.terminal is false");
 	return 0;
 }
@@ -94,7 +95,8 @@ static void warn_of_missing_caps(const struct container *c)
 		return;
 	for (int cap = 0; cap < 64; cap++)
 		if (missing & (1ull << cap))
-			log_warn("container '%s': %s cannot be given: the caller does not have it", c->id, oci_capability_name(cap));
+			log_warn("container '%s': %s cannot be given: the caller does not have it", c->id,
+				 oci_capability_name(cap));
 }
 
 static int step_config(struct container *c, struct err *err)
@@ -102,9 +104,9 @@ static int step_config(struct container *c, struct err *err)
 	struct creation *cr = c->creation;
 	cleanup_free char *text = NULL;
 
-	if (fd_path(cr->params.bundle_fd, &cr->bundle, err) < 0)
+	if (fd_path(cr->params.fds.main_fd, &cr->bundle, err) < 0)
 		return -1;
-	if (fd_read_file_at(cr->params.bundle_fd, "config.json", OCI_CONFIG_MAX, &text, err) < 0)
+	if (fd_read_file_at(cr->params.fds.main_fd, "config.json", OCI_CONFIG_MAX, &text, err) < 0)
 		return err_add(err, "bundle '%s'", cr->bundle);
 	if (oci_config_parse(text, strlen(text), &c->config, err) < 0)
 		return -1;
@@ -121,10 +123,11 @@ static int plan_log(struct container *c, struct err *err)
 
 	if (!driver[0])
 		driver = "k8s-file";
-	if (cr->params.console_fd >= 0)
+	if (cr->params.fds.console_fd >= 0)
 		driver = "none"; /* the output goes where the master goes */
 	if (strcmp(driver, "none") != 0 && strcmp(driver, "k8s-file") != 0)
-		return err_set(err, ERR_UNSUPPORTED, "log driver '%s' is not supported yet: k8s-file and none are", driver);
+		return err_set(err, ERR_UNSUPPORTED, "log driver '%s' is not supported yet: k8s-file and none are",
+			       driver);
 	c->log_driver = xstrdup(driver);
 	c->data_dir = xstrdup(cr->data_dir);
 	if (!strcmp(driver, "none"))
@@ -230,18 +233,21 @@ static void log_failed(void *arg, const struct err *err)
 
 static int step_streams(struct container *c, struct err *err)
 {
-	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = c->ops.gap_cb, .log_failed_cb = log_failed };
+	struct relay_ops ops = { .drained_cb = process_drained_cb,
+				 .gap_cb = c->ops.gap_cb,
+				 .log_failed_cb = log_failed };
 	struct creation *cr = c->creation;
 	const struct oci_process *pr = &c->config->process;
-	bool has_stdin = cr->params.open_stdin || (cr->params.stdio == STDIO_INHERIT && cr->params.stdio_fd[0] >= 0);
+	bool has_stdin = cr->params.open_stdin || (cr->params.stdio == STDIO_INHERIT && cr->params.fds.stdio[0] >= 0);
 
-	if (cr->params.console_fd >= 0)
+	if (cr->params.fds.console_fd >= 0)
 		return 0;
 	c->init.relay = relay_new(c->base, c->log, &ops, &c->init);
 	if (c->config->has_process && pr->terminal)
 		return 0; /* the pty comes from the container's own devpts */
-	return relay_make_pipes(c->init.relay, cr->params.stdio != STDIO_FOREGROUND, has_stdin, c->config->has_process ? pr->uid : 0,
-				c->config->has_process ? pr->gid : 0, cr->child_stdio, err);
+	return relay_make_pipes(c->init.relay, cr->params.stdio != STDIO_FOREGROUND, has_stdin,
+				c->config->has_process ? pr->uid : 0, c->config->has_process ? pr->gid : 0,
+				cr->child_stdio, err);
 }
 
 static void undo_streams(struct container *c)
@@ -254,11 +260,8 @@ static int step_process(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
 
-	if (c->config->seccomp.set) {
-		cr->seccomp = xcalloc(1, sizeof(*cr->seccomp));
-		if (seccomp_compile(&c->config->seccomp, cr->seccomp, err) < 0)
-			return err_add(err, "linux.seccomp");
-	}
+	if (container_compile_filter(c, c->config, err) < 0)
+		return -1;
 	if (ns_open_joined(c->config, &cr->joined, err) < 0)
 		return -1;
 	c->launch = launch_new(c, err);
@@ -320,14 +323,9 @@ static struct creation *creation_new(struct container_create *params)
 		cr->log_opts[i] = copy(params->log_opts[i]);
 		cr->params.log_opts[i] = cr->log_opts[i];
 	}
-	cr->params.preserved = xcalloc((size_t)params->n_preserved + 1, sizeof(int));
-	for (int i = 0; i < params->n_preserved; i++)
-		cr->params.preserved[i] = take_fd(&params->preserved[i]);
-	params->bundle_fd = params->console_fd = -1;
-	for (int i = 0; i < 3; i++) {
-		params->stdio_fd[i] = -1;
+	cr->params.fds = container_fds_take(&params->fds);
+	for (int i = 0; i < 3; i++)
 		cr->child_stdio[i] = -1;
-	}
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
 		cr->joined.fd[i] = -1;
 	cr->ends = (struct relay_ends) { -1, -1, -1 };
@@ -344,24 +342,13 @@ void creation_free(struct creation *cr)
 	free(cr->caller_cgroup);
 	for (size_t i = 0; i < cr->params.n_log_opts; i++)
 		free(cr->log_opts[i]);
-	for (int i = 0; i < cr->params.n_preserved; i++)
-		fd_close(&cr->params.preserved[i]);
-	free(cr->params.preserved);
-	fd_close(&cr->params.bundle_fd);
-	fd_close(&cr->params.console_fd);
-	for (int i = 0; i < 3; i++) {
-		fd_close(&cr->params.stdio_fd[i]);
+	container_fds_release(&cr->params.fds);
+	for (int i = 0; i < 3; i++)
 		fd_close(&cr->child_stdio[i]);
-	}
 	ns_joined_release(&cr->joined);
-	fd_close(&cr->ends.stdin_fd);
-	fd_close(&cr->ends.stdout_fd);
-	fd_close(&cr->ends.stderr_fd);
+	relay_ends_close(&cr->ends);
 	free(cr->bundle);
 	free(cr->rootfs);
-	if (cr->seccomp)
-		seccomp_program_release(cr->seccomp);
-	free(cr->seccomp);
 	free(cr);
 }
 
@@ -400,10 +387,16 @@ void container_cancel_create(struct container *c)
 	creation_over(c);
 }
 
-void container_take_foreground(struct container *c, struct relay_ends *ret_ends, struct relay_client **ret_client)
+void container_take_foreground(struct container *c, const char *name, struct relay_ends *ret_ends,
+			       struct relay_client **ret_client)
 {
+	struct process *p = container_find(c, name);
 	struct creation *cr = c->creation;
 
+	if (p != &c->init) {
+		exec_take_foreground(p, ret_ends, ret_client);
+		return;
+	}
 	*ret_ends = cr->ends;
 	*ret_client = cr->client;
 	cr->ends = (struct relay_ends) { -1, -1, -1 };
@@ -434,8 +427,8 @@ static int use_terminal(struct container *c, struct err *err)
 
 	if (master < 0)
 		return 0;
-	if (cr->params.console_fd >= 0)
-		return tty_socket_send(cr->params.console_fd, master, err);
+	if (cr->params.fds.console_fd >= 0)
+		return tty_socket_send(cr->params.fds.console_fd, master, err);
 	relay_use_pty(c->init.relay, take_fd(&master));
 	return 0;
 }
@@ -452,7 +445,7 @@ static int ready(struct container *c, struct err *err)
 	fd_close(&c->start_fd); /* only init holds it: when it is gone, connecting fails */
 	if (!c->init.relay)
 		return launch_order(c->launch, cr->params.start, err);
-	if (relay_start(c->init.relay, err) < 0 || relay_inherit(c->init.relay, cr->params.stdio_fd, err) < 0)
+	if (relay_start(c->init.relay, err) < 0 || relay_inherit(c->init.relay, cr->params.fds.stdio, err) < 0)
 		return -1;
 	if (cr->params.stdio == STDIO_FOREGROUND &&
 	    relay_attach(c->init.relay, RELAY_FOREGROUND, true, NULL, &cr->ends, &cr->client, err) < 0)

@@ -89,9 +89,9 @@ struct process *container_find(struct container *c, const char *name)
 
 	if (!name[0] || !strcmp(name, c->init.name))
 		return &c->init;
-	LIST_FOREACH (p, &c->execs, link)
-		if (!strcmp(name, p->name))
-			return p;
+	LIST_FOREACH(p, &c->execs, link)
+	if (!strcmp(name, p->name))
+		return p;
 	return NULL;
 }
 

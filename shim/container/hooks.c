@@ -39,9 +39,9 @@ static void through_cb(evutil_socket_t fd, short what, void *arg)
 
 int hooks_run(struct container *c, const char *kind, const char *status, container_done_cb *done_cb, struct err *err)
 {
-	const struct oci_hooks *hooks = !c->config		     ? NULL :
-					!strcmp(kind, "poststart") ? &c->config->poststart :
-								     &c->config->poststop;
+	const struct oci_hooks *hooks = !c->config                   ? NULL
+					: !strcmp(kind, "poststart") ? &c->config->poststart
+								     : &c->config->poststop;
 	cleanup_free char *state = NULL;
 	struct hooking *h;
 

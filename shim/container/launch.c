@@ -59,10 +59,13 @@ static void explain_death(const struct container *c, struct err *err)
 
 	waitid(P_PIDFD, (id_t)c->init.pidfd, &info, WEXITED | WNOWAIT | WNOHANG);
 	if (cgroup_oom_kills(c->cgroup) > 0)
-		err_set(err, ERR_LIMIT, "linux.resources.memory.limit: too low: the kernel killed the container's first process before its "
-					"program ran");
+		err_set(err, ERR_LIMIT,
+			"linux.resources.memory.limit: too low: the kernel killed the container's first process before "
+			"its "
+			"program ran");
 	else if (info.si_pid && info.si_code != CLD_EXITED)
-		err_set(err, ERR_GONE, "the container's first process was killed by signal %d before its program ran", info.si_status);
+		err_set(err, ERR_GONE, "the container's first process was killed by signal %d before its program ran",
+			info.si_status);
 	else
 		err_set(err, ERR_GONE, "the container's first process died before its program ran");
 }
@@ -134,12 +137,12 @@ static void run_child(struct container *c, int sync_fd)
 			.process = c->config->has_process ? &c->config->process : NULL,
 			.id = c->id,
 			.cgroup = c->cgroup,
-			.seccomp = cr->seccomp,
+			.seccomp = c->seccomp,
 			.sync_fd = sync_fd,
 			.start_fd = c->start_fd,
 			.stdio = { cr->child_stdio[0], cr->child_stdio[1], cr->child_stdio[2] },
-			.preserved = cr->params.preserved,
-			.n_preserved = cr->params.n_preserved,
+			.preserved = cr->params.fds.preserved,
+			.n_preserved = cr->params.fds.n_preserved,
 			.close_first = close_first,
 			.n_close_first = ARRAY_SIZE(close_first),
 			.no_new_keyring = cr->params.no_new_keyring,
@@ -173,6 +176,7 @@ static int note_init(struct container *c, pid_t pid, int pidfd, struct err *err)
 {
 	if (process_set_pid(&c->init, pid, pidfd, err) < 0)
 		return -1;
+	c->init.terminal = c->rec.terminal;
 	c->rec.init_pid = pid;
 	c->rec.init_start_time = c->init.start_time;
 	c->rec.init_pidfd_inode = c->init.pidfd_inode;
@@ -201,8 +205,8 @@ struct launch *launch_new(struct container *c, struct err *err)
 	l = xcalloc(1, sizeof(*l));
 	*l = (struct launch) { .c = c, .sync_fd = pair[0], .master_fd = -1 };
 	l->event = event_new(c->base, l->sync_fd, EV_READ | EV_PERSIST, sync_cb, l);
-	if (note_init(c, pid, pidfd, err) == 0 && set_oom_score_adj(c, err) == 0 && state_save_record(c, err) == 0 && l->event &&
-	    event_add(l->event, NULL) == 0)
+	if (note_init(c, pid, pidfd, err) == 0 && set_oom_score_adj(c, err) == 0 && state_save_record(c, err) == 0 &&
+	    l->event && event_add(l->event, NULL) == 0)
 		return l;
 	process_kill_now(&c->init);
 	launch_free(l);

@@ -36,7 +36,8 @@ static int parse_count(const char *text, unsigned int *ret, struct err *err)
 	unsigned long v = strtoul(text, &end, 10);
 
 	if (!isdigit((unsigned char)text[0]) || *end || v < 1 || v > MAX_FILES)
-		return err_set(err, ERR_USAGE, "log option 'max-file' is a number from 1 to %d, not '%s'", MAX_FILES, text);
+		return err_set(err, ERR_USAGE, "log option 'max-file' is a number from 1 to %d, not '%s'", MAX_FILES,
+			       text);
 	*ret = (unsigned int)v;
 	return 0;
 }
@@ -57,7 +58,8 @@ int log_options_parse(size_t n, const char *const *options, struct logfile_optio
 		else if (!strncmp(options[i], "max-file=", 9))
 			r = parse_count(value, &ret->max_files, err);
 		else
-			r = err_set(err, ERR_UNSUPPORTED, "log option '%.*s' is not supported: max-size and max-file are",
+			r = err_set(err, ERR_UNSUPPORTED,
+				    "log option '%.*s' is not supported: max-size and max-file are",
 				    (int)(value - 1 - options[i]), options[i]);
 		if (r < 0)
 			return -1;

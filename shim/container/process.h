@@ -23,7 +23,7 @@ struct process {
 	struct container *c;
 	const struct process_ops *ops;
 	char name[PROCESS_NAME_MAX]; /* "init", or a decimal number that is never used again */
-	pid_t pid; /* only to be shown */
+	pid_t pid;                   /* only to be shown */
 	uint64_t start_time, pidfd_inode;
 	int pidfd;
 	bool terminal;

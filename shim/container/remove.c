@@ -110,7 +110,8 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 	if (c->deletion.cb)
 		return err_set(err, ERR_BUSY, "container '%s' is being deleted", c->id);
 	if (alive && !force && status != STATUS_CREATED)
-		return err_set(err, ERR_STATE, "cannot delete container '%s': it is %s", c->id, container_status_name(status));
+		return err_set(err, ERR_STATE, "cannot delete container '%s': it is %s", c->id,
+			       container_status_name(status));
 	c->deletion = (struct pending) { done_cb, done_arg };
 	if (alive) {
 		if (kill_first(c, err) == 0)

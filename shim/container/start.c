@@ -87,13 +87,15 @@ int container_start(struct container *c, container_done_cb *done_cb, void *done_
 	if (c->starting)
 		return err_set(err, ERR_BUSY, "container '%s' is being started", c->id);
 	if (status != STATUS_CREATED)
-		return err_set(err, ERR_STATE, "cannot start container '%s': it is %s", c->id, container_status_name(status));
+		return err_set(err, ERR_STATE, "cannot start container '%s': it is %s", c->id,
+			       container_status_name(status));
 	s = xcalloc(1, sizeof(*s));
 	*s = (struct starting) { .c = c, .fd = -1, .done = { done_cb, done_arg } };
 	if (statedir_connect(c->dir_fd, STATEDIR_START, &s->fd, err) < 0) {
 		start_free(s);
 		if (err->code == ERR_GONE)
-			return err_set(err, ERR_STATE, "cannot start container '%s': it does not wait to be started", c->id);
+			return err_set(err, ERR_STATE, "cannot start container '%s': it does not wait to be started",
+				       c->id);
 		return -1;
 	}
 	s->event = event_new(c->base, s->fd, EV_READ, answer_cb, s);

@@ -112,7 +112,8 @@ static void put_namespaces(const struct container *c, struct json_object *o)
 	struct json_object *ns = json_object_new_object();
 
 	for (size_t i = 0; i < OCI_NS_COUNT; i++) {
-		cleanup_free char *path = xasprintf("/proc/%d/ns/%s", c->rec.init_pid, oci_ns_proc_name((enum oci_ns)i));
+		cleanup_free char *path =
+			xasprintf("/proc/%d/ns/%s", c->rec.init_pid, oci_ns_proc_name((enum oci_ns)i));
 
 		add_string(ns, oci_ns_proc_name((enum oci_ns)i), path);
 	}
@@ -245,8 +246,9 @@ static const char *string_at(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
-	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string) ? json_object_get_string(v) :
-												       "";
+	return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
+		       ? json_object_get_string(v)
+		       : "";
 }
 
 static void load_groups(struct container *c, struct json_object *list)
@@ -257,7 +259,8 @@ static void load_groups(struct container *c, struct json_object *list)
 		const char *path = json_object_is_type(o, json_type_object) ? string_at(o, "path") : "";
 
 		if (path[0] == '/' && json_object_object_get_ex(o, "baseLength", &base))
-			cgroup_rebuild_add(c->cgroup, string_at(o, "subsystem"), path, (size_t)json_object_get_uint64(base));
+			cgroup_rebuild_add(c->cgroup, string_at(o, "subsystem"), path,
+					   (size_t)json_object_get_uint64(base));
 	}
 }
 

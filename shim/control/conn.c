@@ -114,7 +114,8 @@ static void on_hello(struct conn *conn, const Request *req)
 	struct err err;
 
 	if (req->body.hello.version != WIRE_VERSION) {
-		err_set(&err, ERR_PROTOCOL, "protocol version %u is not spoken here, %d is", req->body.hello.version, WIRE_VERSION);
+		err_set(&err, ERR_PROTOCOL, "protocol version %u is not spoken here, %d is", req->body.hello.version,
+			WIRE_VERSION);
 		refuse(conn, req->serial, &err);
 		return;
 	}
@@ -242,9 +243,9 @@ struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *
 {
 	struct call *call;
 
-	TAILQ_FOREACH (call, &conn->calls, link)
-		if (match(call))
-			return call;
+	TAILQ_FOREACH(call, &conn->calls, link)
+	if (match(call))
+		return call;
 	return NULL;
 }
 

@@ -20,7 +20,7 @@ struct call {
 	struct server *server;
 	uint32_t serial;
 	void (*cancelled)(struct call *call);
-	void *data; /* the handler's */
+	void *data;         /* the handler's */
 	bool outlives_conn; /* the work goes on without a listener: then conn becomes NULL, and call_done frees it */
 };
 

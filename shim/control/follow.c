@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "common/err.h"
+#include "common/fd.h"
 #include "shim/container/container.h"
 #include "shim/control/server.h"
 #include "shim/stdio/logfile.h"
@@ -14,6 +14,23 @@ struct follow {
 	struct relay_client *client;
 	struct container_watch watch;
 };
+
+int follow_ends(const struct relay_ends *ends, FdRole *roles, pb_size_t *n_roles, int fds[3])
+{
+	const struct {
+		int fd;
+		FdRole role;
+	} all[] = { { ends->stdin_fd, FD_STDIN }, { ends->stdout_fd, FD_STDOUT }, { ends->stderr_fd, FD_STDERR } };
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i].fd >= 0) {
+			roles[n] = all[i].role;
+			fds[n++] = all[i].fd;
+		}
+	*n_roles = (pb_size_t)n;
+	return n;
+}
 
 static void cancelled(struct call *call)
 {

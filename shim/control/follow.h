@@ -6,6 +6,10 @@
 #include "shim/control/conn.h"
 
 struct relay_client;
+struct relay_ends;
+
+/* Name the client's ends of its pipes, for a reply. Returns how many; the descriptors stay the caller's. */
+int follow_ends(const struct relay_ends *ends, FdRole *roles, pb_size_t *n_roles, int fds[3]);
 
 /* The call stays open until the process `name` (which exists) has ended, and is answered with Exit. Takes the client; it leaves when the connection ends. */
 void follow_start(struct call *call, const char *name, struct relay_client *client);

@@ -8,10 +8,10 @@
 #include "shim/stdio/logfile.h"
 #include "shim/stdio/relay.h"
 
-static struct relay *live_relay(struct call *call, struct err *err)
+static struct relay *live_relay(struct call *call, const char *name, struct err *err)
 {
 	struct container *c = server_container(call->server);
-	struct relay *r = container_relay(c, "init");
+	struct relay *r = container_relay(c, name);
 	enum container_status status = container_status(c);
 
 	if (status == STATUS_STOPPED) {
@@ -19,7 +19,10 @@ static struct relay *live_relay(struct call *call, struct err *err)
 		return NULL;
 	}
 	if (!r)
-		err_set(err, ERR_STATE, "the streams of container '%s' are not here: its terminal was given to a console socket",
+		err_set(err, ERR_STATE,
+			"the streams of container '%s' are not here: there is no such process, or its terminal was "
+			"given to a "
+			"console socket",
 			container_id(c));
 	return r;
 }
@@ -43,7 +46,7 @@ void on_attach(struct call *call, Request *req, struct wire_fds *fds)
 	Reply rep = Reply_init_zero;
 	AttachReply *answer = &rep.body.attach;
 	struct err err, ignored;
-	struct relay *r = live_relay(call, &err);
+	struct relay *r = live_relay(call, "init", &err);
 	int sent[4];
 
 	if (follow_client(call->conn) && r) {
@@ -67,9 +70,7 @@ void on_attach(struct call *call, Request *req, struct wire_fds *fds)
 	add_fd(answer, sent, FD_STDERR, ends.stderr_fd);
 	add_fd(answer, sent, FD_LOG, log_fd);
 	call_progress(call, &rep, sent, answer->fd_role_count);
-	fd_close(&ends.stdin_fd);
-	fd_close(&ends.stdout_fd);
-	fd_close(&ends.stderr_fd);
+	relay_ends_close(&ends);
 	follow_start(call, "init", client);
 }
 
@@ -91,12 +92,8 @@ void on_resize(struct call *call, Request *req, struct wire_fds *fds)
 {
 	const Resize *msg = &req->body.resize;
 	struct err err;
-	struct relay *r = live_relay(call, &err);
+	struct relay *r = live_relay(call, msg->name, &err);
 
-	if (r && msg->name[0] && strcmp(msg->name, "init") != 0) {
-		err_set(&err, ERR_NOT_FOUND, "there is no process '%s'", msg->name);
-		r = NULL;
-	}
 	if (!r || relay_resize(r, msg->rows, msg->columns, &err) < 0)
 		call_fail(call, &err);
 	else

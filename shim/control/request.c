@@ -7,8 +7,8 @@
 
 enum request_when {
 	BEFORE_CREATE = 1 << 0, /* in a shim that has not created its container yet */
-	AFTER_CREATE = 1 << 1,	/* and in one that has */
-	SERVED = 1 << 2,	/* in a shim that only serves one */
+	AFTER_CREATE = 1 << 1,  /* and in one that has */
+	SERVED = 1 << 2,        /* in a shim that only serves one */
 };
 
 struct request_row {
@@ -21,6 +21,7 @@ struct request_row {
 
 static const struct request_row rows[] = {
 	{ Request_create_tag, "create", on_create, BEFORE_CREATE, true },
+	{ Request_exec_tag, "exec", on_exec, AFTER_CREATE, true },
 	{ Request_start_tag, "start", on_start, AFTER_CREATE | SERVED, false },
 	{ Request_kill_tag, "kill", on_kill, AFTER_CREATE | SERVED, false },
 	{ Request_delete_tag, "delete", on_delete, AFTER_CREATE | SERVED, false },
@@ -48,9 +49,9 @@ bool request_takes_fds(const Request *req)
 void request_dispatch(struct call *call, Request *req, struct wire_fds *fds)
 {
 	const struct request_row *row = find(req->which_body);
-	unsigned int now = server_mode(call->server) == SERVER_SERVE ? SERVED :
-			   server_has_created(call->server)	     ? AFTER_CREATE :
-								       BEFORE_CREATE;
+	unsigned int now = server_mode(call->server) == SERVER_SERVE ? SERVED
+			   : server_has_created(call->server)        ? AFTER_CREATE
+								     : BEFORE_CREATE;
 	struct err err;
 
 	if (!row)

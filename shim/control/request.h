@@ -13,8 +13,14 @@ bool request_takes_fds(const Request *req);
 /* Judge the request by its row and hand it to its handler, or answer with what is wrong. Takes what it needs from `fds`. */
 void request_dispatch(struct call *call, Request *req, struct wire_fds *fds);
 
+/* Sort descriptors into ret (empty before) by their roles. main_role: the one that has to be there. What was sorted before a failure stays in ret. */
+struct container_fds;
+int request_sort_fds(const FdRole *roles, int n_roles, StdioMode stdio, FdRole main_role, struct wire_fds *fds,
+		     struct container_fds *ret, struct err *err);
+
 /* The handlers, one per file: each answers the call now or later. */
 void on_create(struct call *call, Request *req, struct wire_fds *fds);
+void on_exec(struct call *call, Request *req, struct wire_fds *fds);
 void on_start(struct call *call, Request *req, struct wire_fds *fds);
 void on_kill(struct call *call, Request *req, struct wire_fds *fds);
 void on_delete(struct call *call, Request *req, struct wire_fds *fds);

@@ -22,9 +22,9 @@ enum server_mode {
 struct server_options {
 	enum server_mode mode;
 	struct event_base *base;
-	struct container *container; /* borrowed */
-	const char *caller_cgroup; /* borrowed: /proc/self/cgroup of whoever started us */
-	void (*leave_cb)(void *arg); /* nothing is left to do */
+	struct container *container;   /* borrowed */
+	const char *caller_cgroup;     /* borrowed: /proc/self/cgroup of whoever started us */
+	void (*leave_cb)(void *arg);   /* nothing is left to do */
 	void (*settled_cb)(void *arg); /* the container runs, its creation is over: a time to tidy up */
 	void *arg;
 };

@@ -7,7 +7,7 @@
 
 struct child_exec_params {
 	struct child_params common;
-	int init_pidfd; /* whose namespaces are joined */
+	int init_pidfd;    /* whose namespaces are joined */
 	uint64_t ns_flags; /* CLONE_NEW*: those that differ from the shim's */
 };
 

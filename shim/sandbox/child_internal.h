@@ -37,7 +37,6 @@ int child_make_env(const struct oci_process *process, int root_fd, struct child_
 /* Returns only when it failed. */
 int child_execve(const struct oci_process *process, const struct child_program *prog, struct err *err);
 
-
 /* child_step.c: what the steps hand on to each other, and the steps that init and exec'd processes share. */
 struct child {
 	const struct child_params *p;

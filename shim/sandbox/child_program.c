@@ -46,9 +46,9 @@ static int judge(const char *path, struct err *err)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return errno == ENOENT || errno == ENOTDIR ?
-			       err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: no such file or directory", path) :
-			       err_set(err, ERR_NOT_EXECUTABLE, "exec %s: %s", path, strerrordesc_np(errno));
+		return errno == ENOENT || errno == ENOTDIR
+			       ? err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: no such file or directory", path)
+			       : err_set(err, ERR_NOT_EXECUTABLE, "exec %s: %s", path, strerrordesc_np(errno));
 	if (S_ISDIR(st.st_mode))
 		return err_set(err, ERR_NOT_EXECUTABLE, "exec %s: is a directory", path);
 	if (!(st.st_mode & 0111))
@@ -130,13 +130,14 @@ int child_execve(const struct oci_process *process, const struct child_program *
 		return err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: its interpreter '%s' does not exist", prog->path,
 			       interpreter);
 	if (saved == ENOENT && access(prog->path, F_OK) == 0)
-		return err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: the loader that it names does not exist in the rootfs",
-			       prog->path);
+		return err_set(err, ERR_COMMAND_NOT_FOUND,
+			       "exec %s: the loader that it names does not exist in the rootfs", prog->path);
 	if (saved == ENOENT)
 		return err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: no such file or directory", prog->path);
 	if (saved == ENOEXEC)
-		return err_set(err, ERR_NOT_EXECUTABLE, "exec %s: exec format error: neither a program for this machine nor a "
-							"script with '#!'",
+		return err_set(err, ERR_NOT_EXECUTABLE,
+			       "exec %s: exec format error: neither a program for this machine nor a "
+			       "script with '#!'",
 			       prog->path);
 	err_sysno(err, saved, "exec %s", prog->path);
 	err->code = ERR_NOT_EXECUTABLE;

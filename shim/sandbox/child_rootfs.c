@@ -74,8 +74,8 @@ int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, stru
 {
 	cleanup_fd int root_fd = -1;
 
-	if (attach_root(p->rootfs, p->config->rootfs_propagation, &root_fd, err) < 0 || mount_all(p, root_fd, err) < 0 ||
-	    device_make_all(root_fd, p->config, err) < 0)
+	if (attach_root(p->rootfs, p->config->rootfs_propagation, &root_fd, err) < 0 ||
+	    mount_all(p, root_fd, err) < 0 || device_make_all(root_fd, p->config, err) < 0)
 		return -1;
 	*ret_root_fd = take_fd(&root_fd);
 	return 0;

@@ -95,7 +95,8 @@ int child_step_terminal(struct child *ch, struct err *err)
 
 	if (!ch->process || !ch->process->terminal)
 		return ch->stdio[0] >= 0 ? 0 : device_open_null(ch->root_fd, O_RDONLY, &ch->stdio[0], err);
-	if (device_make_pty(ch->root_fd, ch->process->uid, ch->p->rows, ch->p->columns, &ch->master_fd, &terminal, err) < 0)
+	if (device_make_pty(ch->root_fd, ch->process->uid, ch->p->rows, ch->p->columns, &ch->master_fd, &terminal,
+			    err) < 0)
 		return -1;
 	if (ch->init && device_show_console(ch->root_fd, terminal, err) < 0)
 		return -1;
@@ -222,4 +223,3 @@ int child_run_program(struct child *ch, struct err *err)
 		return -1;
 	return child_execve(pr, &ch->prog, err);
 }
-

@@ -18,7 +18,8 @@ struct cgroup;
 enum child_word {
 	CHILD_FAILED = 1, /* err says why; the child exits */
 	CHILD_READY = 2,
-	CHILD_IS = 3, /* exec only: beside it the pidfd of the process that goes on; the sender exits. READY may come before */
+	CHILD_IS =
+		3, /* exec only: beside it the pidfd of the process that goes on; the sender exits. READY may come before */
 };
 
 struct child_message {
@@ -28,7 +29,7 @@ struct child_message {
 
 /* From the shim, one byte. A connection that ends before it makes the child exit. */
 enum child_order {
-	CHILD_RUN = 'r',	    /* execute the program; errors come over this connection */
+	CHILD_RUN = 'r',            /* execute the program; errors come over this connection */
 	CHILD_WAIT_FOR_START = 'w', /* init only: wait on the start socket, on whose connection errors come */
 };
 
@@ -38,8 +39,8 @@ struct child_params {
 	const struct cgroup *cgroup;
 	const struct seccomp_program *seccomp; /* NULL: none */
 	int sync_fd;
-	int start_fd;	      /* listening start socket; -1: none */
-	int stdio[3];	      /* -1: stdin from /dev/null; with a terminal all are -1 */
+	int start_fd;         /* listening start socket; -1: none */
+	int stdio[3];         /* -1: stdin from /dev/null; with a terminal all are -1 */
 	const int *preserved; /* become 3, 4, ... */
 	int n_preserved;
 	const int *close_first; /* what the child must not keep even for a moment: the shim's lock above all */

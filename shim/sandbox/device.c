@@ -29,7 +29,7 @@ static const struct {
 static const struct {
 	const char *name, *target;
 } default_links[] = {
-	{ "fd", "/proc/self/fd" },     { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
+	{ "fd", "/proc/self/fd" },       { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
 	{ "stderr", "/proc/self/fd/2" }, { "ptmx", "pts/ptmx" },
 };
 
@@ -69,8 +69,8 @@ static int make_configured(int root_fd, const struct oci_device *d, struct err *
 	*slash = '\0';
 	if (rootfs_make(root_fd, dir[0] ? dir : "/", ROOTFS_DIR, &dir_fd, err) < 0)
 		return err_add(err, "cannot make device '%s'", d->path);
-	return make_node(dir_fd, name, type, d->mode, makedev((unsigned int)d->major, (unsigned int)d->minor), d->uid, d->gid,
-			 err);
+	return make_node(dir_fd, name, type, d->mode, makedev((unsigned int)d->major, (unsigned int)d->minor), d->uid,
+			 d->gid, err);
 }
 
 static int make_link(int dev_fd, const char *name, const char *target, struct err *err)
@@ -153,8 +153,9 @@ static int open_ptmx(int root_fd, int *ret_fd, struct err *err)
 	if (rootfs_open(root_fd, "/dev/pts/ptmx", &found, err) < 0)
 		return err_add(err, "a terminal needs a devpts mount at '/dev/pts'");
 	if (fstatfs(found, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC || !rootfs_is_chardev(found, 5, 2))
-		return err_set(err, ERR_CONFIG, "'/dev/pts/ptmx' in the rootfs is no terminal multiplexer: a terminal needs a "
-						"devpts mount at '/dev/pts'");
+		return err_set(err, ERR_CONFIG,
+			       "'/dev/pts/ptmx' in the rootfs is no terminal multiplexer: a terminal needs a "
+			       "devpts mount at '/dev/pts'");
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
 	fd = open(link, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)

@@ -20,7 +20,8 @@ int device_open_null(int root_fd, int flags, int *ret_fd, struct err *err);
 
 /* Make a pty in the container's own devpts, owned by uid (CVE-2025-52565: nothing is opened by the name of a terminal). Both descriptors are the
  * caller's. */
-int device_make_pty(int root_fd, uid_t uid, uint16_t rows, uint16_t columns, int *ret_master, int *ret_terminal, struct err *err);
+int device_make_pty(int root_fd, uid_t uid, uint16_t rows, uint16_t columns, int *ret_master, int *ret_terminal,
+		    struct err *err);
 
 /* Show the terminal as /dev/console. */
 int device_show_console(int root_fd, int terminal, struct err *err);

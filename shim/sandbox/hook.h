@@ -10,10 +10,10 @@
 
 struct hook_run {
 	const struct oci_hooks *hooks;
-	const char *kind; /* "poststart", for errors */
+	const char *kind;  /* "poststart", for errors */
 	const char *state; /* the OCI state, as JSON: their stdin */
-	const char *cwd; /* the bundle */
-	int close_first; /* the shim's lock: a child's copy would keep it locked */
+	const char *cwd;   /* the bundle */
+	int close_first;   /* the shim's lock: a child's copy would keep it locked */
 };
 
 /* Start a child that runs the hooks one after the other, until one fails or exceeds its timeout (it is killed then). ret_pid is the caller's to

@@ -28,12 +28,9 @@ static const struct {
 	unsigned long ms;
 	uint64_t attr;
 } attr_table[] = {
-	{ MS_RDONLY, MOUNT_ATTR_RDONLY },
-	{ MS_NOSUID, MOUNT_ATTR_NOSUID },
-	{ MS_NODEV, MOUNT_ATTR_NODEV },
-	{ MS_NOEXEC, MOUNT_ATTR_NOEXEC },
-	{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME },
-	{ MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
+	{ MS_RDONLY, MOUNT_ATTR_RDONLY },         { MS_NOSUID, MOUNT_ATTR_NOSUID },
+	{ MS_NODEV, MOUNT_ATTR_NODEV },           { MS_NOEXEC, MOUNT_ATTR_NOEXEC },
+	{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME }, { MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
 };
 
 /* Flags of the superblock, which the file system itself is told by name. */
@@ -41,9 +38,8 @@ static const struct {
 	unsigned long ms;
 	const char *name;
 } sb_table[] = {
-	{ MS_RDONLY, "ro" },	     { MS_SYNCHRONOUS, "sync" }, { MS_DIRSYNC, "dirsync" },
-	{ MS_MANDLOCK, "mand" },     { MS_LAZYTIME, "lazytime" }, { MS_I_VERSION, "iversion" },
-	{ MS_POSIXACL, "acl" },
+	{ MS_RDONLY, "ro" },         { MS_SYNCHRONOUS, "sync" },   { MS_DIRSYNC, "dirsync" }, { MS_MANDLOCK, "mand" },
+	{ MS_LAZYTIME, "lazytime" }, { MS_I_VERSION, "iversion" }, { MS_POSIXACL, "acl" },
 };
 
 void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret_set, uint64_t *ret_clear)
@@ -93,8 +89,8 @@ static int configure_fs(int fs_fd, const char *data, struct err *err)
 
 		if (value)
 			*value++ = '\0';
-		r = value ? fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value, 0) :
-			    fsconfig(fs_fd, FSCONFIG_SET_FLAG, key, NULL, 0);
+		r = value ? fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value, 0)
+			  : fsconfig(fs_fd, FSCONFIG_SET_FLAG, key, NULL, 0);
 		if (r < 0)
 			return fs_error(fs_fd, err, "cannot set the mount option", key);
 	}
@@ -175,9 +171,17 @@ static bool needs_real_directory(const struct oci_mount *m)
 static int check_destination(const struct oci_mount *m, struct err *err)
 {
 	static const char *const allowed[] = {
-		"/proc/cpuinfo", "/proc/diskstats",   "/proc/meminfo",	    "/proc/stat",
-		"/proc/swaps",	 "/proc/uptime",      "/proc/loadavg",	    "/proc/slabinfo",
-		"/proc/net/dev", "/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+		"/proc/cpuinfo",
+		"/proc/diskstats",
+		"/proc/meminfo",
+		"/proc/stat",
+		"/proc/swaps",
+		"/proc/uptime",
+		"/proc/loadavg",
+		"/proc/slabinfo",
+		"/proc/net/dev",
+		"/proc/sys/kernel/ns_last_pid",
+		"/proc/sys/crypto/fips_enabled",
 	};
 
 	if (!strcmp(m->destination, "/"))
@@ -352,7 +356,10 @@ int mount_one(int root_fd, const struct oci_mount *m, const struct cgroup *cgrou
 	}
 	if (r < 0)
 		return err_add(err, "cannot mount %s at '%s'",
-			       m->bind ? m->source ? m->source : "?" : m->type ? m->type : "?", m->destination);
+			       m->bind   ? m->source ? m->source : "?"
+			       : m->type ? m->type
+					 : "?",
+			       m->destination);
 	return 0;
 }
 
@@ -383,15 +390,14 @@ static int mask_path(int root_fd, int null_fd, int *tmpfs_fd, const char *path, 
 			return -1;
 		return mount_attach(mask, target, err);
 	}
-	if (*tmpfs_fd < 0 &&
-	    mount_new_fs("tmpfs", "tmpfs", "mode=755,size=0,nr_inodes=1",
-			 MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, tmpfs_fd, err) < 0)
+	if (*tmpfs_fd < 0 && mount_new_fs("tmpfs", "tmpfs", "mode=755,size=0,nr_inodes=1",
+					  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, tmpfs_fd, err) < 0)
 		return -1;
 	if (mount_clone(*tmpfs_fd, "", false, &mask, err) < 0) {
 		/* Before kernel 6.15 a detached mount cannot be cloned (EINVAL): then each gets its own. */
 		if (!err_is_sys(err, EINVAL) ||
-		    mount_new_fs("tmpfs", "tmpfs", "mode=755", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-				 &mask, err) < 0)
+		    mount_new_fs("tmpfs", "tmpfs", "mode=755", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, &mask,
+				 err) < 0)
 			return -1;
 	}
 	return mount_attach(mask, target, err);

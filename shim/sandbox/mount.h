@@ -25,7 +25,8 @@ int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_fd, struc
 int mount_attach(int mount_fd, int target_fd, struct err *err);
 
 /* Change attributes (MOUNT_ATTR_*) of the mount at mount_fd. */
-int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_clear, uint64_t propagation, struct err *err);
+int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_clear, uint64_t propagation,
+		 struct err *err);
 
 /* MS_* flags as MOUNT_ATTR_*: what to set and what must be cleared with it (the atime family is one field). */
 void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret_set, uint64_t *ret_clear);

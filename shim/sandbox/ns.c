@@ -42,7 +42,8 @@ int ns_open_joined(const struct oci_config *config, struct ns_joined *ret, struc
 		}
 		type = ioctl(j.fd[i], NS_GET_NSTYPE);
 		if (type < 0 || type != oci_ns_clone_flag((enum oci_ns)i)) {
-			err_set(err, ERR_CONFIG, "linux.namespaces: '%s' is no %s namespace", path, oci_ns_proc_name((enum oci_ns)i));
+			err_set(err, ERR_CONFIG, "linux.namespaces: '%s' is no %s namespace", path,
+				oci_ns_proc_name((enum oci_ns)i));
 			ns_joined_release(&j);
 			return -1;
 		}

@@ -16,9 +16,9 @@
 struct logfile;
 
 struct logfile_options {
-	const char *path; /* absolute; its directory must exist */
-	bool fresh; /* an old file of that name is emptied, else continued */
-	uint64_t max_bytes; /* a file that has reached this is rotated; 0: never */
+	const char *path;       /* absolute; its directory must exist */
+	bool fresh;             /* an old file of that name is emptied, else continued */
+	uint64_t max_bytes;     /* a file that has reached this is rotated; 0: never */
 	unsigned int max_files; /* the current one included, at least 1 */
 };
 

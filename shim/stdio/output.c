@@ -165,9 +165,9 @@ bool output_is_held(const struct output *o)
 {
 	const struct sink *s;
 
-	LIST_FOREACH (s, &o->sinks, link)
-		if (s->pending)
-			return true;
+	LIST_FOREACH(s, &o->sinks, link)
+	if (s->pending)
+		return true;
 	return false;
 }
 

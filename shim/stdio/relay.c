@@ -160,7 +160,8 @@ static bool is_null_device(int fd)
 {
 	struct stat st, null_st;
 
-	return fstat(fd, &st) == 0 && stat("/dev/null", &null_st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == null_st.st_rdev;
+	return fstat(fd, &st) == 0 && stat("/dev/null", &null_st) == 0 && S_ISCHR(st.st_mode) &&
+	       st.st_rdev == null_st.st_rdev;
 }
 
 int relay_inherit(struct relay *r, int fds[3], struct err *err)
@@ -226,6 +227,13 @@ static int client_input(struct relay *r, struct relay_client *c, int *ret_far, s
 	return 0;
 }
 
+void relay_ends_close(struct relay_ends *ends)
+{
+	fd_close(&ends->stdin_fd);
+	fd_close(&ends->stdout_fd);
+	fd_close(&ends->stderr_fd);
+}
+
 int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,
 		 struct relay_client **ret_client, struct err *err)
 {
@@ -237,9 +245,7 @@ int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *c
 	if (client_output(&r->out[0], c, &ends.stdout_fd, err) < 0 ||
 	    client_output(&r->out[1], c, &ends.stderr_fd, err) < 0 ||
 	    (with_stdin && client_input(r, c, &ends.stdin_fd, err) < 0)) {
-		fd_close(&ends.stdin_fd);
-		fd_close(&ends.stdout_fd);
-		fd_close(&ends.stderr_fd);
+		relay_ends_close(&ends);
 		relay_client_free(c);
 		return -1;
 	}

@@ -37,7 +37,8 @@ void relay_free(struct relay *r);
 
 /* Make the pipes. ret_child: the process's ends of stdin (-1 unless open_stdin), stdout, stderr, the caller's to close, owned by uid:gid
  * so that it can open /dev/stderr. `detached`: its outputs are O_RDWR, which keeps a reader in the pipe when the shim dies. */
-int relay_make_pipes(struct relay *r, bool detached, bool open_stdin, uid_t uid, gid_t gid, int ret_child[3], struct err *err);
+int relay_make_pipes(struct relay *r, bool detached, bool open_stdin, uid_t uid, gid_t gid, int ret_child[3],
+		     struct err *err);
 
 /* Use this pty instead; takes the master. */
 void relay_use_pty(struct relay *r, int master_fd);
@@ -51,13 +52,14 @@ int relay_inherit(struct relay *r, int fds[3], struct err *err);
 
 enum relay_kind {
 	RELAY_FOREGROUND, /* nothing is lost: holds the process back when it does not read */
-	RELAY_ATTACHED,	  /* never holds it back: what does not fit is reported as a gap */
+	RELAY_ATTACHED,   /* never holds it back: what does not fit is reported as a gap */
 };
 
 /* The far ends of a client's pipes, the caller's to pass on and close; -1 when absent. */
 struct relay_ends {
 	int stdin_fd, stdout_fd, stderr_fd;
 };
+void relay_ends_close(struct relay_ends *ends);
 
 /* A client that gets everything from this moment on. ret_client belongs to the relay until relay_client_free(). */
 int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,

@@ -21,7 +21,7 @@ struct sink {
 	bool always_ready; /* a regular file: cannot be polled, never refuses */
 	bool socket;
 	struct event *writable; /* NULL when always_ready */
-	char *pending; /* lossless: what it has not taken yet */
+	char *pending;          /* lossless: what it has not taken yet */
 	size_t pending_len, pending_at;
 	bool in_gap; /* lossy: bytes from gap_from on are dropped */
 	uint64_t gap_from;
@@ -77,8 +77,8 @@ struct relay {
 	struct output out[2]; /* stdout, stderr; a pty uses the first */
 	struct input in;
 	LIST_HEAD(, relay_client) clients;
-	char *buf; /* RELAY_READ_BYTES, from mmap */
-	struct event *timer; /* bounded drain; a pty that is hung up for the moment */
+	char *buf;               /* RELAY_READ_BYTES, from mmap */
+	struct event *timer;     /* bounded drain; a pty that is hung up for the moment */
 	uint64_t drained_offset; /* sum of offsets at the last tick */
 	int ticks;
 };

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Further processes in a running container.
+ *
+ * Each is the shim's own child, as init is, with streams of its own. Until its program runs it belongs to whoever asked for it; afterwards its status is kept until
+ * it has been asked for, or 64 others have ended. */
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/container/exec_config.h"
+#include "shim/container/handshake.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/child_exec.h"
+#include "shim/sandbox/tty_socket.h"
+
+#define ENDED_MAX 64
+
+struct exec {
+	struct process p; /* first: a process of this list is an exec */
+	struct container_exec params;
+	struct oci_config *config; /* until it runs */
+	int child_stdio[3];
+	int sync_fd, member_fd, master_fd;
+	struct event *sync;
+	pid_t joiner; /* the process that joined and cloned; 0: reaped */
+	bool ready, told_to_run;
+	struct relay_ends ends;
+	struct relay_client *client;
+	struct pending done;
+};
+
+static const struct process_ops exec_ops;
+
+static struct exec *exec_of(struct process *p)
+{
+	return (struct exec *)p;
+}
+
+static void reap_joiner(struct exec *x)
+{
+	while (x->joiner && waitpid(x->joiner, NULL, 0) < 0 && errno == EINTR)
+		;
+	x->joiner = 0;
+}
+
+/* What only the launch needs. */
+static void launch_over(struct exec *x)
+{
+	if (x->sync)
+		event_free(x->sync);
+	x->sync = NULL;
+	fd_close(&x->sync_fd); /* a joiner that still waits for us leaves */
+	fd_close(&x->master_fd);
+	fd_close(&x->member_fd);
+	for (int i = 0; i < 3; i++)
+		fd_close(&x->child_stdio[i]);
+	container_fds_release(&x->params.fds);
+	oci_config_free(x->config);
+	x->config = NULL;
+	reap_joiner(x);
+}
+
+static void exec_free(struct exec *x)
+{
+	LIST_REMOVE(&x->p, link);
+	if (x->told_to_run || x->p.pidfd >= 0)
+		process_kill_now(&x->p);
+	launch_over(x);
+	relay_ends_close(&x->ends);
+	process_release(&x->p);
+	free(x);
+}
+
+void exec_free_all(struct container *c)
+{
+	struct process *p;
+
+	/* They are not killed: a shim that leaves says nothing of them. */
+	while ((p = LIST_FIRST(&c->execs))) {
+		struct exec *x = exec_of(p);
+
+		LIST_REMOVE(p, link);
+		if (!x->told_to_run)
+			process_kill_now(p);
+		launch_over(x);
+		process_release(p);
+		free(x);
+	}
+}
+
+/* ---- its end ------------------------------------------------------------------------------------------------------------- */
+
+static void drop_oldest(struct container *c)
+{
+	struct process *p, *oldest = NULL;
+	int n = 0;
+
+	/* New ones come in at the head. */
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->exited && p->drained && !p->watches && !exec_of(p)->config) {
+		oldest = p;
+		n++;
+	}
+	if (n > ENDED_MAX)
+		exec_free(exec_of(oldest));
+}
+
+static void ended(struct process *p)
+{
+	log_debug("container '%s': process %s has ended with status %d", container_id(p->c), p->name, p->exit.code);
+}
+
+static void news(struct process *p, bool late)
+{
+	struct exec *x = exec_of(p);
+
+	if (x->done.cb)
+		return; /* it is not known yet whether its program has run */
+	process_tell(p, false);
+	if (!p->drained)
+		return;
+	process_tell(p, true);
+	relay_free(p->relay);
+	p->relay = NULL;
+	drop_oldest(p->c);
+}
+
+static const struct process_ops exec_ops = { .ended_cb = ended, .news_cb = news };
+
+/* ---- its launch ------------------------------------------------------------------------------------------------------------ */
+
+/* The answer. On failure nothing is left of it. */
+static void finish(struct exec *x, const struct err *err)
+{
+	struct pending done = x->done;
+
+	x->done = (struct pending) { NULL, NULL };
+	if (err)
+		exec_free(x);
+	done.cb(done.arg, err);
+	if (err)
+		return;
+	launch_over(x);
+	if (x->p.exited)
+		process_news(&x->p);
+}
+
+/* "Pid:" of the pidfd, as our own procfs counts. */
+static int pid_of(int pidfd, pid_t *ret_pid, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	const char *line;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	if (fd_read_file_at(AT_FDCWD, path, 4096, &text, err) < 0)
+		return -1;
+	line = strstr(text, "\nPid:");
+	*ret_pid = line ? (pid_t)strtol(line + 5, NULL, 10) : -1;
+	if (*ret_pid <= 0)
+		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
+	return 0;
+}
+
+static int connect_streams(struct exec *x, struct err *err)
+{
+	struct relay *r = x->p.relay;
+
+	if (x->params.fds.console_fd >= 0 && x->master_fd >= 0)
+		return tty_socket_send(x->params.fds.console_fd, x->master_fd, err);
+	if (!r)
+		return 0;
+	if (x->master_fd >= 0)
+		relay_use_pty(r, take_fd(&x->master_fd));
+	for (int i = 0; i < 3; i++)
+		fd_close(&x->child_stdio[i]);
+	if (relay_start(r, err) < 0 || relay_inherit(r, x->params.fds.stdio, err) < 0)
+		return -1;
+	if (x->params.stdio != STDIO_FOREGROUND)
+		return 0;
+	return relay_attach(r, RELAY_FOREGROUND, true, NULL, &x->ends, &x->client, err);
+}
+
+/* Both are known now: who it is, and that it waits for our word. */
+static int let_it_run(struct exec *x, struct err *err)
+{
+	pid_t pid;
+
+	if (!x->ready || x->member_fd < 0 || x->told_to_run)
+		return 0;
+	if (pid_of(x->member_fd, &pid, err) < 0 || process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 ||
+	    connect_streams(x, err) < 0 || process_watch_end(&x->p, err) < 0)
+		return -1;
+	x->told_to_run = true;
+	return handshake_order(x->sync_fd, CHILD_RUN, err);
+}
+
+static int hear(struct exec *x, struct err *err)
+{
+	struct child_message msg;
+	int fd = -1, n = handshake_receive(x->sync_fd, &msg, &fd, err);
+
+	if (n < 0)
+		return -1;
+	if (n == 0 && x->told_to_run) {
+		finish(x, NULL);
+		return 0;
+	}
+	if (n == 0)
+		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
+	switch (msg.word) {
+	case CHILD_IS:
+		x->member_fd = fd;
+		reap_joiner(x);
+		break;
+	case CHILD_READY:
+		x->master_fd = fd;
+		x->ready = true;
+		break;
+	case CHILD_FAILED:
+		fd_close(&fd);
+		*err = msg.err;
+		return -1;
+	}
+	return let_it_run(x, err);
+}
+
+static void sync_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct exec *x = arg;
+	struct err err;
+
+	if (hear(x, &err) < 0)
+		finish(x, &err);
+}
+
+static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags) __attribute__((noreturn));
+static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags)
+{
+	struct container *c = x->p.c;
+	const int close_first[] = { c->lock_fd };
+	const struct oci_process *pr = &x->config->process;
+	bool own_size = !x->params.rows && !x->params.columns && pr->has_console_size;
+	struct child_exec_params p = {
+		.common = {
+			.process = pr,
+			.id = c->id,
+			.cgroup = c->cgroup,
+			.seccomp = c->seccomp,
+			.sync_fd = sync_fd,
+			.start_fd = -1,
+			.stdio = { x->child_stdio[0], x->child_stdio[1], x->child_stdio[2] },
+			.preserved = x->params.fds.preserved,
+			.n_preserved = x->params.fds.n_preserved,
+			.close_first = close_first,
+			.n_close_first = ARRAY_SIZE(close_first),
+			.rows = own_size ? (uint16_t)pr->console_rows : x->params.rows,
+			.columns = own_size ? (uint16_t)pr->console_columns : x->params.columns,
+		},
+		.init_pidfd = c->init.pidfd,
+		.ns_flags = ns_flags,
+	};
+
+	child_exec(&p);
+}
+
+static int clone_joiner(struct exec *x, struct err *err)
+{
+	struct container *c = x->p.c;
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	uint64_t ns_flags;
+	int pair[2], v2_fd;
+	pid_t pid;
+
+	if (child_exec_ns_flags(c->init.pid, &ns_flags, err) < 0 || cgroup_open_join(c->cgroup, err) < 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "cannot make a socketpair");
+	x->sync_fd = pair[0];
+	v2_fd = cgroup_v2_fd(c->cgroup);
+	if (v2_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)v2_fd;
+	}
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		run_child(x, pair[1], ns_flags);
+	fd_close(&pair[1]);
+	if (pid < 0)
+		return err_sys(err, "cannot clone a process for the container");
+	x->joiner = pid;
+	return 0;
+}
+
+static int launch(struct exec *x, struct err *err)
+{
+	struct container *c = x->p.c;
+	int r = clone_joiner(x, err);
+
+	cgroup_close_join(c->cgroup);
+	if (r < 0)
+		return -1;
+	x->sync = event_new(c->base, x->sync_fd, EV_READ | EV_PERSIST, sync_cb, x);
+	if (!x->sync || event_add(x->sync, NULL) < 0)
+		fatal("out of memory");
+	return 0;
+}
+
+static int read_config(struct exec *x, struct err *err)
+{
+	cleanup_free char *config = NULL, *description = NULL;
+
+	if (lseek(x->params.fds.main_fd, 0, SEEK_SET) < 0)
+		return err_sys(err, "cannot read the process's description");
+	if (fd_read_all(x->params.fds.main_fd, EXEC_CONFIG_MAX, &description, NULL, err) < 0)
+		return err_add(err, "the process's description");
+	if (fd_read_file_at(x->p.c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
+		return -1;
+	if (exec_config_parse(config, description, x->params.whole, &x->config, err) < 0)
+		return -1;
+	x->p.terminal = x->config->process.terminal;
+	if (x->params.fds.console_fd >= 0 && !x->p.terminal)
+		return err_set(err, ERR_CONFIG, "a console socket was given, but the process has no terminal");
+	return container_compile_filter(x->p.c, x->config, err);
+}
+
+static int make_streams(struct exec *x, struct err *err)
+{
+	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = x->p.c->ops.gap_cb };
+	const struct oci_process *pr = &x->config->process;
+	bool has_stdin = x->params.open_stdin || x->params.fds.stdio[0] >= 0;
+
+	if (x->params.fds.console_fd >= 0)
+		return 0;
+	x->p.relay = relay_new(x->p.c->base, NULL, &ops, &x->p);
+	if (x->p.terminal)
+		return 0;
+	return relay_make_pipes(x->p.relay, x->params.stdio != STDIO_FOREGROUND, has_stdin, pr->uid, pr->gid,
+				x->child_stdio, err);
+}
+
+static struct exec *exec_new(struct container *c, struct container_exec *params)
+{
+	struct exec *x = xcalloc(1, sizeof(*x));
+	char name[PROCESS_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%u", ++c->last_exec);
+	process_init(&x->p, c, name, &exec_ops);
+	x->params = *params;
+	x->params.fds = container_fds_take(&params->fds);
+	for (int i = 0; i < 3; i++)
+		x->child_stdio[i] = -1;
+	x->sync_fd = x->member_fd = x->master_fd = -1;
+	x->ends = (struct relay_ends) { -1, -1, -1 };
+	LIST_INSERT_HEAD(&c->execs, &x->p, link);
+	return x;
+}
+
+int container_exec(struct container *c, struct container_exec *params, container_done_cb *done_cb, void *done_arg,
+		   char ret_name[PROCESS_NAME_MAX], struct err *err)
+{
+	enum container_status status = container_status(c);
+	struct exec *x;
+
+	if (status == STATUS_PAUSED && !params->ignore_paused)
+		return err_set(err, ERR_STATE,
+			       "cannot exec in container '%s': it is paused (--ignore-paused does it all the same)",
+			       c->id);
+	if (status != STATUS_RUNNING && status != STATUS_CREATED && status != STATUS_PAUSED)
+		return err_set(err, ERR_STATE, "cannot exec in container '%s': it is %s", c->id,
+			       container_status_name(status));
+	x = exec_new(c, params);
+	x->done = (struct pending) { done_cb, done_arg };
+	if (read_config(x, err) < 0 || make_streams(x, err) < 0 || launch(x, err) < 0) {
+		exec_free(x);
+		return -1;
+	}
+	memcpy(ret_name, x->p.name, PROCESS_NAME_MAX);
+	return 0;
+}
+
+void container_cancel_exec(struct container *c, const char *name)
+{
+	struct process *p = container_find(c, name);
+
+	if (p && p != &c->init)
+		exec_free(exec_of(p));
+}
+
+void exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client)
+{
+	struct exec *x = exec_of(p);
+
+	*ret_ends = x->ends;
+	*ret_client = x->client;
+	x->ends = (struct relay_ends) { -1, -1, -1 };
+	x->client = NULL;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exec, and the foreground client that follows from it. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "shim/container/container.h"
+#include "shim/control/follow.h"
+#include "shim/control/request.h"
+#include "shim/control/server.h"
+#include "shim/stdio/relay.h"
+
+/* What the call holds until the program runs. */
+struct execing {
+	char name[PROCESS_NAME_MAX];
+};
+
+static void cancelled(struct call *call)
+{
+	struct execing *e = call->data;
+
+	container_cancel_exec(server_container(call->server), e->name);
+	free(e);
+}
+
+static void runs(void *arg, const struct err *failed)
+{
+	struct call *call = arg;
+	struct container *c = server_container(call->server);
+	struct execing *e = call->data;
+	struct relay_ends ends = { -1, -1, -1 };
+	struct relay_client *client = NULL;
+	Reply rep = Reply_init_zero;
+	ExecReply *answer = &rep.body.exec;
+	int fds[3], n;
+
+	call->cancelled = NULL;
+	call->data = NULL;
+	if (failed) {
+		free(e);
+		call_fail(call, failed);
+		return;
+	}
+	rep.which_body = Reply_exec_tag;
+	memcpy(answer->name, e->name, sizeof(answer->name));
+	answer->pid = (uint32_t)container_pid(c, e->name);
+	answer->terminal = container_terminal(c, e->name);
+	container_take_foreground(c, e->name, &ends, &client);
+	n = follow_ends(&ends, answer->fd_role, &answer->fd_role_count, fds);
+	if (client) {
+		call_progress(call, &rep, fds, n);
+		follow_start(call, e->name, client);
+	} else {
+		call_done(call, &rep, fds, n);
+	}
+	relay_ends_close(&ends);
+	free(e);
+}
+
+void on_exec(struct call *call, Request *req, struct wire_fds *fds)
+{
+	const Exec *msg = &req->body.exec;
+	struct container_exec p = {
+		.stdio = msg->stdio,
+		.open_stdin = msg->open_stdin,
+		.whole = msg->whole,
+		.ignore_paused = msg->ignore_paused,
+		.rows = (uint16_t)msg->rows,
+		.columns = (uint16_t)msg->columns,
+		.fds = container_fds_none(),
+	};
+	struct execing *e = xcalloc(1, sizeof(*e));
+	struct err err;
+
+	call->data = e;
+	call->cancelled = cancelled;
+	if (msg->rows > USHRT_MAX || msg->columns > USHRT_MAX)
+		err_set(&err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", msg->rows, msg->columns);
+	else if (request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_PROCESS, fds, &p.fds, &err) == 0 &&
+		 container_exec(server_container(call->server), &p, runs, call, e->name, &err) == 0)
+		return;
+	container_fds_release(&p.fds);
+	call->cancelled = NULL;
+	free(e);
+	call_fail(call, &err);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors that come with a request, by the roles that it names. */
+#include "common/fd.h"
+#include "shim/container/container.h"
+#include "shim/control/request.h"
+
+_Static_assert(CONTAINER_PRESERVED_MAX >= WIRE_FDS_MAX, "whatever comes has a place");
+
+/* Where a role's descriptor goes; NULL: the role has no place here. */
+static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
+{
+	switch (role) {
+	case FD_BUNDLE:
+	case FD_PROCESS:
+		return role == main_role ? &p->main_fd : NULL;
+	case FD_STDIN:
+		return &p->stdio[0];
+	case FD_STDOUT:
+		return &p->stdio[1];
+	case FD_STDERR:
+		return &p->stdio[2];
+	case FD_CONSOLE_SOCKET:
+		return &p->console_fd;
+	case FD_NONE:
+	case FD_PRESERVED:
+	case FD_LOG:
+	case FD_PIDFD:
+		break;
+	}
+	return NULL;
+}
+
+int request_sort_fds(const FdRole *roles, int n_roles, StdioMode stdio, FdRole main_role, struct wire_fds *fds,
+		     struct container_fds *ret, struct err *err)
+{
+	if (fds->n != n_roles)
+		return err_set(err, ERR_PROTOCOL, "%d descriptors came with %d roles", fds->n, n_roles);
+	for (int i = 0; i < fds->n; i++) {
+		int *place = place_of(ret, roles[i], main_role);
+
+		if (roles[i] == FD_PRESERVED)
+			ret->preserved[ret->n_preserved++] = take_fd(&fds->fd[i]);
+		else if (place && *place < 0)
+			*place = take_fd(&fds->fd[i]);
+		else
+			return err_set(err, ERR_PROTOCOL, "descriptor %d has no place", i);
+	}
+	if (ret->main_fd < 0)
+		return err_set(err, ERR_PROTOCOL, "the descriptor that the request is about did not come with it");
+	if (stdio != STDIO_INHERIT && (ret->stdio[0] >= 0 || ret->stdio[1] >= 0 || ret->stdio[2] >= 0))
+		return err_set(err, ERR_PROTOCOL, "stdio came with the request, but is not inherited");
+	return 0;
+}
