@@ -95,6 +95,8 @@ static int step_process(struct shim *shim, struct err *err)
 	/* Executed by descriptor, the kernel calls us by its number. */
 	if (prctl(PR_SET_NAME, "thole-shim", 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(err, "cannot set up the process");
+	/* The pauses of a few microseconds while output is gathered mean what they say. */
+	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	umask(0027);
 	if (chdir("/") < 0)
 		return err_sys(err, "cannot enter '/'");
@@ -163,6 +165,12 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct shim *shim = arg;
 
+	/* Tidying up while something moves would only make it slow. */
+	if (shim->moved != container_moved(shim->container)) {
+		shim->moved = container_moved(shim->container);
+		event_add(shim->tidy, &tidy_after);
+		return;
+	}
 	container_settle(shim->container);
 	fd_close(&shim->seal_fd); /* slow: sealed.h */
 	container_trim(shim->container);

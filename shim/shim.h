@@ -4,6 +4,7 @@
 #define THOLE_SHIM_SHIM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct container;
 struct event;
@@ -26,6 +27,7 @@ struct shim {
 	struct server *server;
 	struct event *tidy; /* runs when nothing has happened for a while */
 	int epoll_fd;       /* of base, borrowed; -1: unknown */
+	uint64_t moved;     /* container_moved() at the last look */
 	bool idle;          /* nothing is due: wait outside the loop */
 	bool leaving;
 };

@@ -120,6 +120,21 @@ void container_log_to_file(struct container *c, bool debug)
 	log_init(fd, LOG_FORMAT_TEXT, debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
+static uint64_t moved(const struct process *p)
+{
+	return p->relay ? relay_offset(p->relay, STREAM_STDOUT) + relay_offset(p->relay, STREAM_STDERR) : 0;
+}
+
+uint64_t container_moved(const struct container *c)
+{
+	const struct process *p;
+	uint64_t sum = moved(&c->init) + c->last_exec;
+
+	LIST_FOREACH(p, &c->execs, link)
+	sum += moved(p);
+	return sum;
+}
+
 void container_trim(struct container *c)
 {
 	struct process *p;

@@ -136,6 +136,9 @@ int container_take_control(struct container *c);
 /* From now on the program's own remarks go to ROOT/ID/shim.log. What cannot be opened is done without. */
 void container_log_to_file(struct container *c, bool debug);
 
+/* Bytes that its streams have carried: a measure of whether anything moves. */
+uint64_t container_moved(const struct container *c);
+
 /* Give buffers back to the kernel while nothing moves. */
 void container_trim(struct container *c);
 

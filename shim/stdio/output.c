@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/fd.h"
 #include "shim/stdio/logfile.h"
@@ -14,6 +15,11 @@
 
 /* Reads in a row before others have their turn. */
 #define READS_AT_ONCE 8
+
+/* Gathering after a short read: see gather(). */
+#define GATHER_BELOW_BYTES 8192
+#define GATHER_IF_WITHIN_NS 1000000
+#define GATHER_NS 20000
 
 /* How long a pty without any open terminal is left alone: epoll says EPOLLHUP all the time. */
 static const struct timeval hung_up_pause = { .tv_usec = 100000 };
@@ -219,11 +225,40 @@ void output_close(struct output *o)
 	}
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Read, and when it was little from a process that writes again and again, give it a moment to write more: otherwise each of its lines costs two wake-ups and
+ * a write to the log. A terminal is somebody's who waits for an echo. */
+static ssize_t gather(struct output *o)
+{
+	struct relay *r = o->relay;
+	ssize_t n = read(o->fd, r->buf, RELAY_READ_BYTES), more;
+	int64_t now;
+
+	if (n <= 0 || n >= GATHER_BELOW_BYTES || r->tty)
+		return n;
+	now = now_ns();
+	if (now - o->last_read_ns < GATHER_IF_WITHIN_NS) {
+		nanosleep(&(struct timespec) { .tv_nsec = GATHER_NS }, NULL);
+		more = read(o->fd, r->buf + n, RELAY_READ_BYTES - (size_t)n);
+		if (more > 0)
+			n += more; /* an end or an error comes again with the next read */
+	}
+	o->last_read_ns = now;
+	return n;
+}
+
 /* Returns false when there is nothing more for now. */
 static bool read_once(struct output *o)
 {
 	struct relay *r = o->relay;
-	ssize_t n = read(o->fd, r->buf, RELAY_READ_BYTES);
+	ssize_t n = gather(o);
 
 	if (n < 0 && errno == EINTR)
 		return true;
@@ -243,10 +278,11 @@ static bool read_once(struct output *o)
 	o->offset += (uint64_t)n;
 	to_log(o, r->buf, (size_t)n);
 	to_sinks(o, r->buf, (size_t)n);
-	if (!output_is_held(o))
-		return true;
-	event_del(o->readable);
-	return false;
+	if (output_is_held(o)) {
+		event_del(o->readable);
+		return false;
+	}
+	return (size_t)n == RELAY_READ_BYTES; /* else it is empty, most likely: epoll will say when not */
 }
 
 static void output_readable_cb(evutil_socket_t fd, short what, void *arg)

@@ -12,6 +12,7 @@
 #include "shim/stdio/logfile.h"
 #include "shim/stdio/relay_internal.h"
 
+#define OUTPUT_PIPE_BYTES (256 << 10) /* asked for: fewer wake-ups */
 #define CLIENT_PIPE_BYTES (256 << 10) /* asked for; the kernel may give less */
 
 /* After the process has ended: how often to look whether those who still hold its pipes are quiet, and how often at most. */
@@ -84,6 +85,7 @@ static int make_output(struct output *o, bool detached, uid_t uid, gid_t gid, in
 	}
 	if (fchown(child, uid, gid) < 0)
 		return err_sys(err, "cannot give a pipe to uid %u", uid);
+	fcntl(o->fd, F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
 	*ret_child = take_fd(&child);
 	return 0;
 }

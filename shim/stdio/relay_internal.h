@@ -8,7 +8,7 @@
 
 #include "shim/stdio/relay.h"
 
-#define RELAY_READ_BYTES (32u << 10)
+#define RELAY_READ_BYTES (64u << 10)
 #define RELAY_INPUT_BYTES 4096
 
 /* Somewhere that output goes to. */
@@ -35,6 +35,7 @@ struct output {
 	struct event *readable;
 	uint64_t offset; /* bytes read so far */
 	uint64_t inode;
+	int64_t last_read_ns; /* CLOCK_MONOTONIC */
 	LIST_HEAD(, sink) sinks;
 };
 
