@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -23,6 +22,7 @@
 #include "shim/sandbox/tty_socket.h"
 
 #define ENDED_MAX 64
+#define SEALS_WANTED (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct exec {
 	struct process p; /* first: a process of this list is an exec */
@@ -31,7 +31,7 @@ struct exec {
 	int child_stdio[3];
 	int sync_fd, member_fd, master_fd;
 	struct event *sync;
-	pid_t joiner; /* the process that joined and cloned; 0: reaped */
+	int joiner_fd; /* pidfd of the process that joins and clones; -1: no more */
 	bool ready, told_to_run;
 	struct relay_ends ends;
 	struct relay_client *client;
@@ -43,13 +43,6 @@ static const struct process_ops exec_ops;
 static struct exec *exec_of(struct process *p)
 {
 	return (struct exec *)p;
-}
-
-static void reap_joiner(struct exec *x)
-{
-	while (x->joiner && waitpid(x->joiner, NULL, 0) < 0 && errno == EINTR)
-		;
-	x->joiner = 0;
 }
 
 /* What only the launch needs. */
@@ -66,14 +59,17 @@ static void launch_over(struct exec *x)
 	container_fds_release(&x->params.fds);
 	oci_config_free(x->config);
 	x->config = NULL;
-	reap_joiner(x);
+	if (x->joiner_fd >= 0)
+		process_kill_later(x->p.c->base, take_fd(&x->joiner_fd));
 }
 
 static void exec_free(struct exec *x)
 {
 	LIST_REMOVE(&x->p, link);
-	if (x->told_to_run || x->p.pidfd >= 0)
-		process_kill_now(&x->p);
+	if (x->p.pidfd >= 0 && !x->p.exited)
+		process_kill_later(x->p.c->base, take_fd(&x->p.pidfd));
+	if (x->member_fd >= 0)
+		process_kill_later(x->p.c->base, take_fd(&x->member_fd));
 	launch_over(x);
 	relay_ends_close(&x->ends);
 	process_release(&x->p);
@@ -89,8 +85,6 @@ void exec_free_all(struct container *c)
 		struct exec *x = exec_of(p);
 
 		LIST_REMOVE(p, link);
-		if (!x->told_to_run)
-			process_kill_now(p);
 		launch_over(x);
 		process_release(p);
 		free(x);
@@ -220,7 +214,8 @@ static int hear(struct exec *x, struct err *err)
 	switch (msg.word) {
 	case CHILD_IS:
 		x->member_fd = fd;
-		reap_joiner(x);
+		/* It has nothing more to do but to leave. */
+		process_kill_later(x->p.c->base, take_fd(&x->joiner_fd));
 		break;
 	case CHILD_READY:
 		x->master_fd = fd;
@@ -276,9 +271,9 @@ static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags)
 static int clone_joiner(struct exec *x, struct err *err)
 {
 	struct container *c = x->p.c;
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
 	uint64_t ns_flags;
-	int pair[2], v2_fd;
+	int pair[2], v2_fd, pidfd = -1;
 	pid_t pid;
 
 	if (child_exec_ns_flags(c->init.pid, &ns_flags, err) < 0 || cgroup_open_join(c->cgroup, err) < 0)
@@ -291,13 +286,14 @@ static int clone_joiner(struct exec *x, struct err *err)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)v2_fd;
 	}
+	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
 	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
 		run_child(x, pair[1], ns_flags);
 	fd_close(&pair[1]);
 	if (pid < 0)
 		return err_sys(err, "cannot clone a process for the container");
-	x->joiner = pid;
+	x->joiner_fd = pidfd;
 	return 0;
 }
 
@@ -319,8 +315,11 @@ static int read_config(struct exec *x, struct err *err)
 {
 	cleanup_free char *config = NULL, *description = NULL;
 
-	if (lseek(x->params.fds.main_fd, 0, SEEK_SET) < 0)
-		return err_sys(err, "cannot read the process's description");
+	int seals = fcntl(x->params.fds.main_fd, F_GET_SEALS);
+
+	/* Only of such a file is it known that reading it neither waits nor races. */
+	if (seals < 0 || (seals & SEALS_WANTED) != SEALS_WANTED || lseek(x->params.fds.main_fd, 0, SEEK_SET) < 0)
+		return err_set(err, ERR_PROTOCOL, "the process's description is no sealed memfd");
 	if (fd_read_all(x->params.fds.main_fd, EXEC_CONFIG_MAX, &description, NULL, err) < 0)
 		return err_add(err, "the process's description");
 	if (fd_read_file_at(x->p.c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
@@ -359,7 +358,7 @@ static struct exec *exec_new(struct container *c, struct container_exec *params)
 	x->params.fds = container_fds_take(&params->fds);
 	for (int i = 0; i < 3; i++)
 		x->child_stdio[i] = -1;
-	x->sync_fd = x->member_fd = x->master_fd = -1;
+	x->sync_fd = x->member_fd = x->master_fd = x->joiner_fd = -1;
 	x->ends = (struct relay_ends) { -1, -1, -1 };
 	LIST_INSERT_HEAD(&c->execs, &x->p, link);
 	return x;

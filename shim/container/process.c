@@ -143,6 +143,34 @@ void process_tell(struct process *p, bool drained)
 	}
 }
 
+struct dying {
+	int pidfd;
+	struct event *end;
+};
+
+static void dead_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct dying *d = arg;
+	siginfo_t info;
+
+	waitid(P_PIDFD, (id_t)d->pidfd, &info, WEXITED | WNOHANG);
+	event_free(d->end);
+	fd_close(&d->pidfd);
+	free(d);
+}
+
+void process_kill_later(struct event_base *base, int pidfd)
+{
+	struct dying *d = xcalloc(1, sizeof(*d));
+	struct err ignored;
+
+	proc_pidfd_kill(pidfd, SIGKILL, &ignored);
+	d->pidfd = pidfd;
+	d->end = event_new(base, pidfd, EV_READ, dead_cb, d);
+	if (!d->end || event_add(d->end, NULL) < 0)
+		fatal("out of memory");
+}
+
 void process_kill_now(struct process *p)
 {
 	struct err ignored;

@@ -55,6 +55,9 @@ void process_hurry(struct process *p);
 /* Tell those who watch: all of them, or only those who need not know that the output is through. */
 void process_tell(struct process *p, bool drained);
 
+/* SIGKILL the child behind this pidfd, which is taken, and reap it when it has ended: that may be long, in a frozen group. */
+void process_kill_later(struct event_base *base, int pidfd);
+
 /* SIGKILL it and reap it, if it is ours and has not ended. Waits for its end. */
 void process_kill_now(struct process *p);
 

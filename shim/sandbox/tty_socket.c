@@ -26,7 +26,7 @@ int tty_socket_send(int sock, int master_fd, struct err *err)
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &master_fd, sizeof(master_fd));
 	do
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return err_sys(err, "cannot send the terminal to the console socket");

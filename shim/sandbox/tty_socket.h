@@ -6,7 +6,8 @@
 #include "common/err.h"
 
 /* Send the pty's master over a connected AF_UNIX stream socket, beside its name, as runc does (docs/terminals.md of runc). The descriptor stays
- * the caller's. Waits as the socket does. */
+ * the caller's. Does not wait: a socket that takes no byte has nobody
+ * who reads it. */
 int tty_socket_send(int sock, int master_fd, struct err *err);
 
 #endif

@@ -126,12 +126,12 @@ int input_start(struct relay *r, struct err *err)
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err)
 {
 	struct source *s = xcalloc(1, sizeof(*s));
-	bool is_socket;
+	bool is_socket, careful; /* it is read only when epoll says so */
 
 	s->relay = r;
 	s->client = client;
 	s->fd = fd;
-	relay_prepare_fd(&s->fd, O_RDONLY, &s->always_ready, &is_socket);
+	relay_prepare_fd(&s->fd, O_RDONLY, &s->always_ready, &is_socket, &careful);
 	LIST_INSERT_HEAD(&r->in.sources, s, link);
 	if (s->always_ready) {
 		event_add(r->in.writable, NULL);

@@ -4,6 +4,8 @@
  * Runs in the shim's loop. The bytes are the container's: they are copied, never looked at but for newlines. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -56,8 +58,14 @@ static void report_gap(struct sink *s)
 /* Returns what was taken, 0 for "later", -1 when the reader is gone. */
 static ssize_t sink_write(const struct sink *s, const char *data, size_t len)
 {
+	struct pollfd pfd = { .fd = s->fd, .events = POLLOUT };
 	ssize_t n;
 
+	/* A pipe that is writable takes PIPE_BUF bytes without a wait. */
+	if (s->careful && (poll(&pfd, 1, 0) != 1 || !(pfd.revents & (POLLOUT | POLLERR))))
+		return 0;
+	if (s->careful && len > PIPE_BUF)
+		len = PIPE_BUF;
 	do
 		n = s->socket ? send(s->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) : write(s->fd, data, len);
 	while (n < 0 && errno == EINTR);
@@ -140,7 +148,7 @@ int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client
 	struct sink *s = xcalloc(1, sizeof(*s));
 
 	*s = (struct sink) { .output = o, .client = client, .fd = fd, .lossless = lossless };
-	relay_prepare_fd(&s->fd, O_WRONLY, &s->always_ready, &s->socket);
+	relay_prepare_fd(&s->fd, O_WRONLY, &s->always_ready, &s->socket, &s->careful);
 	LIST_INSERT_HEAD(&o->sinks, s, link);
 	if (s->always_ready)
 		return 0;

@@ -137,13 +137,13 @@ int relay_start(struct relay *r, struct err *err)
 	return output_start(&r->out[1], err);
 }
 
-void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_socket)
+void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_socket, bool *ret_careful)
 {
 	struct stat st;
 	int own;
 
 	*ret_always_ready = false;
-	*ret_socket = false;
+	*ret_socket = *ret_careful = false;
 	if (fstat(*fd, &st) < 0)
 		return;
 	*ret_socket = S_ISSOCK(st.st_mode);
@@ -152,8 +152,9 @@ void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_soc
 	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
 		return;
 	own = reopen(*fd, access | O_NONBLOCK);
+	*ret_careful = own < 0 && !(fcntl(*fd, F_GETFL) & O_NONBLOCK);
 	if (own < 0)
-		return; /* not ours to open: it may block for a moment after epoll has said that it is ready */
+		return; /* not ours to open */
 	fd_close(fd);
 	*fd = own;
 }

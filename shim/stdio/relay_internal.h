@@ -20,6 +20,7 @@ struct sink {
 	bool lossless;
 	bool always_ready; /* a regular file: cannot be polled, never refuses */
 	bool socket;
+	bool careful;           /* a pipe or terminal that could not be reopened: a write might wait */
 	struct event *writable; /* NULL when always_ready */
 	char *pending;          /* lossless: what it has not taken yet */
 	size_t pending_len, pending_at;
@@ -105,6 +106,6 @@ void relay_output_ended(struct relay *r);
 
 /* A descriptor of the caller's, made fit for the loop without touching the flags that it shares with others: reopened non-blocking where
  * that gives the same stream. Takes *fd, and may replace it. ret_always_ready: epoll does not know such files. */
-void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_socket);
+void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_socket, bool *ret_careful);
 
 #endif
