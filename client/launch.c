@@ -264,6 +264,8 @@ static int launch_or_clean(const struct client *cl, const char *id, struct packe
 		return 0;
 	if (err->code == ERR_EXISTS && is_leftover(cl, id)) {
 		if (call_undo(cl, id, &undo) < 0) {
+			if (undo.code == ERR_BUSY)
+				return -1; /* another create is at it: the id is in use */
 			*err = undo;
 			return err_add(err, "cannot remove what an earlier create of '%s' left", id);
 		}

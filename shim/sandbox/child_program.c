@@ -94,7 +94,7 @@ int child_find_program(const struct oci_process *process, struct child_program *
 	const char *path = env_value(process, "PATH");
 
 	if (!name[0])
-		return err_set(err, ERR_COMMAND_NOT_FOUND, "process.args: there is no program to execute");
+		return err_set(err, ERR_CONFIG, "process.args: there is no program to execute");
 	if (!strchr(name, '/'))
 		return search_path(name, path && path[0] ? path : DEFAULT_PATH, prog, err);
 	if (strlen(name) >= sizeof(prog->path))
