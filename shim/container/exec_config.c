@@ -92,7 +92,10 @@ static void lay_user(struct json_object *process, struct json_object *more)
 
 	if (!json_object_is_type(more, json_type_object))
 		return;
-	json_object_object_foreach(more, key, v) json_object_object_add(user, key, json_object_get(v));
+	json_object_object_foreach(more, key, v)
+	{
+		json_object_object_add(user, key, json_object_get(v));
+	}
 }
 
 static void lay_gids(struct json_object *process, struct json_object *more)
