@@ -5,6 +5,8 @@ BUILD   ?= build
 CC      ?= gcc
 PREFIX  ?= /usr/local
 DESTDIR ?=
+# V=1 shows the whole commands
+Q := $(if $(V),,@)
 
 # ---- what is built how -------------------------------------------------------------------------
 # Three flavours, each with objects of its own: release (static), DYNAMIC=1 (shared libraries), SAN=address,undefined.
@@ -53,25 +55,29 @@ SHIM_OBJ   := $(call objs,$(SHIM_SRC))
 all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
 
 $(OUT)/thole: $(CLIENT_OBJ) $(COMMON_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_COMMON)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_COMMON)
 
 $(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_SHIM)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_SHIM)
 
 $(OUT)/thole-oci: $(OUT)/thole
-	ln -sf thole $@
+	@ln -sf thole $@
 
 $(GEN) $(BUILD)/proto/control.pb.c: proto/control.proto proto/control.options
 	@mkdir -p $(BUILD)/proto
-	nanopb_generator.py -q -I proto -D $(BUILD)/proto control.proto
+	@nanopb_generator.py -q -I proto -D $(BUILD)/proto control.proto
 
 $(OBJ)/proto/control.pb.o: $(BUILD)/proto/control.pb.c $(GEN)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -I$(BUILD)/proto $(CFLAGS) -c -o $@ $<
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/proto $(CFLAGS) -c -o $@ $<
 
 $(OBJ)/%.o: %.c $(GEN) | $(BUILD)/version.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -DTHOLE_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -DTHOLE_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
 # The commit is in one small header, rewritten only when it changes.
 $(BUILD)/version.h: FORCE
@@ -101,6 +107,8 @@ deps: ## install the packages that building and testing need (root; nothing to d
 SANITIZERS := address,undefined
 LANE       ?= native
 JOBS       ?= $(shell nproc)
+# Only where no make above us has said how many.
+PARALLEL    = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 RUN         = BUILD='$(abspath $(BUILD))' tests/run --lane $(LANE) $(if $(T),--only '$(T)')
 
 # Each unit test is a program of its own: its object, and from the archives what it calls.
@@ -112,28 +120,31 @@ $(OBJ)/libshim.a: $(filter-out $(OBJ)/shim/main.o,$(SHIM_OBJ))
 $(OBJ)/libcommon.a: $(COMMON_OBJ)
 $(UNIT_LIB):
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 $(OUT)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(filter-out -static,$(LDFLAGS)) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -lcmocka $(LIBS_SHIM)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CFLAGS) $(filter-out -static,$(LDFLAGS)) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -lcmocka $(LIBS_SHIM)
 
 # Probes run inside containers, so they bring everything with them.
 PROBES := $(patsubst tests/live/probes/%.c,$(BUILD)/probes/%,$(PROBE_SRC))
 $(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
+	@echo "  CC    $@"
+	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
 
-.PHONY: unit probes build-unit build-live check check-long check-unit check-live check-criu lint
+.SECONDARY: $(call objs,$(UNIT_SRC))
+.PHONY: unit probes build-unit build-live check check-long check-unit check-live check-san lint
 unit: $(UNIT)
 probes: $(PROBES)
 build-unit:
-	@$(MAKE) --no-print-directory -j$(JOBS) SAN=$(SANITIZERS) unit
+	@$(MAKE) --no-print-directory $(PARALLEL) SAN=$(SANITIZERS) unit all
 build-live: all probes
 
 check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
-	@$(MAKE) --no-print-directory -j$(JOBS) build-live build-unit
-	@$(RUN) unit lint live
+	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit
+	@$(RUN) unit lint live san
 
 check-long: ## the same with full figures: kill moments, gigabytes, storms
 	@THOLE_LONG=1 $(MAKE) --no-print-directory check
@@ -144,11 +155,14 @@ check-unit: build-unit ## unit tests under ASan and UBSan (T=pattern)
 check-live: build-live ## live tests on the static build (T=pattern)
 	@$(RUN) live
 
+check-san: build-live build-unit ## some of the live tests on the build with sanitizers (T=pattern)
+	@$(RUN) san
+
 lint: build-live ## format, cppcheck, which floor includes which, no file-level state
 	@$(RUN) lint
 
 .PHONY: demo bench criu debian-root
-demo: deps all ## the main job on the terminal, step by step
+demo: deps build-live ## the main job on the terminal, step by step
 	@BUILD='$(abspath $(BUILD))' contrib/demo
 
 bench: build-live ## start times beside crun and runc, as ratios

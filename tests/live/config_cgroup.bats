@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# cgroupsPath and linux.resources, as the files of the v1 hierarchies show them.
+load lib
+
+setup_test() { bundle; }
+
+file_of() { # CONTROLLER FILE
+	cat "$(cgroup_of "$c" "$1")/$2"
+}
+
+own_path() { # CONTROLLER: the caller's own group
+	awk -F: -v want="$1" '{ n = split($2, a, ","); for (i = 1; i <= n; i++) if (a[i] == want) print $3 }' /proc/self/cgroup
+}
+
+@test "the container has a group of its own in every hierarchy, below the caller's; the shim is in none of them" {
+	detached sleep 1000
+	local line shim
+	shim=$(shim_of "$c")
+	while IFS=: read -r _ subsystem path; do
+		[ -n "$subsystem" ] || continue
+		matches "$path" "^$(own_path "${subsystem%%,*}" | sed 's,/$,,')/[^/]*$c\$" "$subsystem"
+	done < "/proc/$(init_of "$c")/cgroup"
+	not grep -F "$c" "/proc/$shim/cgroup"
+	for line in $(own_cgroups); do
+		not grep -qx "$shim" "$line/cgroup.procs"
+	done
+}
+
+@test "the init is alone in its fresh group" {
+	detached sleep 1000
+	equal "$(file_of memory cgroup.procs)" "$(init_of "$c")"
+	equal "$(file_of pids cgroup.procs)" "$(init_of "$c")"
+}
+
+@test "cgroupsPath absolute is from the hierarchies' roots, relative below the caller's; parents that were made go too" {
+	config --arg p "/thole-test-$c/a/b" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	grep -q ":pids:/thole-test-$c/a/b\$" "/proc/$(init_of "$c")/cgroup"
+	thole delete --force "$c"
+	equal "$(own_cgroups)" ''
+	config --arg p "rel-$c/x" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	grep -q ":memory:$(own_path memory | sed 's,/$,,')/rel-$c/x\$" "/proc/$(init_of "$c")/cgroup"
+	thole delete --force "$c"
+	equal "$(own_cgroups)" ''
+}
+
+@test "memory: limit, reservation, swap; the limit is enforced and the end by it is seen" {
+	config '.linux.resources.memory = { limit: 33554432, reservation: 16777216 }'
+	detached sleep 1000
+	equal "$(file_of memory memory.limit_in_bytes)" 33554432
+	equal "$(file_of memory memory.soft_limit_in_bytes)" 16777216
+	thole delete --force "$c"
+	args sh -c 'a=x; while :; do a="$a$a"; done'
+	local s
+	s=$(status_of thole run --bundle "$B" "$c" < /dev/null 2> /dev/null)
+	equal "$s" 137
+}
+
+@test "an end by the memory limit is recorded" {
+	config '.linux.resources.memory = { limit: 16777216 }'
+	detached sh -c 'a=x; while :; do a="$a$a"; done'
+	exits 137 thole wait "$c"
+	equal "$(thole_state "$c" .container.exit.oomKilled)" true
+	equal "$(thole_state "$c" .container.exit.signal)" 9
+}
+
+@test "pids: the limit is enforced" {
+	config '.linux.resources.pids = { limit: 5 }'
+	detached sh -c 'sh -c "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done"; echo after; exec sleep 1000'
+	equal "$(file_of pids pids.max)" 5
+	wait_for logged "$c" after
+	matches "$(thole logs "$c" 2>&1)" fork
+	[ "$(file_of pids cgroup.procs | wc -l)" -le 5 ]
+	thole delete --force "$c"
+	config '.linux.resources.pids = { limit: -1 }'
+	detached sleep 1000
+	equal "$(file_of pids pids.max)" max
+}
+
+@test "cpu: shares, quota, period" {
+	config '.linux.resources.cpu = { shares: 512, quota: 50000, period: 200000 }'
+	detached sleep 1000
+	equal "$(file_of cpu cpu.shares)" 512
+	equal "$(file_of cpu cpu.cfs_quota_us)" 50000
+	equal "$(file_of cpu cpu.cfs_period_us)" 200000
+}
+
+@test "cpuset: processors and memory nodes" {
+	config '.linux.resources.cpu = { cpus: "0", mems: "0" }'
+	detached /usr/bin/inherit
+	thole wait "$c"
+	thole logs "$c" > "$T/out"
+	equal "$(value Cpus_allowed_list)" 0
+	thole delete "$c"
+	detached sleep 1000
+	equal "$(file_of cpuset cpuset.cpus)" 0
+	equal "$(file_of cpuset cpuset.mems)" 0
+}
+
+@test "without a cpuset in the config the group has the parent's" {
+	detached sleep 1000
+	[ -n "$(file_of cpuset cpuset.cpus)" ]
+	[ -n "$(file_of cpuset cpuset.mems)" ]
+}
+
+@test "devices: the list that the kernel shows" {
+	detached sleep 1000
+	file_of devices devices.list > "$T/list"
+	not grep -q '^a' "$T/list"
+	local d
+	for d in 'c 1:3 rwm' 'c 1:5 rwm' 'c 1:7 rwm' 'c 1:8 rwm' 'c 1:9 rwm' 'c 5:0 rwm' 'c 5:2 rwm' 'c 136:\* rwm'; do
+		grep -qx "$d" "$T/list" || fail "no '$d' in $(cat "$T/list")"
+	done
+}
+
+@test "a limit that the kernel refuses is an error with the field's path, and nothing is left" {
+	config '.linux.resources.cpu = { cpus: "4095" }'
+	args true
+	refused 125 'linux.resources.cpu.cpus' thole run --bundle "$B" "$c"
+	wait_for nothing_left
+	config '.linux.resources.cpu = { period: 1 }'
+	refused 125 'linux.resources.cpu.period' thole run --bundle "$B" "$c"
+	wait_for nothing_left
+}
+
+@test "a cgroup path that is the root or leads upwards is refused" {
+	args true
+	local p
+	for p in / /.. ../../x /a/../../b; do
+		config --arg p "$p" '.linux.cgroupsPath = $p'
+		refused 125 'cgroupsPath|cgroup' thole run --bundle "$B" "$c"
+	done
+}
+
+@test "two containers cannot have one group" {
+	config --arg p "/thole-shared-$c" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	args true
+	refused 125 "thole-shared-$c" thole run --bundle "$B" "$c-2"
+	is "$c" running
+}
+
+@test "--shim-cgroup: own is one shared group in name=systemd, keep leaves the shim where it was" {
+	args sleep 1000
+	thole run -d --shim-cgroup=keep --bundle "$B" "$c" < /dev/null
+	equal "$(cat "/proc/$(shim_of "$c")/cgroup")" "$(cat /proc/self/cgroup)"
+	thole delete --force "$c"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	grep -q ':name=systemd:/thole-shims$' "/proc/$(shim_of "$c")/cgroup" || not grep -q name=systemd /proc/self/cgroup
+	equal "$(grep :pids: "/proc/$(shim_of "$c")/cgroup")" "$(grep :pids: /proc/self/cgroup)"
+}
+
+@test "the end of the group from which it was started does not end the container" {
+	# As a job manager does: everything that is in the job's group (name=systemd) is killed.
+	local job
+	job=$(awk '$3 == "cgroup" && $4 ~ /name=systemd/ { print $2 }' /proc/mounts | head -1)
+	[ -n "$job" ] || skip "needs: name=systemd hierarchy"
+	job=$job/job-$c
+	mkdir "$job"
+	args sleep 1000
+	sh -c 'echo $$ > "$1/cgroup.procs"; exec "$2" --root "$3" run -d --bundle "$4" "$5" < /dev/null' sh "$job" "$THOLE" "$ROOT" "$B" "$c"
+	not grep -qx "$(shim_of "$c")" "$job/cgroup.procs"
+	is "$c" running
+	thole delete --force "$c"
+	rmdir "$job"
+}

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# mounts, root.readonly, maskedPaths, readonlyPaths, rootfsPropagation: as /proc/self/mountinfo says from inside.
+load lib
+
+setup_test() { bundle; }
+
+# mountinfo of the container, one line a mount: POINT TYPE OPTIONS SUPER
+mounts_inside() {
+	in_container cat /proc/self/mountinfo < /dev/null | awk '{ for (i = 7; $i != "-"; i++); print $5, $(i + 1), $6, $(i + 3) }' > "$T/mounts"
+}
+
+has_mount() { # POINT TYPE REQUIRED,OPTIONS [SUPER,OPTIONS]
+	local line o
+	line=$(awk -v p="$1" -v t="$2" '$1 == p && $2 == t' "$T/mounts" | tail -1)
+	[ -n "$line" ] || fail "no $2 at $1: $(cat "$T/mounts")" || return 1
+	for o in ${3//,/ }; do
+		[[ ,$(awk '{ print $3 }' <<< "$line"), == *,$o,* ]] || fail "$1: no '$o' in: $line" || return 1
+	done
+	for o in $(tr , ' ' <<< "${4:-}"); do
+		[[ ,$(awk '{ print $4 }' <<< "$line"), == *,$o,* ]] || fail "$1: no '$o' in: $line" || return 1
+	done
+}
+
+bind() { # SRC DST OPTION...
+	config --arg s "$1" --arg d "$2" --args '.mounts += [{ destination: $d, source: $s, type: "none", options: $ARGS.positional }]' "${@:3}"
+}
+
+@test "the mounts of spec, with their options" {
+	mounts_inside
+	has_mount /proc proc rw
+	has_mount /dev tmpfs nosuid mode=755
+	has_mount /dev/pts devpts nosuid,noexec mode=620,ptmxmode=666
+	has_mount /dev/shm tmpfs nosuid,nodev,noexec
+	has_mount /dev/mqueue mqueue nosuid,nodev,noexec
+	has_mount /sys sysfs ro,nosuid,nodev,noexec
+	equal "$(jq -r '[.mounts[].destination] | sort | join(" ")' "$B/config.json")" \
+		'/dev /dev/mqueue /dev/pts /dev/shm /proc /sys /sys/fs/cgroup'
+	has_mount /dev/shm tmpfs '' size=65536k
+}
+
+@test "/sys/fs/cgroup shows the container's own groups, read-only" {
+	mounts_inside
+	local controller
+	for controller in memory pids devices freezer cpu; do
+		grep -qE "^/sys/fs/cgroup/([a-z,]*,)?$controller(,[a-z,]*)? cgroup (.*,)?ro(,| )" "$T/mounts" || fail "$controller: $(cat "$T/mounts")"
+	done
+	equal "$(in_container sh -c 'cat /sys/fs/cgroup/memory/cgroup.procs' < /dev/null | sort -n | head -1)" 1
+	in_container sh -c 'mkdir /sys/fs/cgroup/memory/x 2>/dev/null && echo made; echo done' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" done
+}
+
+@test "the root is a mount of its own and read-only when the config says so" {
+	config '.root.readonly = true'
+	mounts_inside
+	equal "$(awk '$1 == "/" { print $3 }' "$T/mounts" | tail -1 | tr , '\n' | grep -x ro)" ro
+	equal "$(in_container sh -c 'touch /x 2>/dev/null || echo refused' < /dev/null)" refused
+	config '.root.readonly = false'
+	in_container touch /x < /dev/null
+	[ -e "$B/rootfs/x" ]
+}
+
+@test "nothing of the host's tree is left below the root" {
+	mounts_inside
+	not grep -qF "$T" "$T/mounts"
+	equal "$(in_container sh -c 'ls / | grep -c oldroot || true; cd /; cd ..; pwd' < /dev/null)" $'0\n/'
+}
+
+@test "the host sees none of the container's mounts" {
+	wc -l < /proc/self/mountinfo > "$T/before"
+	detached sleep 1000
+	wc -l < /proc/self/mountinfo > "$T/during"
+	equal "$(cat "$T/during")" "$(cat "$T/before")"
+}
+
+@test "binds: read-write, read-only, files, missing targets are made" {
+	mkdir -p "$T/src/sub"
+	echo content > "$T/src/file"
+	bind "$T/src" /mnt/rw bind rw
+	bind "$T/src" /mnt/ro bind ro
+	bind "$T/src/file" /etc/made/file bind ro,nosuid
+	config '(.mounts[] | select(.destination == "/etc/made/file").options) = ["bind", "ro", "nosuid", "nodev", "noexec"]'
+	in_container sh -c 'cat /etc/made/file; echo new > /mnt/rw/new; echo x 2>/dev/null > /mnt/ro/new2 || echo refused
+		echo x 2>/dev/null >> /etc/made/file || echo refused' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" $'content\nrefused\nrefused'
+	equal "$(cat "$T/src/new")" new
+	[ ! -e "$T/src/new2" ]
+	mounts_inside
+	awk '$1 == "/etc/made/file" { print $3 }' "$T/mounts" > "$T/opts"
+	for o in ro nosuid nodev noexec; do
+		tr , '\n' < "$T/opts" | grep -qx $o || fail "no $o: $(cat "$T/opts")"
+	done
+}
+
+@test "a bind is not recursive, an rbind is" {
+	mkdir -p "$T/src/inner"
+	bind "$T/src" /plain bind
+	bind "$T/src" /whole rbind
+	args sh -c 'ls /plain/inner; echo --; ls /whole/inner'
+	unshare -m sh -ec 'mount -t tmpfs none "$1/src/inner"; touch "$1/src/inner/deep"
+		exec "$2" --root "$1/state" run --bundle "$1/b" "$3" < /dev/null > "$1/out"' sh "$T" "$THOLE" "$c"
+	equal "$(cat "$T/out")" $'--\ndeep'
+}
+
+@test "options of mounts: each is seen in mountinfo" {
+	config '.mounts += [
+		{ destination: "/m/a", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "noexec", "size=1m", "mode=1770", "nr_inodes=100"] },
+		{ destination: "/m/b", type: "tmpfs", source: "tmpfs", options: ["ro", "noatime"] },
+		{ destination: "/m/c", type: "tmpfs", source: "tmpfs", options: ["strictatime", "rw", "suid", "dev", "exec"] },
+		{ destination: "/m/d", type: "tmpfs", source: "tmpfs", options: ["nodiratime", "relatime"] }]'
+	mounts_inside
+	has_mount /m/a tmpfs rw,nosuid,nodev,noexec size=1024k,mode=1770,nr_inodes=100
+	has_mount /m/b tmpfs ro,noatime
+	has_mount /m/c tmpfs rw
+	has_mount /m/d tmpfs relatime,nodiratime
+	grep -E '^/m/c ' "$T/mounts" > "$T/line"
+	not grep -qE 'nosuid|nodev|noexec|relatime|noatime' "$T/line"
+}
+
+@test "a later option wins over an earlier one" {
+	config '.mounts += [{ destination: "/m/a", type: "tmpfs", source: "tmpfs", options: ["ro", "rw"] },
+		{ destination: "/m/b", type: "tmpfs", source: "tmpfs", options: ["rw", "ro"] }]'
+	mounts_inside
+	has_mount /m/a tmpfs rw
+	has_mount /m/b tmpfs ro
+}
+
+@test "mounts are made in the order of the config" {
+	mkdir "$T/src"
+	touch "$T/src/from-bind"
+	config '.mounts += [{ destination: "/m", type: "tmpfs", source: "tmpfs" }]'
+	bind "$T/src" /m/in bind
+	equal "$(in_container sh -c 'ls /m; ls /m/in' < /dev/null)" $'in\nfrom-bind'
+}
+
+@test "masked paths: files read as empty, directories are empty and read-only" {
+	mkdir -p "$B/rootfs/secret.d"
+	echo secret > "$B/rootfs/secret"
+	echo secret > "$B/rootfs/secret.d/file"
+	config '.linux.maskedPaths += ["/secret", "/secret.d", "/not/there"]'
+	in_container sh -c 'cat /secret; ls /secret.d; touch /secret.d/x 2>/dev/null || echo refused; cat /proc/kcore | wc -c' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" $'refused\n0'
+	[ ! -e "$B/rootfs/not" ]
+}
+
+@test "what spec masks in /proc and /sys is masked" {
+	local p
+	# shellcheck disable=SC2016
+	in_container sh -c 'for p; do [ -e $p ] || continue; if [ -d $p ]; then echo "$p $(ls -A $p | wc -l)"; else echo "$p $(cat $p | wc -c)"; fi; done' sh \
+		$(jq -r '.linux.maskedPaths[]' "$B/config.json") < /dev/null > "$T/out"
+	[ "$(wc -l < "$T/out")" -ge 4 ]
+	not grep -v ' 0$' "$T/out"
+	contains "$(jq -c .linux.maskedPaths "$B/config.json")" '"/proc/kcore"'
+}
+
+@test "read-only paths stay readable and cannot be written, not even by root" {
+	mkdir -p "$B/rootfs/fixed"
+	echo text > "$B/rootfs/fixed/file"
+	config '.linux.readonlyPaths += ["/fixed", "/not/there"]'
+	in_container sh -c 'cat /fixed/file; touch /fixed/x 2>/dev/null || echo refused
+		echo 1 2>/dev/null > /proc/sys/net/ipv4/ip_forward || echo refused
+		echo h 2>/dev/null > /proc/sysrq-trigger || echo refused' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" $'text\nrefused\nrefused\nrefused'
+	contains "$(jq -c .linux.readonlyPaths "$B/config.json")" '"/proc/sys"'
+}
+
+@test "rootfsPropagation is what the root gets" {
+	local p
+	for p in private slave unbindable; do
+		config --arg p $p '.linux.rootfsPropagation = $p'
+		in_container cat /proc/self/mountinfo < /dev/null | awk '$5 == "/" { for (i = 7; $i != "-"; i++) printf "%s ", $i }' > "$T/out"
+		case $p in
+		private) equal "$(cat "$T/out")" '' ;;
+		unbindable) contains "$(cat "$T/out")" unbindable ;;
+		slave) not grep -q shared "$T/out" ;;
+		esac
+	done
+}
+
+@test "a source that is missing is an error that names it" {
+	bind "$T/no-such-source" /mnt bind
+	refused 125 "$T/no-such-source" thole run --bundle "$B" "$c"
+	wait_for nothing_left
+}
+
+@test "an unknown file system is an error that names mount and type" {
+	config '.mounts += [{ destination: "/m", type: "nosuchfs", source: "none" }]'
+	refused 125 '(/m.*nosuchfs|nosuchfs.*/m)' thole run --bundle "$B" "$c"
+}
+
+@test "an option that the file system refuses is an error that names it" {
+	config '.mounts += [{ destination: "/m", type: "tmpfs", source: "none", options: ["nosuchoption=1"] }]'
+	refused 125 'nosuchoption|/m' thole run --bundle "$B" "$c"
+}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# SIGKILL of the client or of the shim at random moments of create and run: after the next create or delete nothing is left.
+load lib
+
+setup_test() {
+	bundle
+	args sleep 1000
+	moments=$([ "$THOLE_LONG" ] && echo 300 || echo 20)
+}
+
+# kill_after MICROSECONDS WHO CMD...: starts CMD, kills it (client) or the shim that it started, after that time. A perl program, so that
+# the moment is exact and only pids that it started are hit: the shim is found by the --root that nobody else has. A container's first process has the
+# shim's command line until it executes its program: it is told apart by its pid namespace.
+kill_after() {
+	perl -MTime::HiRes=usleep -MPOSIX -e '
+		my ($us, $who, $root, @cmd) = @ARGV;
+		my $pid = fork // die;
+		if (!$pid) { open STDIN, "<", "/dev/null"; open STDOUT, ">", "/dev/null"; open STDERR, ">", "/dev/null"; exec @cmd; POSIX::_exit(127) }
+		usleep($us);
+		if ($who eq "client") { kill "KILL", $pid }
+		else {
+			for my $d (glob "/proc/[0-9]*") {
+				open my $f, "<", "$d/cmdline" or next;
+				local $/; my $c = <$f> // "";
+				kill "KILL", $d =~ s,/proc/,,r if $c =~ /^[^\0]*thole-shim\0/ && index($c, $root) >= 0 &&
+					(readlink("$d/ns/pid") // "") eq readlink("/proc/self/ns/pid");
+			}
+		}
+		waitpid $pid, 0;
+	' "$@" 3>&-
+}
+
+# How long a create takes here, in microseconds.
+create_takes() {
+	local start end
+	start=${EPOCHREALTIME/./}
+	thole create --bundle "$B" "$c" < /dev/null
+	end=${EPOCHREALTIME/./}
+	thole delete --force "$c"
+	echo $((end - start))
+}
+
+# Nothing but a container that is whole, or one that the next command cleans up.
+check_after() { # WHAT
+	case $(status "$c") in
+	created | running)
+		thole delete --force "$c" || fail "$1: cannot delete"
+		;;
+	*)
+		if [ $((RANDOM % 2)) = 0 ]; then
+			# The next create takes the id, and cleans up first.
+			thole create --bundle "$B" "$c" < /dev/null || fail "$1: the next create is refused; status: $(thole state "$c" 2>&1 | jq -r .status), record: $(head -c 40 "$ROOT/$c/status" | od -An -tx4 | head -2), shims: $(shims)"
+			is "$c" created
+		fi
+		thole delete --force "$c" || fail "$1: cannot delete"
+		;;
+	esac
+	nothing_left || wait_for nothing_left || fail "$1: left: $(leftovers)"
+}
+
+@test "the client is killed in the middle of create" {
+	local i us takes
+	takes=$(create_takes)
+	for ((i = 0; i < moments; i++)); do
+		us=$((RANDOM * 32768 + RANDOM))
+		us=$((us % (takes * 3 / 2)))
+		kill_after $us client "$ROOT" "$THOLE" --root "$ROOT" create --bundle "$B" "$c"
+		# A shim whose client's connection ended before the reply undoes by itself.
+		settled() { [ -z "$(own_processes)" ] || [ "$(status "$c")" = created ]; }
+		wait_for settled || fail "client killed after $us us: $(leftovers)"
+		check_after "client killed after $us us"
+	done
+}
+
+@test "the shim is killed in the middle of create" {
+	local i us takes
+	takes=$(create_takes)
+	for ((i = 0; i < moments; i++)); do
+		us=$((RANDOM * 32768 + RANDOM))
+		us=$((us % (takes * 3 / 2)))
+		kill_after $us shim "$ROOT" "$THOLE" --root "$ROOT" create --bundle "$B" "$c"
+		check_after "shim killed after $us us"
+	done
+}
+
+@test "the shim is killed in the middle of run -d" {
+	local i us takes
+	takes=$(create_takes)
+	for ((i = 0; i < moments; i++)); do
+		us=$((RANDOM * 32768 + RANDOM))
+		us=$((us % (takes * 3 / 2)))
+		kill_after $us shim "$ROOT" "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c"
+		check_after "shim killed after $us us of run -d"
+	done
+}
+
+@test "a client that loses its shim says so and has cleaned up before it ends" {
+	local i us takes
+	takes=$(create_takes)
+	for ((i = 0; i < moments; i++)); do
+		us=$((RANDOM * 32768 + RANDOM))
+		us=$((us % takes))
+		kill_after $us shim "$ROOT" sh -c '"$0" "$@" 2> '"$T/err"'; echo $? > '"$T/status" "$THOLE" --root "$ROOT" create --bundle "$B" "$c"
+		[ "$(cat "$T/status")" != 0 ] || { thole delete --force "$c"; continue; }
+		equal "$(wc -l < "$T/err")" 1
+		nothing_left || wait_for nothing_left || fail "after $us us: $(cat "$T/err"): $(leftovers)"
+	done
+}
+
+@test "thole-shim --undo refuses a container that is whole" {
+	thole create --bundle "$B" "$c" < /dev/null
+	kill -KILL "$(shim_of "$c")"
+	perl -MSocket -MPOSIX -e 'socketpair(my $a, my $b, AF_UNIX, SOCK_SEQPACKET, 0) or die; defined(my $pid = fork) or die;
+		if (!$pid) { POSIX::dup2(fileno $b, 3); exec @ARGV; POSIX::_exit(127) } close $b; while (sysread $a, my $x, 4096) { } waitpid $pid, 0;' \
+		"$BIN/thole-shim" --undo --root "$ROOT" "$c" 3>&- < /dev/null > "$T/out" 2>&1 || true
+	is "$c" created
+}

@@ -1,0 +1,325 @@
+# shellcheck shell=bash disable=SC2034 # what is set here is used by the tests
+# SPDX-License-Identifier: Apache-2.0
+# What every live test stands on: programs, a state directory of its own, bundles, waiting for conditions, and the search for leftovers.
+#
+# A test file says what it needs in a line "# needs: root ...", a single test with `needs ...`. Each test gets
+#   T      a directory of its own, gone afterwards        ROOT   the state directory (--root)
+#   c      a container id that no other test has          B      the bundle that `bundle` made last
+# and is failed at its end when a shim, a cgroup, a mount or a state directory of its containers is still there.
+bats_require_minimum_version 1.5.0
+
+TREE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+: "${BUILD:=$TREE/build}"
+# The static release build, or the one with sanitizers (suite san of tests/run), which is given longer.
+BIN=$BUILD${THOLE_FLAVOUR:+/$THOLE_FLAVOUR}
+THOLE=$BIN/thole
+THOLE_OCI=$BIN/thole-oci
+PROBES=$BUILD/probes
+: "${THOLE_LONG:=}"
+if [ -z "${THOLE_TEST_TMP:-}" ]; then
+	export THOLE_TEST_TMP=${TMPDIR:-/tmp}/thole-check.$UID
+	mkdir -p "$THOLE_TEST_TMP"
+fi
+
+thole() {
+	"$THOLE" --root "$ROOT" "$@"
+}
+
+# ---- needs
+
+has_root() { [ "$(id -u)" = 0 ]; }
+has_cgroup-v1() { grep -q ' cgroup rw.*[, ]memory' /proc/mounts; }
+has_hybrid() { has_cgroup-v1 && grep -q ' cgroup2 ' /proc/mounts; }
+has_overlay() { grep -q overlay /proc/filesystems || modprobe overlay 2> /dev/null; }
+has_criu() { [ -x "$BUILD/criu/bin/criu" ] || command -v criu > /dev/null || has_mirror || compgen -G '/var/cache/thole/criu-*/*.deb' > /dev/null; }
+has_mirror() { timeout 60 apt-get --print-uris -qq download base-files > /dev/null 2>&1; }
+has_debian-root() { [ -e "$BUILD/debian-root/.complete" ] || [ -e /var/cache/thole/debian-root.tar ] || has_mirror; }
+has_sanitized() { [ -x "$BUILD/san/thole-shim" ]; }
+has_runc() { command -v runc > /dev/null; }
+
+needs() {
+	local n
+	for n; do
+		"has_$n" || skip "needs: $n"
+	done
+}
+
+# ---- before and after each test
+
+setup() {
+	# shellcheck disable=SC2046 # a list of words
+	needs $(sed -n 's/^# needs: //p' "$BATS_TEST_FILENAME")
+	T=$(mktemp -d "$THOLE_TEST_TMP/XXXXXX")
+	ROOT=$T/state
+	c=t$BATS_TEST_NUMBER-${T##*/}
+	STARTED=()
+	export THOLE_LOG_DIR=$T/log
+	if [ "${THOLE_FLAVOUR:-}" = san ]; then
+		export ASAN_OPTIONS=log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer:print_stacktrace=1
+	fi
+	if declare -F setup_test > /dev/null; then
+		setup_test
+	fi
+}
+
+teardown() {
+	local dir id pid failed=0
+	[ -n "${T:-}" ] || return 0
+	if declare -F teardown_test > /dev/null; then
+		teardown_test
+	fi
+	[ "${BATS_TEST_COMPLETED:-}" ] || tell_about_failure
+	for pid in "${STARTED[@]}"; do
+		kill -KILL "$pid" 2> /dev/null || true
+	done
+	for dir in "$ROOT"/*/; do
+		[ -d "$dir" ] || continue
+		id=${dir%/} id=${id##*/}
+		thole delete --force "$id" > "$T/delete.out" 2>&1 || { echo "delete --force $id: $(cat "$T/delete.out")"; failed=1; }
+	done
+	if compgen -G "$T/sanitizer.*" > /dev/null; then
+		cat "$T"/sanitizer.* | head -50
+		failed=1
+	fi
+	wait_for nothing_left || { echo 'left over:'; leftovers; failed=1; sweep; }
+	rm -rf --one-file-system "$T"
+	return $failed
+}
+
+tell_about_failure() {
+	local f
+	for f in "$ROOT"/*/shim.log; do
+		[ -s "$f" ] || continue
+		echo "--- $f"
+		tail -20 "$f"
+	done
+	ls -A "$ROOT" 2> /dev/null | sed 's/^/--- state: /'
+}
+
+# A process that the test starts itself in the background: `in_background CMD...`, its pid in $!.
+in_background() {
+	# "<&0": bash gives a background command /dev/null otherwise.
+	"$@" <&0 3>&- &
+	STARTED+=($!)
+}
+
+# ---- leftovers
+
+# pids of the programs of this test's containers (shims, keepers, clients), by the --root that each is given.
+own_processes() {
+	local f
+	for f in $(grep -alF -- "$ROOT" /proc/[0-9]*/cmdline 2> /dev/null); do
+		f=${f#/proc/}
+		tr '\0' ' ' < "/proc/${f%/cmdline}/cmdline" 2> /dev/null | grep -q thole && echo "${f%/cmdline}"
+	done
+	return 0
+}
+
+# A container's first process looks like its shim until it executes its program: told apart by the pid namespace.
+shims() {
+	local pid
+	for pid in $(own_processes); do
+		[ "$(readlink "/proc/$pid/ns/pid")" = "$(readlink /proc/self/ns/pid)" ] || continue
+		tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | head -1 | grep -q thole-shim && echo "$pid"
+	done
+	return 0
+}
+
+no_shims() { [ -z "$(shims)" ]; }
+
+shim_of() { # ID
+	thole_state "$1" '.shim.pid'
+}
+
+own_cgroups() {
+	find /sys/fs/cgroup -type d -name "*$c*" 2> /dev/null
+}
+
+leftovers() {
+	local pid
+	for pid in $(own_processes); do
+		echo "process $pid: $(tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null)"
+	done
+	own_cgroups | sed 's/^/cgroup /'
+	grep -F "$T/" /proc/self/mountinfo | sed 's/^/mount /'
+	[ ! -d "$ROOT" ] || find "$ROOT" -mindepth 1 | sed 's/^/state /'
+	[ ! -d "$T/log" ] || find "$T/log" -mindepth 1 | sed 's/^/log /'
+	return 0
+}
+
+nothing_left() { [ -z "$(leftovers)" ]; }
+
+# After a failure, so that the next test starts clean.
+sweep() {
+	local pid g
+	for pid in $(own_processes); do
+		kill -KILL "$pid" 2> /dev/null
+	done
+	for g in $(own_cgroups | sort -r); do
+		for pid in $(cat "$g/cgroup.procs" 2> /dev/null); do
+			kill -KILL "$pid" 2> /dev/null
+		done
+		wait_for rmdir "$g" 2> /dev/null || true
+	done
+	return 0
+}
+
+# ---- waiting: for a condition, with a deadline; never for a time
+
+wait_for() { # COMMAND ARGS...: until it succeeds, at most WAIT_S (10) seconds
+	local end=$((SECONDS + ${WAIT_S:-10}))
+	until "$@" 2> /dev/null; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.02
+	done
+}
+
+# ---- checks: each says what was there instead
+
+fail() {
+	echo "$*" >&2
+	return 1
+}
+
+equal() { # GOT WANTED [WHAT]
+	[ "$1" = "$2" ] || fail "${3:-value}: got '$1', wanted '$2'"
+}
+
+# not CMD...: fails when it succeeds (a plain "!" does not end a test)
+not() {
+	if "$@"; then
+		fail "should have failed: $*"
+	fi
+}
+
+matches() { # GOT REGEX [WHAT]
+	[[ $1 =~ $2 ]] || fail "${3:-value}: got '$1', wanted a match of '$2'"
+}
+
+contains() { # GOT TEXT
+	[[ $1 == *"$2"* ]] || fail "got '$1', wanted '$2' in it"
+}
+
+# refused STATUS REGEX CMD...: it fails with this status, says one line on stderr that matches, and nothing on stdout.
+refused() {
+	local want=$1 regex=$2 got=0
+	shift 2
+	"$@" > "$T/refused.out" 2> "$T/refused.err" < /dev/null || got=$?
+	equal "$got" "$want" "exit status of '$*' ($(cat "$T/refused.err"))" || return 1
+	equal "$(wc -l < "$T/refused.err")" 1 "lines on stderr of '$*': $(cat "$T/refused.err")" || return 1
+	equal "$(cat "$T/refused.out")" '' "stdout of '$*'" || return 1
+	matches "$(cat "$T/refused.err")" "$regex" "error of '$*'"
+}
+
+exits() { # STATUS CMD...: it ends with this status. In this shell, so that `wait` works too.
+	local got=0 want=$1
+	shift
+	"$@" || got=$?
+	equal "$got" "$want" "exit status of '$*'"
+}
+
+status_of() { # CMD...: prints its exit status, whatever it is
+	local s=0
+	"$@" || s=$?
+	echo $s
+}
+
+# The value of KEY in what a probe printed, from the file $T/out or the one given.
+value() { # KEY [FILE]
+	sed -n "s/^$1=//p" "${2:-$T/out}" | head -1
+}
+
+# ---- bundles
+
+# One root file system for all: busybox and a link per applet; made once a run. Bundles share its files as hard links.
+template() {
+	local dir=$THOLE_TEST_TMP/rootfs
+	if [ ! -d "$dir" ]; then
+		local new=$dir.$$
+		mkdir -p "$new"/{bin,sbin,usr/bin,usr/sbin,etc,proc,sys,dev,tmp,root,home/user}
+		cp "$(readlink -f "$(command -v busybox)")" "$new/bin/busybox"
+		local applet
+		for applet in $("$new/bin/busybox" --list); do
+			[ "$applet" = busybox ] || ln -s busybox "$new/bin/$applet"
+		done
+		chmod 1777 "$new/tmp"
+		chown 1000:1000 "$new/home/user"
+		printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n' > "$new/etc/passwd"
+		printf 'root:x:0:\nuser:x:1000:\nextra:x:2000:user\n' > "$new/etc/group"
+		cp "$PROBES"/* "$new/usr/bin/"
+		mv -T "$new" "$dir" 2> /dev/null || rm -rf "$new"
+	fi
+	echo "$dir"
+}
+
+# bundle [NAME]: makes $T/NAME (b) from the template and `thole spec`, but without a terminal and with a root that can be written. Sets B.
+bundle() {
+	B=$T/${1:-b}
+	mkdir -p "$B"
+	cp -al "$(template)" "$B/rootfs" 2> /dev/null || { rm -rf "$B/rootfs" && cp -a "$(template)" "$B/rootfs"; }
+	"$THOLE" spec --bundle "$B"
+	config '.process.terminal = false | .root.readonly = false'
+}
+
+# config [JQ OPTIONS] FILTER: edits $B/config.json
+config() {
+	jq "$@" < "$B/config.json" > "$B/config.json.new"
+	mv "$B/config.json.new" "$B/config.json"
+}
+
+# args CMD...: what the container runs
+args() {
+	config --argjson a "$(printf '%s\036' "$@" | jq -Rs 'split("\u001e")[:-1]')" '.process.args = $a'
+}
+
+# in_container CMD...: runs it in the foreground in the bundle, whose output and exit status are the function's.
+in_container() {
+	args "$@"
+	thole run --bundle "$B" "$c"
+}
+
+# probe NAME ARGS...: runs a probe in the bundle; what it prints is in $T/out, for `value`.
+probe() {
+	local status=0
+	in_container "/usr/bin/$1" "${@:2}" > "$T/out" < /dev/null || status=$?
+	[ $status = 0 ] || fail "probe $*: exit status $status: $(cat "$T/out")"
+}
+
+# detached CMD...: runs it detached as $c
+detached() {
+	args "$@"
+	thole run -d --bundle "$B" "$c" > "$T/run.out" < /dev/null
+}
+
+# ---- questions
+
+thole_state() { # ID FILTER: a value of state.json
+	jq -r "$2" < "$ROOT/$1/state.json"
+}
+
+status() { # ID: the OCI status, or nothing
+	thole state "$1" 2> /dev/null | jq -r .status
+}
+
+is() { # ID STATUS
+	[ "$(status "$1")" = "$2" ]
+}
+
+init_of() { # ID
+	thole state "$1" | jq -r .pid
+}
+
+logged() { # ID TEXT: has it come into the log?
+	thole logs "$1" 2> /dev/null | grep -qF -- "$2"
+}
+
+# cgroup_of ID CONTROLLER: the directory of the container's group in the v1 hierarchy of a controller (or name=systemd)
+cgroup_of() {
+	local pid path mount
+	pid=$(init_of "$1")
+	path=$(awk -F: -v want="$2" '{ n = split($2, a, ","); for (i = 1; i <= n; i++) if (a[i] == want) print $3 }' "/proc/$pid/cgroup")
+	mount=$(awk -v want="$2" '$3 == "cgroup" { n = split($4, a, ","); for (i = 1; i <= n; i++) if (a[i] == want) { print $2; exit } }' /proc/mounts)
+	echo "$mount$path"
+}
+
+pid_gone() { ! [ -d "/proc/$1" ] || [ "$(awk '{ print $3 }' "/proc/$1/stat" 2> /dev/null)" = Z ]; }

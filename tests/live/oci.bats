@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# thole-oci: the same program under the name by which managers call it, with runc's exit statuses.
+load lib
+
+setup_test() { bundle; }
+
+oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
+
+@test "every failure is 1; run gives the container's status" {
+	args sh -c 'exit 7'
+	exits 7 oci run --bundle "$B" "$c" < /dev/null
+	args /no-such-program
+	refused 1 '/no-such-program' oci run --bundle "$B" "$c"
+	refused 1 "$T/none" oci run --bundle "$T/none" "$c"
+	refused 1 'does not exist' oci state "$c"
+	nothing_left || wait_for nothing_left
+}
+
+@test "what is not there yet is refused by name, and leaves nothing" {
+	local cmd
+	# A failed exec is 255, as runc's.
+	refused 255 exec oci exec "$c" true
+	for cmd in checkpoint restore pause resume update ps events; do
+		refused 1 "$cmd" oci $cmd "$c"
+	done
+}
+
+@test "state, list, delete and kill of a container that thole made, and the other way round" {
+	detached sleep 1000
+	equal "$(oci state "$c" | jq -r .status)" running
+	equal "$(oci list -q)" "$c"
+	oci kill "$c" KILL
+	wait_for is "$c" stopped
+	oci delete "$c"
+	wait_for nothing_left
+}
+
+@test "the global options that managers give are taken" {
+	equal "$(oci --systemd-cgroup=false --log "$T/log.json" --log-format json --rootless auto list -q)" ''
+	local s=0
+	oci --log "$T/log.json" --log-format json state "$c" > "$T/out" 2> "$T/err" || s=$?
+	equal $s 1
+	equal "$(tail -1 "$T/log.json" | jq -r .level)" error
+}

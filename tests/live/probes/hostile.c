@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hostile SOCKET MODE [N]: a client of the control socket that means harm.
+ *     garbage N   N connections, each with some packets of random bytes
+ *     oversized   one packet of 200,000 bytes, then one just above the limit
+ *     version     a Hello with a version that does not exist; prints whether the connection is closed after an answer
+ *     nohello     a request before the Hello
+ *     fds         a Hello with 60 descriptors that nobody asked for
+ *     silent N    N connections that say nothing, held until stdin ends
+ *     deaf        sends Hellos and never reads the answers, until it is stopped from sending; held until stdin ends
+ * Prints what happened as key=value; "connections=N" is how many the socket took. */
+#include <sys/resource.h>
+
+#include "tests/live/probes/probe.h"
+
+static const char *path;
+
+static int dial(void)
+{
+	struct sockaddr_un addr;
+	struct timeval limit = { .tv_sec = 5 };
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	probe_address(&addr, path);
+	if (sock < 0)
+		probe_die("socket");
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		close(sock);
+		return -1;
+	}
+	return sock;
+}
+
+/* Request { serial: 1, hello (field 10): { version, program: "hostile" } } as protobuf, by hand. */
+static size_t hello(unsigned char *buf, unsigned char version)
+{
+	static const unsigned char rest[] = "\x12\x07hostile";
+	size_t inner = 2 + sizeof(rest) - 1;
+	unsigned char *p = buf;
+
+	*p++ = 0x08, *p++ = 1;
+	*p++ = 0x52, *p++ = (unsigned char)inner;
+	*p++ = 0x08, *p++ = version;
+	memcpy(p, rest, sizeof(rest) - 1);
+	return (size_t)(p - buf) + sizeof(rest) - 1;
+}
+
+/* Read replies until the other side closes. Prints how many there were; true when it closed within the time limit. */
+static void print_end(const char *name, int sock)
+{
+	char buf[8192];
+	int replies = 0;
+	ssize_t n;
+
+	while ((n = recv(sock, buf, sizeof(buf), 0)) > 0)
+		replies++;
+	printf("%s_replies=%d\n%s_closed=%d\n", name, replies, name, n == 0 || errno == ECONNRESET);
+	close(sock);
+}
+
+static void garbage(int n)
+{
+	unsigned char buf[4096];
+	unsigned int seed = 12345;
+	int taken = 0;
+
+	for (int i = 0; i < n; i++) {
+		int sock = dial();
+
+		taken += sock >= 0;
+		for (int k = 0; sock >= 0 && k < 4; k++) {
+			size_t len = 1 + (size_t)rand_r(&seed) % sizeof(buf);
+
+			for (size_t b = 0; b < len; b++)
+				buf[b] = (unsigned char)rand_r(&seed);
+			/* Every third starts right, so that it gets past the first check. */
+			size_t head = k == 0 && i % 3 == 0 ? hello(buf, 1) : len;
+
+			if (send(sock, buf, head, MSG_NOSIGNAL) < 0)
+				break;
+		}
+		if (sock >= 0)
+			close(sock);
+	}
+	printf("connections=%d\n", taken);
+}
+
+static void oversized(void)
+{
+	static char big[200000];
+	int sock = dial();
+	unsigned char buf[64];
+
+	if (sock < 0 || send(sock, buf, hello(buf, 1), MSG_NOSIGNAL) < 0)
+		probe_die("hello");
+	memset(big, 'x', sizeof(big));
+	printf("big_sent=%d\n", send(sock, big, sizeof(big), MSG_NOSIGNAL) > 0);
+	print_end("big", sock);
+	sock = dial();
+	if (sock < 0)
+		probe_die("connect");
+	printf("above_sent=%d\n", send(sock, big, 4097, MSG_NOSIGNAL) > 0);
+	print_end("above", sock);
+}
+
+static void wrong_version(void)
+{
+	unsigned char buf[64];
+	int sock = dial();
+
+	if (sock < 0 || send(sock, buf, hello(buf, 99), MSG_NOSIGNAL) < 0)
+		probe_die("send");
+	print_end("version", sock);
+}
+
+static void no_hello(void)
+{
+	static const unsigned char wait_request[] = { 0x08, 1, 0x7a, 0 }; /* serial 1, field 15 (wait), empty */
+	int sock = dial();
+
+	if (sock < 0 || send(sock, wait_request, sizeof(wait_request), MSG_NOSIGNAL) < 0)
+		probe_die("send");
+	print_end("nohello", sock);
+}
+
+static void descriptors(void)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * 60)];
+	} control = { 0 };
+	unsigned char buf[64];
+	struct iovec iov = { .iov_base = buf, .iov_len = hello(buf, 1) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int fds[60], sock = dial();
+
+	for (int i = 0; i < 60; i++)
+		fds[i] = STDIN_FILENO;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(c), fds, sizeof(fds));
+	if (sock < 0 || sendmsg(sock, &msg, MSG_NOSIGNAL) < 0)
+		probe_die("sendmsg");
+	print_end("fds", sock);
+}
+
+/* Said once all connections stand, so that the test may look; then until stdin ends. */
+static void hold(void)
+{
+	char c;
+
+	printf("holding=1\n");
+	fflush(stdout);
+	while (read(STDIN_FILENO, &c, 1) > 0)
+		;
+}
+
+static void silent(int n)
+{
+	struct rlimit rl = { 20000, 20000 };
+	int taken = 0;
+
+	getrlimit(RLIMIT_NOFILE, &rl);
+	rl.rlim_cur = rl.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &rl);
+	for (int i = 0; i < n; i++) {
+		struct sockaddr_un addr;
+		int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+		probe_address(&addr, path);
+		if (sock >= 0 && connect(sock, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+			taken++;
+		else if (sock >= 0)
+			close(sock);
+	}
+	printf("connections=%d\n", taken);
+	hold();
+}
+
+static void deaf(void)
+{
+	unsigned char buf[64];
+	int sock = dial(), sent = 0;
+
+	if (sock < 0)
+		probe_die("connect");
+	while (sent < 100000 && send(sock, buf, hello(buf, 1), MSG_NOSIGNAL) > 0)
+		sent++;
+	printf("sent=%d errno=%d\n", sent, errno);
+	hold();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 3)
+		return PROBE_FAILED;
+	path = argv[1];
+	const char *mode = argv[2];
+	int n = argc > 3 ? atoi(argv[3]) : 1;
+
+	if (!strcmp(mode, "garbage"))
+		garbage(n);
+	else if (!strcmp(mode, "oversized"))
+		oversized();
+	else if (!strcmp(mode, "version"))
+		wrong_version();
+	else if (!strcmp(mode, "nohello"))
+		no_hello();
+	else if (!strcmp(mode, "fds"))
+		descriptors();
+	else if (!strcmp(mode, "silent"))
+		silent(n);
+	else if (!strcmp(mode, "deaf"))
+		deaf();
+	else
+		return PROBE_FAILED;
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* records N [BYTES]: writes N numbered records of BYTES bytes (64), each with a checksum, to stdout, every tenth to stderr.
+ * records --check: reads them (one stream) and says whether the numbers go up without a gap and the checksums are right. */
+#include "tests/live/probes/probe.h"
+
+static uint32_t checksum(const char *s, size_t n)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)s[i]) * 16777619u;
+	return h;
+}
+
+/* "NUMBER FILLER CHECKSUM\n"; the checksum is over what stands before it. */
+static size_t make_record(char *buf, size_t size, unsigned long number)
+{
+	int n = snprintf(buf, size, "%010lu ", number);
+	size_t body = size - 10;
+
+	for (size_t i = (size_t)n; i < body; i++)
+		buf[i] = (char)('a' + (number + i) % 26);
+	snprintf(buf + body, 11, " %08x", checksum(buf, body));
+	buf[size - 1] = '\n';
+	return size;
+}
+
+static void write_all(int fd, const char *buf, size_t n)
+{
+	while (n) {
+		ssize_t w = write(fd, buf, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			probe_die("write");
+		buf += w;
+		n -= (size_t)w;
+	}
+}
+
+static int check(void)
+{
+	char line[65536];
+	unsigned long seen = 0, last = 0;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		size_t n = strlen(line);
+		unsigned long number = strtoul(line, NULL, 10);
+
+		if (n < 24 || line[n - 1] != '\n' || strtoul(line + n - 9, NULL, 16) != checksum(line, n - 10)) {
+			printf("damaged after %lu: %s\n", last, line);
+			return 1;
+		}
+		if (seen && number <= last) {
+			printf("%lu after %lu\n", number, last);
+			return 1;
+		}
+		last = number;
+		seen++;
+	}
+	printf("records=%lu last=%lu\n", seen, last);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--check"))
+		return check();
+
+	unsigned long n = argc > 1 ? strtoul(argv[1], NULL, 10) : 1;
+	size_t size = argc > 2 ? strtoul(argv[2], NULL, 10) : 64;
+	char *buf = calloc(1, size + 16);
+
+	if (!buf || size < 32)
+		return PROBE_FAILED;
+	for (unsigned long i = 1; i <= n; i++)
+		write_all(i % 10 ? STDOUT_FILENO : STDERR_FILENO, buf, make_record(buf, size, i));
+	return 0;
+}

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# Flaws that runtimes have had (the table in SECURITY.md), staged against thole.
+load lib
+
+setup_test() {
+	bundle
+	mkdir -p "$T/outside"
+	echo untouched > "$T/outside/file"
+	OUTSIDE=$(find "$T/outside" | sort)
+}
+
+outside_unharmed() {
+	equal "$(find "$T/outside" | sort)" "$OUTSIDE" 'what is outside'
+	equal "$(cat "$T/outside/file")" untouched
+}
+
+# A link in the root that leads out, by an absolute path and by dots.
+link_out() { # PATH-IN-ROOT [BELOW]
+	rm -rf "$B/rootfs$1"
+	mkdir -p "$(dirname "$B/rootfs$1")"
+	ln -s "$T/outside${2:-}" "$B/rootfs$1"
+}
+
+attempt() { # CMD...: whatever it does, it must not touch the outside
+	args "$@"
+	timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || true
+	outside_unharmed
+	nothing_left || wait_for nothing_left
+}
+
+@test "2023-27561, 2019-19921: /proc is a symlink in the root: refused" {
+	rm -rf "$B/rootfs/proc"
+	mkdir "$B/rootfs/fake"
+	ln -s fake "$B/rootfs/proc"
+	args true
+	refused 125 '/proc' thole run --bundle "$B" "$c"
+	link_out /proc
+	refused 125 '/proc' thole run --bundle "$B" "$c"
+	outside_unharmed
+}
+
+@test "2023-28642: /sys is a symlink in the root: refused" {
+	link_out /sys
+	args true
+	refused 125 '/sys' thole run --bundle "$B" "$c"
+	outside_unharmed
+}
+
+@test "2026-41579, 2019-18837: /dev is a symlink: no device is made outside" {
+	link_out /dev
+	attempt true
+	# Without a mount over /dev the nodes would be made in the root itself.
+	config '.mounts |= map(select(.destination | startswith("/dev") | not))'
+	attempt true
+}
+
+@test "2021-30465: a mount target that is a link out, by absolute path, by dots, in the middle" {
+	mkdir "$T/src"
+	touch "$T/src/inside"
+	config --arg s "$T/src" '.mounts += [{ destination: "/mnt/point", type: "none", source: $s, options: ["bind", "rw"] }]'
+	link_out /mnt
+	attempt sh -c 'echo bad > /mnt/point/new'
+	rm "$B/rootfs/mnt"
+	link_out /mnt/point
+	attempt sh -c 'ls /mnt/point; echo bad > /mnt/point/new'
+	rm -rf "$B/rootfs/mnt"
+	mkdir "$B/rootfs/mnt"
+	ln -s ../../../../../../../../../../..$T/outside "$B/rootfs/mnt/point"
+	attempt sh -c 'ls /mnt/point'
+	not grep -qF "$T/outside" /proc/self/mountinfo
+}
+
+@test "2024-45310: directories and files that are made for mounts stay inside" {
+	echo s > "$T/src"
+	config --arg s "$T/src" '.mounts += [{ destination: "/a/b/c/file", type: "none", source: $s, options: ["bind"] }]'
+	link_out /a
+	attempt true
+	rm "$B/rootfs/a"
+	mkdir "$B/rootfs/a"
+	link_out /a/b
+	attempt true
+}
+
+@test "2024-45310: the links are exchanged while it looks" {
+	local i n
+	n=$([ "$THOLE_LONG" ] && echo 300 || echo 20)
+	echo s > "$T/src"
+	mkdir -p "$B/rootfs/a/real"
+	ln -s "$T/outside" "$B/rootfs/a/link"
+	config --arg s "$T/src" '.mounts += [{ destination: "/a/real/made/file", type: "none", source: $s, options: ["bind"] }] |
+		.linux.maskedPaths += ["/a/real"] | .process.cwd = "/a/real/cwd"'
+	in_background perl -e 'my ($a, $b) = @ARGV; my ($x, $y) = (map { "$_\0" } $a, $b);
+		while (getppid() != 1) { syscall(316, -100, $x, -100, $y, 2) }' "$B/rootfs/a/real" "$B/rootfs/a/link"
+	local swapper=$!
+	args true
+	for ((i = 0; i < n; i++)); do
+		timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || true
+		outside_unharmed
+	done
+	kill -KILL $swapper
+}
+
+@test "2024-21626: cwd = /proc/self/fd/N leads nowhere" {
+	local n
+	for n in 3 4 5 6 7 8 9 10 11 12 13 14 15 20; do
+		config --arg d "/proc/self/fd/$n" '.process.cwd = $d'
+		args sh -c 'cat ../../../../etc/debian_version ../../../../../../../etc/debian_version 2>/dev/null && echo ESCAPED; pwd'
+		timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || true
+		not grep ESCAPED "$T/out"
+		[ -s "$T/err" ] || not grep -q '^(unreachable)' "$T/out"
+	done
+	ln -s /proc/self/fd/7 "$B/rootfs/link"
+	config '.process.cwd = "/link"'
+	in_container sh -c 'cat ../../../etc/debian_version && echo ESCAPED' < /dev/null > "$T/out" 2>&1 || true
+	not grep ESCAPED "$T/out"
+}
+
+@test "2024-21626: no descriptor of the host's tree in the container, also when the caller leaks them" {
+	args /usr/bin/selfexe
+	bash -c 'exec 11< / 12< /etc 13< "$2/b"; exec "$0" --root "$1" run --bundle "$2/b" "$3" < /dev/null' "$THOLE" "$ROOT" "$T" "$c" > "$T/out"
+	equal "$(tail -1 "$T/out")" 'writable=0 outside=0'
+}
+
+@test "2019-5736: /proc/self/exe as the program: the runtime's files are not changed" {
+	local before
+	before=$(sha256sum "$BIN/thole" "$BIN/thole-shim"; stat -c '%a %u %Y %s' "$BUILD/thole" "$BUILD/thole-shim")
+	args /proc/self/exe --version
+	timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2>&1 || true
+	printf '#!/proc/self/exe\n' > "$B/rootfs/tool"
+	chmod 755 "$B/rootfs/tool"
+	args /tool
+	timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2>&1 || true
+	equal "$(sha256sum "$BIN/thole" "$BIN/thole-shim"; stat -c '%a %u %Y %s' "$BUILD/thole" "$BUILD/thole-shim")" "$before"
+}
+
+@test "2019-5736: what is seen through /proc/PID/exe between create and start cannot be written" {
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	local pid
+	pid=$(init_of "$c")
+	not sh -c ': >> "/proc/$1/exe"' sh "$pid" 2> "$T/err"
+	[ -s "$T/err" ]
+	# Nor from inside its pid and mount namespaces, with all of root's capabilities.
+	nsenter -t "$pid" -p /bin/sh -c 'exec "$0" 0 "$1"' "$PROBES/selfexe" "$ROOT" > "$T/out"
+	matches "$(tail -1 "$T/out")" '^writable=0 '
+}
+
+@test "a watcher with all capabilities finds nothing to write to while containers start" {
+	# Without pid namespaces of their own the starting processes can be seen by everybody: the worst place to be.
+	config '.linux.namespaces |= map(select(.type != "pid")) |
+		.process.capabilities = { bounding: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"], permitted: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"], effective: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"] }'
+	args /usr/bin/selfexe 3 "$ROOT"
+	in_background "$THOLE" --root "$ROOT" run --bundle "$B" "$c-w" < /dev/null > "$T/watch"
+	local watcher=$! i
+	bundle third
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	args true
+	for ((i = 0; i < 20; i++)); do
+		thole run --bundle "$B" "$c-$i" < /dev/null
+	done
+	wait $watcher
+	# What runs from the file on disk (a client) is none of the container's: only what the container's own processes run counts.
+	matches "$(tail -1 "$T/watch")" '^writable=[0-9]+ '
+	not grep -v '/thole$' <(grep '^writable pid' "$T/watch")
+}
+
+@test "2025-31133: a masked path is bound from the true /dev/null only" {
+	echo secret > "$B/rootfs/secret"
+	config '.linux.maskedPaths += ["/secret"] | .mounts |= map(select(.destination != "/dev"))'
+	rm -rf "$B/rootfs/dev"
+	mkdir -p "$B/rootfs/dev"
+	ln -s /proc/sys/kernel/hostname "$B/rootfs/dev/null"
+	args sh -c 'cat /secret; echo PWNED > /secret'
+	timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || true
+	not grep -E 'secret$|^[a-z]' "$T/out"
+	outside_unharmed
+	mkfifo "$B/rootfs/dev/fifo"
+	rm -f "$B/rootfs/dev/null"
+	echo planted > "$B/rootfs/dev/null"
+	timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || true
+	not grep -E 'secret|planted' "$T/out"
+}
+
+@test "2025-52565: /dev/console of a container whose /dev/pts is replaced" {
+	config '.process.terminal = true | .mounts |= map(select(.destination != "/dev/pts" and .destination != "/dev"))'
+	rm -rf "$B/rootfs/dev"
+	mkdir -p "$B/rootfs/dev/pts"
+	ln -s "$T/outside/file" "$B/rootfs/dev/console"
+	ln -s "$T/outside/file" "$B/rootfs/dev/pts/0"
+	attempt sh -c 'echo bad > /dev/console'
+}
+
+@test "2025-52881, 2019-16884: a mount over /proc or inside of it is refused" {
+	mkdir "$T/src"
+	args true
+	local d
+	for d in /proc /proc/self /proc/self/attr /proc/sys/kernel; do
+		config --arg s "$T/src" --arg d "$d" '.mounts = (.mounts | map(select(.source != $s))) + [{ destination: $d, type: "none", source: $s, options: ["bind"] }]'
+		refused 125 "$d" thole run --bundle "$B" "$c"
+	done
+	config --arg s "$T/src" '.mounts = (.mounts | map(select(.source != $s))) + [{ destination: "/proc", type: "tmpfs", source: "tmpfs" }]'
+	refused 125 /proc thole run --bundle "$B" "$c"
+}
+
+@test "2022-29162: inheritable and ambient are empty unless the config says so" {
+	probe inherit
+	equal "$(value CapInh)" 0000000000000000
+	equal "$(value CapAmb)" 0000000000000000
+}
+
+@test "2023-25809: /sys/fs/cgroup is read-only where the config asks for it" {
+	equal "$(in_container sh -c 'mkdir /sys/fs/cgroup/pids/new 2>/dev/null && echo made; echo 1 2>/dev/null > /sys/fs/cgroup/pids/notify_on_release && echo written; echo end' < /dev/null)" end
+}
+
+@test "2026-30892: users are read strictly" {
+	local R=$B/rootfs u
+	for u in -1 +1 ' 1' '1 ' 01 0x1 1e3 4294967296 1: :1 1:2:3 '' 1:x; do
+		refused 125 'user' thole run --name "$c" --rootfs "$R" --user "$u" -- true
+	done
+	thole run --name "$c" --rootfs "$R" --user 1 -- /usr/bin/inherit < /dev/null > "$T/out"
+	equal "$(value uid)" 1,1,1
+	thole run --name "$c" --rootfs "$R" --user 1:2 -- /usr/bin/inherit < /dev/null > "$T/out"
+	equal "$(value uid) $(value gid)" '1,1,1 2,2,2'
+}
+
+@test "2026-47262: an endless passwd or group file of the image does not hold thole up" {
+	rm "$B/rootfs/etc/passwd" "$B/rootfs/etc/group"
+	truncate -s 20G "$B/rootfs/etc/passwd"
+	mkfifo "$B/rootfs/etc/group"
+	args true
+	status_of timeout 20 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
+	not grep -x 124 "$T/out"
+	status_of timeout 20 "$THOLE" --root "$ROOT" run --name "$c-2" --rootfs "$B/rootfs" --user user -- true < /dev/null > "$T/out" 2> "$T/err"
+	not grep -x 124 "$T/out"
+	rm "$B/rootfs/etc/passwd"
+	mkfifo "$B/rootfs/etc/passwd"
+	status_of timeout 20 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
+	not grep -x 124 "$T/out"
+	rm "$B/rootfs/etc/passwd"
+	ln -s /dev/zero "$B/rootfs/etc/passwd"
+	status_of timeout 20 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
+	not grep -x 124 "$T/out"
+}
+
+@test "2026-53488: annotations are data: no command of theirs is run" {
+	config --arg f "$T/outside/new" '.annotations = { "run.oci.hooks.stdout": $f, "io.thole.exec": ("touch " + $f), "org.systemd.property.X": $f }'
+	attempt true
+}
+
+@test "2021-43784: lengths from the config do not overflow: thousands of arguments, variables, mounts" {
+	config '.process.args = ["sh", "-c", "echo $#", "sh"] + [range(5000) | tostring] | .process.env += [range(3000) | "V\(.)=x"]'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null)" 5000
+	config '.process.args = ["sh", "-c", "grep -c /many/ /proc/mounts"] | .mounts += [range(300) | { destination: "/many/\(.)", type: "tmpfs", source: "t" }]'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null)" 300
+	config '.process.args = ["true", ("x" * 200000)]'
+	# Longer than the kernel takes for one argument: an error, no crash.
+	refused 126 'true' thole run --bundle "$B" "$c"
+}
+
+@test "a created container's start socket belongs to root alone and takes no garbage" {
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	equal "$(stat -c '%a %u' "$ROOT/$c/start")" '600 0'
+	local s=0
+	setpriv --reuid 1000 --regid 1000 --clear-groups "$PROBES/hostile" "$ROOT/$c/start" version > "$T/out" 2>&1 < /dev/null || s=$?
+	[ $s != 0 ]
+	is "$c" created
+}
+
+@test "between create and start only harmless descriptors are open in the container's process" {
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	find "/proc/$(init_of "$c")/fd" -type l -printf '%l\n' > "$T/fds"
+	not grep -vE '^(pipe:|socket:|anon_inode:|/$|/proc$|/dev/null$|/dev/pts|/memfd:|/.*thole)' "$T/fds"
+	not grep -E "^$T" "$T/fds"
+}
+
+@test "the container's process cannot trace or signal its shim" {
+	config '.process.capabilities = { bounding: ["CAP_SYS_PTRACE", "CAP_KILL"], permitted: ["CAP_SYS_PTRACE", "CAP_KILL"], effective: ["CAP_SYS_PTRACE", "CAP_KILL"] }'
+	detached sh -c 'echo $PPID; ls /proc | grep -c "^[0-9]"; kill -9 -1; sleep 1000'
+	wait_for logged "$c" 0
+	equal "$(thole logs "$c" | head -1)" 0
+	[ -d "/proc/$(shim_of "$c")" ]
+	is "$c" running
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# What a container does without its shim.
+load lib
+
+setup_test() { bundle; }
+
+@test "a created container survives its shim, and start starts it" {
+	args sh -c 'echo $$ > /tmp/began; exec sleep 1000'
+	thole create --bundle "$B" "$c" < /dev/null
+	local pid shim
+	pid=$(init_of "$c") shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+	is "$c" created
+	[ -d "/proc/$pid" ]
+	[ ! -e "$B/rootfs/tmp/began" ]
+	thole start "$c"
+	wait_for test -s "$B/rootfs/tmp/began"
+	is "$c" running
+	equal "$(init_of "$c")" "$pid"
+}
+
+@test "a created container survives its shim, and delete removes it" {
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	kill -KILL "$(shim_of "$c")"
+	thole delete "$c"
+	wait_for nothing_left
+}
+
+@test "a running container survives its shim: state, list, kill and delete go on" {
+	detached sh -c 'while :; do echo x; usleep 10000; done'
+	local pid shim
+	pid=$(init_of "$c") shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+	is "$c" running
+	equal "$(thole list -q)" "$c"
+	refused 1 'running' thole delete "$c"
+	thole kill "$c" KILL
+	wait_for pid_gone "$pid"
+	wait_for is "$c" stopped
+	thole delete "$c"
+	wait_for nothing_left
+}
+
+@test "writers see no SIGPIPE when the shim of a detached container dies" {
+	detached sh -c 'trap "echo PIPE > /tmp/pipe" PIPE; while :; do echo x; echo $? > /tmp/last; [ -e /tmp/stop ] && exit 5; usleep 10000; done'
+	wait_for test -s "$B/rootfs/tmp/last"
+	kill -KILL "$(shim_of "$c")"
+	wait_for no_shims
+	touch "$B/rootfs/tmp/stop"
+	local pid
+	pid=$(init_of "$c")
+	wait_for pid_gone "$pid"
+	equal "$(cat "$B/rootfs/tmp/last")" 0
+	[ ! -e "$B/rootfs/tmp/pipe" ]
+}
+
+@test "an exit status that nobody saw is unknown, never invented" {
+	detached sh -c 'while [ ! -e /tmp/stop ]; do usleep 10000; done; exit 0'
+	local pid s
+	pid=$(init_of "$c")
+	kill -KILL "$(shim_of "$c")"
+	wait_for no_shims
+	touch "$B/rootfs/tmp/stop"
+	wait_for is "$c" stopped
+	wait_for pid_gone "$pid"
+	# A reader of the kernel's record may know the true status (0); who does not must say so.
+	s=$(status_of thole wait "$c" 2> "$T/err")
+	if [ "$s" != 0 ]; then
+		equal "$s" 125
+		contains "$(cat "$T/err")" unknown
+	fi
+}
+
+@test "two shims for one container: the second is refused" {
+	detached sleep 1000
+	local shim
+	shim=$(shim_of "$c")
+	kill -STOP "$shim"
+	perl -MSocket -MPOSIX -e 'socketpair(my $a, my $b, AF_UNIX, SOCK_SEQPACKET, 0) or die; defined(my $pid = fork) or die;
+		if (!$pid) { POSIX::dup2(fileno $b, 3); exec @ARGV; POSIX::_exit(127) } close $b; $SIG{ALRM} = sub { kill "KILL", $pid; die "stays\n" };
+		alarm 10; waitpid $pid, 0; print $? >> 8, "\n"' "$BIN/thole-shim" --serve --root "$ROOT" "$c" 3>&- < /dev/null > "$T/out" 2>&1
+	kill -CONT "$shim"
+	[ "$(cat "$T/out")" != 0 ] || fail "a second shim says all is well"
+	equal "$(shims)" "$shim"
+	is "$c" running
+}
