@@ -37,7 +37,7 @@ CFLAGS   += -std=gnu17 $(OPT) -ffunction-sections -fdata-sections $(if $(SAN),$(
 LDFLAGS  += $(LINK) $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now
 
 LIBS_COMMON := -lprotobuf-nanopb -ljson-c
-LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap
+LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap -lm
 
 COMMON_SRC := $(wildcard common/*.c)
 CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)

@@ -14,6 +14,7 @@
 #include "client/shim_exec.h"
 #include "client/signals.h"
 #include "common/fd.h"
+#include "common/memfd.h"
 #include "common/statedir.h"
 
 void call_release(struct call *c)
@@ -118,6 +119,31 @@ int call_request(struct call *c, Request *req, Reply *ret, struct err *err)
 	if (ret)
 		*ret = reply;
 	return 0;
+}
+
+#define TEXT_MAX (64 << 20) /* bytes beside a reply */
+
+int call_take_text(struct wire_fds *fds, char **ret_text, struct err *err)
+{
+	size_t len;
+	int r;
+
+	if (fds->n == 1)
+		r = memfd_read(fds->fd[0], TEXT_MAX, ret_text, &len, err);
+	else
+		r = err_set(err, ERR_PROTOCOL, "the shim's reply came with %d descriptors, not one", fds->n);
+	wire_fds_release(fds);
+	return r;
+}
+
+int call_request_text(struct call *c, Request *req, char **ret_text, struct err *err)
+{
+	struct wire_fds fds = { 0 };
+	Reply reply;
+
+	if (call_send(c, req, NULL, 0, err) < 0 || call_reply(c, &reply, &fds, err) < 0)
+		return -1;
+	return call_take_text(&fds, ret_text, err);
 }
 
 static int send_hello(struct call *c, struct err *err)
@@ -279,6 +305,16 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 			break;
 	}
 	return r;
+}
+
+int call_simple(const struct client *cl, const char *id, Request *req, struct err *err)
+{
+	cleanup_call struct call c = CALL_NONE;
+	cleanup_fd int dir_fd = -1;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
+		return -1;
+	return call_request(&c, req, NULL, err);
 }
 
 int call_exit_status(const char *id, const Exit *e, struct err *err)

@@ -61,6 +61,15 @@ bool call_interrupted(const struct err *err);
 /* Send and wait, for requests and replies without descriptors. ret may be NULL. */
 int call_request(struct call *c, Request *req, Reply *ret, struct err *err);
 
+/* Send a request whose reply comes with a JSON text beside it, and wait for both. Caller frees ret_text. */
+int call_request_text(struct call *c, Request *req, char **ret_text, struct err *err);
+
+/* The text beside a reply that has been received; releases fds. */
+int call_take_text(struct wire_fds *fds, char **ret_text, struct err *err);
+
+/* Find container `id`, open a call to its shim (or to one that is started for it), send this request and wait for its empty reply. */
+int call_simple(const struct client *cl, const char *id, Request *req, struct err *err);
+
 /* Close the sending side, so that the shim cancels what it is at, and wait until it has (at most timeout_ms). */
 void call_abandon(struct call *c, int timeout_ms);
 

@@ -99,6 +99,34 @@ static const struct option_row logs_rows[] = {
 	{ NULL },
 };
 
+static const struct option_row ps_rows[] = {
+	{ "format", 'f', OPT_CHOICE, "table|json", "the rows of ps, or the pids alone", AT(ps_options, format) },
+	{ NULL },
+};
+
+static const struct option_row update_rows[] = {
+	{ "resources",          'r', OPT_STRING,  "FILE",  "all of it from FILE (-: stdin), an OCI resources object", AT(update_options, resources) },
+	{ "memory",             0,   OPT_STRING,  "SIZE",  "limit of memory (-1: none)", AT(update_options, memory) },
+	{ "memory-swap",        0,   OPT_STRING,  "SIZE",  "limit of memory and swap together (-1: none)", AT(update_options, memory_swap) },
+	{ "memory-reservation", 0,   OPT_STRING,  "SIZE",  "what it keeps when others want memory", AT(update_options, memory_reservation) },
+	{ "kernel-memory",      0,   OPT_STRING,  "SIZE",  NULL, AT(update_options, kernel_memory) },
+	{ "kernel-memory-tcp",  0,   OPT_STRING,  "SIZE",  NULL, AT(update_options, kernel_memory_tcp) },
+	{ "pids-limit",         0,   OPT_STRING,  "N",     "how many processes and threads (-1: any)", AT(update_options, pids_limit) },
+	{ "cpu-share",          0,   OPT_STRING,  "N",     "weight beside others, 1024 is usual", AT(update_options, cpu_share) },
+	{ "cpu-period",         0,   OPT_STRING,  "USEC",  "time in which it gets its quota", AT(update_options, cpu_period) },
+	{ "cpu-quota",          0,   OPT_STRING,  "USEC",  "processor time in each period (-1: any)", AT(update_options, cpu_quota) },
+	{ "cpu-burst",          0,   OPT_STRING,  "USEC",  "unused time that it may save up", AT(update_options, cpu_burst) },
+	{ "cpu-rt-period",      0,   OPT_STRING,  "USEC",  "the same for real-time processes", AT(update_options, cpu_rt_period) },
+	{ "cpu-rt-runtime",     0,   OPT_STRING,  "USEC",  "and their time in each period", AT(update_options, cpu_rt_runtime) },
+	{ "cpu-idle",           0,   OPT_STRING,  "0|1",   "1: only what nobody else wants", AT(update_options, cpu_idle) },
+	{ "cpuset-cpus",        0,   OPT_STRING,  "LIST",  "processors to run on: 0-2,7", AT(update_options, cpuset_cpus) },
+	{ "cpuset-mems",        0,   OPT_STRING,  "LIST",  "memory nodes to use", AT(update_options, cpuset_mems) },
+	{ "blkio-weight",       0,   OPT_STRING,  "N",     "weight for disks, 10 to 1000", AT(update_options, blkio_weight) },
+	{ "l3-cache-schema",    0,   OPT_REFUSED, "TEXT",  NULL, 0 },
+	{ "mem-bw-schema",      0,   OPT_REFUSED, "TEXT",  NULL, 0 },
+	{ NULL },
+};
+
 static const struct option_row spec_rows[] = {
 	{ "bundle",   'b', OPT_STRING,       "DIR", "where to write it (default: .)", AT(spec_options, bundle) },
 	{ "rootless", 0,   OPT_REFUSED_FLAG, NULL,  NULL, 0 },
@@ -120,14 +148,14 @@ static const struct command commands[] = {
 	{ "wait",    cmd_wait,    NO_OPTIONS,                           "ID",          1, 1, "wait for a container's end, exit as it did", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "kill",    cmd_kill,    OPTIONS(kill_rows, kill_options),     "ID [SIGNAL]", 1, 2, "send a signal to a container (default: TERM)", NEEDS_ID },
 	{ "delete",  cmd_delete,  OPTIONS(delete_rows, delete_options), "ID",          1, 1, "remove a container that does not run", NEEDS_ID },
+	{ "pause",   cmd_pause,   NO_OPTIONS,                           "ID",          1, 1, "stop all processes of a container", NEEDS_ID },
+	{ "resume",  cmd_resume,  NO_OPTIONS,                           "ID",          1, 1, "let them go on", NEEDS_ID },
+	{ "ps",      cmd_ps,      OPTIONS(ps_rows, ps_options),         "ID [PS OPTION...]", 1, -1, "list the processes of a container", NEEDS_ID | NEEDS_EARLY_STOP },
+	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
 	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
 	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
 	NOT_YET("exec", NEEDS_STDIO_RULES),
-	NOT_YET("ps", 0),
-	NOT_YET("pause", 0),
-	NOT_YET("resume", 0),
-	NOT_YET("update", 0),
 	NOT_YET("events", 0),
 	NOT_YET("stats", 0),
 	NOT_YET("checkpoint", 0),

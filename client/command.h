@@ -54,10 +54,14 @@ int cmd_help(const struct client *cl, const struct invocation *inv, struct err *
 int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_pause(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_ps(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_resume(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_run(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_spec(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_start(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_state(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_update(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_version(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *err);
 
@@ -86,6 +90,19 @@ struct logs_options {
 	bool timestamps;
 	const char *tail;
 	const char *since;
+};
+
+struct ps_options {
+	const char *format;
+};
+
+struct update_options {
+	const char *resources;
+	const char *blkio_weight;
+	const char *cpu_period, *cpu_quota, *cpu_burst, *cpu_share, *cpu_rt_period, *cpu_rt_runtime, *cpu_idle;
+	const char *cpuset_cpus, *cpuset_mems;
+	const char *kernel_memory, *kernel_memory_tcp, *memory, *memory_reservation, *memory_swap;
+	const char *pids_limit;
 };
 
 struct spec_options {

@@ -88,7 +88,7 @@ const char *json_get_text(json_object *o, const char *path, const char *otherwis
 	return json_object_is_type(at, json_type_string) ? json_object_get_string(at) : otherwise;
 }
 
-static int parse(const char *text, const char *name, json_object **ret, struct err *err)
+int json_parse(const char *text, const char *name, json_object **ret, struct err *err)
 {
 	struct json_tokener *t = json_tokener_new();
 	json_object *o;
@@ -113,7 +113,7 @@ int json_read_at(int dir_fd, const char *name, size_t max, json_object **ret, st
 
 	if (fd_read_file_at(dir_fd, name, max, &text, err) < 0)
 		return -1;
-	return parse(text, name, ret, err);
+	return json_parse(text, name, ret, err);
 }
 
 const char *json_text(json_object *o)

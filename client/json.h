@@ -33,6 +33,9 @@ json_object *json_get(json_object *o, const char *path);
 /* The string there; `otherwise` when it is not there or no string. Borrowed. */
 const char *json_get_text(json_object *o, const char *path, const char *otherwise);
 
+/* Parse a text that is called `name` in errors. The caller puts ret. */
+int json_parse(const char *text, const char *name, json_object **ret, struct err *err);
+
 /* Read and parse a file of at most `max` bytes below dir_fd. The caller puts ret. Not JSON: ERR_CONFIG. */
 int json_read_at(int dir_fd, const char *name, size_t max, json_object **ret, struct err *err);
 

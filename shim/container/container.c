@@ -45,6 +45,7 @@ void container_free(struct container *c)
 	start_free(c->starting);
 	hooks_free(c->hooking);
 	exec_free_all(c);
+	pause_free(c->pausing);
 	process_release(&c->init);
 	if (c->seccomp)
 		seccomp_program_release(c->seccomp);
@@ -264,6 +265,8 @@ int container_kill(struct container *c, const char *name, int sig, bool all, str
 		return err_set(err, ERR_STATE, "cannot signal container '%s': it is stopped", c->id);
 	if (proc_pidfd_kill(c->init.pidfd, sig, err) < 0)
 		return err_add(err, "cannot signal container '%s'", c->id);
+	if (sig == SIGKILL && status == STATUS_PAUSED && c->cgroup)
+		cgroup_let_die(c->cgroup);
 	return 0;
 }
 
@@ -305,5 +308,5 @@ const char *container_id(const struct container *c)
 
 bool container_is_idle(const struct container *c)
 {
-	return !c->creation && !c->starting && !c->hooking && !c->deletion.cb;
+	return !c->creation && !c->starting && !c->hooking && !c->pausing && !c->deletion.cb;
 }

@@ -114,6 +114,15 @@ void container_cancel_exec(struct container *c, const char *name);
 /* `name`: the process; NULL or "init": init. */
 int container_kill(struct container *c, const char *name, int sig, bool all, struct err *err);
 
+/* Freeze all of its processes, or let them go on. done_cb comes when that is so, or with an error: then it is thawed. */
+int container_pause(struct container *c, bool pause, container_done_cb *done_cb, void *done_arg, struct err *err);
+
+/* Change its limits: `text` is an OCI resources object. All of them or none; what was changed is kept in state.json. */
+int container_update(struct container *c, const char *text, size_t len, struct err *err);
+
+/* The pids of all its processes as a JSON list; caller frees. */
+char *container_ps(struct container *c);
+
 /* Remove it. `force`: kill it first. done_cb comes when nothing is left, before ops->removed_cb. */
 int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err);
 

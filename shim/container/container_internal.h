@@ -13,6 +13,7 @@
 #include "shim/stdio/relay.h"
 
 struct cgroup;
+struct json_object;
 struct launch;
 
 /* A callback that was promised. */
@@ -65,6 +66,7 @@ struct container {
 	struct starting *starting; /* start.c */
 	struct pending deletion;   /* waits for the end of init, or of the poststop hooks */
 	struct hooking *hooking;   /* hooks.c */
+	struct pausing *pausing;   /* pause.c */
 };
 
 /* exec.c */
@@ -91,6 +93,7 @@ void create_runs(struct container *c, const struct err *err);     /* create.c: t
 int state_save(struct container *c, struct err *err);        /* state.json and the status record */
 int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
 int state_load(struct container *c, struct err *err);
+int state_merge_resources(struct container *c, struct json_object *changed, struct err *err); /* lay it over container.resources */
 char *state_oci_json(struct container *c, const char *status); /* for hooks; caller frees */
 void state_set_text(char *field, size_t size, const char *value);
 
@@ -106,6 +109,9 @@ int remove_everything(struct container *c, struct err *err);
 /* hooks.c: run the hooks of a kind ("poststart", "poststop"); done_cb from the loop. Returns 1 when there are none (done_cb never comes). */
 int hooks_run(struct container *c, const char *kind, const char *status, container_done_cb *done_cb, struct err *err);
 void hooks_free(struct hooking *h); /* accepts NULL */
+
+/* pause.c */
+void pause_free(struct pausing *p); /* accepts NULL */
 
 /* start.c */
 void start_free(struct starting *s); /* accepts NULL */

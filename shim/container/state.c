@@ -223,6 +223,63 @@ int state_save(struct container *c, struct err *err)
 	return r;
 }
 
+/* A 0 that only says "as it is" (see Update in PROTOCOL.md). */
+static bool is_unset(const char *key, struct json_object *v)
+{
+	static const char *const words[] = { "limit", "reservation", "swap",		"shares",	  "quota",
+					     "period", "weight",      "realtimeRuntime", "realtimePeriod" };
+
+	if (!v)
+		return true;
+	if (json_object_is_type(v, json_type_string))
+		return json_object_get_string_len(v) == 0;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(key, words[i]))
+			return json_object_is_type(v, json_type_int) && json_object_get_int64(v) == 0;
+	return false;
+}
+
+/* Objects are merged member by member, everything else replaces what was there. */
+static void lay_over(struct json_object *o, struct json_object *changed)
+{
+	json_object_object_foreach(changed, key, v)
+	{
+		if (is_unset(key, v))
+			continue;
+		if (json_object_is_type(v, json_type_object))
+			lay_over(object_at(o, key), v);
+		else
+			json_object_object_add(o, key, json_object_get(v));
+	}
+}
+
+static int merge_locked(struct container *c, struct json_object *changed, struct err *err)
+{
+	struct json_object *top = read_json(c->dir_fd, err);
+	const char *text;
+	int r;
+
+	if (!top)
+		return -1;
+	lay_over(object_at(object_at(top, "container"), "resources"), changed);
+	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	r = fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);
+	json_object_put(top);
+	return r;
+}
+
+int state_merge_resources(struct container *c, struct json_object *changed, struct err *err)
+{
+	struct err ignored;
+	int r;
+
+	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_STATE, true, err) < 0)
+		return -1;
+	r = merge_locked(c, changed, err);
+	statedir_unlock(c->lock_fd, STATEDIR_LOCK_STATE, &ignored);
+	return r;
+}
+
 char *state_oci_json(struct container *c, const char *status)
 {
 	struct json_object *o = json_object_new_object();

@@ -57,11 +57,17 @@ static bool send_reply(struct conn *conn, Reply *rep, const int *fds, int n_fds)
 
 static void call_free(struct call *call)
 {
+	struct server *server = call->server;
+	bool alone = !call->conn;
+
 	if (call->conn) {
 		TAILQ_REMOVE(&call->conn->calls, call, link);
 		call->conn->n_calls--;
 	}
 	free(call);
+	/* Its connection went before it, and this may have been what the shim stayed for. */
+	if (alone)
+		server_leave_if_done(server);
 }
 
 bool call_progress(struct call *call, Reply *rep, const int *fds, int n_fds)

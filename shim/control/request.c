@@ -28,6 +28,10 @@ static const struct request_row rows[] = {
 	{ Request_wait_tag, "wait", on_wait, AFTER_CREATE | SERVED, false },
 	{ Request_attach_tag, "attach", on_attach, AFTER_CREATE, false },
 	{ Request_closed_tag, "closed", on_closed, AFTER_CREATE, false },
+	{ Request_pause_tag, "pause", on_pause, AFTER_CREATE | SERVED, false },
+	{ Request_resume_tag, "resume", on_resume, AFTER_CREATE | SERVED, false },
+	{ Request_ps_tag, "list processes", on_ps, AFTER_CREATE | SERVED, false },
+	{ Request_update_tag, "update", on_update, AFTER_CREATE | SERVED, true },
 	{ Request_resize_tag, "resize", on_resize, AFTER_CREATE, false },
 };
 

@@ -27,6 +27,12 @@ void on_delete(struct call *call, Request *req, struct wire_fds *fds);
 void on_wait(struct call *call, Request *req, struct wire_fds *fds);
 void on_attach(struct call *call, Request *req, struct wire_fds *fds);
 void on_closed(struct call *call, Request *req, struct wire_fds *fds);
+void on_pause(struct call *call, Request *req, struct wire_fds *fds);
+void on_resume(struct call *call, Request *req, struct wire_fds *fds);
+void on_ps(struct call *call, Request *req, struct wire_fds *fds);
+void on_update(struct call *call, Request *req, struct wire_fds *fds);
+void on_stats(struct call *call, Request *req, struct wire_fds *fds);
+void on_events(struct call *call, Request *req, struct wire_fds *fds);
 void on_resize(struct call *call, Request *req, struct wire_fds *fds);
 
 #endif

@@ -127,7 +127,7 @@ bool server_has_created(const struct server *s)
 	return s->created;
 }
 
-static void leave_if_done(struct server *s)
+void server_leave_if_done(struct server *s)
 {
 	bool stays = s->o.mode == SERVER_LAUNCH ? s->created && !s->ended : s->n_conns > 0 && !s->ended;
 
@@ -139,7 +139,7 @@ static void leave_if_done(struct server *s)
 void server_conn_gone(struct server *s)
 {
 	s->n_conns--;
-	leave_if_done(s);
+	server_leave_if_done(s);
 }
 
 void server_created(struct server *s)
@@ -153,5 +153,5 @@ void server_created(struct server *s)
 void server_ended(struct server *s)
 {
 	s->ended = true;
-	leave_if_done(s);
+	server_leave_if_done(s);
 }

@@ -43,6 +43,7 @@ struct container *server_container(const struct server *s);
 enum server_mode server_mode(const struct server *s);
 const char *server_caller_cgroup(const struct server *s);
 void server_conn_gone(struct server *s);
+void server_leave_if_done(struct server *s); /* something is over that may have been all that was left to do */
 
 /* The container came to be, or came to its end: SERVER_LAUNCH leaves in the second case. */
 void server_created(struct server *s);

@@ -139,7 +139,7 @@ static int check_devices(const struct oci_config *c, struct err *err)
 }
 
 /* swap is memory and swap together; -1 is no limit, 0 not set. */
-static int check_memory(const struct oci_resources *r, struct err *err)
+int oci_resources_check(const struct oci_resources *r, struct err *err)
 {
 	int64_t limit = r->memory.limit.set ? r->memory.limit.v : 0;
 	int64_t swap = r->memory.swap.set ? r->memory.swap.v : 0;
@@ -155,7 +155,7 @@ int oci_config_check(const struct oci_config *c, struct err *err)
 	    check_name(c, "domainname", c->domainname, err) < 0 || check_mount_namespace(c, err) < 0 ||
 	    check_mounts(c, err) < 0 || check_rlimits(&c->process, err) < 0 ||
 	    check_capabilities(&c->process.caps, err) < 0 || check_devices(c, err) < 0 ||
-	    check_memory(&c->resources, err) < 0)
+	    oci_resources_check(&c->resources, err) < 0)
 		return -1;
 	return 0;
 }

@@ -200,9 +200,15 @@ struct oci_config {
  * else the path of the field ("linux.resources.pids.limit: must be an integer"). Never crashes, whatever the text. */
 int oci_config_parse(const char *text, size_t len, struct oci_config **ret_config, struct err *err);
 
+/* Parse the text of a bare linux.resources object, for `update`. Caller frees with oci_resources_free. Errors as above, of "linux.resources....", and
+ * "NAME: line 12, column 3: ..." when it is not JSON. Wants the same of it as of a config. */
+int oci_resources_parse(const char *name, const char *text, size_t len, struct oci_resources **ret, struct err *err);
+void oci_resources_free(struct oci_resources *r); /* accepts NULL */
+
 /* Everything that can be judged without touching the system: contradictions, ranges, duplicates, ociVersion (1.0.0 up to any 1.x).
  * Called by oci_config_parse as its last step. */
 int oci_config_check(const struct oci_config *config, struct err *err);
+int oci_resources_check(const struct oci_resources *r, struct err *err); /* part of the former */
 
 /* Accepts NULL and half-built configs. */
 void oci_config_free(struct oci_config *config);

@@ -52,6 +52,14 @@ static void resources_release(struct oci_resources *r)
 	strings_release(&r->unified_values);
 }
 
+void oci_resources_free(struct oci_resources *r)
+{
+	if (!r)
+		return;
+	resources_release(r);
+	free(r);
+}
+
 static void seccomp_release(struct oci_seccomp *s)
 {
 	for (size_t i = 0; i < s->n_rules; i++) {

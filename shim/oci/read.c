@@ -311,3 +311,23 @@ int oci_config_parse(const char *text, size_t len, struct oci_config **ret_confi
 	*ret_config = take_ptr(config);
 	return 0;
 }
+
+static void cleanup_resources_fn(struct oci_resources **r)
+{
+	oci_resources_free(*r);
+}
+
+int oci_resources_parse(const char *name, const char *text, size_t len, struct oci_resources **ret, struct err *err)
+{
+	__attribute__((cleanup(cleanup_resources_fn))) struct oci_resources *r = NULL;
+	struct at document = { 0 }, in_linux = { .up = &document, .key = "linux" }, at = { .up = &in_linux, .key = "resources" };
+	cleanup_json struct json_object *root = NULL;
+
+	if (oci_json_parse(name, text, len, &root, err) < 0)
+		return -1;
+	r = xcalloc(1, sizeof(*r));
+	if (read_object(&at, root, r, &oci_resources_table, err) < 0 || oci_resources_check(r, err) < 0)
+		return -1;
+	*ret = take_ptr(r);
+	return 0;
+}

@@ -8,4 +8,7 @@
 /* The members of "linux", read into struct oci_config. */
 extern const struct table oci_linux_table;
 
+/* The members of "linux.resources", read into struct oci_resources. */
+extern const struct table oci_resources_table;
+
 #endif

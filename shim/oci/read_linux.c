@@ -329,7 +329,7 @@ static const struct row resources_rows[] = {
 	ROW("rdma", refuse_not_done, 0),
 	ROW("unified", refuse_not_done, 0),
 };
-static const struct table resources_table = TABLE(resources_rows);
+const struct table oci_resources_table = TABLE(resources_rows);
 
 /* ---- seccomp: words stay words here, shim/sandbox/seccomp.c knows what they mean ---- */
 
@@ -429,7 +429,7 @@ static const struct row linux_rows[] = {
 	ROW("namespaces", read_list, 0, .arg = &namespace_list),
 	ROW("devices", read_list, offsetof(struct oci_config, n_devices), .arg = &device_list),
 	ROW("cgroupsPath", read_string, offsetof(struct oci_config, cgroups_path)),
-	ROW("resources", read_object, offsetof(struct oci_config, resources), .arg = &resources_table),
+	ROW("resources", read_object, offsetof(struct oci_config, resources), .arg = &oci_resources_table),
 	ROW("seccomp", read_seccomp, offsetof(struct oci_config, seccomp)),
 	ROW("rootfsPropagation", read_propagation, offsetof(struct oci_config, rootfs_propagation)),
 	ROW("maskedPaths", read_paths, offsetof(struct oci_config, masked_paths)),

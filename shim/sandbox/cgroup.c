@@ -15,7 +15,7 @@
 #include "common/fd.h"
 #include "common/path.h"
 #include "common/proc.h"
-#include "shim/sandbox/cgroup_internal.h"
+#include "shim/sandbox/cgroup_plan.h"
 
 #define REMOVE_TRIES 2000 /* of a millisecond each */
 #define PROCS_MAX (4 << 20) /* bytes of a cgroup.procs file */
@@ -335,7 +335,22 @@ int cgroup_create(struct cgroup *cg, struct err *err)
 
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err)
 {
-	return cg->pure_v2 ? cgroup_v2_apply(cg, r, err) : cgroup_v1_apply(cg, r, err);
+	cleanup_plan struct cgroup_plan plan = { 0 };
+
+	if ((cg->pure_v2 ? cgroup_v2_devices : cgroup_v1_devices)(cg, r, err) < 0)
+		return -1;
+	if ((cg->pure_v2 ? cgroup_v2_plan : cgroup_v1_plan)(cg, r, &plan, err) < 0)
+		return -1;
+	return cgroup_plan_run(&plan, false, err);
+}
+
+int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+{
+	cleanup_plan struct cgroup_plan plan = { 0 };
+
+	if ((cg->pure_v2 ? cgroup_v2_plan : cgroup_v1_plan)(cg, r, &plan, err) < 0)
+		return -1;
+	return cgroup_plan_run(&plan, true, err);
 }
 
 /* Child groups that the container made inside come first. */
@@ -530,31 +545,64 @@ static void signal_tree(const char *dir, int sig)
 	}
 }
 
-static void set_frozen(const struct hierarchy *h, bool frozen)
-{
-	cleanup_free char *file = xasprintf("%s/%s", h->dir, h->v2 ? "cgroup.freeze" : "freezer.state");
-	struct err err;
-
-	/* A group that refuses (gone, or no permission) is signalled unfrozen. */
-	fd_write_file_at(AT_FDCWD, file, h->v2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED"), &err);
-}
-
 int cgroup_kill(struct cgroup *cg, int sig, struct err *err)
 {
 	const struct hierarchy *v2 = cgroup_find_v2(cg), *h = cgroup_find(cg, "freezer");
+	bool was_frozen;
+	struct err ignored;
 
 	if (v2 && sig == SIGKILL && cgroup_write(v2, "cgroup", "cgroup.kill", "1", err) == 0) {
-		/* A frozen v1 group does not die: v1's freezer holds even the killed. */
-		if (h)
-			set_frozen(h, false);
+		cgroup_let_die(cg);
 		return 0;
 	}
 	if (!h)
 		h = v2;
 	if (!h)
 		return err_set(err, ERR_UNSUPPORTED, "the container has no cgroup in which its processes could be found");
-	set_frozen(h, true);
+	/* A group that refuses (gone, or no permission) is signalled unfrozen. */
+	was_frozen = cgroup_frozen(cg) != CGROUP_THAWED;
+	cgroup_set_frozen(cg, true, &ignored);
 	signal_tree(h->dir, sig);
-	set_frozen(h, false);
+	if (!was_frozen || sig == SIGKILL)
+		cgroup_set_frozen(cg, false, &ignored);
 	return 0;
+}
+
+/* ---- who is in it -------------------------------------------------------------------------------------------------------------- */
+
+static void add_pids(const char *dir, struct cgroup_pids *pids)
+{
+	cleanup_free char *procs = NULL;
+	cleanup_dir DIR *d = NULL;
+	struct dirent *e;
+	struct err err;
+
+	/* A threaded child group has no cgroup.procs to read; its processes are listed above it. */
+	if (read_procs(dir, &procs, &err) == 0) {
+		char *save = NULL;
+
+		for (char *w = strtok_r(procs, "\n", &save); w; w = strtok_r(NULL, "\n", &save)) {
+			pids->v = xreallocarray(pids->v, pids->n + 1, sizeof(*pids->v));
+			pids->v[pids->n++] = (pid_t)strtol(w, NULL, 10);
+		}
+	}
+	d = opendir(dir);
+	while (d && (e = readdir(d))) {
+		cleanup_free char *child = NULL;
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		child = xasprintf("%s/%s", dir, e->d_name);
+		add_pids(child, pids);
+	}
+}
+
+struct cgroup_pids cgroup_pids(const struct cgroup *cg)
+{
+	struct cgroup_pids pids = { 0 };
+	const char *dir = cgroup_freezer_dir(cg);
+
+	if (dir[0])
+		add_pids(dir, &pids);
+	return pids;
 }

@@ -33,6 +33,10 @@ int cgroup_create(struct cgroup *cg, struct err *err);
 /* Write the limits. Errors name the field: "linux.resources.memory.limit: ...". */
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);
 
+/* Change the limits of a container that lives; what is absent stays. All of them or none: when one is refused, those that were written before are set back.
+ * Devices are left alone. */
+int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *err);
+
 /* Open, before the clone, what the child joins by. child_cgroup_join: called by the single-threaded child itself, "0" into each v1
  * `tasks`: 0.2 ms where cgroup.procs takes 9 (it waits for an RCU grace period on an idle host). The v2 group is not joined
  * but cloned into: cgroup_v2_fd for CLONE_INTO_CGROUP (-1: none). */
@@ -42,8 +46,26 @@ int cgroup_v2_fd(const struct cgroup *cg);
 int child_cgroup_join(const struct cgroup *cg, struct err *err);
 
 /* Send `sig` to every process of the container, those of its child groups included. SIGKILL goes through cgroup.kill where there is
- * one; else the group is frozen meanwhile, so that nobody forks away, and thawed on every path. */
+ * one; else the group is frozen meanwhile, so that nobody forks away, and afterwards as it was before (thawed for SIGKILL). */
 int cgroup_kill(struct cgroup *cg, int sig, struct err *err);
+
+/* Ask the kernel to freeze or thaw the container. What comes of it, cgroup_frozen() tells. Does not wait. */
+int cgroup_set_frozen(const struct cgroup *cg, bool frozen, struct err *err);
+enum cgroup_frozen { CGROUP_THAWED, CGROUP_FREEZING, CGROUP_FROZEN };
+enum cgroup_frozen cgroup_frozen(const struct cgroup *cg);
+
+/* A descriptor that becomes readable when cgroup_frozen() may have changed, the caller's to close; -1 where the kernel tells nobody (v1). */
+int cgroup_open_frozen_event(const struct cgroup *cg);
+
+/* Someone in it was killed: see that it can die although the container is frozen. */
+void cgroup_let_die(const struct cgroup *cg);
+
+/* The processes of the container and of its child groups, as this process's pid namespace numbers them. Caller frees v. */
+struct cgroup_pids {
+	size_t n;
+	pid_t *v;
+};
+struct cgroup_pids cgroup_pids(const struct cgroup *cg);
 
 /* Are there processes in it or below? */
 bool cgroup_is_empty(const struct cgroup *cg);

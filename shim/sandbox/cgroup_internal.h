@@ -34,8 +34,9 @@ const struct hierarchy *cgroup_find_v2(const struct cgroup *cg);
 /* Write VALUE to DIR/FILE; the error names the config's field. */
 int cgroup_write(const struct hierarchy *h, const char *field, const char *file, const char *value, struct err *err);
 
-int cgroup_v1_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);
-int cgroup_v2_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);
+/* Which devices may be used. */
+int cgroup_v1_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err);
+int cgroup_v2_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err);
 
 /* After mkdir of one level. */
 int cgroup_v1_level_made(const struct hierarchy *h, const char *dir, struct err *err);

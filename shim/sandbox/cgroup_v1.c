@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/fd.h"
-#include "shim/sandbox/cgroup_internal.h"
+#include "shim/sandbox/cgroup_plan.h"
 
 /* Device rules as text: "c 1:3 rwm". */
 static void device_rule_text(const struct oci_device_rule *d, char *buf, size_t size)
@@ -21,11 +21,11 @@ static void device_rule_text(const struct oci_device_rule *d, char *buf, size_t 
 
 /* What every container may use, whatever its list says: the default devices, its terminals, and making nodes. */
 static const char *const default_devices[] = {
-	"c *:* m",   "b *:* m",	  "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",  "c 1:8 rwm",
+	"c *:* m",   "b *:* m",   "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",   "c 1:8 rwm",
 	"c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm",
 };
 
-static int apply_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+int cgroup_v1_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err)
 {
 	static const char field[] = "linux.resources.devices";
 	const struct hierarchy *h = cgroup_find(cg, "devices");
@@ -51,18 +51,20 @@ static int apply_devices(struct cgroup *cg, const struct oci_resources *r, struc
 	return 0;
 }
 
-/* One number of the config and the file that takes it. */
+/* ---- numbers ----------------------------------------------------------------------------------------------------------------- */
+
+/* One number of the config and the file that takes it. 0 is what writers with fixed structs leave behind where there is nothing. */
 struct row {
 	const char *field, *controller, *file;
-	bool set;
+	bool set, pair;
 	bool is_unsigned;
 	int64_t v;
 };
 
-static int write_row(struct cgroup *cg, const struct row *row, struct err *err)
+static int plan_row(const struct cgroup *cg, const struct row *row, struct cgroup_plan *plan, struct err *err)
 {
 	const struct hierarchy *h;
-	char text[32];
+	struct cgroup_setting *s;
 
 	if (!row->set)
 		return 0;
@@ -70,78 +72,107 @@ static int write_row(struct cgroup *cg, const struct row *row, struct err *err)
 	if (!h)
 		return err_set(err, ERR_UNSUPPORTED, "%s: no %s cgroup is mounted", row->field, row->controller);
 	if (row->is_unsigned)
-		snprintf(text, sizeof(text), "%" PRIu64, (uint64_t)row->v);
+		s = cgroup_plan_add(plan, h, row->field, row->file, "%" PRIu64, (uint64_t)row->v);
 	else
-		snprintf(text, sizeof(text), "%" PRId64, row->v);
-	return cgroup_write(h, row->field, row->file, text, err);
+		s = cgroup_plan_add(plan, h, row->field, row->file, "%" PRId64, row->v);
+	s->pair = row->pair;
+	return 0;
 }
 
-static int apply_numbers(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+/* Not every kernel has been told to. */
+static bool counts_swap(const struct cgroup *cg)
 {
-#define S(f, c, file, m) { "linux.resources." f, c, file, r->m.set, false, (int64_t)r->m.v }
-#define U(f, c, file, m) { "linux.resources." f, c, file, r->m.set, true, (int64_t)r->m.v }
+	const struct hierarchy *h = cgroup_find(cg, "memory");
+	cleanup_free char *path = h ? xasprintf("%s/memory.memsw.limit_in_bytes", h->dir) : NULL;
+
+	return path && access(path, F_OK) == 0;
+}
+
+static int plan_numbers(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan,
+			struct err *err)
+{
+#define S(f, c, file, m)                                                                                               \
+	{                                                                                                              \
+		"linux.resources." f, c, file, r->m.set, false, false, (int64_t)r->m.v                                 \
+	}
+#define U(f, c, file, m)                                                                                               \
+	{                                                                                                              \
+		"linux.resources." f, c, file, r->m.set, false, true, (int64_t)r->m.v                                  \
+	}
+#define NONZERO(m) (r->m.set && r->m.v != 0)
+	const bool both_memory = NONZERO(memory.limit) && NONZERO(memory.swap);
+	const bool unlimited = NONZERO(memory.limit) && r->memory.limit.v < 0 && counts_swap(cg);
+	const bool both_quota = NONZERO(cpu.period) && NONZERO(cpu.quota);
 	/* clang-format off */
-	/* In this order: the kernel keeps limit <= swap, and quota and runtime are judged against their period. */
+	/* The kernel keeps limit <= swap, and judges quota and runtime against their period: hence the pairs. Without a limit of memory there can be
+	 * none of memory and swap together, so it goes with it. */
 	const struct row rows[] = {
-		S("memory.limit",        "memory", "memory.limit_in_bytes",      memory.limit),
-		S("memory.swap",         "memory", "memory.memsw.limit_in_bytes", memory.swap),
-		S("memory.reservation",  "memory", "memory.soft_limit_in_bytes", memory.reservation),
+		{ "linux.resources.memory.limit", "memory", "memory.memsw.limit_in_bytes", unlimited && !both_memory, false, false, -1 },
+		{ "linux.resources.memory.limit", "memory", "memory.limit_in_bytes", NONZERO(memory.limit), both_memory, false, r->memory.limit.v },
+		{ "linux.resources.memory.swap", "memory", "memory.memsw.limit_in_bytes", NONZERO(memory.swap), false, false, r->memory.swap.v },
+		{ "linux.resources.memory.reservation", "memory", "memory.soft_limit_in_bytes", NONZERO(memory.reservation), false, false, r->memory.reservation.v },
 		U("memory.swappiness",   "memory", "memory.swappiness",          memory.swappiness),
-		U("cpu.shares",          "cpu",    "cpu.shares",                 cpu.shares),
-		U("cpu.period",          "cpu",    "cpu.cfs_period_us",          cpu.period),
-		S("cpu.quota",           "cpu",    "cpu.cfs_quota_us",           cpu.quota),
+		{ "linux.resources.cpu.shares", "cpu", "cpu.shares", NONZERO(cpu.shares), false, true, (int64_t)r->cpu.shares.v },
+		{ "linux.resources.cpu.period", "cpu", "cpu.cfs_period_us", NONZERO(cpu.period), both_quota, true, (int64_t)r->cpu.period.v },
+		{ "linux.resources.cpu.quota", "cpu", "cpu.cfs_quota_us", NONZERO(cpu.quota), false, false, r->cpu.quota.v },
 		U("cpu.burst",           "cpu",    "cpu.cfs_burst_us",           cpu.burst),
-		U("cpu.realtimePeriod",  "cpu",    "cpu.rt_period_us",           cpu.realtime_period),
-		S("cpu.realtimeRuntime", "cpu",    "cpu.rt_runtime_us",          cpu.realtime_runtime),
+		{ "linux.resources.cpu.realtimePeriod", "cpu", "cpu.rt_period_us", NONZERO(cpu.realtime_period), NONZERO(cpu.realtime_runtime), true, (int64_t)r->cpu.realtime_period.v },
+		{ "linux.resources.cpu.realtimeRuntime", "cpu", "cpu.rt_runtime_us", NONZERO(cpu.realtime_runtime), false, false, r->cpu.realtime_runtime.v },
 		S("cpu.idle",            "cpu",    "cpu.idle",                   cpu.idle),
 	};
 	/* clang-format on */
 #undef S
 #undef U
+#undef NONZERO
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		if (write_row(cg, &rows[i], err) < 0)
+		if (plan_row(cg, &rows[i], plan, err) < 0)
 			return -1;
 	return 0;
 }
 
-static int apply_cpuset(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+static int plan_texts(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err)
 {
+	const struct {
+		const char *field, *file, *value;
+	} rows[] = {
+		{ "linux.resources.cpu.cpus", "cpuset.cpus", r->cpu.cpus },
+		{ "linux.resources.cpu.mems", "cpuset.mems", r->cpu.mems },
+	};
 	const struct hierarchy *h = cgroup_find(cg, "cpuset");
 
-	if (!r->cpu.cpus && !r->cpu.mems)
-		return 0;
-	if (!h)
-		return err_set(err, ERR_UNSUPPORTED, "linux.resources.cpu.cpus: no cpuset cgroup is mounted");
-	if (r->cpu.cpus && r->cpu.cpus[0] && cgroup_write(h, "linux.resources.cpu.cpus", "cpuset.cpus", r->cpu.cpus, err) < 0)
-		return -1;
-	if (r->cpu.mems && r->cpu.mems[0] && cgroup_write(h, "linux.resources.cpu.mems", "cpuset.mems", r->cpu.mems, err) < 0)
-		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!rows[i].value || !rows[i].value[0])
+			continue;
+		if (!h)
+			return err_set(err, ERR_UNSUPPORTED, "%s: no cpuset cgroup is mounted", rows[i].field);
+		cgroup_plan_add(plan, h, rows[i].field, rows[i].file, "%s", rows[i].value);
+	}
 	return 0;
 }
 
-static int apply_pids(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+static int plan_pids(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err)
 {
 	const struct hierarchy *h = cgroup_find(cg, "pids");
-	char text[32] = "max";
 
 	if (!r->pids_limit.set)
 		return 0;
 	if (!h)
 		return err_set(err, ERR_UNSUPPORTED, "linux.resources.pids.limit: no pids cgroup is mounted");
-	if (r->pids_limit.v >= 0)
-		snprintf(text, sizeof(text), "%" PRId64, r->pids_limit.v);
-	return cgroup_write(h, "linux.resources.pids.limit", "pids.max", text, err);
+	if (r->pids_limit.v < 0)
+		cgroup_plan_add(plan, h, "linux.resources.pids.limit", "pids.max", "max");
+	else
+		cgroup_plan_add(plan, h, "linux.resources.pids.limit", "pids.max", "%" PRId64, r->pids_limit.v);
+	return 0;
 }
 
-int cgroup_v1_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+int cgroup_v1_plan(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err)
 {
 	const struct hierarchy *memory = cgroup_find(cg, "memory");
 
-	if (apply_devices(cg, r, err) < 0 || apply_numbers(cg, r, err) < 0 || apply_cpuset(cg, r, err) < 0 ||
-	    apply_pids(cg, r, err) < 0)
+	if (plan_numbers(cg, r, plan, err) < 0 || plan_texts(cg, r, plan, err) < 0 || plan_pids(cg, r, plan, err) < 0)
 		return -1;
 	if (r->memory.disable_oom_killer && memory)
-		return cgroup_write(memory, "linux.resources.memory.disableOOMKiller", "memory.oom_control", "1", err);
+		cgroup_plan_add(plan, memory, "linux.resources.memory.disableOOMKiller", "memory.oom_control", "1");
 	return 0;
 }
 

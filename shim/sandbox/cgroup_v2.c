@@ -2,10 +2,12 @@
 /* Limits in the files of cgroup v2, with the conversions that the specification's v1 numbers need. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/fd.h"
-#include "shim/sandbox/cgroup_internal.h"
+#include "shim/sandbox/cgroup_plan.h"
 
 /* Each ancestor hands down what it has; one that refuses (processes in it, EBUSY) shows later, as a missing file with the field's
  * name on it. */
@@ -32,100 +34,174 @@ void cgroup_v2_enable_controllers(const struct hierarchy *h)
 	}
 }
 
-static void text_or_max(char *buf, size_t size, int64_t v)
+/* ---- conversions ----------------------------------------------------------------------------------------------------------------- */
+
+#define SHARES_MIN 2
+#define SHARES_MAX 262144
+
+/* Shares, [2, 262144] around 1024, to a weight, [1, 10000] around 100. A straight line would make 1024 a weight of 39: containers with default shares would get
+ * less than half of what their neighbours without any have. This curve goes through all three points; it is the one that other runtimes use. */
+uint64_t cgroup_v2_weight(uint64_t shares)
 {
-	if (v < 0)
-		snprintf(buf, size, "max");
-	else
-		snprintf(buf, size, "%" PRId64, v);
+	double l, exponent;
+
+	if (shares <= SHARES_MIN)
+		return 1;
+	if (shares >= SHARES_MAX)
+		return 10000;
+	l = log2((double)shares);
+	exponent = (l * l + 125 * l) / 612 - 7.0 / 34;
+	return (uint64_t)ceil(pow(10, exponent));
 }
 
-static int apply_memory(const struct hierarchy *h, const struct oci_resources *r, struct err *err)
+static const char *number_or_max(char buf[32], int64_t v)
+{
+	if (v < 0)
+		snprintf(buf, 32, "max");
+	else
+		snprintf(buf, 32, "%" PRId64, v);
+	return buf;
+}
+
+/* The number in FILE; -1 for "max", and where there is none. */
+static int64_t current(const struct hierarchy *h, const char *file)
+{
+	cleanup_free char *path = xasprintf("%s/%s", h->dir, file), *text = NULL;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) < 0 || text[0] < '0' || text[0] > '9')
+		return -1;
+	return (int64_t)strtoull(text, NULL, 10);
+}
+
+/* ---- the plan -------------------------------------------------------------------------------------------------------------------- */
+
+/* v1 counts memory and swap together, v2 swap alone. */
+static int plan_swap(const struct hierarchy *h, const struct oci_resources *r, struct cgroup_plan *plan,
+		     struct err *err)
+{
+	static const char field[] = "linux.resources.memory.swap";
+	int64_t swap = r->memory.swap.set ? r->memory.swap.v : 0, limit = r->memory.limit.set ? r->memory.limit.v : 0;
+	char text[32];
+
+	/* As on v1: without a limit of memory there is none of both. */
+	if (swap == 0 && limit < 0)
+		swap = -1;
+	if (swap == 0)
+		return 0;
+	if (limit == 0)
+		limit = current(h, "memory.max");
+	if (swap > 0 && limit < 0)
+		return err_set(err, ERR_CONFIG, "%s: cannot be limited without a limit of memory", field);
+	if (swap > 0 && limit > swap)
+		return err_set(err, ERR_CONFIG, "%s: is below memory.limit", field);
+	cgroup_plan_add(plan, h, field, "memory.swap.max", "%s", number_or_max(text, swap < 0 ? -1 : swap - limit));
+	return 0;
+}
+
+static int check_usage(const struct hierarchy *h, const struct oci_resources *r, struct err *err)
+{
+	int64_t usage;
+
+	if (!r->memory.check_before_update || !r->memory.limit.set || r->memory.limit.v <= 0)
+		return 0;
+	usage = current(h, "memory.current");
+	if (usage > r->memory.limit.v)
+		return err_set(err, ERR_CONFIG, "linux.resources.memory.limit: %" PRId64 " bytes are in use already",
+			       usage);
+	return 0;
+}
+
+static int plan_memory(const struct hierarchy *h, const struct oci_resources *r, struct cgroup_plan *plan,
+		       struct err *err)
 {
 	char text[32];
 
-	if (r->memory.limit.set) {
-		text_or_max(text, sizeof(text), r->memory.limit.v);
-		if (cgroup_write(h, "linux.resources.memory.limit", "memory.max", text, err) < 0)
-			return -1;
-	}
-	/* v1 counts memory and swap together, v2 swap alone. */
-	if (r->memory.swap.set) {
-		int64_t limit = r->memory.limit.set ? r->memory.limit.v : 0;
-
-		if (r->memory.swap.v > 0 && limit > r->memory.swap.v)
-			return err_set(err, ERR_CONFIG, "linux.resources.memory.swap: smaller than the memory limit");
-		text_or_max(text, sizeof(text), r->memory.swap.v < 0 ? -1 : limit < 0 ? -1 : r->memory.swap.v - limit);
-		if (cgroup_write(h, "linux.resources.memory.swap", "memory.swap.max", text, err) < 0)
-			return -1;
-	}
-	if (r->memory.reservation.set) {
-		text_or_max(text, sizeof(text), r->memory.reservation.v);
-		if (cgroup_write(h, "linux.resources.memory.reservation", "memory.low", text, err) < 0)
-			return -1;
-	}
+	if (check_usage(h, r, err) < 0 || plan_swap(h, r, plan, err) < 0)
+		return -1;
+	if (r->memory.limit.set && r->memory.limit.v)
+		cgroup_plan_add(plan, h, "linux.resources.memory.limit", "memory.max", "%s",
+				number_or_max(text, r->memory.limit.v));
+	if (r->memory.reservation.set && r->memory.reservation.v)
+		cgroup_plan_add(plan, h, "linux.resources.memory.reservation", "memory.low", "%s",
+				number_or_max(text, r->memory.reservation.v));
 	return 0;
 }
 
-static int apply_cpu(const struct hierarchy *h, const struct oci_resources *r, struct err *err)
+/* cpu.max has both, and one may be given without the other: then that stays as it is. */
+static void plan_quota(const struct hierarchy *h, const struct oci_resources *r, struct cgroup_plan *plan)
 {
-	char text[64];
+	bool quota = r->cpu.quota.set && r->cpu.quota.v != 0, period = r->cpu.period.set && r->cpu.period.v != 0;
+	char text[32];
 
-	if (r->cpu.shares.set && r->cpu.shares.v) {
-		/* [2, 262144] of v1 onto [1, 10000] of v2, linear at both ends. */
-		uint64_t s = r->cpu.shares.v < 2 ? 2 : r->cpu.shares.v > 262144 ? 262144 : r->cpu.shares.v;
+	if (quota && period)
+		cgroup_plan_add(plan, h, "linux.resources.cpu.quota", "cpu.max", "%s %" PRIu64,
+				number_or_max(text, r->cpu.quota.v), r->cpu.period.v);
+	else if (quota) /* the kernel keeps the period */
+		cgroup_plan_add(plan, h, "linux.resources.cpu.quota", "cpu.max", "%s",
+				number_or_max(text, r->cpu.quota.v));
+	else if (period)
+		cgroup_plan_add(plan, h, "linux.resources.cpu.period", "cpu.max", "%s %" PRIu64,
+				number_or_max(text, current(h, "cpu.max")), r->cpu.period.v);
+}
 
-		snprintf(text, sizeof(text), "%" PRIu64, 1 + (s - 2) * 9999 / 262142);
-		if (cgroup_write(h, "linux.resources.cpu.shares", "cpu.weight", text, err) < 0)
-			return -1;
-	}
-	if (r->cpu.quota.set || r->cpu.period.set) {
-		char quota[32] = "max";
+static void plan_cpu(const struct hierarchy *h, const struct oci_resources *r, struct cgroup_plan *plan)
+{
+	if (r->cpu.shares.set && r->cpu.shares.v)
+		cgroup_plan_add(plan, h, "linux.resources.cpu.shares", "cpu.weight", "%" PRIu64,
+				cgroup_v2_weight(r->cpu.shares.v));
+	plan_quota(h, r, plan);
+	if (r->cpu.burst.set)
+		cgroup_plan_add(plan, h, "linux.resources.cpu.burst", "cpu.max.burst", "%" PRIu64, r->cpu.burst.v);
+	if (r->cpu.idle.set)
+		cgroup_plan_add(plan, h, "linux.resources.cpu.idle", "cpu.idle", "%" PRId64, r->cpu.idle.v);
+	if (r->cpu.cpus && r->cpu.cpus[0])
+		cgroup_plan_add(plan, h, "linux.resources.cpu.cpus", "cpuset.cpus", "%s", r->cpu.cpus);
+	if (r->cpu.mems && r->cpu.mems[0])
+		cgroup_plan_add(plan, h, "linux.resources.cpu.mems", "cpuset.mems", "%s", r->cpu.mems);
+}
 
-		if (r->cpu.quota.set && r->cpu.quota.v > 0)
-			snprintf(quota, sizeof(quota), "%" PRId64, r->cpu.quota.v);
-		snprintf(text, sizeof(text), "%s %" PRIu64, quota, r->cpu.period.set && r->cpu.period.v ? r->cpu.period.v : 100000);
-		if (cgroup_write(h, "linux.resources.cpu.quota", "cpu.max", text, err) < 0)
-			return -1;
-	}
-	if (r->cpu.burst.set) {
-		snprintf(text, sizeof(text), "%" PRIu64, r->cpu.burst.v);
-		if (cgroup_write(h, "linux.resources.cpu.burst", "cpu.max.burst", text, err) < 0)
-			return -1;
-	}
-	if (r->cpu.idle.set) {
-		snprintf(text, sizeof(text), "%" PRId64, r->cpu.idle.v);
-		if (cgroup_write(h, "linux.resources.cpu.idle", "cpu.idle", text, err) < 0)
-			return -1;
-	}
-	if (r->cpu.cpus && r->cpu.cpus[0] && cgroup_write(h, "linux.resources.cpu.cpus", "cpuset.cpus", r->cpu.cpus, err) < 0)
-		return -1;
-	if (r->cpu.mems && r->cpu.mems[0] && cgroup_write(h, "linux.resources.cpu.mems", "cpuset.mems", r->cpu.mems, err) < 0)
-		return -1;
+static int refuse_v1_only(const struct oci_resources *r, struct err *err)
+{
+	const struct {
+		const char *field;
+		bool used;
+	} rows[] = {
+		{ "memory.swappiness", r->memory.swappiness.set },
+		{ "memory.disableOOMKiller", r->memory.disable_oom_killer },
+		{ "cpu.realtimePeriod", r->cpu.realtime_period.set && r->cpu.realtime_period.v },
+		{ "cpu.realtimeRuntime", r->cpu.realtime_runtime.set && r->cpu.realtime_runtime.v },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].used)
+			return err_set(err, ERR_UNSUPPORTED, "linux.resources.%s: cgroup v2 has no such thing",
+				       rows[i].field);
 	return 0;
 }
 
-int cgroup_v2_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+int cgroup_v2_plan(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err)
 {
 	const struct hierarchy *h = cgroup_find_v2(cg);
 	char text[32];
 
 	if (!h)
 		return err_set(err, ERR_UNSUPPORTED, "no cgroup hierarchy is mounted on the host");
-	if (r->memory.swappiness.set || r->memory.disable_oom_killer)
-		return err_set(err, ERR_UNSUPPORTED, "linux.resources.memory.%s: cgroup v2 has no such thing",
-			       r->memory.swappiness.set ? "swappiness" : "disableOOMKiller");
-	if (r->cpu.realtime_period.set || r->cpu.realtime_runtime.set)
-		return err_set(err, ERR_UNSUPPORTED, "linux.resources.cpu.realtimeRuntime: cgroup v2 has no such thing");
+	if (refuse_v1_only(r, err) < 0)
+		return -1;
+	if (r->pids_limit.set)
+		cgroup_plan_add(plan, h, "linux.resources.pids.limit", "pids.max", "%s",
+				number_or_max(text, r->pids_limit.v));
+	if (plan_memory(h, r, plan, err) < 0)
+		return -1;
+	plan_cpu(h, r, plan);
+	return 0;
+}
+
+int cgroup_v2_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+{
 	for (size_t i = 0; i < r->n_devices; i++)
 		if (r->devices[i].allow || r->devices[i].type != 'a')
 			return err_set(err, ERR_UNSUPPORTED, "linux.resources.devices: not supported yet on cgroup v2");
-	if (r->pids_limit.set) {
-		text_or_max(text, sizeof(text), r->pids_limit.v);
-		if (cgroup_write(h, "linux.resources.pids.limit", "pids.max", text, err) < 0)
-			return -1;
-	}
-	if (apply_memory(h, r, err) < 0)
-		return -1;
-	return apply_cpu(h, r, err);
+	return 0;
 }
