@@ -104,6 +104,20 @@ static const struct option_row ps_rows[] = {
 	{ NULL },
 };
 
+static const struct option_row events_rows[] = {
+	{ "stats",           0, OPT_FLAG,   NULL,   "print the statistics once", AT(events_options, stats) },
+	{ "interval",        0, OPT_STRING, "TIME", "time between statistics (default: 5s)", AT(events_options, interval) },
+	{ "memory-pressure", 0, OPT_CHOICE, "low|medium|critical", "tell when memory is scarce, too", AT(events_options, pressure) },
+	{ NULL },
+};
+
+static const struct option_row stats_rows[] = {
+	{ "no-stream", 0,   OPT_FLAG,   NULL,         "print it once", AT(stats_options, no_stream) },
+	{ "format",    'f', OPT_CHOICE, "table|json", "a table, or an object a line", AT(stats_options, format) },
+	{ "interval",  0,   OPT_STRING, "TIME",       "how often (default: 1s)", AT(stats_options, interval) },
+	{ NULL },
+};
+
 static const struct option_row update_rows[] = {
 	{ "resources",          'r', OPT_STRING,  "FILE",  "all of it from FILE (-: stdin), an OCI resources object", AT(update_options, resources) },
 	{ "memory",             0,   OPT_STRING,  "SIZE",  "limit of memory (-1: none)", AT(update_options, memory) },
@@ -151,13 +165,13 @@ static const struct command commands[] = {
 	{ "pause",   cmd_pause,   NO_OPTIONS,                           "ID",          1, 1, "stop all processes of a container", NEEDS_ID },
 	{ "resume",  cmd_resume,  NO_OPTIONS,                           "ID",          1, 1, "let them go on", NEEDS_ID },
 	{ "ps",      cmd_ps,      OPTIONS(ps_rows, ps_options),         "ID [PS OPTION...]", 1, -1, "list the processes of a container", NEEDS_ID | NEEDS_EARLY_STOP },
+	{ "stats",   cmd_stats,   OPTIONS(stats_rows, stats_options),   "[ID...]",     0, -1, "show what containers use", 0 },
+	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics and lack of memory as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
 	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
 	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
 	NOT_YET("exec", NEEDS_STDIO_RULES),
-	NOT_YET("events", 0),
-	NOT_YET("stats", 0),
 	NOT_YET("checkpoint", 0),
 	NOT_YET("restore", 0),
 	NOT_YET("features", 0),

@@ -50,6 +50,7 @@ int command_failure_status(const struct client *cl, const struct command *cmd, c
 int cmd_attach(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_create(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_events(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_help(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -61,6 +62,7 @@ int cmd_run(const struct client *cl, const struct invocation *inv, struct err *e
 int cmd_spec(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_start(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_state(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_stats(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_update(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_version(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -90,6 +92,18 @@ struct logs_options {
 	bool timestamps;
 	const char *tail;
 	const char *since;
+};
+
+struct events_options {
+	bool stats;
+	const char *interval;
+	const char *pressure; /* "low", "medium", "critical" or NULL */
+};
+
+struct stats_options {
+	bool no_stream;
+	const char *format;
+	const char *interval;
 };
 
 struct ps_options {

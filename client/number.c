@@ -189,3 +189,51 @@ int number_moment(const char *what, const char *text, const struct timespec *now
 		return 0;
 	return err_set(err, ERR_USAGE, "%s is a time or a duration such as 10m, not '%s'", what, text);
 }
+
+#define DAY_MS 86400000.0
+
+/* Digits with at most one point among them; NULL when there are none. */
+static const char *read_decimal(const char *p, double *ret)
+{
+	double v = 0, scale = 0;
+	bool any = false;
+
+	for (; (*p >= '0' && *p <= '9') || (*p == '.' && scale == 0); p++) {
+		if (*p == '.') {
+			scale = 1;
+			continue;
+		}
+		any = true;
+		v = v * 10 + (*p - '0');
+		scale *= 10;
+	}
+	*ret = scale > 0 ? v / scale : v;
+	return any ? p : NULL;
+}
+
+int number_duration_ms(const char *what, const char *text, uint64_t *ret_ms, struct err *err)
+{
+	/* Longer ones first: "ms" begins with "m". */
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = { { "ms", 1 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 } };
+	const char *p = text;
+	double total = 0, v;
+
+	do {
+		size_t i = 0;
+
+		p = read_decimal(p, &v);
+		while (p && i < ARRAY_SIZE(units) && strncmp(p, units[i].unit, strlen(units[i].unit)) != 0)
+			i++;
+		if (!p || i == ARRAY_SIZE(units))
+			return err_set(err, ERR_USAGE, "%s is a time such as 5s, 1m30s or 100ms, not '%s'", what, text);
+		p += strlen(units[i].unit);
+		total += v * units[i].ms;
+	} while (*p && total <= DAY_MS);
+	if (total > DAY_MS)
+		return err_set(err, ERR_USAGE, "%s: '%s' is longer than a day", what, text);
+	*ret_ms = (uint64_t)total;
+	return 0;
+}

@@ -23,4 +23,7 @@ int number_millionths(const char *what, const char *text, uint64_t *ret_v, struc
 int number_moment(const char *what, const char *text, const struct timespec *now, struct timespec *ret,
 		  struct err *err);
 
+/* A length of time as Go writes it: "5s", "1m30s", "0.5s", "100ms", without a sign; in milliseconds, at most a day. ERR_USAGE names `what`. */
+int number_duration_ms(const char *what, const char *text, uint64_t *ret_ms, struct err *err);
+
 #endif

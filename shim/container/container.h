@@ -123,6 +123,18 @@ int container_update(struct container *c, const char *text, size_t len, struct e
 /* The pids of all its processes as a JSON list; caller frees. */
 char *container_ps(struct container *c);
 
+/* What it has used, as a JSON object (see Stats in PROTOCOL.md); caller frees. NULL: err is filled. */
+char *container_stats(struct container *c, struct err *err);
+
+/* Someone who wants to know when memory is lacking. Called from the loop; end_cb once, when init has ended, after the last notice: there it may be freed. */
+struct container_notices_ops {
+	void (*notice_cb)(void *arg, NoticeKind kind, MemoryPressure pressure);
+	void (*end_cb)(void *arg);
+};
+struct container_notices *container_notices_new(struct container *c, MemoryPressure level, const struct container_notices_ops *ops, void *arg,
+						struct err *err);
+void container_notices_free(struct container_notices *n); /* accepts NULL */
+
 /* Remove it. `force`: kill it first. done_cb comes when nothing is left, before ops->removed_cb. */
 int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err);
 

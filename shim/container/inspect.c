@@ -6,6 +6,8 @@
 #include "common/fd.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/net_stats.h"
+#include "shim/sandbox/stats.h"
 
 static char *json_take_text(struct json_object *o)
 {
@@ -25,4 +27,25 @@ char *container_ps(struct container *c)
 		json_object_array_add(list, json_object_new_int64(pids.v[i]));
 	free(pids.v);
 	return json_take_text(list);
+}
+
+char *container_stats(struct container *c, struct err *err)
+{
+	enum container_status status = container_status(c);
+	struct net_interface *interfaces;
+	struct json_object *o;
+	size_t n;
+
+	if (status == STATUS_STOPPED) {
+		err_set(err, ERR_STATE, "container '%s' has no statistics: it is stopped", c->id);
+		return NULL;
+	}
+	if (!c->cgroup) {
+		err_set(err, ERR_UNSUPPORTED, "container '%s' has no statistics: it has no cgroup", c->id);
+		return NULL;
+	}
+	n = net_stats(c->rec.init_pid, c->init.pidfd, &interfaces);
+	o = stats_read(c->cgroup, interfaces, n);
+	free(interfaces);
+	return json_take_text(o);
 }

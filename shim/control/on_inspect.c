@@ -26,3 +26,14 @@ void on_ps(struct call *call, Request *req, struct wire_fds *fds)
 {
 	answer(call, container_ps(server_container(call->server)));
 }
+
+void on_stats(struct call *call, Request *req, struct wire_fds *fds)
+{
+	struct err err;
+	char *json = container_stats(server_container(call->server), &err);
+
+	if (json)
+		answer(call, json);
+	else
+		call_fail(call, &err);
+}

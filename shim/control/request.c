@@ -32,6 +32,8 @@ static const struct request_row rows[] = {
 	{ Request_resume_tag, "resume", on_resume, AFTER_CREATE | SERVED, false },
 	{ Request_ps_tag, "list processes", on_ps, AFTER_CREATE | SERVED, false },
 	{ Request_update_tag, "update", on_update, AFTER_CREATE | SERVED, true },
+	{ Request_stats_tag, "read statistics", on_stats, AFTER_CREATE | SERVED, false },
+	{ Request_events_tag, "watch", on_events, AFTER_CREATE | SERVED, false },
 	{ Request_resize_tag, "resize", on_resize, AFTER_CREATE, false },
 };
 

@@ -167,12 +167,50 @@ static void moments(void **state)
 	}
 }
 
+static void durations(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} rows[] = {
+		{ "5s", 5000 },
+		{ "100ms", 100 },
+		{ "1m30s", 90000 },
+		{ "0.5s", 500 },
+		{ "1.25h", 4500000 },
+		{ "0s", 0 },
+		{ "24h", 86400000 },
+		{ ".5s", 500 },
+		{ "5", -1 },
+		{ "", -1 },
+		{ "s", -1 },
+		{ "-5s", -1 },
+		{ "5x", -1 },
+		{ "1s ", -1 },
+		{ "1..5s", -1 },
+		{ "25h", -1 },
+		{ "1e3s", -1 },
+		{ "5 s", -1 },
+		{ "99999999999999999999h", -1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err err = { 0 };
+		uint64_t ms = 7;
+		int r = number_duration_ms("--interval", rows[i].text, &ms, &err);
+
+		if (r != (rows[i].ms < 0 ? -1 : 0) || (r == 0 && ms != (uint64_t)rows[i].ms))
+			fail_msg("'%s': %d, %lu ms", rows[i].text, r, (unsigned long)ms);
+		if (r < 0)
+			assert_int_equal(err.code, ERR_USAGE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plain_numbers),
-		cmocka_unit_test(sizes),
-		cmocka_unit_test(parts_of_a_processor),
+		cmocka_unit_test(durations), cmocka_unit_test(plain_numbers),
+		cmocka_unit_test(sizes),     cmocka_unit_test(parts_of_a_processor),
 		cmocka_unit_test(moments),
 	};
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telling someone when the container lacks memory, until it has ended. */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/cgroup_notice.h"
+
+struct container_notices {
+	struct container *c;
+	struct container_notices_ops ops;
+	void *arg;
+	MemoryPressure level;
+	struct cgroup_notice oom, pressure;
+	struct event *oom_event, *pressure_event;
+	struct container_watch watch;
+	uint64_t oom_kills; /* at the beginning */
+	bool oom_told;
+};
+
+void container_notices_free(struct container_notices *n)
+{
+	if (!n)
+		return;
+	if (n->watch.process)
+		container_unwatch(&n->watch);
+	if (n->oom_event)
+		event_free(n->oom_event);
+	if (n->pressure_event)
+		event_free(n->pressure_event);
+	cgroup_notice_close(&n->oom);
+	cgroup_notice_close(&n->pressure);
+	free(n);
+}
+
+static void tell_oom(struct container_notices *n)
+{
+	n->oom_told = true;
+	n->ops.notice_cb(n->arg, NOTICE_OOM, PRESSURE_NONE);
+}
+
+static void oom_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct container_notices *n = arg;
+
+	if (cgroup_notice_read(&n->oom))
+		tell_oom(n);
+}
+
+static void pressure_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct container_notices *n = arg;
+
+	if (cgroup_notice_read(&n->pressure))
+		n->ops.notice_cb(n->arg, NOTICE_PRESSURE, n->level);
+}
+
+/* What killed it may have killed init, whose end comes through another descriptor: looked at once more. */
+static void ended(void *arg, const struct container_exit *exit)
+{
+	struct container_notices *n = arg;
+
+	if (cgroup_notice_read(&n->oom))
+		tell_oom(n);
+	else if (!n->oom_told && (exit->oom_killed || cgroup_oom_kills(n->c->cgroup) > n->oom_kills))
+		tell_oom(n);
+	n->ops.end_cb(n->arg);
+}
+
+static struct event *watch_fd(struct container_notices *n, int fd, event_callback_fn cb)
+{
+	struct event *e = event_new(n->c->base, fd, EV_READ | EV_PERSIST, cb, n);
+
+	if (!e || event_add(e, NULL) < 0)
+		fatal("out of memory");
+	return e;
+}
+
+struct container_notices *container_notices_new(struct container *c, MemoryPressure level,
+						const struct container_notices_ops *ops, void *arg, struct err *err)
+{
+	enum container_status status = container_status(c);
+	struct container_notices *n;
+
+	if (status == STATUS_STOPPED) {
+		err_set(err, ERR_STATE, "cannot watch container '%s': it is stopped", c->id);
+		return NULL;
+	}
+	if (!c->cgroup) {
+		err_set(err, ERR_UNSUPPORTED, "cannot watch container '%s': it has no cgroup", c->id);
+		return NULL;
+	}
+	n = xcalloc(1, sizeof(*n));
+	*n = (struct container_notices) { .c = c, .ops = *ops, .arg = arg, .level = level };
+	n->oom = n->pressure = CGROUP_NOTICE_NONE;
+	n->oom_kills = cgroup_oom_kills(c->cgroup);
+	n->watch = (struct container_watch) { .exit_cb = ended, .arg = n };
+	if (cgroup_notice_oom(c->cgroup, &n->oom, err) < 0 ||
+	    (level != PRESSURE_NONE && cgroup_notice_pressure(c->cgroup, level, &n->pressure, err) < 0) ||
+	    container_watch(c, "init", &n->watch, err) < 0) {
+		container_notices_free(n);
+		return NULL;
+	}
+	n->oom_event = watch_fd(n, n->oom.fd, oom_cb);
+	if (n->pressure.fd >= 0)
+		n->pressure_event = watch_fd(n, n->pressure.fd, pressure_cb);
+	return n;
+}

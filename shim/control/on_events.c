@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Events. */
+#include "shim/container/container.h"
+#include "shim/control/request.h"
+#include "shim/control/server.h"
+
+static void notice(void *arg, NoticeKind kind, MemoryPressure pressure)
+{
+	Reply rep = Reply_init_zero;
+
+	rep.which_body = Reply_notice_tag;
+	rep.body.notice.kind = kind;
+	rep.body.notice.pressure = pressure;
+	call_progress(arg, &rep, NULL, 0);
+}
+
+static void ended(void *arg)
+{
+	struct call *call = arg;
+	struct container_notices *n = call->data;
+
+	call->cancelled = NULL;
+	call_done(call, NULL, NULL, 0);
+	container_notices_free(n);
+}
+
+static void cancelled(struct call *call)
+{
+	container_notices_free(call->data);
+}
+
+void on_events(struct call *call, Request *req, struct wire_fds *fds)
+{
+	static const struct container_notices_ops ops = { .notice_cb = notice, .end_cb = ended };
+	struct err err;
+
+	call->data = container_notices_new(server_container(call->server), req->body.events.pressure, &ops, call, &err);
+	if (!call->data) {
+		call_fail(call, &err);
+		return;
+	}
+	call->cancelled = cancelled;
+}
