@@ -128,6 +128,38 @@ struct oci_seccomp {
 	struct oci_seccomp_rule *rules;
 };
 
+struct oci_weight_device {
+	int64_t major, minor;
+	struct oci_u64 weight, leaf_weight; /* 10 to 1000 */
+};
+
+struct oci_throttle_device {
+	int64_t major, minor;
+	uint64_t rate; /* bytes or operations a second */
+};
+
+enum oci_throttle_kind { OCI_READ_BPS, OCI_WRITE_BPS, OCI_READ_IOPS, OCI_WRITE_IOPS, OCI_THROTTLES };
+
+struct oci_throttle {
+	size_t n;
+	struct oci_throttle_device *v;
+};
+
+struct oci_net_priority {
+	char *name; /* of an interface */
+	uint64_t priority;
+};
+
+struct oci_hugepage_limit {
+	char *page_size; /* "2MB" */
+	uint64_t limit;  /* bytes */
+};
+
+struct oci_rdma_limit {
+	char *device;
+	struct oci_u64 handles, objects;
+};
+
 struct oci_resources {
 	size_t n_devices;
 	struct oci_device_rule *devices;
@@ -145,7 +177,22 @@ struct oci_resources {
 		struct oci_i64 quota, realtime_runtime, idle;
 		char *cpus, *mems;
 	} cpu;
-	struct oci_strings unified_keys, unified_values; /* refused for now */
+	struct {
+		struct oci_u64 weight, leaf_weight;
+		size_t n_weights;
+		struct oci_weight_device *weights;
+		struct oci_throttle throttle[OCI_THROTTLES];
+	} block_io;
+	struct {
+		struct oci_u64 class_id;
+		size_t n_priorities;
+		struct oci_net_priority *priorities;
+	} network;
+	size_t n_hugepages;
+	struct oci_hugepage_limit *hugepages;
+	size_t n_rdma;
+	struct oci_rdma_limit *rdma;
+	struct oci_strings unified_keys, unified_values; /* file names of v2 and what is written to them; same n */
 };
 
 struct oci_process {

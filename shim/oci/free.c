@@ -48,6 +48,18 @@ static void resources_release(struct oci_resources *r)
 	free(r->devices);
 	free(r->cpu.cpus);
 	free(r->cpu.mems);
+	free(r->block_io.weights);
+	for (size_t i = 0; i < OCI_THROTTLES; i++)
+		free(r->block_io.throttle[i].v);
+	for (size_t i = 0; i < r->network.n_priorities; i++)
+		free(r->network.priorities[i].name);
+	free(r->network.priorities);
+	for (size_t i = 0; i < r->n_hugepages; i++)
+		free(r->hugepages[i].page_size);
+	free(r->hugepages);
+	for (size_t i = 0; i < r->n_rdma; i++)
+		free(r->rdma[i].device);
+	free(r->rdma);
 	strings_release(&r->unified_keys);
 	strings_release(&r->unified_values);
 }

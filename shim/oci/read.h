@@ -11,4 +11,10 @@ extern const struct table oci_linux_table;
 /* The members of "linux.resources", read into struct oci_resources. */
 extern const struct table oci_resources_table;
 
+/* read_resources.c: members of it, read into the same struct. */
+extern const struct table oci_block_io_table, oci_network_table;
+extern const struct list oci_hugepage_list;
+reader_fn read_rdma;
+reader_fn read_unified;
+
 #endif

@@ -300,34 +300,16 @@ static const struct row pids_rows[] = {
 };
 static const struct table pids_table = TABLE(pids_rows);
 
-/* A weight of 0 and a class of 0 mean "as it is": writers with fixed structs leave them behind. */
-static const struct row block_io_rows[] = {
-	ROW("weight", refuse_not_done_zero, 0),
-	ROW("leafWeight", refuse_not_done_zero, 0),
-	ROW("weightDevice", refuse_not_done, 0),
-	ROW("throttleReadBpsDevice", refuse_not_done, 0),
-	ROW("throttleWriteBpsDevice", refuse_not_done, 0),
-	ROW("throttleReadIOPSDevice", refuse_not_done, 0),
-	ROW("throttleWriteIOPSDevice", refuse_not_done, 0),
-};
-static const struct table block_io_table = TABLE(block_io_rows);
-
-static const struct row network_rows[] = {
-	ROW("classID", refuse_not_done_zero, 0),
-	ROW("priorities", refuse_not_done, 0),
-};
-static const struct table network_table = TABLE(network_rows);
-
 static const struct row resources_rows[] = {
 	ROW("devices", read_list, offsetof(struct oci_resources, n_devices), .arg = &rule_list),
 	ROW("memory", read_object, 0, .arg = &memory_table),
 	ROW("cpu", read_object, 0, .arg = &cpu_table),
 	ROW("pids", read_object, 0, .arg = &pids_table),
-	ROW("blockIO", read_object, 0, .arg = &block_io_table),
-	ROW("network", read_object, 0, .arg = &network_table),
-	ROW("hugepageLimits", refuse_not_done, 0),
-	ROW("rdma", refuse_not_done, 0),
-	ROW("unified", refuse_not_done, 0),
+	ROW("blockIO", read_object, 0, .arg = &oci_block_io_table),
+	ROW("network", read_object, 0, .arg = &oci_network_table),
+	ROW("hugepageLimits", read_list, offsetof(struct oci_resources, n_hugepages), .arg = &oci_hugepage_list),
+	ROW("rdma", read_rdma, 0),
+	ROW("unified", read_unified, 0),
 };
 const struct table oci_resources_table = TABLE(resources_rows);
 

@@ -333,13 +333,22 @@ int cgroup_create(struct cgroup *cg, struct err *err)
 	return 0;
 }
 
+static int make_plan(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err)
+{
+	if ((cg->pure_v2 ? cgroup_v2_plan : cgroup_v1_plan)(cg, r, plan, err) < 0)
+		return -1;
+	return cgroup_plan_more(cg, r, plan, err);
+}
+
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err)
 {
 	cleanup_plan struct cgroup_plan plan = { 0 };
+	const struct hierarchy *v2 = cgroup_find_v2(cg);
 
-	if ((cg->pure_v2 ? cgroup_v2_devices : cgroup_v1_devices)(cg, r, err) < 0)
-		return -1;
-	if ((cg->pure_v2 ? cgroup_v2_plan : cgroup_v1_plan)(cg, r, &plan, err) < 0)
+	/* On a hybrid host the controllers of v2 are only handed down to who asks for them. */
+	if (v2 && !cg->pure_v2 && v2->mount && (r->unified_keys.n || r->n_hugepages || r->n_rdma))
+		cgroup_v2_enable_controllers(v2);
+	if ((cg->pure_v2 ? cgroup_v2_devices : cgroup_v1_devices)(cg, r, err) < 0 || make_plan(cg, r, &plan, err) < 0)
 		return -1;
 	return cgroup_plan_run(&plan, false, err);
 }
@@ -348,7 +357,7 @@ int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *
 {
 	cleanup_plan struct cgroup_plan plan = { 0 };
 
-	if ((cg->pure_v2 ? cgroup_v2_plan : cgroup_v1_plan)(cg, r, &plan, err) < 0)
+	if (make_plan(cg, r, &plan, err) < 0)
 		return -1;
 	return cgroup_plan_run(&plan, true, err);
 }

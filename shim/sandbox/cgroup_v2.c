@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "shim/sandbox/cgroup_bpf.h"
 #include "shim/sandbox/cgroup_plan.h"
 
 /* Each ancestor hands down what it has; one that refuses (processes in it, EBUSY) shows later, as a missing file with the field's
@@ -198,10 +199,35 @@ int cgroup_v2_plan(const struct cgroup *cg, const struct oci_resources *r, struc
 	return 0;
 }
 
+/* ---- devices ------------------------------------------------------------------------------------------------------------------------- */
+
+#define ANY -1
+#define ALLOW(t, major, minor, access)                                                                                 \
+	{                                                                                                              \
+		true, t, major, minor, access                                                                          \
+	}
+
+/* What every container may use, whatever its list says: the default devices, its terminals, and making nodes. */
+static const struct oci_device_rule default_devices[] = {
+	ALLOW('c', ANY, ANY, "m"), ALLOW('b', ANY, ANY, "m"), ALLOW('c', 1, 3, "rwm"),     ALLOW('c', 1, 5, "rwm"),
+	ALLOW('c', 1, 7, "rwm"),   ALLOW('c', 1, 8, "rwm"),   ALLOW('c', 1, 9, "rwm"),     ALLOW('c', 5, 0, "rwm"),
+	ALLOW('c', 5, 1, "rwm"),   ALLOW('c', 5, 2, "rwm"),   ALLOW('c', 136, ANY, "rwm"),
+};
+
+/* Without a list a container has the default devices only, as on v1. */
 int cgroup_v2_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err)
 {
-	for (size_t i = 0; i < r->n_devices; i++)
-		if (r->devices[i].allow || r->devices[i].type != 'a')
-			return err_set(err, ERR_UNSUPPORTED, "linux.resources.devices: not supported yet on cgroup v2");
-	return 0;
+	const struct hierarchy *h = cgroup_find_v2(cg);
+	struct bpf_program program;
+	cleanup_fd int fd = h ? open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int n;
+
+	if (!h)
+		return err_set(err, ERR_UNSUPPORTED, "no cgroup hierarchy is mounted on the host");
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", h->dir);
+	bpf_device_program(r->devices, r->n_devices, default_devices, ARRAY_SIZE(default_devices), &program);
+	n = bpf_device_attach(fd, &program, err);
+	free(program.v);
+	return n < 0 ? err_add(err, "linux.resources.devices") : 0;
 }

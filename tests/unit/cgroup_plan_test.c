@@ -98,6 +98,8 @@ static char *planned(struct fixture *f, const char *resources)
 	int n = cgroup_is_pure_v2(f->cg) ? cgroup_v2_plan(f->cg, r, &plan, &err)
 					 : cgroup_v1_plan(f->cg, r, &plan, &err);
 
+	if (n == 0)
+		n = cgroup_plan_more(f->cg, r, &plan, &err);
 	for (size_t i = 0; i < plan.n; i++) {
 		char *longer = xasprintf("%s%s%s=%s", out, i ? " " : "", plan.v[i].file, plan.v[i].value);
 
@@ -206,6 +208,113 @@ static void v2_swap_needs_a_limit(void **state)
 	check_rows(f, rows, ARRAY_SIZE(rows));
 }
 
+static void v1_less_common(void **state)
+{
+	static const struct row rows[] = {
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4194304}]}",
+		  "hugetlb.2MB.limit_in_bytes=4194304 hugetlb.2MB.rsvd.limit_in_bytes=4194304" },
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"1GB\",\"limit\":0}]}",
+		  "ERROR linux.resources.hugepageLimits[0]: no cgroup limits huge pages of 1GB here" },
+		{ "{\"rdma\":{\"mlx5_1\":{\"hcaHandles\":3,\"hcaObjects\":100},\"mlx4_0\":{\"hcaObjects\":1},\"x\":{}}"
+		  "}",
+		  "rdma.max=mlx5_1 hca_handle=3 hca_object=100 rdma.max=mlx4_0 hca_object=1" },
+		{ "{\"network\":{\"classID\":1048577,\"priorities\":[{\"name\":\"eth0\",\"priority\":500},{\"name\":"
+		  "\"lo\",\"priority\":0}]}}",
+		  "net_cls.classid=1048577 net_prio.ifpriomap=eth0 500 net_prio.ifpriomap=lo 0" },
+		{ "{\"network\":{\"classID\":0,\"priorities\":[]}}", "" },
+		{ "{\"blockIO\":{\"weight\":500,\"weightDevice\":[{\"major\":8,\"minor\":16,\"weight\":300}]}}",
+		  "blkio.bfq.weight=500 blkio.bfq.weight_device=8:16 300" },
+		{ "{\"blockIO\":{\"leafWeight\":500}}",
+		  "ERROR linux.resources.blockIO.leafWeight: the host's cgroups have no such weight" },
+		{ "{\"blockIO\":{\"weight\":0,\"leafWeight\":0,\"weightDevice\":[],\"throttleReadBpsDevice\":[]}}",
+		  "" },
+		{ "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":600}],"
+		  "\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":16,\"rate\":18446744073709551615}]}}",
+		  "blkio.throttle.read_bps_device=8:0 600 blkio.throttle.write_iops_device=8:16 18446744073709551615" },
+		{ "{\"unified\":{\"memory.high\":\"5\"}}",
+		  "ERROR linux.resources.unified.memory.high: the host's cgroup v2 has no such file" },
+	};
+	static const char *const files[] = { "hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.rsvd.limit_in_bytes",
+					     "rdma.max", "blkio.bfq.weight", "blkio.bfq.weight_device" };
+	struct fixture *f = *state;
+
+	use_v1(f);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		put(f, files[i], "");
+	check_rows(f, rows, ARRAY_SIZE(rows));
+}
+
+static void v2_less_common(void **state)
+{
+	static const struct row rows[] = {
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":18446744073709551615}]}",
+		  "hugetlb.2MB.max=18446744073709551615" },
+		{ "{\"network\":{\"classID\":5}}",
+		  "ERROR linux.resources.network.classID: no net_cls cgroup is mounted" },
+		{ "{\"network\":{\"priorities\":[{\"name\":\"lo\",\"priority\":1}]}}",
+		  "ERROR linux.resources.network.priorities[0]: no net_prio cgroup is mounted" },
+		{ "{\"rdma\":{\"a\":{\"hcaHandles\":3}}}", "ERROR linux.resources.rdma.a: no cgroup limits RDMA here" },
+		{ "{\"blockIO\":{\"weight\":10}}", "io.weight=default 1" },
+		{ "{\"blockIO\":{\"weight\":1000,\"weightDevice\":[{\"major\":8,\"minor\":0,\"weight\":505}]}}",
+		  "io.weight=default 10000 io.weight=8:0 5000" },
+		{ "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0,\"rate\":600}],"
+		  "\"throttleReadIOPSDevice\":[{\"major\":8,\"minor\":0,\"rate\":0}]}}",
+		  "io.max=8:0 rbps=600 io.max=8:0 riops=max" },
+		{ "{\"memory\":{\"limit\":4096},\"unified\":{\"memory.max\":\"8192\",\"io.weight\":\"default 7\"}}",
+		  "memory.max=4096 memory.max=8192 io.weight=default 7" },
+	};
+	static const char *const files[] = { "hugetlb.2MB.max", "io.weight", "memory.max" };
+	struct fixture *f = *state;
+
+	use_v2(f);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		put(f, files[i], "");
+	check_rows(f, rows, ARRAY_SIZE(rows));
+	put(f, "io.bfq.weight", "");
+	check_rows(f, &(struct row) { "{\"blockIO\":{\"weight\":10}}", "io.bfq.weight=10" }, 1);
+}
+
+static void bad_values_are_named(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"64kB\",\"limit\":1}]}",
+		  "linux.resources.hugepageLimits[0].pageSize: must be a size such as 2MB or 1GB" },
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"../2MB\",\"limit\":1}]}",
+		  "linux.resources.hugepageLimits[0].pageSize: must be a size such as 2MB or 1GB" },
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\"}]}",
+		  "linux.resources.hugepageLimits[0].limit: is missing" },
+		{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":-1}]}",
+		  "linux.resources.hugepageLimits[0].limit: must be between 0 and 18446744073709551615" },
+		{ "{\"rdma\":{\"a\":{\"hcaHandles\":\"3\"}}}",
+		  "linux.resources.rdma.a.hcaHandles: must be an integer" },
+		{ "{\"rdma\":{\"a\":{\"hcaHandles\":4294967296}}}",
+		  "linux.resources.rdma.a.hcaHandles: must be between 0 and 4294967295" },
+		{ "{\"rdma\":{\"a b\":{}}}", "linux.resources.rdma.a b: is no name of a device" },
+		{ "{\"unified\":{\"a/b.c\":\"\"}}",
+		  "linux.resources.unified.a/b.c: is no name of a control group's file" },
+		{ "{\"unified\":{\"..\":\"\"}}", "linux.resources.unified...: is no name of a control group's file" },
+		{ "{\"unified\":{\"memory.max\":5}}", "linux.resources.unified.memory.max: must be a string" },
+		{ "{\"unified\":[]}", "linux.resources.unified: must be an object" },
+		{ "{\"blockIO\":{\"weight\":9}}", "linux.resources.blockIO.weight: must be between 10 and 1000" },
+		{ "{\"blockIO\":{\"weight\":1001}}", "linux.resources.blockIO.weight: must be between 0 and 1000" },
+		{ "{\"blockIO\":{\"throttleReadBpsDevice\":[{\"major\":8,\"minor\":0}]}}",
+		  "linux.resources.blockIO.throttleReadBpsDevice[0].rate: is missing" },
+		{ "{\"network\":{\"priorities\":[{\"name\":\"a b\",\"priority\":1}]}}",
+		  "linux.resources.network.priorities[0].name: must not have blanks in it" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct oci_resources *r;
+		struct err err = { 0 };
+
+		if (oci_resources_parse("test", rows[i].text, strlen(rows[i].text), &r, &err) == 0)
+			fail_msg("not refused: %s", rows[i].text);
+		assert_string_equal(err.text, rows[i].want);
+	}
+}
+
 static void shares_become_weights(void **state)
 {
 	static const struct {
@@ -302,6 +411,9 @@ int main(void)
 		TEST(v1_files),
 		TEST(v2_files),
 		TEST(v2_swap_needs_a_limit),
+		TEST(v1_less_common),
+		TEST(v2_less_common),
+		TEST(bad_values_are_named),
 		TEST(shares_become_weights),
 		TEST(a_refused_value_takes_the_others_back),
 		TEST(at_create_what_was_written_stays),

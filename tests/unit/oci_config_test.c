@@ -704,21 +704,6 @@ static void not_done_is_refused_by_name(void **state)
 		{ "\"linux\":{\"intelRdt\":{\"closID\":\"x\"}}", "linux.intelRdt" },
 		{ "\"linux\":{\"memoryPolicy\":{\"mode\":\"MPOL_BIND\"}}", "linux.memoryPolicy" },
 		{ "\"linux\":{\"personality\":{\"domain\":\"LINUX32\"}}", "linux.personality" },
-		{ R "\"unified\":{\"memory.high\":\"1\"}}}", "linux.resources.unified" },
-		{ R "\"rdma\":{\"mlx5_1\":{}}}}", "linux.resources.rdma" },
-		{ R "\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":0}]}}", "linux.resources.hugepageLimits" },
-		{ R "\"network\":{\"classID\":1}}}", "linux.resources.network.classID" },
-		{ R "\"network\":{\"priorities\":[{}]}}}", "linux.resources.network.priorities" },
-		{ R "\"blockIO\":{\"weight\":1}}}", "linux.resources.blockIO.weight" },
-		{ R "\"blockIO\":{\"leafWeight\":1}}}", "linux.resources.blockIO.leafWeight" },
-		{ R "\"blockIO\":{\"weightDevice\":[{}]}}}", "linux.resources.blockIO.weightDevice" },
-		{ R "\"blockIO\":{\"throttleReadBpsDevice\":[{}]}}}", "linux.resources.blockIO.throttleReadBpsDevice" },
-		{ R "\"blockIO\":{\"throttleWriteBpsDevice\":[{}]}}}",
-		  "linux.resources.blockIO.throttleWriteBpsDevice" },
-		{ R "\"blockIO\":{\"throttleReadIOPSDevice\":[{}]}}}",
-		  "linux.resources.blockIO.throttleReadIOPSDevice" },
-		{ R "\"blockIO\":{\"throttleWriteIOPSDevice\":[{}]}}}",
-		  "linux.resources.blockIO.throttleWriteIOPSDevice" },
 		{ "\"linux\":{\"seccomp\":{\"listenerPath\":\"/x\"}}", "linux.seccomp.listenerPath" },
 		{ "\"linux\":{\"seccomp\":{\"listenerMetadata\":\"x\"}}", "linux.seccomp.listenerMetadata" },
 	};
@@ -824,12 +809,13 @@ static void examples(void **state)
 		{ "good/freebsd-minimal.json", 0, NULL },
 		/* Good, and more than this version does. */
 		{ "good/linux-netdevice.json", ERR_UNSUPPORTED, "linux.netDevices: not supported yet" },
-		{ "good/linux-rdma.json", ERR_UNSUPPORTED, "linux.resources.rdma: not supported yet" },
+		{ "good/linux-rdma.json", 0, NULL },
 		/* Good on other systems. */
 		{ "bad/freebsd-vnet-disable.json", ERR_UNSUPPORTED, "freebsd: not for Linux" },
-		{ "bad/linux-hugepage.json", ERR_UNSUPPORTED, "linux.resources.hugepageLimits: not supported yet" },
+		{ "bad/linux-hugepage.json", ERR_CONFIG,
+		  "linux.resources.hugepageLimits[0].pageSize: must be a size such as 2MB or 1GB" },
 		{ "bad/linux-netdevice.json", ERR_UNSUPPORTED, "linux.netDevices: not supported yet" },
-		{ "bad/linux-rdma.json", ERR_UNSUPPORTED, "linux.resources.rdma: not supported yet" },
+		{ "bad/linux-rdma.json", ERR_CONFIG, "linux.resources.rdma.mlx5_1.hcaHandles: must be an integer" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -875,9 +861,6 @@ static void large_example(void **state)
 		{ "hooks", NULL, "createContainer", "hooks.createContainer: not supported yet" },
 		{ "hooks", NULL, "startContainer", "hooks.startContainer: not supported yet" },
 		{ "linux", NULL, "namespaces", "linux.namespaces[5].type: 'user' is not supported yet" },
-		{ "linux", "resources", "blockIO", "linux.resources.blockIO.weight: not supported yet" },
-		{ "linux", "resources", "network", "linux.resources.network.classID: not supported yet" },
-		{ "linux", "resources", "hugepageLimits", "linux.resources.hugepageLimits: not supported yet" },
 		{ "linux", NULL, "uidMappings", "linux.uidMappings: not supported yet" },
 		{ "linux", NULL, "gidMappings", "linux.gidMappings: not supported yet" },
 		{ "linux", NULL, "timeOffsets", "linux.timeOffsets.monotonic.secs: not supported yet" },

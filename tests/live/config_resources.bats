@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# The less common limits: block devices, huge pages, v2's files by their names, RDMA and network classes.
+load lib
+
+V2=/sys/fs/cgroup/unified
+
+setup_test() {
+	bundle
+	had_hugetlb=$(grep -cw hugetlb $V2/cgroup.subtree_control 2> /dev/null || true)
+}
+
+# The runtime hands the controller down; the host gets it back as it was.
+teardown_test() {
+	thole delete --force "$c" 2> /dev/null || true
+	[ "$had_hugetlb" != 0 ] || echo -hugetlb > $V2/cgroup.subtree_control 2> /dev/null || true
+}
+
+file_of() { # CONTROLLER FILE
+	cat "$(cgroup_of "$c" "$1")/$2"
+}
+
+v2_file() { cat "$V2$(sed -n 's/^0:://p' "/proc/$(init_of "$c")/cgroup")/$1"; }
+
+needs_v2_hugetlb() { grep -qw hugetlb $V2/cgroup.controllers 2> /dev/null || skip 'needs: hugetlb in v2'; }
+
+a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; exit }'; }
+
+@test "blockIO: throttles of a device, set at create and by update, and taken away again" {
+	local disk
+	disk=$(a_disk)
+	[ "$disk" ] || skip 'needs: a disk'
+	config --argjson a "${disk%:*}" --argjson b "${disk#*:}" '.linux.resources.blockIO = {
+		throttleReadBpsDevice: [{ major: $a, minor: $b, rate: 1048576 }], throttleWriteIOPSDevice: [{ major: $a, minor: $b, rate: 77 }] }'
+	detached sleep 1000
+	equal "$(file_of blkio blkio.throttle.read_bps_device)" "$disk 1048576"
+	equal "$(file_of blkio blkio.throttle.write_iops_device)" "$disk 77"
+	jq -n --argjson a "${disk%:*}" --argjson b "${disk#*:}" '{ blockIO: { throttleReadBpsDevice: [{ major: $a, minor: $b, rate: 2097152 }], throttleWriteBpsDevice: [{ major: $a, minor: $b, rate: 5 }] } }' > "$T/r.json"
+	# One that is refused takes the others back, line by line.
+	jq '.pids.limit = 99999999999 | .blockIO.throttleWriteIOPSDevice = [{ major: 4000, minor: 9, rate: 1 }]' "$T/r.json" > "$T/bad.json"
+	refused 1 'linux.resources.blockIO.throttleWriteIOPSDevice\[0\]|linux.resources.pids.limit' thole update -r "$T/bad.json" "$c"
+	equal "$(file_of blkio blkio.throttle.read_bps_device)" "$disk 1048576"
+	equal "$(file_of blkio blkio.throttle.write_bps_device)" ''
+	thole update -r "$T/r.json" "$c"
+	equal "$(file_of blkio blkio.throttle.read_bps_device)" "$disk 2097152"
+	equal "$(file_of blkio blkio.throttle.write_bps_device)" "$disk 5"
+	jq '.blockIO[][].rate = 0' "$T/r.json" | thole update -r - "$c"
+	equal "$(file_of blkio blkio.throttle.read_bps_device)" ''
+}
+
+@test "blockIO: a weight is set, or refused by its name where no scheduler has weights" {
+	config '.linux.resources.blockIO = { weight: 300 }'
+	args sleep 1000
+	if ! compgen -G '/sys/fs/cgroup/blkio/*/blkio.*weight' > /dev/null && ! [ -e /sys/fs/cgroup/blkio/blkio.weight ]; then
+		mkdir "/sys/fs/cgroup/blkio/probe-$c"
+		if ! compgen -G "/sys/fs/cgroup/blkio/probe-$c/blkio.*weight" > /dev/null; then
+			rmdir "/sys/fs/cgroup/blkio/probe-$c"
+			refused 1 "linux.resources.blockIO.weight: the host's cgroups have no such weight" thole create --bundle "$B" "$c"
+			return
+		fi
+		rmdir "/sys/fs/cgroup/blkio/probe-$c"
+	fi
+	detached sleep 1000
+	matches "$(cat "$(cgroup_of "$c" blkio)"/blkio*.weight)" '300'
+	thole update --blkio-weight 700 "$c"
+	matches "$(cat "$(cgroup_of "$c" blkio)"/blkio*.weight)" '700'
+}
+
+@test "hugepageLimits, by the controller of v2 on a hybrid host" {
+	needs_v2_hugetlb
+	config '.linux.resources.hugepageLimits = [{ pageSize: "2MB", limit: 6291456 }]'
+	detached sleep 1000
+	equal "$(v2_file hugetlb.2MB.max)" 6291456
+	equal "$(v2_file hugetlb.2MB.rsvd.max)" 6291456
+	thole delete --force "$c"
+	config '.linux.resources.hugepageLimits = [{ pageSize: "3MB", limit: 1 }]'
+	refused 1 'linux.resources.hugepageLimits\[0\]: no cgroup limits huge pages of 3MB here' thole create --bundle "$B" "$c"
+	nothing_left
+}
+
+@test "unified: files of v2 by their names" {
+	needs_v2_hugetlb
+	config '.linux.resources.unified = { "hugetlb.2MB.max": "4194304", "cgroup.max.depth": "3" }'
+	detached sleep 1000
+	equal "$(v2_file hugetlb.2MB.max)" 4194304
+	equal "$(v2_file cgroup.max.depth)" 3
+	thole delete --force "$c"
+	config '.linux.resources.unified = { "memory.high": "1" }'
+	refused 1 "linux.resources.unified.memory.high: the host's cgroup v2 has no such file" thole create --bundle "$B" "$c"
+	config '.linux.resources.unified = { "../x.y": "1" }'
+	refused 1 "linux.resources.unified.../x.y: is no name of a control group's file" thole create --bundle "$B" "$c"
+	config '.linux.resources.unified = { "cgroup.max.depth": "many" }'
+	refused 1 'linux.resources.unified.cgroup.max.depth: cannot write' thole create --bundle "$B" "$c"
+	nothing_left
+}
+
+@test "what the host has no controller for is refused by its name, and leaves nothing" {
+	args sleep 1000
+	if ! grep -q ' cgroup .*net_cls' /proc/mounts; then
+		config '.linux.resources.network = { classID: 1048577 }'
+		refused 1 'linux.resources.network.classID: no net_cls cgroup is mounted' thole create --bundle "$B" "$c"
+		config '.linux.resources.network = { priorities: [{ name: "lo", priority: 5 }] }'
+		refused 1 'linux.resources.network.priorities\[0\]: no net_prio cgroup is mounted' thole create --bundle "$B" "$c"
+	fi
+	if ! grep -q '^rdma' /proc/cgroups; then
+		config '.linux.resources.network = {} | .linux.resources.rdma = { mlx5_1: { hcaHandles: 3 } }'
+		refused 1 'linux.resources.rdma.mlx5_1: no cgroup limits RDMA here' thole create --bundle "$B" "$c"
+	fi
+	nothing_left
+}
