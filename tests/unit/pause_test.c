@@ -9,9 +9,11 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -191,6 +193,80 @@ static void frozen_from_above_cannot_be_resumed(void **state)
 	assert_non_null(strstr(f->said.text, "still frozen"));
 }
 
+/* ---- with the kernel ---------------------------------------------------------------------------------- */
+
+static char *make_group(void)
+{
+	static const char *const mounts[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		cleanup_free char *file = xasprintf("%s/cgroup.subtree_control", mounts[i]);
+		char *dir = xasprintf("%s/thole-pause-test-%d", mounts[i], (int)getpid());
+
+		if (access(file, W_OK) == 0 && mkdir(dir, 0755) == 0)
+			return dir;
+		free(dir);
+	}
+	return NULL;
+}
+
+static pid_t sleeper_in(const char *dir)
+{
+	cleanup_free char *procs = xasprintf("%s/cgroup.procs", dir), *text = NULL;
+	pid_t pid = fork();
+	struct err err;
+
+	assert_int_not_equal(pid, -1);
+	if (pid == 0)
+		for (;;)
+			pause();
+	text = xasprintf("%d", (int)pid);
+	assert_int_equal(fd_write_file_at(AT_FDCWD, procs, text, &err), 0);
+	return pid;
+}
+
+static void a_real_v2_group_is_frozen_thawed_and_killed(void **state)
+{
+	struct fixture *f = *state;
+	cleanup_free char *dir = make_group();
+	struct err err = { 0 };
+	struct cgroup_pids pids;
+	int status;
+	pid_t pid;
+
+	if (!dir) {
+		print_message("no cgroup v2 that can be written to: not tried with the kernel\n");
+		skip();
+	}
+	pid = sleeper_in(dir);
+	cgroup_free(f->c->cgroup);
+	f->c->cgroup = cgroup_rebuild();
+	cgroup_rebuild_add(f->c->cgroup, "", dir, 0);
+	snprintf(f->c->rec.freezer, sizeof(f->c->rec.freezer), "%s", dir);
+
+	assert_int_equal(container_pause(f->c, true, done, f, &err), 0);
+	assert_true(run(f) < 1.5);
+	assert_int_equal(f->said.code, ERR_NONE);
+	assert_int_equal(container_status(f->c), STATUS_PAUSED);
+	assert_int_equal(container_pause(f->c, false, done, f, &err), 0);
+	assert_true(run(f) < 1.5);
+	assert_int_equal(f->said.code, ERR_NONE);
+	assert_int_equal(container_status(f->c), STATUS_RUNNING);
+
+	pids = cgroup_pids(f->c->cgroup);
+	assert_int_equal(pids.n, 1);
+	assert_int_equal(pids.v[0], pid);
+	free(pids.v);
+
+	/* v2 lets the killed die although they are frozen. */
+	assert_int_equal(container_pause(f->c, true, done, f, &err), 0);
+	run(f);
+	assert_int_equal(cgroup_kill(f->c->cgroup, SIGKILL, &err), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -201,6 +277,7 @@ int main(void)
 		TEST(one_at_a_time),
 		TEST(a_pause_that_was_cut_short_can_be_resumed),
 		TEST(frozen_from_above_cannot_be_resumed),
+		TEST(a_real_v2_group_is_frozen_thawed_and_killed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
