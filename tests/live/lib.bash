@@ -10,7 +10,7 @@ bats_require_minimum_version 1.5.0
 
 TREE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 : "${BUILD:=$TREE/build}"
-# The static release build, or the one with sanitizers (suite san of tests/run), which is given longer.
+# The static release build, or the one with sanitizers (suite san of tests/run).
 BIN=$BUILD${THOLE_FLAVOUR:+/$THOLE_FLAVOUR}
 THOLE=$BIN/thole
 THOLE_OCI=$BIN/thole-oci
@@ -55,7 +55,8 @@ setup() {
 	STARTED=()
 	export THOLE_LOG_DIR=$T/log
 	if [ "${THOLE_FLAVOUR:-}" = san ]; then
-		export ASAN_OPTIONS=log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer:print_stacktrace=1
+		# Leaks are for the unit tests: a program that ends may leave its memory to the kernel.
+		export ASAN_OPTIONS=detect_leaks=0:log_path=$T/sanitizer UBSAN_OPTIONS=log_path=$T/sanitizer:print_stacktrace=1
 	fi
 	if declare -F setup_test > /dev/null; then
 		setup_test
