@@ -123,8 +123,7 @@ static void news(struct process *p, bool late)
 	if (!p->drained)
 		return;
 	process_tell(p, true);
-	relay_free(p->relay);
-	p->relay = NULL;
+	process_settle(p);
 	drop_oldest(p->c);
 }
 
@@ -314,17 +313,17 @@ static int launch(struct exec *x, struct err *err)
 static int read_config(struct exec *x, struct err *err)
 {
 	cleanup_free char *config = NULL, *description = NULL;
-
 	int seals = fcntl(x->params.fds.main_fd, F_GET_SEALS);
+	size_t len;
 
 	/* Only of such a file is it known that reading it neither waits nor races. */
 	if (seals < 0 || (seals & SEALS_WANTED) != SEALS_WANTED || lseek(x->params.fds.main_fd, 0, SEEK_SET) < 0)
 		return err_set(err, ERR_PROTOCOL, "the process's description is no sealed memfd");
-	if (fd_read_all(x->params.fds.main_fd, EXEC_CONFIG_MAX, &description, NULL, err) < 0)
+	if (fd_read_all(x->params.fds.main_fd, EXEC_CONFIG_MAX, &description, &len, err) < 0)
 		return err_add(err, "the process's description");
 	if (fd_read_file_at(x->p.c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
 		return -1;
-	if (exec_config_parse(config, description, x->params.whole, &x->config, err) < 0)
+	if (exec_config_parse(config, description, len, x->params.whole, &x->config, err) < 0)
 		return -1;
 	x->p.terminal = x->config->process.terminal;
 	if (x->params.fds.console_fd >= 0 && !x->p.terminal)

@@ -4,30 +4,22 @@
  * Merged as JSON and then read by the one reader, so that nothing is judged twice or differently. */
 #include "shim/container/exec_config.h"
 
-#include <json-c/json.h>
 #include <string.h>
 
 #include "common/fd.h"
+#include "shim/oci/json.h"
 
-#define DEPTH_MAX 32
-
-static struct json_object *parse_object(const char *text, const char *what, struct err *err)
+/* As strictly as any config: what json-c alone would clamp, cut off or let pass could not be judged afterwards. */
+static struct json_object *parse_object(const char *text, size_t len, const char *what, struct err *err)
 {
-	struct json_tokener *tok = json_tokener_new_ex(DEPTH_MAX);
 	struct json_object *o;
-	enum json_tokener_error e;
 
-	if (!tok)
-		fatal("out of memory");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-	o = json_tokener_parse_ex(tok, text, (int)strlen(text) + 1);
-	e = json_tokener_get_error(tok);
-	json_tokener_free(tok);
-	if (o && json_object_is_type(o, json_type_object))
+	if (oci_json_parse(what, text, len, &o, err) < 0)
+		return NULL;
+	if (json_object_is_type(o, json_type_object))
 		return o;
 	json_object_put(o);
-	err_set(err, ERR_CONFIG, "%s: %s", what,
-		e == json_tokener_success ? "must be an object" : json_tokener_error_desc(e));
+	err_set(err, ERR_CONFIG, "%s: must be an object", what);
 	return NULL;
 }
 
@@ -128,15 +120,16 @@ static void lay_over(struct json_object *process, struct json_object *descriptio
 	}
 }
 
-int exec_config_parse(const char *config, const char *description, bool whole, struct oci_config **ret, struct err *err)
+int exec_config_parse(const char *config, const char *description, size_t len, bool whole, struct oci_config **ret,
+		      struct err *err)
 {
-	struct json_object *top = parse_object(config, "config.json", err), *process;
+	struct json_object *top = parse_object(config, strlen(config), "config.json", err), *process;
 	const char *text;
 	int r;
 
 	if (!top)
 		return -1;
-	process = parse_object(description, "process", err);
+	process = parse_object(description, len, "process", err);
 	if (!process) {
 		json_object_put(top);
 		return -1;

@@ -32,16 +32,22 @@ void process_init(struct process *p, struct container *c, const char *name, cons
 		fatal("out of memory");
 }
 
-void process_release(struct process *p)
+void process_settle(struct process *p)
 {
 	relay_free(p->relay);
 	p->relay = NULL;
 	if (p->end)
 		event_free(p->end);
+	p->end = NULL;
+	fd_close(&p->pidfd);
+}
+
+void process_release(struct process *p)
+{
+	process_settle(p);
 	if (p->news)
 		event_free(p->news);
-	p->end = p->news = NULL;
-	fd_close(&p->pidfd);
+	p->news = NULL;
 }
 
 int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err)

@@ -37,6 +37,9 @@ struct process {
 void process_init(struct process *p, struct container *c, const char *name, const struct process_ops *ops);
 void process_release(struct process *p);
 
+/* It has ended and everything is said: keep only its name and its status, no descriptor. */
+void process_settle(struct process *p);
+
 /* Who it is, from its pidfd, which becomes the process's. */
 int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err);
 
