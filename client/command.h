@@ -51,6 +51,7 @@ int cmd_attach(const struct client *cl, const struct invocation *inv, struct err
 int cmd_create(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_events(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_exec(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_help(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -76,6 +77,31 @@ struct attach_options {
 
 struct delete_options {
 	bool force;
+};
+
+/* What stands below `process` describes one, as that file does. */
+struct exec_options {
+	bool detach;
+	bool interactive;
+	const char *pid_file;
+	const char *console_socket;
+	struct opt_uint preserve_fds;
+	bool ignore_paused;
+	const char *stdio; /* "log", "inherit" or NULL */
+	const char *detach_keys;
+	bool no_sig_proxy;
+	bool print_name;
+
+	const char *process;
+	bool tty;
+	const char *cwd;
+	struct opt_list env;
+	const char *user;
+	struct opt_list additional_gids;
+	struct opt_list cap;
+	struct opt_bool no_new_privs;
+	const char *apparmor;
+	const char *process_label;
 };
 
 struct kill_options {

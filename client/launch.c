@@ -6,17 +6,14 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/un.h>
 
+#include "client/handover.h"
+#include "client/pid_file.h"
 #include "client/term.h"
 #include "common/fd.h"
 #include "common/path.h"
 #include "common/statedir.h"
 
-#define FIRST_PRESERVED_FD 3
 #define UNDO_TIMEOUT_MS 30000
 
 void launch_release(struct launch *l)
@@ -34,41 +31,13 @@ int launch_check(const struct launch_options *o, struct err *err)
 	return 0;
 }
 
-bool launch_has_stdin(const struct client *cl)
-{
-	struct stat st;
-
-	if (!cl->stdin_open || fstat(STDIN_FILENO, &st) < 0)
-		return false;
-	return !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3);
-}
-
 /* ---- the request ------------------------------------------------------------------------------- */
 
 /* A Create with what rides beside it. */
 struct packet {
 	Request req;
-	int fds[WIRE_FDS_MAX];
-	int n_fds;
-	int bundle_fd, console_fd; /* ours to close */
+	struct handover beside;
 };
-
-static void packet_release(struct packet *p)
-{
-	fd_close(&p->bundle_fd);
-	fd_close(&p->console_fd);
-}
-
-static int add_fd(struct packet *p, FdRole role, int fd, struct err *err)
-{
-	Create *c = &p->req.body.create;
-
-	if (p->n_fds == WIRE_FDS_MAX)
-		return err_set(err, ERR_LIMIT, "more than %d descriptors to pass on", WIRE_FDS_MAX);
-	c->fd_role[c->fd_role_count++] = role;
-	p->fds[p->n_fds++] = fd;
-	return 0;
-}
 
 static int copy_text(char *to, size_t size, const char *what, const char *from, struct err *err)
 {
@@ -111,72 +80,21 @@ static int fill_log(Create *c, const struct launch_request *r, struct err *err)
 	return copy_text(c->log_driver, sizeof(c->log_driver), "--log-driver", o->log_driver, err);
 }
 
-static StdioMode stdio_mode(const struct client *cl, const struct launch_request *r)
-{
-	const char *named = r->options->stdio;
-
-	if (r->foreground)
-		return STDIO_FOREGROUND;
-	if (named)
-		return !strcmp(named, "inherit") ? STDIO_INHERIT : STDIO_LOG;
-	return cl->oci ? STDIO_INHERIT : STDIO_LOG;
-}
-
-/* A path of any length is reached through its directory. */
-static int connect_console(const char *path, int *ret_fd, struct err *err)
-{
-	cleanup_free char *dir = xstrdup(path);
-	char *slash = strrchr(dir, '/');
-	const char *name = slash ? path + (slash - dir) + 1 : path;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir_fd = -1;
-	int n;
-
-	if (slash)
-		slash[slash == dir] = '\0';
-	dir_fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || dir_fd < 0)
-		return err_sys(err, "cannot connect to console socket '%s'", path);
-	n = snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
-	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
-		return err_sysno(err, ENAMETOOLONG, "cannot connect to console socket '%s'", path);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return err_sys(err, "cannot connect to console socket '%s'", path);
-	*ret_fd = take_fd(&fd);
-	return 0;
-}
-
-static int add_preserved(const struct client *cl, const struct opt_uint *n, struct packet *p, struct err *err)
-{
-	for (uint64_t i = 0; i < n->v; i++) {
-		if (i >= 64 || !(cl->inherited_fds & (UINT64_C(1) << i)))
-			return err_set(err, ERR_USAGE, "--preserve-fds %llu: descriptor %llu is not open",
-				       (unsigned long long)n->v, (unsigned long long)i + FIRST_PRESERVED_FD);
-		if (add_fd(p, FD_PRESERVED, (int)i + FIRST_PRESERVED_FD, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int add_descriptors(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
 {
-	static const FdRole inherited[] = { FD_STDIN, FD_STDOUT, FD_STDERR };
 	const struct launch_options *o = r->options;
+	Create *c = &p->req.body.create;
+	int bundle_fd = open(r->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	p->bundle_fd = open(r->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (p->bundle_fd < 0)
+	if (bundle_fd < 0)
 		return err_sys(err, "cannot open bundle '%s'", r->bundle);
-	if (add_fd(p, FD_BUNDLE, p->bundle_fd, err) < 0)
+	if (handover_give(&p->beside, FD_BUNDLE, bundle_fd, err) < 0 ||
+	    (c->stdio == STDIO_INHERIT && handover_add_stdio(&p->beside, err) < 0) ||
+	    handover_add_console(&p->beside, o->console_socket, err) < 0 ||
+	    handover_add_preserved(&p->beside, cl, &o->preserve_fds, err) < 0)
 		return -1;
-	for (int i = 0; p->req.body.create.stdio == STDIO_INHERIT && i < (int)ARRAY_SIZE(inherited); i++)
-		if (add_fd(p, inherited[i], i, err) < 0)
-			return -1;
-	if (o->console_socket) {
-		if (connect_console(o->console_socket, &p->console_fd, err) < 0 ||
-		    add_fd(p, FD_CONSOLE_SOCKET, p->console_fd, err) < 0)
-			return -1;
-	}
-	return add_preserved(cl, &o->preserve_fds, p, err);
+	handover_roles(&p->beside, c->fd_role, &c->fd_role_count);
+	return 0;
 }
 
 static int packet_fill(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
@@ -186,7 +104,7 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	p->req = (Request)Request_init_zero;
 	p->req.which_body = Request_create_tag;
 	c->start = r->start;
-	c->stdio = stdio_mode(cl, r);
+	c->stdio = handover_stdio_mode(cl, r->foreground, r->options->stdio);
 	c->open_stdin = r->open_stdin || c->stdio == STDIO_INHERIT;
 	c->remove_at_exit = r->remove_at_exit;
 	c->no_pivot = r->options->no_pivot;
@@ -211,7 +129,7 @@ static int launch_once(const struct client *cl, const char *id, struct packet *p
 	if (call_launch(cl, id, &l->call, err) < 0)
 		return -1;
 	/* A shim that cannot even begin says why and leaves: that is waiting for us, if this fails. */
-	if (call_send(&l->call, &p->req, p->fds, p->n_fds, err) < 0 && err->code != ERR_GONE)
+	if (call_send(&l->call, &p->req, p->beside.fd, p->beside.n, err) < 0 && err->code != ERR_GONE)
 		return -1;
 	if (call_reply(&l->call, &reply, &l->fds, err) < 0)
 		return -1;
@@ -281,40 +199,23 @@ static int launch_or_clean(const struct client *cl, const char *id, struct packe
 
 int launch_container(const struct client *cl, const struct launch_request *req, struct launch *ret, struct err *err)
 {
-	struct packet p = { .bundle_fd = -1, .console_fd = -1 };
+	struct packet p = { .beside = { .n = 0 } };
 	int r = packet_fill(cl, req, &p, err);
 
 	if (r == 0)
 		r = launch_or_clean(cl, req->id, &p, ret, err);
-	packet_release(&p);
+	handover_release(&p.beside);
 	return r;
 }
 
 /* ---- the pid file ------------------------------------------------------------------------------ */
 
-static int write_pid_file(const char *path, uint32_t pid, struct err *err)
-{
-	cleanup_free char *dir = xstrdup(path);
-	char *slash = strrchr(dir, '/');
-	cleanup_fd int dir_fd = -1;
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%u", pid);
-
-	if (slash)
-		slash[slash == dir] = '\0';
-	dir_fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return err_sys(err, "cannot open '%s'", slash ? dir : ".");
-	return fd_replace_file_at(dir_fd, slash ? path + (slash - dir) + 1 : path, text, (size_t)n, 0644, err);
-}
-
 int launch_pid_file(const struct client *cl, const struct launch_request *req, uint32_t pid, struct err *err)
 {
 	struct err removal;
 
-	if (!req->options->pid_file || write_pid_file(req->options->pid_file, pid, err) == 0)
+	if (pid_file_write(req->options->pid_file, pid, err) == 0)
 		return 0;
-	err_add(err, "cannot write pid file '%s'", req->options->pid_file);
 	if (remove_container(cl, req->id, &removal) < 0 && removal.code != ERR_NOT_FOUND)
 		client_remark(cl, "cannot remove container '%s': %s", req->id, removal.text);
 	return -1;

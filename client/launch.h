@@ -32,9 +32,6 @@ void launch_release(struct launch *l);
 /* Options that contradict each other, or that are refused by name. */
 int launch_check(const struct launch_options *o, struct err *err);
 
-/* Does the caller have a stdin that is worth passing on: open, and not /dev/null? */
-bool launch_has_stdin(const struct client *cl);
-
 /* Start a shim and let it create the container; what an earlier create of this id left unfinished is removed first. On failure nothing
  * is left behind. A signal while waiting: call_interrupted(err), and everything is undone. */
 int launch_container(const struct client *cl, const struct launch_request *req, struct launch *ret, struct err *err);

@@ -32,7 +32,8 @@ static const struct option_row *find_letter(const struct option_row *rows, char 
 
 static bool takes_value(const struct option_row *row)
 {
-	return row->kind != OPT_FLAG && row->kind != OPT_FLAG_OFF && row->kind != OPT_REFUSED_FLAG;
+	return row->kind != OPT_FLAG && row->kind != OPT_FLAG_OFF && row->kind != OPT_SWITCH &&
+	       row->kind != OPT_REFUSED_FLAG;
 }
 
 /* Is `value` one of the words of "a|b|c"? */
@@ -53,7 +54,7 @@ static bool is_choice(const char *words, const char *value)
 
 static int store_flag(bool *flag, const struct option_row *row, const char *value, struct err *err)
 {
-	bool on = row->kind == OPT_FLAG;
+	bool on = row->kind != OPT_FLAG_OFF;
 
 	if (!value || !strcmp(value, "true"))
 		*flag = on;
@@ -79,6 +80,9 @@ static int store(const struct option_row *row, void *values, const char *value, 
 	case OPT_FLAG:
 	case OPT_FLAG_OFF:
 		return store_flag(at, row, value, err);
+	case OPT_SWITCH:
+		((struct opt_bool *)at)->set = true;
+		return store_flag(&((struct opt_bool *)at)->v, row, value, err);
 	case OPT_CHOICE:
 		if (!is_choice(row->argname, value))
 			return err_set(err, ERR_USAGE, "--%s is one of %s, not '%s'", row->name, row->argname, value);

@@ -12,12 +12,18 @@
 enum opt_kind {
 	OPT_FLAG,         /* bool, becomes true; "--flag=false" and "--flag=true" are understood too */
 	OPT_FLAG_OFF,     /* bool, the opposite of the flag, which is on unless told: "--flag=false" makes it true */
+	OPT_SWITCH,       /* struct opt_bool: a flag for which "not said" is something else than false */
 	OPT_STRING,       /* const char *, points into argv */
 	OPT_CHOICE,       /* const char *; argname lists the words that are allowed: "text|json" */
 	OPT_UINT,         /* struct opt_uint, a strict decimal number */
 	OPT_LIST,         /* struct opt_list, may be repeated */
 	OPT_REFUSED_FLAG, /* known, but not done by this version: refused by name */
 	OPT_REFUSED,      /* the same, of one that takes an argument */
+};
+
+struct opt_bool {
+	bool set;
+	bool v;
 };
 
 struct opt_uint {

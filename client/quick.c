@@ -2,7 +2,6 @@
 /* `thole run --rootfs DIR COMMAND`: flags become an ordinary bundle, so that everything after it is the one path. */
 #include "client/quick.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,13 +12,12 @@
 #include "client/call.h"
 #include "client/config.h"
 #include "client/number.h"
-#include "client/passwd.h"
+#include "client/user.h"
 #include "common/fd.h"
 #include "common/path.h"
 #include "common/statedir.h"
 
 #define CPU_PERIOD_US 100000
-#define ID_MAX 4294967294U /* 2^32-1 means "no id" to the kernel */
 
 /* What an ordinary service needs that starts as root and then becomes somebody else. */
 static const char *const quick_capabilities[] = {
@@ -51,101 +49,6 @@ int quick_name(char **ret_name, struct err *err)
 	return 0;
 }
 
-/* ---- users ------------------------------------------------------------------------------------- */
-
-struct user {
-	uint32_t uid, gid;
-	bool has_gid;
-};
-
-/* A name cannot begin with a digit, so that "1x" is no name and "01" no number (CVE-2026-30892: a lax reading made root of them). */
-static int check_name(const char *what, const char *text, struct err *err)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-
-	if (!text[0] || strspn(text, allowed) != strlen(text) || isdigit((unsigned char)text[0]) || text[0] == '-')
-		return err_set(err, ERR_USAGE, "--user: '%s' is neither a number nor a name of a %s", text, what);
-	return 0;
-}
-
-static int read_root_file(const char *rootfs, const char *path, char **ret_text, struct err *err)
-{
-	cleanup_fd int root_fd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (root_fd < 0)
-		return err_sys(err, "cannot open root directory '%s'", rootfs);
-	return passwd_read(root_fd, path, ret_text, err);
-}
-
-/* A uid that nobody knows is one all the same; its group is then 0, as everywhere. */
-static int find_uid(const char *rootfs, uint32_t uid, struct user *ret, struct err *err)
-{
-	cleanup_free char *text = NULL;
-	struct passwd_user user;
-	struct err unknown;
-
-	ret->uid = uid;
-	if (read_root_file(rootfs, "etc/passwd", &text, err) < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	if (passwd_find_uid(text, uid, &user, &unknown) == 0)
-		ret->gid = user.gid;
-	return 0;
-}
-
-static int find_user(const char *rootfs, const char *name, struct user *ret, struct err *err)
-{
-	cleanup_free char *text = NULL;
-	struct passwd_user user;
-
-	if (check_name("user", name, err) < 0)
-		return -1;
-	if (read_root_file(rootfs, "etc/passwd", &text, err) < 0 || passwd_find_name(text, name, &user, err) < 0)
-		return err_add(err, "--user");
-	ret->uid = user.uid;
-	if (!ret->has_gid)
-		ret->gid = user.gid;
-	return 0;
-}
-
-static int find_group(const char *rootfs, const char *name, uint32_t *ret_gid, struct err *err)
-{
-	cleanup_free char *text = NULL;
-
-	if (check_name("group", name, err) < 0)
-		return -1;
-	if (read_root_file(rootfs, "etc/group", &text, err) < 0 || passwd_find_group(text, name, ret_gid, err) < 0)
-		return err_add(err, "--user");
-	return 0;
-}
-
-/* "UID", "UID:GID", "NAME", "NAME:GROUP". */
-static int parse_user(const char *rootfs, const char *text, struct user *ret, struct err *err)
-{
-	cleanup_free char *name = xstrdup(text);
-	char *group = strchr(name, ':');
-	struct user u = { 0 };
-	uint64_t v;
-
-	if (group) {
-		*group++ = '\0';
-		u.has_gid = true;
-		if (number_u64(group, ID_MAX, &v))
-			u.gid = (uint32_t)v;
-		else if (find_group(rootfs, group, &u.gid, err) < 0)
-			return -1;
-	}
-	if (!number_u64(name, ID_MAX, &v)) {
-		if (find_user(rootfs, name, &u, err) < 0)
-			return -1;
-	} else if (u.has_gid) {
-		u.uid = (uint32_t)v;
-	} else if (find_uid(rootfs, (uint32_t)v, &u, err) < 0) {
-		return -1;
-	}
-	*ret = u;
-	return 0;
-}
-
 /* ---- flags ------------------------------------------------------------------------------------- */
 
 static int set_user(json_object *config, const struct launch_options *o, struct err *err)
@@ -154,7 +57,9 @@ static int set_user(json_object *config, const struct launch_options *o, struct 
 
 	if (!o->user)
 		return 0;
-	if (parse_user(o->rootfs, o->user, &u, err) < 0)
+	if (user_parse(o->rootfs, o->user, &u, err) < 0)
+		return -1;
+	if (!u.has_gid && user_group_of(o->rootfs, u.uid, &u.gid, err) < 0)
 		return -1;
 	json_add_int(json_get(config, "process.user"), "uid", u.uid);
 	json_add_int(json_get(config, "process.user"), "gid", u.gid);

@@ -67,6 +67,12 @@ static void tell(struct loop *l, Request *req)
 	wire_send_request(c->sock, req, NULL, 0, &ignored);
 }
 
+/* The shim gave it, so it fits. */
+static void copy_name(const struct loop *l, char *to, size_t size)
+{
+	snprintf(to, size, "%s", l->r->process ? l->r->process : "");
+}
+
 static void tell_closed(struct loop *l, Stream stream)
 {
 	Request req = Request_init_zero;
@@ -82,6 +88,7 @@ static void tell_signal(struct loop *l, int sig)
 
 	req.which_body = Request_kill_tag;
 	req.body.kill.signal = (uint32_t)sig;
+	copy_name(l, req.body.kill.name, sizeof(req.body.kill.name));
 	tell(l, &req);
 }
 
@@ -92,6 +99,7 @@ static void tell_size(struct loop *l)
 	if (!l->r->terminal || !term_size(&req.body.resize.rows, &req.body.resize.columns))
 		return;
 	req.which_body = Request_resize_tag;
+	copy_name(l, req.body.resize.name, sizeof(req.body.resize.name));
 	tell(l, &req);
 }
 

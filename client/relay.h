@@ -14,9 +14,10 @@ enum relay_end {
 
 struct relay {
 	const struct client *cl;
-	struct call *call; /* the connection, and the serial that its Exit will carry */
-	int signal_fd;     /* from signals_open() */
-	bool terminal;     /* the container has one */
+	struct call *call;   /* the connection, and the serial that its Exit will carry */
+	int signal_fd;       /* from signals_open() */
+	const char *process; /* its name, "" for init: whose are signals and size */
+	bool terminal;       /* it has one */
 	bool use_stdin;   /* pass on what the caller's stdin brings, and its end; else the container's stays as it is */
 	bool always_keys; /* look for the detach keys even if stdin is no terminal */
 	struct keys keys;

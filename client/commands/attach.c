@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* thole attach: connect the caller's stdio to a running container, and leave it again. */
 #include "client/command.h"
-#include "client/launch.h"
+#include "client/handover.h"
 #include "client/relay.h"
 #include "client/signals.h"
 #include "client/term.h"
@@ -74,7 +74,7 @@ int cmd_attach(const struct client *cl, const struct invocation *inv, struct err
 {
 	const struct attach_options *o = inv->options;
 	const char *id = inv->operands[0];
-	bool with_stdin = !o->no_stdin && launch_has_stdin(cl);
+	bool with_stdin = !o->no_stdin && handover_has_stdin(cl);
 	cleanup_call struct call c = CALL_NONE;
 	cleanup_fd int signal_fd = -1;
 	struct relay r = {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/handover.h"
 #include "client/launch.h"
 #include "client/quick.h"
 #include "client/relay.h"
@@ -142,7 +143,7 @@ static int run_request(const struct client *cl, const struct launch_options *o, 
 		.options = o,
 		.start = true,
 		.foreground = !o->detach,
-		.open_stdin = o->interactive || (!o->detach && launch_has_stdin(cl)),
+		.open_stdin = o->interactive || (!o->detach && handover_has_stdin(cl)),
 		.remove_at_exit = o->detach ? o->remove : !o->keep,
 		.size = !o->detach,
 	};

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* thole wait: wait until a container has ended, and exit as it did. */
+/* thole wait: wait until a container, or a process that exec has started in it, has ended, and exit as it did. */
+#include <stdio.h>
+#include <string.h>
+
 #include "client/call.h"
 #include "client/command.h"
+#include "client/number.h"
 #include "common/fd.h"
 #include "common/statedir.h"
 
@@ -19,14 +23,18 @@ static bool read_recorded(int dir_fd, Exit *ret)
 	return true;
 }
 
-static int ask_shim(const struct client *cl, const char *id, int dir_fd, Exit *ret, struct err *err)
+/* `name`: the process; "" for init. */
+static int ask_shim(const struct client *cl, const char *id, int dir_fd, const char *name, Exit *ret, struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
 	Request req = Request_init_zero;
 	Reply reply;
 
 	req.which_body = Request_wait_tag;
-	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0 || call_request(&c, &req, &reply, err) < 0)
+	snprintf(req.body.wait.name, sizeof(req.body.wait.name), "%s", name);
+	/* What serves a container knows nothing of its other processes. */
+	if (call_open(cl, id, dir_fd, name[0] ? CALL_REFUSE : CALL_SERVE, &c, err) < 0 ||
+	    call_request(&c, &req, &reply, err) < 0)
 		return -1;
 	if (reply.which_body != Reply_exit_tag)
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to a wait");
@@ -34,22 +42,43 @@ static int ask_shim(const struct client *cl, const char *id, int dir_fd, Exit *r
 	return 0;
 }
 
-int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *err)
+static int wait_process(const struct client *cl, const char *id, int dir_fd, const char *name, struct err *err)
 {
-	const char *id = inv->operands[0];
-	cleanup_fd int dir_fd = -1;
+	uint64_t number;
 	Exit exit;
 
-	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+	if (!number_u64(name, UINT32_MAX, &number))
+		return err_set(err, ERR_USAGE, "'%s' is not the name of a process: a number, as exec --print-name says",
+			       name);
+	if (ask_shim(cl, id, dir_fd, name, &exit, err) < 0)
 		return -1;
+	if (!exit.known)
+		return err_set(err, ERR_GONE, "the exit status of process %s is unknown: nobody saw it", name);
+	return (int)(exit.code & 0xff);
+}
+
+static int wait_init(const struct client *cl, const char *id, int dir_fd, struct err *err)
+{
+	Exit exit;
+
 	/* A shim that is killed while we wait is followed by one that serves us. */
 	for (int i = 0; i < WAIT_TRIES; i++) {
 		if (!call_shim_lives(dir_fd) && read_recorded(dir_fd, &exit))
 			return call_exit_status(id, &exit, err);
-		if (ask_shim(cl, id, dir_fd, &exit, err) == 0)
+		if (ask_shim(cl, id, dir_fd, "", &exit, err) == 0)
 			return call_exit_status(id, &exit, err);
 		if (err->code != ERR_GONE)
 			return -1;
 	}
 	return read_recorded(dir_fd, &exit) ? call_exit_status(id, &exit, err) : -1;
+}
+
+int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const char *id = inv->operands[0], *name = inv->n > 1 ? inv->operands[1] : "init";
+	cleanup_fd int dir_fd = -1;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+		return -1;
+	return strcmp(name, "init") ? wait_process(cl, id, dir_fd, name, err) : wait_init(cl, id, dir_fd, err);
 }

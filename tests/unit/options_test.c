@@ -17,6 +17,7 @@ struct values {
 	bool all;
 	bool quiet;
 	bool no_proxy;
+	struct opt_bool onoff;
 	const char *text;
 	const char *choice;
 	struct opt_uint number;
@@ -27,6 +28,7 @@ static const struct option_row rows[] = {
 	{ "all", 'a', OPT_FLAG, NULL, "", offsetof(struct values, all) },
 	{ "quiet", 'q', OPT_FLAG, NULL, "", offsetof(struct values, quiet) },
 	{ "proxy", 0, OPT_FLAG_OFF, NULL, "", offsetof(struct values, no_proxy) },
+	{ "onoff", 0, OPT_SWITCH, NULL, "", offsetof(struct values, onoff) },
 	{ "text", 't', OPT_STRING, "T", "", offsetof(struct values, text) },
 	{ "choice", 0, OPT_CHOICE, "one|two", "", offsetof(struct values, choice) },
 	{ "number", 'n', OPT_UINT, "N", "", offsetof(struct values, number) },
@@ -160,6 +162,25 @@ static void lists_keep_their_order(void **state)
 	assert_int_equal(f.v.list.n, 0);
 }
 
+static void a_switch_knows_whether_it_was_told(void **state)
+{
+	struct fixture f;
+
+	parse(&f, "x", false);
+	assert_false(f.v.onoff.set);
+	release(&f);
+	parse(&f, "--onoff", false);
+	assert_true(f.v.onoff.set && f.v.onoff.v);
+	release(&f);
+	parse(&f, "--onoff --onoff=false x", false);
+	assert_true(f.v.onoff.set && !f.v.onoff.v);
+	assert_int_equal(f.p.n_operands, 1);
+	release(&f);
+	parse(&f, "--onoff=no", false);
+	assert_int_equal(f.r, -1);
+	release(&f);
+}
+
 static void refusals_name_the_option(void **state)
 {
 	static const struct {
@@ -225,8 +246,8 @@ static void help_ends_the_parsing(void **state)
 
 static void every_command_helps_on_one_screen(void **state)
 {
-	static const char *const names[] = { "run",  "create", "start",  "state", "list", "logs",   "attach",
-					     "wait", "kill",   "delete", "spec",  "help", "version" };
+	static const char *const names[] = { "run",  "create", "start",  "state", "list", "logs",    "attach",
+					     "wait", "kill",   "delete", "spec",  "help", "version", "exec" };
 	struct client cl = { .program = "thole" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -250,7 +271,7 @@ static void every_command_helps_on_one_screen(void **state)
 
 static void commands_that_are_not_there_are_known(void **state)
 {
-	static const char *const names[] = { "exec", "checkpoint", "restore" };
+	static const char *const names[] = { "checkpoint", "restore" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_non_null(command_find(names[i]));
@@ -361,6 +382,7 @@ int main(void)
 		cmocka_unit_test(every_spelling_of_a_value),
 		cmocka_unit_test(flags_can_be_told_true_or_false),
 		cmocka_unit_test(a_flag_that_is_on_can_be_switched_off),
+		cmocka_unit_test(a_switch_knows_whether_it_was_told),
 		cmocka_unit_test(options_and_operands_mix),
 		cmocka_unit_test(the_first_operand_can_end_the_options),
 		cmocka_unit_test(lists_keep_their_order),

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the caller hands to a new process: descriptors that ride beside a Create or an Exec, each with its role. */
+#include "client/handover.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+
+#include "common/fd.h"
+
+#define FIRST_PRESERVED_FD 3
+
+void handover_release(struct handover *h)
+{
+	while (h->n_owned > 0)
+		fd_close(&h->owned[--h->n_owned]);
+}
+
+int handover_add(struct handover *h, FdRole role, int fd, struct err *err)
+{
+	if (h->n == WIRE_FDS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %d descriptors to pass on", WIRE_FDS_MAX);
+	h->role[h->n] = role;
+	h->fd[h->n++] = fd;
+	return 0;
+}
+
+int handover_give(struct handover *h, FdRole role, int fd, struct err *err)
+{
+	if (h->n_owned == (int)ARRAY_SIZE(h->owned))
+		fatal("a handover owns no more than %zu descriptors", ARRAY_SIZE(h->owned));
+	h->owned[h->n_owned++] = fd;
+	return handover_add(h, role, fd, err);
+}
+
+int handover_add_stdio(struct handover *h, struct err *err)
+{
+	static const FdRole roles[] = { FD_STDIN, FD_STDOUT, FD_STDERR };
+
+	for (int i = 0; i < (int)ARRAY_SIZE(roles); i++)
+		if (handover_add(h, roles[i], i, err) < 0)
+			return -1;
+	return 0;
+}
+
+/* A path of any length is reached through its directory. */
+static int connect_console(const char *path, int *ret_fd, struct err *err)
+{
+	cleanup_free char *dir = xstrdup(path);
+	char *slash = strrchr(dir, '/');
+	const char *name = slash ? path + (slash - dir) + 1 : path;
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir_fd = -1;
+	int n;
+
+	if (slash)
+		slash[slash == dir] = '\0';
+	dir_fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || dir_fd < 0)
+		return err_sys(err, "cannot connect to console socket '%s'", path);
+	n = snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
+		return err_sysno(err, ENAMETOOLONG, "cannot connect to console socket '%s'", path);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_sys(err, "cannot connect to console socket '%s'", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int handover_add_console(struct handover *h, const char *path, struct err *err)
+{
+	int fd;
+
+	if (!path)
+		return 0;
+	return connect_console(path, &fd, err) < 0 ? -1 : handover_give(h, FD_CONSOLE_SOCKET, fd, err);
+}
+
+int handover_add_preserved(struct handover *h, const struct client *cl, const struct opt_uint *n, struct err *err)
+{
+	for (uint64_t i = 0; i < n->v; i++) {
+		if (i >= 64 || !(cl->inherited_fds & (UINT64_C(1) << i)))
+			return err_set(err, ERR_USAGE, "--preserve-fds %llu: descriptor %llu is not open",
+				       (unsigned long long)n->v, (unsigned long long)i + FIRST_PRESERVED_FD);
+		if (handover_add(h, FD_PRESERVED, (int)i + FIRST_PRESERVED_FD, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void handover_roles(const struct handover *h, FdRole *ret_roles, pb_size_t *ret_n)
+{
+	memcpy(ret_roles, h->role, (size_t)h->n * sizeof(h->role[0]));
+	*ret_n = (pb_size_t)h->n;
+}
+
+StdioMode handover_stdio_mode(const struct client *cl, bool foreground, const char *stdio)
+{
+	if (foreground)
+		return STDIO_FOREGROUND;
+	if (stdio)
+		return !strcmp(stdio, "inherit") ? STDIO_INHERIT : STDIO_LOG;
+	return cl->oci ? STDIO_INHERIT : STDIO_LOG;
+}
+
+bool handover_has_stdin(const struct client *cl)
+{
+	struct stat st;
+
+	if (!cl->stdin_open || fstat(STDIN_FILENO, &st) < 0)
+		return false;
+	return !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3);
+}
