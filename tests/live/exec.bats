@@ -304,7 +304,7 @@ END
 
 @test "--process that is none: one line that says where" {
 	local text
-	for text in '' '[]' 'null' '{' '{"args":5}' '{"args":["true"]}' \
+	for text in '' '[]' 'null' '{' '{"args":5}' '{"args":["true"]}' '{"args":[],"cwd":"/"}' \
 		'{"args":["true"],"cwd":"/","user":{"uid":-1,"gid":0}}' '{"args":["true"],"cwd":"/","user":{"uid":4294967296,"gid":0}}' \
 		'{"args":["true"],"cwd":"/","user":{"uid":"0","gid":0}}' '{"args":["true"],"cwd":"relative","user":{"uid":0,"gid":0}}'; do
 		printf %s "$text" > "$T/process.json"
