@@ -21,7 +21,7 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 	local cmd
 	# A failed exec is 255, as runc's.
 	refused 255 exec oci exec "$c" true
-	for cmd in checkpoint restore pause resume update ps events; do
+	for cmd in checkpoint restore; do
 		refused 1 "$cmd" oci $cmd "$c"
 	done
 }
