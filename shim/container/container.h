@@ -131,8 +131,8 @@ struct container_notices_ops {
 	void (*notice_cb)(void *arg, NoticeKind kind, MemoryPressure pressure);
 	void (*end_cb)(void *arg);
 };
-struct container_notices *container_notices_new(struct container *c, MemoryPressure level, const struct container_notices_ops *ops, void *arg,
-						struct err *err);
+struct container_notices *container_notices_new(struct container *c, MemoryPressure level,
+						const struct container_notices_ops *ops, void *arg, struct err *err);
 void container_notices_free(struct container_notices *n); /* accepts NULL */
 
 /* Remove it. `force`: kill it first. done_cb comes when nothing is left, before ops->removed_cb. */

@@ -93,7 +93,8 @@ void create_runs(struct container *c, const struct err *err);     /* create.c: t
 int state_save(struct container *c, struct err *err);        /* state.json and the status record */
 int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
 int state_load(struct container *c, struct err *err);
-int state_merge_resources(struct container *c, struct json_object *changed, struct err *err); /* lay it over container.resources */
+int state_merge_resources(struct container *c, struct json_object *changed,
+			  struct err *err);                    /* lay it over container.resources */
 char *state_oci_json(struct container *c, const char *status); /* for hooks; caller frees */
 void state_set_text(char *field, size_t size, const char *value);
 

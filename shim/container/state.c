@@ -226,8 +226,8 @@ int state_save(struct container *c, struct err *err)
 /* A 0 that only says "as it is" (see Update in PROTOCOL.md). */
 static bool is_unset(const char *key, struct json_object *v)
 {
-	static const char *const words[] = { "limit", "reservation", "swap",		"shares",	  "quota",
-					     "period", "weight",      "realtimeRuntime", "realtimePeriod" };
+	static const char *const words[] = { "limit",  "reservation",     "swap",          "shares", "quota", "period",
+					     "weight", "realtimeRuntime", "realtimePeriod" };
 
 	if (!v)
 		return true;

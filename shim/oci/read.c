@@ -320,7 +320,8 @@ static void cleanup_resources_fn(struct oci_resources **r)
 int oci_resources_parse(const char *name, const char *text, size_t len, struct oci_resources **ret, struct err *err)
 {
 	__attribute__((cleanup(cleanup_resources_fn))) struct oci_resources *r = NULL;
-	struct at document = { 0 }, in_linux = { .up = &document, .key = "linux" }, at = { .up = &in_linux, .key = "resources" };
+	struct at document = { 0 }, in_linux = { .up = &document, .key = "linux" },
+		  at = { .up = &in_linux, .key = "resources" };
 	cleanup_json struct json_object *root = NULL;
 
 	if (oci_json_parse(name, text, len, &root, err) < 0)

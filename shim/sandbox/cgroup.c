@@ -17,7 +17,7 @@
 #include "common/proc.h"
 #include "shim/sandbox/cgroup_plan.h"
 
-#define REMOVE_TRIES 2000 /* of a millisecond each */
+#define REMOVE_TRIES 2000   /* of a millisecond each */
 #define PROCS_MAX (4 << 20) /* bytes of a cgroup.procs file */
 
 /* ---- where things are ------------------------------------------------------------------------------------------------ */
@@ -39,7 +39,9 @@ static char *caller_group(const char *caller, const char *subsystem)
 /* The words of a v1 superblock's options that are controllers: everything that is not a generic option. */
 static char *controllers_of(const char *super_options)
 {
-	static const char *const generic[] = { "rw", "ro", "noprefix", "clone_children", "xattr", "cpuset_v2_mode", "favordynmods" };
+	static const char *const generic[] = {
+		"rw", "ro", "noprefix", "clone_children", "xattr", "cpuset_v2_mode", "favordynmods"
+	};
 	cleanup_free char *copy = xstrdup(super_options);
 	char *out = xcalloc(1, strlen(super_options) + 1), *save = NULL;
 
@@ -88,7 +90,8 @@ static void set_names(struct hierarchy *h, const char *mount_name)
 	if (!strchr(h->subsystem, ','))
 		return;
 	h->link_text = xstrdup(h->subsystem);
-	for (char *w = strtok_r(h->link_text, ",", &save); w && n < ARRAY_SIZE(h->links) - 1; w = strtok_r(NULL, ",", &save))
+	for (char *w = strtok_r(h->link_text, ",", &save); w && n < ARRAY_SIZE(h->links) - 1;
+	     w = strtok_r(NULL, ",", &save))
 		if (strcmp(w, mount_name) != 0)
 			h->links[n++] = w;
 }
@@ -136,7 +139,8 @@ static size_t existing_length(const char *dir, size_t mount_len)
 	return (size_t)(slash - part);
 }
 
-static int add_hierarchy(struct cgroup *cg, const struct mount_line *line, const char *caller, const char *wanted, struct err *err)
+static int add_hierarchy(struct cgroup *cg, const struct mount_line *line, const char *caller, const char *wanted,
+			 struct err *err)
 {
 	cleanup_free char *subsystem = NULL, *group = NULL, *path = NULL;
 	bool v2 = !strcmp(line->type, "cgroup2");
@@ -156,7 +160,7 @@ static int add_hierarchy(struct cgroup *cg, const struct mount_line *line, const
 	if (!strcmp(path, "/"))
 		return err_set(err, ERR_CONFIG, "linux.cgroupsPath: '%s' is the root group", wanted);
 	h = &cg->h[cg->n++];
-	*h = (struct hierarchy){ .v2 = v2, .join_fd = -1 };
+	*h = (struct hierarchy) { .v2 = v2, .join_fd = -1 };
 	h->subsystem = take_ptr(subsystem);
 	set_names(h, v2 ? "unified" : name ? name + 1 : h->subsystem);
 	h->mount = xstrdup(line->mount);
@@ -201,7 +205,7 @@ void cgroup_rebuild_add(struct cgroup *cg, const char *subsystem, const char *ho
 	if (cg->n == CGROUP_HIERARCHIES_MAX || base_len > strlen(host_path))
 		return;
 	h = &cg->h[cg->n++];
-	*h = (struct hierarchy){ .v2 = !subsystem[0], .join_fd = -1, .made = true, .base_len = base_len };
+	*h = (struct hierarchy) { .v2 = !subsystem[0], .join_fd = -1, .made = true, .base_len = base_len };
 	h->subsystem = xstrdup(subsystem);
 	set_names(h, subsystem);
 	h->dir = xstrdup(host_path);
@@ -248,7 +252,7 @@ bool cgroup_view(const struct cgroup *cg, size_t i, struct cgroup_view *ret)
 
 	if (i >= cg->n)
 		return false;
-	*ret = (struct cgroup_view){
+	*ret = (struct cgroup_view) {
 		.name = h->name,
 		.data = h->data,
 		.subsystem = h->subsystem,
@@ -425,7 +429,8 @@ int cgroup_open_join(struct cgroup *cg, struct err *err)
 		struct hierarchy *h = &cg->h[i];
 		cleanup_free char *tasks = xasprintf("%s/tasks", h->dir);
 
-		h->join_fd = h->v2 ? open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
+		h->join_fd =
+			h->v2 ? open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
 		if (h->join_fd < 0)
 			return err_sys(err, "cannot open '%s'", h->v2 ? h->dir : tasks);
 	}
@@ -567,7 +572,8 @@ int cgroup_kill(struct cgroup *cg, int sig, struct err *err)
 	if (!h)
 		h = v2;
 	if (!h)
-		return err_set(err, ERR_UNSUPPORTED, "the container has no cgroup in which its processes could be found");
+		return err_set(err, ERR_UNSUPPORTED,
+			       "the container has no cgroup in which its processes could be found");
 	/* A group that refuses (gone, or no permission) is signalled unfrozen. */
 	was_frozen = cgroup_frozen(cg) != CGROUP_THAWED;
 	cgroup_set_frozen(cg, true, &ignored);

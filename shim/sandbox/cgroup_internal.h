@@ -10,10 +10,10 @@
 struct hierarchy {
 	bool v2;
 	char *subsystem; /* "cpu,cpuacct", "name=systemd", "" */
-	char *name; /* last part of the mount point */
+	char *name;      /* last part of the mount point */
 	char *data;
-	char *mount; /* mount point */
-	char *dir; /* the container's group, absolute */
+	char *mount;     /* mount point */
+	char *dir;       /* the container's group, absolute */
 	size_t base_len; /* of dir: what was there before */
 	bool made;
 	int join_fd;

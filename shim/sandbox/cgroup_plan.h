@@ -34,7 +34,8 @@ void cgroup_plan_release(struct cgroup_plan *plan);
 int cgroup_v1_plan(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err);
 int cgroup_v2_plan(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err);
 
-int cgroup_plan_more(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err); /* both */
+int cgroup_plan_more(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan,
+		     struct err *err); /* both */
 
 /* cpu.shares of v1 as cpu.weight. */
 uint64_t cgroup_v2_weight(uint64_t shares);
