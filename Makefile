@@ -32,7 +32,8 @@ COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wno-unused-parameter -Wno-maybe-uninitialized \
 	-Wno-format-truncation $(if $(NO_WERROR),,-Werror)
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
-CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)
+# Debian 13 has the headers of nanopb in a directory of their own.
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD) $(addprefix -isystem ,$(wildcard /usr/include/nanopb))
 CFLAGS   += -std=gnu17 $(OPT) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),$(HARDEN))
 LDFLAGS  += $(LINK) $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now
 
@@ -55,10 +56,12 @@ SHIM_OBJ   := $(call objs,$(SHIM_SRC))
 all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
 
 $(OUT)/thole: $(CLIENT_OBJ) $(COMMON_OBJ)
+	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_COMMON)
 
 $(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
+	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_SHIM)
 
