@@ -122,7 +122,6 @@ bad_field() {
 	bad_field '.process.selinuxLabel = "some"' 'selinuxLabel'
 	bad_field '.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }] | .linux.namespaces += [{ type: "user" }]' '(uidMappings|user)'
 	bad_field '.linux.resources.unified = { "memory.high": "1" }' 'unified'
-	bad_field '.linux.resources.hugepageLimits = [{ pageSize: "2MB", limit: 1 }]' 'hugepageLimits'
 	bad_field '.linux.resources.network = { classID: 1 }' 'network'
 	bad_field '.linux.seccomp = { defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/x" }' 'seccomp'
 	bad_field '.linux.timeOffsets = { boottime: { secs: 1 } } | .linux.namespaces += [{ type: "time" }]' '(timeOffsets|time)'
