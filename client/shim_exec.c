@@ -210,6 +210,14 @@ static void fill_argv(const struct client *cl, enum shim_mode mode, const char *
 	argv[n] = NULL;
 }
 
+/* glibc keeps freed pieces of every size at hand for the thread that may want them again, and malloc_trim(3) leaves them: after a thousand
+ * requests a shim would hold twice what it needs. There is no call against that, only this. A setting of the caller's stays. */
+static void set_tunables(void)
+{
+	if (setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0", 0) < 0)
+		fatal("out of memory");
+}
+
 int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err)
 {
 	cleanup_fd int exe_fd = -1, seal_fd = -1, null_fd = -1, ours = -1, theirs = -1;
@@ -230,6 +238,7 @@ int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int 
 	child.null_fd = null_fd;
 	child.sock_fd = theirs;
 	fill_argv(cl, mode, id, seal_fd >= 0, child.argv);
+	set_tunables();
 	if (start_child(&child, err) < 0)
 		return -1;
 	*ret_sock = take_fd(&ours);
