@@ -116,6 +116,7 @@ struct list_options {
 struct logs_options {
 	bool follow;
 	bool timestamps;
+	bool reopen;
 	const char *tail;
 	const char *since;
 };
@@ -157,7 +158,7 @@ struct launch_options {
 	struct opt_uint preserve_fds;
 	bool no_pivot;
 	bool no_new_keyring;
-	const char *log_driver;
+	struct opt_list log_driver;
 	struct opt_list log_opt;
 	const char *log_path;
 	const char *stdio;   /* "log", "inherit" or NULL */

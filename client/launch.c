@@ -61,23 +61,61 @@ static int make_absolute(const char *path, char **ret_path, struct err *err)
 	return 0;
 }
 
+/* Several, however they were given, are one list. */
+static int fill_log_driver(Create *c, const struct opt_list *drivers, struct err *err)
+{
+	for (size_t i = 0; i < drivers->n; i++) {
+		size_t used = strlen(c->log_driver);
+
+		if (!drivers->v[i][0])
+			return err_set(err, ERR_USAGE, "--log-driver needs a name");
+		if (used > 0 && used + 1 < sizeof(c->log_driver))
+			c->log_driver[used++] = ',';
+		if (copy_text(c->log_driver + used, sizeof(c->log_driver) - used, "--log-driver", drivers->v[i], err) <
+		    0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A path is the caller's to understand: the shim has another current directory. */
+static int fill_log_option(Create *c, const char *option, const char **path, struct err *err)
+{
+	cleanup_free char *absolute = NULL, *whole = NULL;
+	const char *found = strstr(option, ".path="), *equals = strchr(option, '=');
+
+	if (!strncmp(option, "path=", 5)) {
+		if (*path)
+			return err_set(err, ERR_USAGE, "the path of the log is given twice");
+		*path = option + 5;
+		return 0;
+	}
+	if (found && found < equals) {
+		if (make_absolute(equals + 1, &absolute, err) < 0)
+			return -1;
+		whole = xasprintf("%.*s%s", (int)(equals + 1 - option), option, absolute);
+		option = whole;
+	}
+	if (c->log_opt_count == ARRAY_SIZE(c->log_opt))
+		return err_set(err, ERR_LIMIT, "more than %zu options --log-opt", ARRAY_SIZE(c->log_opt));
+	return copy_text(c->log_opt[c->log_opt_count++], sizeof(c->log_opt[0]), "--log-opt", option, err);
+}
+
 static int fill_log(Create *c, const struct launch_request *r, struct err *err)
 {
 	const struct launch_options *o = r->options;
-	cleanup_free char *data_dir = NULL, *path = NULL;
+	cleanup_free char *data_dir = NULL, *absolute = NULL;
+	const char *path = o->log_path;
 
-	if (client_data_dir(r->id, &data_dir, err) < 0 || (o->log_path && make_absolute(o->log_path, &path, err) < 0))
-		return -1;
-	if (o->log_opt.n > ARRAY_SIZE(c->log_opt))
-		return err_set(err, ERR_LIMIT, "more than %zu options --log-opt", ARRAY_SIZE(c->log_opt));
-	for (; c->log_opt_count < o->log_opt.n; c->log_opt_count++)
-		if (copy_text(c->log_opt[c->log_opt_count], sizeof(c->log_opt[0]), "--log-opt",
-			      o->log_opt.v[c->log_opt_count], err) < 0)
+	for (size_t i = 0; i < o->log_opt.n; i++)
+		if (fill_log_option(c, o->log_opt.v[i], &path, err) < 0)
 			return -1;
-	if (copy_text(c->data_dir, sizeof(c->data_dir), "the path of the data directory", data_dir, err) < 0 ||
-	    copy_text(c->log_path, sizeof(c->log_path), "--log-path", path, err) < 0)
+	if (client_data_dir(r->id, &data_dir, err) < 0 || (path && make_absolute(path, &absolute, err) < 0))
 		return -1;
-	return copy_text(c->log_driver, sizeof(c->log_driver), "--log-driver", o->log_driver, err);
+	if (copy_text(c->data_dir, sizeof(c->data_dir), "the path of the data directory", data_dir, err) < 0 ||
+	    copy_text(c->log_path, sizeof(c->log_path), "--log-path", absolute, err) < 0)
+		return -1;
+	return fill_log_driver(c, &o->log_driver, err);
 }
 
 static int add_descriptors(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)

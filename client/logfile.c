@@ -9,6 +9,7 @@
 
 #include "common/fd.h"
 #include "common/logfmt.h"
+#include "common/logjson.h"
 
 #define ROTATED_MAX 1000
 
@@ -73,22 +74,42 @@ int logfile_open(struct logfile *f, const char *path, struct err *err)
 	return open_from(f, oldest_number(path), err);
 }
 
-/* Which number has the file that we read now? -1: none, it was removed. */
-static int own_number(const struct logfile *f)
-{
-	struct stat mine, other;
+/* Rotation moves files up one by one: for a moment there may be a gap of one number, and a file that was looked for at its old number may be at its
+ * new one. So a file that is still somewhere is looked for again before it counts as taken away by others. */
+#define GAP_MAX 2
+#define LOOKS 16
 
-	if (fstat(f->fd, &mine) < 0)
-		return -1;
-	for (int number = 0; number <= ROTATED_MAX; number++) {
+enum { NUMBER_REMOVED = -1, NUMBER_ELSEWHERE = -2 };
+
+static int look_for(const struct logfile *f, const struct stat *mine)
+{
+	struct stat other;
+
+	for (int number = 0, missing = 0; number <= ROTATED_MAX && missing < GAP_MAX; number++) {
 		cleanup_free char *name = numbered(f->path, number);
 
-		if (stat(name, &other) < 0 && number > 0)
-			return -1;
-		if (other.st_ino == mine.st_ino && other.st_dev == mine.st_dev)
+		if (stat(name, &other) < 0)
+			missing++;
+		else if (other.st_ino == mine->st_ino && other.st_dev == mine->st_dev)
 			return number;
+		else
+			missing = 0;
 	}
-	return -1;
+	return NUMBER_ELSEWHERE;
+}
+
+/* Which number has the file that we read now? */
+static int own_number(const struct logfile *f)
+{
+	int number = NUMBER_ELSEWHERE;
+	struct stat mine;
+
+	for (int i = 0; i < LOOKS && number == NUMBER_ELSEWHERE; i++) {
+		if (fstat(f->fd, &mine) < 0 || mine.st_nlink == 0)
+			return NUMBER_REMOVED;
+		number = look_for(f, &mine);
+	}
+	return number;
 }
 
 static ssize_t read_here(struct logfile *f, void *buf, size_t size, struct err *err)
@@ -109,21 +130,28 @@ static ssize_t read_here(struct logfile *f, void *buf, size_t size, struct err *
 	return n;
 }
 
-/* Returns 1 when there was a next file, 0 when this one is the newest. */
+/* Returns 1 when there was a next file, 0 when this one is the newest, or the next is not there yet. */
 static int go_to_next(struct logfile *f, struct err *err)
 {
-	int number = own_number(f);
-	int next_fd = -1;
+	for (;;) {
+		int number = own_number(f), next_number = 0;
+		cleanup_fd int next_fd = -1;
 
-	if (number == 0)
-		return 0;
-	/* Nobody renames a file that is older than ours to one that is newer: the one below is the one after. */
-	if (open_number(f->path, number > 0 ? number - 1 : 0, &next_fd, err) < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	fd_close(&f->fd);
-	f->fd = next_fd;
-	f->offset = 0;
-	return 1;
+		if (number == 0)
+			return 0;
+		/* Of a removed file nobody knows which came after it: the oldest that is left, so that nothing is left out that is still there. */
+		if (number != NUMBER_ELSEWHERE)
+			next_number = number > 0 ? number - 1 : oldest_number(f->path);
+		if (open_number(f->path, next_number, &next_fd, err) < 0)
+			return err->code == ERR_NOT_FOUND ? 0 : -1;
+		/* A rotation in between has moved all of them: what was opened is not the one after ours. */
+		if (own_number(f) != number)
+			continue;
+		fd_close(&f->fd);
+		f->fd = take_fd(&next_fd);
+		f->offset = 0;
+		return 1;
+	}
 }
 
 ssize_t logfile_read(struct logfile *f, void *buf, size_t size, struct err *err)
@@ -156,19 +184,70 @@ ssize_t logfile_read(struct logfile *f, void *buf, size_t size, struct err *err)
 /* ---- the last lines ---------------------------------------------------------------------------- */
 
 #define TAIL_CHUNK (64 * 1024)
-#define PREFIX_LOOK 64 /* enough to see stamp, stream and kind of a record */
+#define RECORD_MAX (256 * 1024) /* more than any record that we write */
+#define PREFIX_LOOK 64          /* enough to see stamp, stream and kind of a record */
 
-/* Does the line at `offset` end a line of the container's? A record that goes on in the next does not. */
-static bool ends_line(int fd, uint64_t offset)
+/* A record that goes on in the next does not end a line. */
+static bool k8s_ends_line(int fd, uint64_t start, uint64_t end)
 {
 	struct logfmt_record record;
 	char text[PREFIX_LOOK + 1];
-	ssize_t n = pread(fd, text, PREFIX_LOOK, (off_t)offset);
+	ssize_t n = pread(fd, text, PREFIX_LOOK, (off_t)start);
 
 	return n <= 0 || !logfmt_parse(text, (size_t)n, &record) || record.full;
 }
 
+static bool json_ends_line(int fd, uint64_t start, uint64_t end)
+{
+	size_t len = end > start && end - start < RECORD_MAX ? (size_t)(end - start) : RECORD_MAX;
+	cleanup_free char *text = xmalloc(len);
+	ssize_t n = pread(fd, text, len, (off_t)start);
+	struct logfmt_record record;
+
+	/* Without its newline. */
+	return n <= 1 || !logjson_parse(text, (size_t)n - 1, &record) || record.full;
+}
+
+static bool k8s_parse(char *line, size_t len, struct logfmt_record *ret)
+{
+	return logfmt_parse(line, len, ret);
+}
+
+static const struct log_format formats[] = {
+	{ "k8s-file", k8s_parse, k8s_ends_line },
+	{ "json-file", logjson_parse, json_ends_line },
+	{ "raw", NULL, NULL },
+};
+
+const struct log_format *log_format_find(const char *driver)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		if (!strcmp(formats[i].driver, driver))
+			return &formats[i];
+	return NULL;
+}
+
+const struct log_format *log_format_guess(const char *path)
+{
+	cleanup_free char *text = xmalloc(RECORD_MAX);
+	struct logfmt_record record;
+	const char *newline;
+	ssize_t n = 0;
+	int fd = -1;
+	struct err ignored;
+
+	if (open_number(path, oldest_number(path), &fd, &ignored) == 0)
+		n = pread(fd, text, RECORD_MAX, 0);
+	fd_close(&fd);
+	newline = n > 0 ? memchr(text, '\n', (size_t)n) : NULL;
+	for (size_t i = 0; newline && i < ARRAY_SIZE(formats); i++)
+		if (!formats[i].parse || formats[i].parse(text, (size_t)(newline - text), &record))
+			return &formats[i];
+	return &formats[0];
+}
+
 struct backwards {
+	const struct log_format *format;
 	int fd;
 	uint64_t wanted;   /* lines still to go back */
 	uint64_t line_end; /* where the line ends whose beginning is looked for: after its newline; 0: not known yet */
@@ -180,7 +259,9 @@ struct backwards {
 static void count_line(struct backwards *b, uint64_t start)
 {
 	/* A line is complete towards the front only when the record before it is the end of another one. */
-	if (ends_line(b->fd, start) && b->wanted-- == 0) {
+	bool ends = !b->format->ends_line || b->format->ends_line(b->fd, start, b->line_end);
+
+	if (ends && b->wanted-- == 0) {
 		b->found = true;
 		b->start = b->line_end;
 		return;
@@ -228,10 +309,29 @@ static int scan_file(struct backwards *b, struct err *err)
 	return 0;
 }
 
-int logfile_seek_tail(struct logfile *f, const char *path, uint64_t n, struct err *err)
+/* Of lines without records the last counts even if it has no newline. */
+static int count_unfinished(struct backwards *b, struct err *err)
+{
+	struct stat st;
+	char last;
+
+	if (fstat(b->fd, &st) < 0)
+		return err_sys(err, "cannot look at the log");
+	if (st.st_size == 0 || pread(b->fd, &last, 1, st.st_size - 1) != 1 || last == '\n')
+		return 0;
+	if (b->wanted > 0) {
+		b->wanted--;
+		return 0;
+	}
+	b->found = true;
+	b->start = (uint64_t)st.st_size;
+	return 0;
+}
+
+int logfile_seek_tail(struct logfile *f, const char *path, const struct log_format *format, uint64_t n, struct err *err)
 {
 	int oldest = oldest_number(path);
-	struct backwards b = { .wanted = n };
+	struct backwards b = { .format = format, .wanted = n };
 
 	free(f->path);
 	f->path = xstrdup(path);
@@ -247,7 +347,9 @@ int logfile_seek_tail(struct logfile *f, const char *path, uint64_t n, struct er
 		f->fd = fd;
 		f->offset = 0;
 		b.fd = fd;
-		if (scan_file(&b, err) < 0)
+		if (number == 0 && !format->parse && count_unfinished(&b, err) < 0)
+			return -1;
+		if (!b.found && scan_file(&b, err) < 0)
 			return -1;
 		if (b.found) {
 			f->offset = b.start;

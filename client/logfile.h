@@ -7,6 +7,22 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "common/logfmt.h"
+
+/* How a log is written, by the name of its driver. */
+struct log_format {
+	const char *driver;
+	/* Parse one line (without its newline), which may be changed. NULL: there are no records, lines are what they are. */
+	bool (*parse)(char *line, size_t len, struct logfmt_record *ret);
+	/* Does the record in [start, end) of the file end a line of the container's? NULL: always. */
+	bool (*ends_line)(int fd, uint64_t start, uint64_t end);
+};
+
+/* NULL: not one that can be read. */
+const struct log_format *log_format_find(const char *driver);
+
+/* By the first bytes of the log at `path`: for one whose container is not known any more. */
+const struct log_format *log_format_guess(const char *path);
 
 /* Where a reader stands. PATH is the newest file, PATH.1 the one before it, and so on. */
 struct logfile {
@@ -23,8 +39,10 @@ void logfile_release(struct logfile *f);
 /* Stand at the beginning of the oldest file. No file at all is not an error: there is nothing to read yet. `path` is copied. */
 int logfile_open(struct logfile *f, const char *path, struct err *err);
 
-/* Stand where the last `n` lines begin: whole lines, a line of several records being one. */
-int logfile_seek_tail(struct logfile *f, const char *path, uint64_t n, struct err *err);
+/* Stand where the last `n` lines begin: whole lines, a line of several records being one. Without records the last one
+ * may lack its newline; else what is not finished comes on top. */
+int logfile_seek_tail(struct logfile *f, const char *path, const struct log_format *format, uint64_t n,
+		      struct err *err);
 
 /* Read on. Returns 0 when there is nothing more at the moment: a later call may find more. Goes on to the next file at the end of a
  * rotated one, and to the beginning of one that was truncated. */

@@ -100,7 +100,7 @@ static bool parse_zone(const char *p, const char *end, long *ret_seconds)
 }
 
 /* "2026-11-23T20:30:00.123456789+00:00" or the same with Z and more, fewer or no decimals. */
-static bool parse_stamp(const char *s, size_t len, struct timespec *ret)
+bool logfmt_parse_time(const char *s, size_t len, struct timespec *ret)
 {
 	const char *p = s, *end = s + len;
 	long nsec = 0, scale = 100000000, zone;
@@ -139,7 +139,7 @@ bool logfmt_parse(const char *line, size_t len, struct logfmt_record *ret)
 		r.stream = STREAM_STDERR;
 	else
 		return false;
-	if (!parse_stamp(line, r.stamp_len, &r.time))
+	if (!logfmt_parse_time(line, r.stamp_len, &r.time))
 		return false;
 	r.full = p[7] == 'F';
 	r.text = p + 9;

@@ -40,6 +40,9 @@ struct logfmt_record {
 	size_t text_len;
 };
 
+/* "2026-11-23T20:30:00.123456789+00:00", or the same with Z and more, fewer or no decimals. */
+bool logfmt_parse_time(const char *s, size_t len, struct timespec *ret);
+
 /* Parse one line (without its newline). false: not such a record (then it is shown as it is, as podman does). */
 bool logfmt_parse(const char *line, size_t len, struct logfmt_record *ret);
 

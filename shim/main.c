@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -81,13 +82,25 @@ static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
 /* Nothing that is sent to us as to any process may end us: the exit status would be lost with us. */
 static int step_signals(struct shim *shim, struct err *err)
 {
-	static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGPIPE, SIGTERM,
-				       SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP };
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
 		if (signal(ignored[i], SIG_IGN) == SIG_ERR)
 			return err_sys(err, "cannot ignore signal %d", ignored[i]);
 	return 0;
+}
+
+/* logrotate's usual way to say that it has moved a log. Blocked, it waits in a descriptor; who is forked unblocks it. */
+static int step_hangup(struct shim *shim, struct err *err)
+{
+	sigset_t hangup;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &hangup, NULL) < 0)
+		return err_sys(err, "cannot block SIGHUP");
+	shim->hangup_fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
+	return shim->hangup_fd < 0 ? err_sys(err, "cannot make a signalfd") : 0;
 }
 
 static int step_process(struct shim *shim, struct err *err)
@@ -202,6 +215,26 @@ static void settled(void *arg)
 		event_add(shim->tidy, &tidy_after);
 }
 
+static void hangup_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct shim *shim = arg;
+	struct signalfd_siginfo info;
+	struct err err;
+
+	if (read((int)fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (container_reopen_logs(shim->container, &err) < 0)
+		log_warn("%s", err.text);
+}
+
+static int watch_hangup(struct shim *shim, struct err *err)
+{
+	shim->hangup = event_new(shim->base, shim->hangup_fd, EV_READ | EV_PERSIST, hangup_cb, shim);
+	if (!shim->hangup || event_add(shim->hangup, NULL) < 0)
+		return err_set(err, ERR_SYS, "cannot watch for SIGHUP");
+	return 0;
+}
+
 static void leave(void *arg)
 {
 	struct shim *shim = arg;
@@ -241,6 +274,8 @@ static int serve(struct shim *shim, struct err *err)
 		server_listen(shim->server, container_take_control(shim->container));
 	if (server_add_socket(shim->server, take_fd(&shim->control_fd), err) < 0)
 		return -1;
+	if (watch_hangup(shim, err) < 0)
+		return -1;
 	while (!shim->leaving) {
 		if (event_base_loop(shim->base, 0) != 0)
 			return err_set(err, ERR_INTERNAL, "the event loop has failed");
@@ -257,9 +292,9 @@ static const struct {
 	const char *name;
 	int (*run)(struct shim *shim, struct err *err);
 } steps[] = {
-	{ "signals", step_signals }, { "process", step_process }, { "log", step_log },
-	{ "control", step_control }, { "caller", step_caller },   { "root", step_root },
-	{ "objects", step_objects },
+	{ "signals", step_signals }, { "hangup", step_hangup },   { "process", step_process },
+	{ "log", step_log },         { "control", step_control }, { "caller", step_caller },
+	{ "root", step_root },       { "objects", step_objects },
 };
 
 /* Nobody reads our stderr: the error goes to whoever started us, as a reply to the request that it may be waiting with. */
@@ -281,7 +316,7 @@ static void report(const struct shim *shim, const struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct shim shim = { .log_fd = -1, .seal_fd = -1, .control_fd = -1, .root_fd = -1 };
+	struct shim shim = { .log_fd = -1, .seal_fd = -1, .control_fd = -1, .root_fd = -1, .hangup_fd = -1 };
 	struct err err;
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {

@@ -25,6 +25,8 @@ struct shim {
 	struct event_base *base;
 	struct container *container;
 	struct server *server;
+	int hangup_fd; /* signalfd of SIGHUP */
+	struct event *hangup;
 	struct event *tidy; /* runs when nothing has happened for a while */
 	int epoll_fd;       /* of base, borrowed; -1: unknown */
 	uint64_t moved;     /* container_moved() at the last look */

@@ -34,6 +34,7 @@ struct output {
 };
 
 struct printer {
+	const struct log_format *format;
 	bool timestamps;
 	bool has_since;
 	struct timespec since;
@@ -99,11 +100,11 @@ static int print_record(struct printer *p, const struct logfmt_record *r, struct
 	return r->full ? put(p, o, "\n", 1, err) : 0;
 }
 
-static int print_line(struct printer *p, const char *line, size_t len, struct err *err)
+static int print_line(struct printer *p, char *line, size_t len, struct err *err)
 {
 	struct logfmt_record record;
 
-	if (logfmt_parse(line, len, &record))
+	if (p->format->parse(line, len, &record))
 		return print_record(p, &record, err);
 	/* Not a record: something that somebody else wrote there. */
 	if (put(p, &p->out[0], line, len, err) < 0)
@@ -129,10 +130,12 @@ static int print_kept(struct printer *p, struct err *err)
 	return len ? print_line(p, p->line, len, err) : 0;
 }
 
-static int print_chunk(struct printer *p, const char *buf, size_t len, struct err *err)
+static int print_chunk(struct printer *p, char *buf, size_t len, struct err *err)
 {
+	if (!p->format->parse)
+		return put(p, &p->out[0], buf, len, err);
 	while (len > 0) {
-		const char *nl = memchr(buf, '\n', len);
+		char *nl = memchr(buf, '\n', len);
 		size_t n = nl ? (size_t)(nl - buf) : len;
 
 		if (!nl || p->line_len > 0)
@@ -272,7 +275,21 @@ static int usual_path(const char *id, char **ret_path, const struct err *missing
 	return -1;
 }
 
-static int recorded_path(int dir_fd, const char *id, char **ret_path, struct err *err)
+/* Where what cannot be read here is. */
+static int elsewhere(const char *driver, const char *id, struct err *err)
+{
+	if (!strcmp(driver, "none"))
+		return err_set(err, ERR_NOT_FOUND, "container '%s' keeps no log", id);
+	if (!strcmp(driver, "journald"))
+		return err_set(err, ERR_UNSUPPORTED,
+			       "the log of container '%s' is in the journal: journalctl CONTAINER_NAME=%s shows it", id,
+			       id);
+	return err_set(err, ERR_UNSUPPORTED, "the log of container '%s' is in a format that is not known: %s", id,
+		       driver);
+}
+
+static int recorded_path(int dir_fd, const char *id, char **ret_path, const struct log_format **ret_format,
+			 struct err *err)
 {
 	cleanup_json json_object *state = NULL;
 	const char *driver, *path;
@@ -282,25 +299,28 @@ static int recorded_path(int dir_fd, const char *id, char **ret_path, struct err
 					       : err_add(err, "container '%s'", id);
 	driver = json_get_text(state, "container.log.driver", "none");
 	path = json_get_text(state, "container.log.path", "");
-	if (!strcmp(driver, "none"))
-		return err_set(err, ERR_NOT_FOUND, "container '%s' keeps no log", id);
-	if (strcmp(driver, "k8s-file") != 0)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "the log of container '%s' is in the format %s, which is not supported yet", id, driver);
+	*ret_format = log_format_find(driver);
+	if (!*ret_format)
+		return elsewhere(driver, id, err);
 	if (path[0] != '/')
 		return err_set(err, ERR_CONFIG, "the log of container '%s' has no absolute path", id);
 	*ret_path = xstrdup(path);
 	return 0;
 }
 
-static int find_log(const struct client *cl, const char *id, int *ret_dir_fd, char **ret_path, struct err *err)
+static int find_log(const struct client *cl, const char *id, int *ret_dir_fd, char **ret_path,
+		    const struct log_format **ret_format, struct err *err)
 {
 	struct err missing;
 
 	if (client_open_container(cl, id, NULL, ret_dir_fd, &missing) == 0)
-		return recorded_path(*ret_dir_fd, id, ret_path, err);
-	if (missing.code == ERR_NOT_FOUND)
-		return usual_path(id, ret_path, &missing, err);
+		return recorded_path(*ret_dir_fd, id, ret_path, ret_format, err);
+	if (missing.code == ERR_NOT_FOUND) {
+		if (usual_path(id, ret_path, &missing, err) < 0)
+			return -1;
+		*ret_format = log_format_guess(*ret_path);
+		return 0;
+	}
 	*err = missing;
 	return -1;
 }
@@ -324,7 +344,8 @@ static int print_log(struct printer *p, const char *path, uint64_t tail, int dir
 	struct follower f = { .watch_fd = -1, .pidfd = -1, .dir_fd = dir_fd };
 	int r;
 
-	if ((tail == UINT64_MAX ? logfile_open(&log, path, err) : logfile_seek_tail(&log, path, tail, err)) < 0)
+	if ((tail == UINT64_MAX ? logfile_open(&log, path, err) : logfile_seek_tail(&log, path, p->format, tail, err)) <
+	    0)
 		return -1;
 	if (!go_on)
 		return print_available(p, &log, err);
@@ -333,6 +354,24 @@ static int print_log(struct printer *p, const char *path, uint64_t tail, int dir
 		r = follow(p, &log, &f, err);
 	follower_release(&f);
 	return r;
+}
+
+static int check_format(const struct printer *p, struct err *err)
+{
+	if (p->format->parse || (!p->timestamps && !p->has_since))
+		return 0;
+	return err_set(err, ERR_USAGE, "%s: a log of driver %s has no times",
+		       p->timestamps ? "--timestamps" : "--since", p->format->driver);
+}
+
+static int reopen(const struct client *cl, const struct logs_options *o, const char *id, struct err *err)
+{
+	Request req = Request_init_zero;
+
+	if (o->follow || o->tail || o->since || o->timestamps)
+		return err_set(err, ERR_USAGE, "--reopen prints nothing: it goes with no other option");
+	req.which_body = Request_reopen_tag;
+	return call_simple(cl, id, &req, err);
 }
 
 int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *err)
@@ -344,9 +383,12 @@ int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *
 	uint64_t tail;
 	int r;
 
+	if (o->reopen)
+		return reopen(cl, o, inv->operands[0], err);
 	p->out[0].fd = STDOUT_FILENO;
 	p->out[1].fd = STDERR_FILENO;
-	if (judge_options(o, p, &tail, err) < 0 || find_log(cl, inv->operands[0], &dir_fd, &path, err) < 0)
+	if (judge_options(o, p, &tail, err) < 0 ||
+	    find_log(cl, inv->operands[0], &dir_fd, &path, &p->format, err) < 0 || check_format(p, err) < 0)
 		return -1;
 	/* `logs | head`: the reader has what it wanted. */
 	signal(SIGPIPE, SIG_IGN);

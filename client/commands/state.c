@@ -71,6 +71,7 @@ static json_object *new_extra(const struct sources *s)
 	if (s->rec.exit_recorded)
 		json_add(o, "exit", new_exit(&s->rec));
 	copy_key(o, s, "log", "container.log");
+	copy_key(o, s, "otherLogs", "container.otherLogs");
 	copy_key(o, s, "cgroups", "container.cgroups");
 	copy_key(o, s, "namespaces", "container.namespaces");
 	copy_key(o, s, "processes", "processes");

@@ -11,7 +11,6 @@
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
-#include "shim/stdio/logfile.h"
 
 /* Connections that wait to be accepted. One more makes connect(2) wait. */
 #define CONTROL_BACKLOG 128
@@ -50,7 +49,8 @@ void container_free(struct container *c)
 	if (c->seccomp)
 		seccomp_program_release(c->seccomp);
 	free(c->seccomp);
-	logfile_free(c->log);
+	logging_close(c);
+	log_plans_release(&c->log_plans);
 	cgroup_free(c->cgroup);
 	oci_config_free(c->config);
 	fd_close(&c->start_fd);
@@ -58,8 +58,6 @@ void container_free(struct container *c)
 	fd_close(&c->lock_fd);
 	fd_close(&c->dir_fd);
 	free(c->data_dir);
-	free(c->log_driver);
-	free(c->log_path);
 	free(c->id);
 	free(c);
 }
@@ -287,11 +285,6 @@ struct relay *container_relay(struct container *c, const char *name)
 struct event_base *container_base(const struct container *c)
 {
 	return c->base;
-}
-
-struct logfile *container_log(struct container *c)
-{
-	return c->log;
 }
 
 bool container_terminal(struct container *c, const char *name)

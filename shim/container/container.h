@@ -40,7 +40,7 @@ struct container_create {
 	bool start; /* run the program, do not wait for `start` */
 	bool open_stdin, remove_at_exit, no_pivot, no_new_keyring;
 	uint16_t rows, columns;            /* 0: as in the config */
-	const char *log_driver, *log_path; /* "": k8s-file, DATA_DIR/ctr.log */
+	const char *log_driver, *log_path; /* see log_options.h */
 	const char *data_dir;
 	size_t n_log_opts;
 	const char *log_opts[CONTAINER_LOG_OPTS_MAX];
@@ -120,6 +120,9 @@ int container_pause(struct container *c, bool pause, container_done_cb *done_cb,
 /* Change its limits: `text` is an OCI resources object. All of them or none; what was changed is kept in state.json. */
 int container_update(struct container *c, const char *text, size_t len, struct err *err);
 
+/* Open its log files anew: somebody has moved them. On failure the old ones go on. */
+int container_reopen_logs(struct container *c, struct err *err);
+
 /* The pids of all its processes as a JSON list; caller frees. */
 char *container_ps(struct container *c);
 
@@ -170,7 +173,7 @@ enum container_status container_status(struct container *c);          /* asks th
 pid_t container_pid(struct container *c, const char *name);           /* 0: no such process */
 struct relay *container_relay(struct container *c, const char *name); /* NULL: no such process, or no streams here */
 struct event_base *container_base(const struct container *c);
-struct logfile *container_log(struct container *c); /* NULL: none */
+struct logfile *container_log(struct container *c); /* that clients can read; NULL: none */
 bool container_terminal(struct container *c, const char *name);
 const char *container_id(const struct container *c);
 bool container_is_idle(const struct container *c); /* nothing under way that a shim has to stay for */

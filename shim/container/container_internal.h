@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "shim/container/container.h"
+#include "shim/container/log_options.h"
 #include "shim/container/process.h"
 #include "shim/oci/config.h"
 #include "shim/sandbox/ns.h"
@@ -50,9 +51,9 @@ struct container {
 	bool served;               /* loaded: the shim that created it is gone */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
-	char *data_dir, *log_driver, *log_path;
-	bool log_is_ours; /* at its default path: removed with the container */
-	struct logfile *log;
+	char *data_dir;
+	struct log_plans log_plans; /* of a container that this shim has created */
+	struct logs *logs;
 	struct cgroup *cgroup;
 	struct seccomp_program *seccomp; /* compiled once; NULL: not yet, or none */
 
@@ -92,11 +93,18 @@ void create_runs(struct container *c, const struct err *err);     /* create.c: t
 /* state.c */
 int state_save(struct container *c, struct err *err);        /* state.json and the status record */
 int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
+int state_save_logs(struct container *c, struct err *err);   /* only what has become of the logs */
 int state_load(struct container *c, struct err *err);
 int state_merge_resources(struct container *c, struct json_object *changed,
 			  struct err *err);                    /* lay it over container.resources */
 char *state_oci_json(struct container *c, const char *status); /* for hooks; caller frees */
 void state_set_text(char *field, size_t size, const char *value);
+
+/* logging.c */
+int logging_plan(struct container *c, struct err *err); /* what the creation asks for, judged */
+int logging_open(struct container *c, struct err *err); /* on failure some may be open: logging_close() */
+void logging_close(struct container *c);
+void logging_finish(struct container *c); /* the output has ended */
 
 /* exit.c */
 extern const struct process_ops init_ops;

@@ -13,12 +13,10 @@
 #include "common/path.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
-#include "shim/container/log_options.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/tty_socket.h"
-#include "shim/stdio/logfile.h"
 
 /* ---- the steps --------------------------------------------------------------------------------------------------------- */
 
@@ -116,33 +114,6 @@ static int step_config(struct container *c, struct err *err)
 	return fd_replace_file_at(c->dir_fd, STATEDIR_CONFIG, text, strlen(text), 0600, err);
 }
 
-static int plan_log(struct container *c, struct err *err)
-{
-	struct creation *cr = c->creation;
-	const char *driver = cr->log_driver;
-
-	if (!driver[0])
-		driver = "k8s-file";
-	if (cr->params.fds.console_fd >= 0)
-		driver = "none"; /* the output goes where the master goes */
-	if (strcmp(driver, "none") != 0 && strcmp(driver, "k8s-file") != 0)
-		return err_set(err, ERR_UNSUPPORTED, "log driver '%s' is not supported yet: k8s-file and none are",
-			       driver);
-	c->log_driver = xstrdup(driver);
-	c->data_dir = xstrdup(cr->data_dir);
-	if (!strcmp(driver, "none"))
-		return 0;
-	if (cr->log_path[0]) {
-		c->log_path = xstrdup(cr->log_path);
-		return 0;
-	}
-	if (c->data_dir[0] != '/')
-		return err_set(err, ERR_USAGE, "no directory for the log was named");
-	c->log_path = path_join(c->data_dir, "ctr.log");
-	c->log_is_ours = true;
-	return 0;
-}
-
 /* From here on whoever finds the directory can undo the rest: the groups are named before they are made. */
 static int step_record(struct container *c, struct err *err)
 {
@@ -150,7 +121,8 @@ static int step_record(struct container *c, struct err *err)
 	cleanup_free char *mountinfo = NULL;
 	struct timespec now;
 
-	if (plan_log(c, err) < 0)
+	c->data_dir = xstrdup(cr->data_dir);
+	if (logging_plan(c, err) < 0)
 		return -1;
 	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0)
 		return -1;
@@ -195,21 +167,16 @@ static void undo_groups(struct container *c)
 
 static int step_log(struct container *c, struct err *err)
 {
-	struct logfile_options options = { .path = c->log_path, .fresh = c->log_is_ours };
-
-	if (!c->log_path)
-		return log_options_parse(c->creation->params.n_log_opts, c->creation->params.log_opts, &options, err);
-	if (log_options_parse(c->creation->params.n_log_opts, c->creation->params.log_opts, &options, err) < 0)
-		return -1;
-	if (c->log_is_ours && path_mkdir_all(c->data_dir, 0700, err) < 0)
-		return -1;
-	return logfile_open(&options, &c->log, err);
+	if (logging_open(c, err) == 0)
+		return 0;
+	logging_close(c);
+	remove_log(c);
+	return -1;
 }
 
 static void undo_log(struct container *c)
 {
-	logfile_free(c->log);
-	c->log = NULL;
+	logging_close(c);
 	remove_log(c);
 }
 
@@ -223,26 +190,16 @@ static int step_control_socket(struct container *c, struct err *err)
 	return container_make_control(c, err);
 }
 
-static void log_failed(void *arg, const struct err *err)
-{
-	const struct process *p = arg;
-
-	/* The container runs on, and its clients are still served. */
-	log_warn("container '%s': %s", container_id(p->c), err->text);
-}
-
 static int step_streams(struct container *c, struct err *err)
 {
-	struct relay_ops ops = { .drained_cb = process_drained_cb,
-				 .gap_cb = c->ops.gap_cb,
-				 .log_failed_cb = log_failed };
+	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = c->ops.gap_cb };
 	struct creation *cr = c->creation;
 	const struct oci_process *pr = &c->config->process;
 	bool has_stdin = cr->params.open_stdin || (cr->params.stdio == STDIO_INHERIT && cr->params.fds.stdio[0] >= 0);
 
 	if (cr->params.fds.console_fd >= 0)
 		return 0;
-	c->init.relay = relay_new(c->base, c->log, &ops, &c->init);
+	c->init.relay = relay_new(c->base, c->logs, &ops, &c->init);
 	if (c->config->has_process && pr->terminal)
 		return 0; /* the pty comes from the container's own devpts */
 	return relay_make_pipes(c->init.relay, cr->params.stdio != STDIO_FOREGROUND, has_stdin,

@@ -6,7 +6,6 @@
 #include "common/log.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
-#include "shim/stdio/logfile.h"
 
 static void init_ended(struct process *p)
 {
@@ -69,8 +68,7 @@ static void init_news(struct process *p, bool late)
 		process_hurry(p);
 	if (!p->drained)
 		return;
-	if (c->log && !(c->rec.remove_at_exit && c->log_is_ours))
-		logfile_sync(c->log);
+	logging_finish(c);
 	if (!c->rec.remove_at_exit || c->removed || c->deletion.cb) {
 		process_tell(p, true);
 		return;

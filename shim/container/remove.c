@@ -10,7 +10,6 @@
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
-#include "shim/stdio/logfile.h"
 
 int remove_groups(struct container *c, struct err *err)
 {
@@ -49,8 +48,7 @@ int remove_everything(struct container *c, struct err *err)
 {
 	if (remove_groups(c, err) < 0)
 		return -1;
-	logfile_free(c->log);
-	c->log = NULL;
+	logging_close(c);
 	remove_log(c);
 	if (statedir_remove(c->root_fd, c->id, err) < 0)
 		return -1;

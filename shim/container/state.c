@@ -85,10 +85,49 @@ static struct json_object *groups(const struct cgroup *cg)
 	return list;
 }
 
+static struct json_object *one_log(const struct log_plan *p, const struct log *l)
+{
+	struct json_object *o = json_object_new_object(), *lost = json_object_new_object();
+
+	add_string(o, "driver", p ? p->driver->name : "none");
+	add_string(o, "path", p ? p->path : "");
+	add_u64(lost, "stdout", l ? l->loss.stdout_bytes : 0);
+	add_u64(lost, "stderr", l ? l->loss.stderr_bytes : 0);
+	json_object_object_add(o, "lostBytes", lost);
+	if (l && l->loss.failing)
+		add_string(o, "failing", l->loss.reason);
+	return o;
+}
+
+/* "log" is the one that clients can read, if there is one; "otherLogs" are the rest. */
+static void put_logs(const struct container *c, struct json_object *o)
+{
+	struct json_object *others = json_object_new_array();
+	size_t n = c->log_plans.n, main_log = 0;
+
+	while (main_log < n && !c->log_plans.v[main_log].driver->is_file)
+		main_log++;
+	if (main_log == n)
+		main_log = 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct log_plan *p = &c->log_plans.v[i];
+		const struct log *l = c->logs ? logs_at(c->logs, i) : NULL;
+
+		if (i == main_log)
+			json_object_object_add(o, "log", one_log(p, l));
+		else
+			json_object_array_add(others, one_log(p, l));
+	}
+	if (n == 0)
+		json_object_object_add(o, "log", one_log(NULL, NULL));
+	if (n > 1)
+		json_object_object_add(o, "otherLogs", json_object_get(others));
+	json_object_put(others);
+}
+
 /* What does not change after the creation. */
 static void put_origin(struct container *c, struct json_object *o)
 {
-	struct json_object *log = json_object_new_object();
 	char owner[24];
 
 	snprintf(owner, sizeof(owner), "%u", c->rec.owner_uid);
@@ -101,9 +140,6 @@ static void put_origin(struct container *c, struct json_object *o)
 	json_object_object_add(o, "annotations", annotations(c->config));
 	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
 	add_string(o, "dataDir", c->data_dir);
-	add_string(log, "driver", c->log_driver);
-	add_string(log, "path", c->log_path);
-	json_object_object_add(o, "log", log);
 	json_object_object_add(o, "cgroups", groups(c->cgroup));
 }
 
@@ -194,6 +230,8 @@ static int save_locked(struct container *c, struct err *err)
 	o = object_at(top, "container");
 	if (c->creation)
 		put_origin(c, o);
+	if (!c->served)
+		put_logs(c, o);
 	add_string(o, "status", container_status_name((enum container_status)c->rec.status));
 	if (c->rec.init_pid && !c->init.exited)
 		put_namespaces(c, o);
@@ -253,7 +291,9 @@ static void lay_over(struct json_object *o, struct json_object *changed)
 	}
 }
 
-static int merge_locked(struct container *c, struct json_object *changed, struct err *err)
+/* Change what is there by `change`, and nothing else. */
+static int change_locked(struct container *c, void (*change)(struct container *c, struct json_object *o, void *arg),
+			 void *arg, struct err *err)
 {
 	struct json_object *top = read_json(c->dir_fd, err);
 	const char *text;
@@ -261,23 +301,44 @@ static int merge_locked(struct container *c, struct json_object *changed, struct
 
 	if (!top)
 		return -1;
-	lay_over(object_at(object_at(top, "container"), "resources"), changed);
+	change(c, object_at(top, "container"), arg);
 	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);
 	json_object_put(top);
 	return r;
 }
 
-int state_merge_resources(struct container *c, struct json_object *changed, struct err *err)
+static int change_state(struct container *c, void (*change)(struct container *c, struct json_object *o, void *arg),
+			void *arg, struct err *err)
 {
 	struct err ignored;
 	int r;
 
 	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_STATE, true, err) < 0)
 		return -1;
-	r = merge_locked(c, changed, err);
+	r = change_locked(c, change, arg, err);
 	statedir_unlock(c->lock_fd, STATEDIR_LOCK_STATE, &ignored);
 	return r;
+}
+
+static void merge_resources(struct container *c, struct json_object *o, void *changed)
+{
+	lay_over(object_at(o, "resources"), changed);
+}
+
+int state_merge_resources(struct container *c, struct json_object *changed, struct err *err)
+{
+	return change_state(c, merge_resources, changed, err);
+}
+
+static void refresh_logs(struct container *c, struct json_object *o, void *arg)
+{
+	put_logs(c, o);
+}
+
+int state_save_logs(struct container *c, struct err *err)
+{
+	return change_state(c, refresh_logs, NULL, err);
 }
 
 char *state_oci_json(struct container *c, const char *status)
@@ -323,8 +384,7 @@ static void load_groups(struct container *c, struct json_object *list)
 
 int state_load(struct container *c, struct err *err)
 {
-	struct json_object *top = read_json(c->dir_fd, err), *o, *log, *list;
-	const char *path;
+	struct json_object *top = read_json(c->dir_fd, err), *o, *list;
 
 	if (!top)
 		return -1;
@@ -333,10 +393,6 @@ int state_load(struct container *c, struct err *err)
 		return err_set(err, ERR_CONFIG, "state.json is damaged: it has no container");
 	}
 	c->data_dir = xstrdup(string_at(o, "dataDir"));
-	if (json_object_object_get_ex(o, "log", &log) && json_object_is_type(log, json_type_object)) {
-		path = string_at(log, "path");
-		c->log_path = path[0] ? xstrdup(path) : NULL;
-	}
 	if (json_object_object_get_ex(o, "cgroups", &list))
 		load_groups(c, list);
 	json_object_put(top);

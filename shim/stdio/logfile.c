@@ -1,32 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The container's log on disk, in the k8s-file (CRI) format, whole records only.
+/* Logs that are files: opened with care, written in whole records, rotated, and taken up again when others have moved them or the disk was full.
  *
  * Runs in the shim. The path comes from the caller, the bytes from the container. */
 #include "shim/stdio/logfile.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "common/fd.h"
-#include "common/logfmt.h"
+#include "shim/stdio/logfile_internal.h"
 
-/* Larger than any record: relay.h reads less than half of this at a time. */
-#define OUT_BYTES (128u << 10)
+/* How often to look what others have done to the file, while it is written to. */
+#define LOOK_NS 20000000
 
-struct logfile {
-	int fd;
-	char *path;
-	uint64_t size, inode, lost_bytes;
-	uint64_t max_bytes;
-	unsigned int max_files;
-	struct logfmt_clock clock;
-	char *out; /* OUT_BYTES, from mmap, so that it can be given back */
-	size_t used;
-};
+/* ---- opening --------------------------------------------------------------------------------------------------------- */
 
 static int open_file(const char *path, bool fresh, int *ret_fd, struct stat *ret_st, struct err *err)
 {
@@ -49,7 +38,18 @@ static int open_file(const char *path, bool fresh, int *ret_fd, struct stat *ret
 	return 0;
 }
 
-int logfile_open(const struct logfile_options *options, struct logfile **ret, struct err *err)
+static void use_file(struct logfile *lf, int fd, const struct stat *st)
+{
+	fd_close(&lf->fd);
+	lf->fd = fd;
+	lf->size = (uint64_t)st->st_size;
+	lf->inode = st->st_ino;
+	lf->dev = st->st_dev;
+	lf->torn = false;
+}
+
+int logfile_new(const struct logfile_format *format, const struct log_options *options, struct logfile **ret,
+		struct err *err)
 {
 	struct logfile *lf;
 	struct stat st;
@@ -58,39 +58,77 @@ int logfile_open(const struct logfile_options *options, struct logfile **ret, st
 
 	if (open_file(options->path, options->fresh, &fd, &st, err) < 0)
 		return -1;
-	out = mmap(NULL, OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	out = mmap(NULL, LOGFILE_OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (out == MAP_FAILED)
 		fatal("out of memory");
 	lf = xcalloc(1, sizeof(*lf));
 	*lf = (struct logfile) {
-		.fd = fd,
+		.format = format,
+		.fd = -1,
 		.path = xstrdup(options->path),
-		.size = (uint64_t)st.st_size,
-		.inode = st.st_ino,
 		.max_bytes = options->max_bytes,
 		.max_files = options->max_files ? options->max_files : 1,
+		.no_sync = options->no_sync,
 		.out = out,
 	};
+	use_file(lf, fd, &st);
 	*ret = lf;
 	return 0;
 }
 
-void logfile_free(struct logfile *lf)
+void logfile_free(struct log *l)
 {
-	if (!lf)
-		return;
+	struct logfile *lf = (struct logfile *)l;
+
 	fd_close(&lf->fd);
-	munmap(lf->out, OUT_BYTES);
+	munmap(lf->out, LOGFILE_OUT_BYTES);
+	free(lf->attrs);
 	free(lf->path);
 	free(lf);
 }
 
-/* PATH.1 becomes PATH.2 and so on; the oldest is replaced. What cannot be renamed is kept, and the log goes on in the old file. */
-static int rotate(struct logfile *lf, struct err *err)
+static int open_again(struct logfile *lf, struct err *err)
 {
 	struct stat st;
 	int fd;
 
+	if (open_file(lf->path, false, &fd, &st, err) < 0)
+		return -1;
+	use_file(lf, fd, &st);
+	return 0;
+}
+
+int logfile_reopen(struct log *l, struct err *err)
+{
+	return open_again((struct logfile *)l, err);
+}
+
+/* ---- rotating -------------------------------------------------------------------------------------------------------- */
+
+/* A new file beside the log, for the same readers as the old one. */
+static int make_successor(const struct logfile *lf, const char *name, int *ret_fd, struct stat *ret_st, struct err *err)
+{
+	cleanup_fd int fd = -1;
+	struct stat old;
+
+	if (fstat(lf->fd, &old) < 0)
+		return err_sys(err, "cannot rotate the log '%s'", lf->path);
+	if (unlink(name) < 0 && errno != ENOENT)
+		return err_sys(err, "cannot rotate the log '%s'", lf->path);
+	fd = open(name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(err, "cannot rotate the log '%s'", lf->path);
+	/* Where that is refused it stays ours alone, which is no less safe. */
+	if (fchown(fd, old.st_uid, old.st_gid) == 0)
+		fchmod(fd, old.st_mode & 0777);
+	if (fstat(fd, ret_st) < 0)
+		return err_sys(err, "cannot rotate the log '%s'", lf->path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+static int move_aside(const struct logfile *lf, struct err *err)
+{
 	for (unsigned int i = lf->max_files - 1; i > 0; i--) {
 		cleanup_free char *from = i > 1 ? xasprintf("%s.%u", lf->path, i - 1) : xstrdup(lf->path);
 		cleanup_free char *to = xasprintf("%s.%u", lf->path, i);
@@ -98,72 +136,216 @@ static int rotate(struct logfile *lf, struct err *err)
 		if (rename(from, to) < 0 && errno != ENOENT)
 			return err_sys(err, "cannot rotate the log '%s'", from);
 	}
-	if (open_file(lf->path, true, &fd, &st, err) < 0)
-		return -1;
-	fd_close(&lf->fd);
-	lf->fd = fd;
-	lf->size = 0;
-	lf->inode = st.st_ino;
 	return 0;
 }
 
-/* Write the buffer. A record that is only half on disk is cut off again: the next one must not be glued to it. */
-static int flush(struct logfile *lf, struct err *err)
+/* PATH.1 becomes PATH.2 and so on; the oldest is replaced. The new file is there before anything is moved: when there is no room for it the log
+ * goes on in the old one. Nothing is written to a file after it has been moved, so that who follows it by inotify has read all of it. */
+static int rotate(struct logfile *lf, struct err *err)
 {
-	size_t done = 0;
+	cleanup_free char *name = xasprintf("%s.new", lf->path);
+	cleanup_fd int fd = -1;
+	struct stat st;
+
+	/* Somebody else has moved it, and not said so yet: the name is not for us to move. */
+	if (lstat(lf->path, &st) < 0 || st.st_ino != lf->inode || st.st_dev != lf->dev)
+		return open_again(lf, err);
+	if (make_successor(lf, name, &fd, &st, err) < 0)
+		return -1;
+	if (move_aside(lf, err) < 0 ||
+	    (rename(name, lf->path) < 0 && err_sys(err, "cannot rotate the log '%s'", lf->path) < 0)) {
+		unlink(name);
+		return -1;
+	}
+	use_file(lf, take_fd(&fd), &st);
+	return 0;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------------- */
+
+static int64_t ns_of(const struct timespec *t)
+{
+	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
+/* What others may have done: removed the file, truncated it (copytruncate), or appended to it. */
+static void look(struct logfile *lf, const struct timespec *now)
+{
+	int64_t since = ns_of(now) - lf->looked_ns;
+	struct stat st;
+
+	if (lf->fd < 0 || (since >= 0 && since < LOOK_NS && !lf->log.loss.failing))
+		return;
+	lf->looked_ns = ns_of(now);
+	if (fstat(lf->fd, &st) < 0)
+		return;
+	if (st.st_nlink == 0 || (uint64_t)st.st_size < lf->size)
+		lf->in_line[0] = lf->in_line[1] = false; /* nothing there that could go on */
+	lf->size = (uint64_t)st.st_size;
+	if (st.st_nlink == 0)
+		fd_close(&lf->fd);
+}
+
+/* Cut off what is half a record: the next one must not be glued to it. */
+static void cut(struct logfile *lf, size_t surplus)
+{
+	struct stat st;
+
+	if (fstat(lf->fd, &st) < 0)
+		return;
+	lf->size = (uint64_t)st.st_size;
+	if (surplus == 0)
+		return;
+	if (lf->size >= surplus && ftruncate(lf->fd, (off_t)(lf->size - surplus)) == 0)
+		lf->size -= surplus;
+	else
+		lf->torn = true;
+}
+
+enum keep { KEEP_NOTHING, KEEP_RECORDS, KEEP_BYTES };
+
+/* All of it, or -1. Then ret_kept of it are in the file, by what is worth keeping. */
+static int put_out(struct logfile *lf, const char *buf, size_t len, enum keep keep, size_t *ret_kept, struct err *err)
+{
+	size_t done = 0, kept;
+	const char *newline;
 	ssize_t n = 0;
 
-	while (done < lf->used) {
-		n = write(lf->fd, lf->out + done, lf->used - done);
+	while (done < len) {
+		n = write(lf->fd, buf + done, len - done);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
 		done += (size_t)n;
 	}
-	if (done < lf->used) {
-		err_sysno(err, n < 0 ? errno : ENOSPC, "cannot write to the log '%s'", lf->path);
-		if (done > 0 && ftruncate(lf->fd, (off_t)lf->size) < 0)
-			lf->size += done;
-		lf->lost_bytes += lf->used;
-		lf->used = 0;
+	if (done == len) {
+		lf->size += len;
+		return 0;
+	}
+	err_sysno(err, n < 0 ? errno : ENOSPC, "cannot write to the log '%s'", lf->path);
+	newline = keep == KEEP_RECORDS ? memrchr(buf, '\n', done) : NULL;
+	kept = keep == KEEP_BYTES ? done : newline ? (size_t)(newline + 1 - buf) : 0;
+	cut(lf, done - kept);
+	*ret_kept = kept;
+	return -1;
+}
+
+/* In front of what is written next: that something is missing here, and before that the ends of lines whose own are missing. */
+static void put_remark(struct logfile *lf, const struct timespec *now)
+{
+	char text[LOG_REMARK_MAX];
+	size_t len = log_remark(&lf->log, text);
+
+	if (lf->torn)
+		lf->out[lf->used++] = '\n';
+	lf->format->remark(lf, now, text, len);
+}
+
+static int find_file(struct logfile *lf, struct err *err)
+{
+	/* A full disk is that of the file we have. After anything else the way to it may be another one: remounted, made again. */
+	bool doubt = lf->log.loss.failing && lf->log.loss.sys_errno != ENOSPC && lf->log.loss.sys_errno != EDQUOT;
+
+	if (lf->fd >= 0 && !doubt)
+		return 0;
+	return open_again(lf, err);
+}
+
+/* How much of `data` the first records of buf, which was made from it, stand for. */
+static size_t data_of_records(const struct logfile *lf, const char *data, size_t len, const char *buf, size_t buf_len)
+{
+	size_t at = 0;
+
+	for (const char *end = buf + buf_len; buf < end && at < len;) {
+		const char *newline = memchr(buf, '\n', (size_t)(end - buf));
+
+		if (!newline)
+			break;
+		at += logfile_piece(data + at, len - at, lf->format->piece_max);
+		buf = newline + 1;
+	}
+	return at;
+}
+
+/* Write what fits into the buffer. ret_n: how much of `data` is dealt with; on failure, what of it is in the log. */
+static int write_some(struct logfile *lf, Stream stream, const struct timespec *now, const char *data, size_t len,
+		      size_t *ret_n, struct err *err)
+{
+	bool resuming = lf->log.loss.failing, direct = lf->format->direct && !resuming && !lf->torn;
+	const char *buf = lf->out;
+	size_t n = len, kept;
+
+	*ret_n = 0;
+	if (find_file(lf, err) < 0)
+		return -1;
+	lf->used = 0;
+	if (resuming)
+		put_remark(lf, now);
+	if (direct) {
+		buf = data;
+		lf->used = len;
+	} else {
+		n = lf->format->put(lf, stream, now, data, len);
+	}
+	/* After a remark all or nothing: a disk that takes a line now and then would be full of remarks. */
+	if (put_out(lf, buf, lf->used, resuming ? KEEP_NOTHING : direct ? KEEP_BYTES : KEEP_RECORDS, &kept, err) < 0) {
+		*ret_n = direct ? kept : data_of_records(lf, data, len, buf, kept);
 		return -1;
 	}
-	lf->size += lf->used;
-	lf->used = 0;
+	if (resuming) {
+		log_resumed(&lf->log);
+		lf->in_line[0] = lf->in_line[1] = lf->torn = false;
+	}
+	*ret_n = n;
+	return 0;
+}
+
+int logfile_write(struct log *l, Stream stream, const struct timespec *now, const char *data, size_t len,
+		  struct err *err)
+{
+	struct logfile *lf = (struct logfile *)l;
+	bool *in_line = &lf->in_line[stream == STREAM_STDERR];
+	struct logjson_carry *carry = &lf->carry[stream == STREAM_STDERR];
+	size_t at = 0, n, held;
+	int r = 0;
+
+	look(lf, now);
+	while (r == 0 && at < len) {
+		held = carry->n;
+		r = write_some(lf, stream, now, data + at, len - at, &n, err);
+		at += n;
+		if (n > 0)
+			*in_line = data[at - 1] != '\n';
+	}
+	if (r < 0) {
+		log_lost(l, stream, len - at + (n == 0 ? held : 0), err);
+		carry->n = 0;
+		return -1;
+	}
 	if (lf->max_bytes && lf->size >= lf->max_bytes)
 		return rotate(lf, err);
 	return 0;
 }
 
-int logfile_write(struct logfile *lf, Stream stream, const char *data, size_t len, struct err *err)
+void logfile_finish(struct log *l, const struct timespec *now)
 {
-	char prefix[2][LOGFMT_PREFIX_MAX];
-	size_t prefix_len[2];
-	struct timespec now;
-	int ret = 0;
+	struct logfile *lf = (struct logfile *)l;
+	struct err err;
+	size_t kept;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	for (int full = 0; full < 2; full++)
-		prefix_len[full] = logfmt_prefix(prefix[full], &lf->clock, &now, stream, full);
-	while (len > 0) {
-		const char *newline = memchr(data, '\n', len);
-		size_t n = newline ? (size_t)(newline - data) : len;
-		int full = newline != NULL;
-
-		if (lf->used + prefix_len[full] + n + 1 > OUT_BYTES && flush(lf, err) < 0)
-			ret = -1;
-		memcpy(lf->out + lf->used, prefix[full], prefix_len[full]);
-		lf->used += prefix_len[full];
-		memcpy(lf->out + lf->used, data, n);
-		lf->used += n;
-		lf->out[lf->used++] = '\n';
-		n += (size_t)full;
-		data += n;
-		len -= n;
-	}
-	return flush(lf, err) < 0 ? -1 : ret;
+	if (lf->log.loss.failing && find_file(lf, &err) < 0)
+		return;
+	lf->used = 0;
+	if (lf->log.loss.failing)
+		put_remark(lf, now);
+	else if (lf->format->finish && lf->fd >= 0)
+		lf->format->finish(lf, now);
+	if (lf->used > 0 && put_out(lf, lf->out, lf->used, KEEP_NOTHING, &kept, &err) == 0)
+		log_resumed(&lf->log);
 }
+
+/* ---- asking ---------------------------------------------------------------------------------------------------------- */
 
 int logfile_reader(const struct logfile *lf, int *ret_fd, struct err *err)
 {
@@ -188,24 +370,16 @@ uint64_t logfile_inode(const struct logfile *lf)
 	return lf->inode;
 }
 
-uint64_t logfile_lost_bytes(const struct logfile *lf)
+void logfile_sync(struct log *l)
 {
-	return lf->lost_bytes;
-}
+	const struct logfile *lf = (const struct logfile *)l;
 
-const char *logfile_path(const struct logfile *lf)
-{
-	return lf->path;
-}
-
-void logfile_sync(const struct logfile *lf)
-{
 	/* Nobody can be told but the disk's own log. */
-	if (fdatasync(lf->fd) < 0)
+	if (!lf->no_sync && lf->fd >= 0 && fdatasync(lf->fd) < 0)
 		return;
 }
 
-void logfile_trim(struct logfile *lf)
+void logfile_trim(struct log *l)
 {
-	madvise(lf->out, OUT_BYTES, MADV_DONTNEED);
+	madvise(((struct logfile *)l)->out, LOGFILE_OUT_BYTES, MADV_DONTNEED);
 }

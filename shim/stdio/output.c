@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "common/fd.h"
-#include "shim/stdio/logfile.h"
+#include "shim/stdio/log.h"
 #include "shim/stdio/relay_internal.h"
 
 /* Reads in a row before others have their turn. */
@@ -189,18 +189,8 @@ bool output_is_held(const struct output *o)
 
 static void to_log(struct output *o, const char *data, size_t len)
 {
-	struct relay *r = o->relay;
-	struct err err;
-
-	if (!r->log)
-		return;
-	if (logfile_write(r->log, o->stream, data, len, &err) == 0) {
-		r->log_failing = false;
-		return;
-	}
-	if (!r->log_failing && r->ops.log_failed_cb)
-		r->ops.log_failed_cb(r->arg, &err);
-	r->log_failing = true;
+	if (o->relay->logs)
+		logs_write(o->relay->logs, o->stream, data, len);
 }
 
 static void to_sinks(struct output *o, const char *data, size_t len)

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "common/fd.h"
-#include "shim/stdio/logfile.h"
+#include "shim/stdio/log.h"
 #include "shim/stdio/relay_internal.h"
 
 #define OUTPUT_PIPE_BYTES (256 << 10) /* asked for: fewer wake-ups */
@@ -21,7 +21,7 @@ static const struct timeval drain_tick = { .tv_usec = 250000 };
 
 static void timer_cb(evutil_socket_t fd, short what, void *arg);
 
-struct relay *relay_new(struct event_base *base, struct logfile *log, const struct relay_ops *ops, void *arg)
+struct relay *relay_new(struct event_base *base, struct logs *logs, const struct relay_ops *ops, void *arg)
 {
 	struct relay *r = xcalloc(1, sizeof(*r));
 	void *buf = mmap(NULL, RELAY_READ_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -29,7 +29,7 @@ struct relay *relay_new(struct event_base *base, struct logfile *log, const stru
 	if (buf == MAP_FAILED)
 		fatal("out of memory");
 	r->base = base;
-	r->log = log;
+	r->logs = logs;
 	r->ops = *ops;
 	r->arg = arg;
 	r->buf = buf;
@@ -401,6 +401,6 @@ void relay_key(const struct relay *r, Stream stream, char ret[RELAY_KEY_MAX])
 void relay_trim(struct relay *r)
 {
 	madvise(r->buf, RELAY_READ_BYTES, MADV_DONTNEED);
-	if (r->log)
-		logfile_trim(r->log);
+	if (r->logs)
+		logs_trim(r->logs);
 }

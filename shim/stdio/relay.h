@@ -14,7 +14,7 @@
 #include "proto/control.pb.h" /* enum Stream */
 
 struct event_base;
-struct logfile;
+struct logs;
 struct relay;
 struct relay_client;
 
@@ -25,12 +25,10 @@ struct relay_ops {
 	void (*drained_cb)(void *arg);
 	/* Bytes [from, to) of a stream did not fit into the pipe of an attached client. */
 	void (*gap_cb)(void *client_arg, Stream stream, uint64_t from, uint64_t to);
-	/* The log refuses. Called at the first failure, and again only after a success in between. */
-	void (*log_failed_cb)(void *arg, const struct err *err);
 };
 
-/* `log` is borrowed and may be NULL. Caller frees with relay_free(). */
-struct relay *relay_new(struct event_base *base, struct logfile *log, const struct relay_ops *ops, void *arg);
+/* `logs` are borrowed and may be NULL. Caller frees with relay_free(). */
+struct relay *relay_new(struct event_base *base, struct logs *logs, const struct relay_ops *ops, void *arg);
 
 /* Accepts NULL. Closes every descriptor and client. */
 void relay_free(struct relay *r);

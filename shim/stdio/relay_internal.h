@@ -70,8 +70,7 @@ struct relay_client {
 
 struct relay {
 	struct event_base *base;
-	struct logfile *log;
-	bool log_failing;
+	struct logs *logs;
 	struct relay_ops ops;
 	void *arg;
 	bool tty;

@@ -151,7 +151,7 @@ static void expect_tail(uint64_t n, const char *first, int lines)
 	ssize_t got;
 	int newlines = 0;
 
-	assert_int_equal(logfile_seek_tail(&f, path, n, &err), 0);
+	assert_int_equal(logfile_seek_tail(&f, path, log_format_find("k8s-file"), n, &err), 0);
 	while ((got = logfile_read(&f, buf + have, sizeof(buf) - 1 - have, &err)) > 0)
 		have += (size_t)got;
 	buf[have] = '\0';

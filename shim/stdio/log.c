@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the container's output is kept: the drivers, and the list of a container's logs. */
+#include "shim/stdio/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "shim/stdio/logfile.h"
+
+#define FILE_OPTIONS (LOG_PATH | LOG_MAX_SIZE | LOG_MAX_FILE | LOG_SYNC)
+
+static const struct log_driver drivers[] = {
+	{ "k8s-file", FILE_OPTIONS, true, &log_k8s_ops },
+	{ "json-file", FILE_OPTIONS | LOG_TAG | LOG_LABELS, true, &log_json_ops },
+	{ "raw", FILE_OPTIONS, true, &log_raw_ops },
+	{ "journald", LOG_TAG | LOG_LABELS | LOG_SOCKET, false, &log_journal_ops },
+	{ "none", 0, false, NULL },
+};
+
+const struct log_driver *log_driver_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (!strcmp(drivers[i].name, name))
+			return &drivers[i];
+	return NULL;
+}
+
+/* ---- one ------------------------------------------------------------------------------------------------------------- */
+
+void log_lost(struct log *l, Stream stream, uint64_t bytes, const struct err *err)
+{
+	*(stream == STREAM_STDERR ? &l->loss.stderr_bytes : &l->loss.stdout_bytes) += bytes;
+	l->loss.untold += bytes;
+	l->loss.failing = true;
+	l->loss.sys_errno = err->sys_errno;
+	snprintf(l->loss.reason, sizeof(l->loss.reason), "%s", err->sys_errno ? strerror(err->sys_errno) : err->text);
+}
+
+void log_resumed(struct log *l)
+{
+	l->loss.failing = false;
+	l->loss.untold = 0;
+}
+
+size_t log_remark(const struct log *l, char buf[LOG_REMARK_MAX])
+{
+	int n = snprintf(buf, LOG_REMARK_MAX, "thole: %llu bytes of output are missing from the log: %s",
+			 (unsigned long long)l->loss.untold, l->loss.reason);
+
+	return (size_t)n < LOG_REMARK_MAX ? (size_t)n : LOG_REMARK_MAX - 1;
+}
+
+/* ---- all ------------------------------------------------------------------------------------------------------------- */
+
+struct logs {
+	struct log *v[LOG_DRIVERS_MAX];
+	size_t n;
+	void (*changed_cb)(void *arg, const struct log *l, const struct err *err);
+	void *arg;
+};
+
+struct logs *logs_new(void (*changed_cb)(void *arg, const struct log *l, const struct err *err), void *arg)
+{
+	struct logs *logs = xcalloc(1, sizeof(*logs));
+
+	logs->changed_cb = changed_cb;
+	logs->arg = arg;
+	return logs;
+}
+
+void logs_free(struct logs *logs)
+{
+	if (!logs)
+		return;
+	for (size_t i = 0; i < logs->n; i++)
+		logs->v[i]->driver->ops->free(logs->v[i]);
+	free(logs);
+}
+
+int logs_add(struct logs *logs, const struct log_driver *driver, const struct log_options *options, struct err *err)
+{
+	struct log *l;
+
+	if (logs->n == ARRAY_SIZE(logs->v))
+		return err_set(err, ERR_LIMIT, "more than %d logs", LOG_DRIVERS_MAX);
+	if (driver->ops->open(options, &l, err) < 0)
+		return -1;
+	l->driver = driver;
+	logs->v[logs->n++] = l;
+	return 0;
+}
+
+static void tell(const struct logs *logs, struct log *l, const struct err *err)
+{
+	bool trouble = err != NULL;
+
+	if (trouble == l->in_trouble)
+		return;
+	l->in_trouble = trouble;
+	if (logs->changed_cb)
+		logs->changed_cb(logs->arg, l, err);
+}
+
+void logs_write(struct logs *logs, Stream stream, const char *data, size_t len)
+{
+	struct timespec now;
+	struct err err;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < logs->n; i++) {
+		struct log *l = logs->v[i];
+		int r = l->driver->ops->write(l, stream, &now, data, len, &err);
+
+		tell(logs, l, r < 0 ? &err : NULL);
+	}
+}
+
+int logs_reopen(struct logs *logs, struct err *err)
+{
+	struct err other;
+	int ret = 0;
+
+	for (size_t i = 0; i < logs->n; i++)
+		if (logs->v[i]->driver->ops->reopen(logs->v[i], ret < 0 ? &other : err) < 0)
+			ret = -1;
+	return ret;
+}
+
+void logs_finish(struct logs *logs, bool sync)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < logs->n; i++) {
+		struct log *l = logs->v[i];
+		bool failed = l->loss.failing;
+
+		l->driver->ops->finish(l, &now);
+		if (failed && !l->loss.failing)
+			tell(logs, l, NULL);
+		if (sync)
+			l->driver->ops->sync(l);
+	}
+}
+
+void logs_trim(struct logs *logs)
+{
+	for (size_t i = 0; i < logs->n; i++)
+		logs->v[i]->driver->ops->trim(logs->v[i]);
+}
+
+const struct log *logs_at(const struct logs *logs, size_t i)
+{
+	return i < logs->n ? logs->v[i] : NULL;
+}
+
+struct logfile *logs_file(const struct logs *logs)
+{
+	for (size_t i = 0; logs && i < logs->n; i++)
+		if (logs->v[i]->driver->is_file)
+			return (struct logfile *)logs->v[i];
+	return NULL;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the container's output is kept: one log for each driver that was asked for, all fed with the same bytes.
+ *
+ * A log that refuses (disk full, directory gone, journald away) holds up neither the container nor the other logs. What it has not taken is
+ * counted, every write tries again, and the first that succeeds says how much is missing before it goes on. */
+#ifndef THOLE_SHIM_STDIO_LOG_H
+#define THOLE_SHIM_STDIO_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "common/err.h"
+#include "proto/control.pb.h" /* enum Stream */
+
+struct log;
+struct logfile;
+struct logs;
+
+#define LOG_DEFAULT_MAX_BYTES (64ull << 20)
+#define LOG_DEFAULT_MAX_FILES 3
+
+enum log_option {
+	LOG_PATH = 1 << 0,
+	LOG_MAX_SIZE = 1 << 1,
+	LOG_MAX_FILE = 1 << 2,
+	LOG_SYNC = 1 << 3,
+	LOG_TAG = 1 << 4,
+	LOG_LABELS = 1 << 5,
+	LOG_SOCKET = 1 << 6,
+};
+
+/* What a driver is told. Strings are borrowed for the call. */
+struct log_options {
+	const char *path;       /* absolute; its directory must exist */
+	bool fresh;             /* an old file of that name is emptied, else continued */
+	uint64_t max_bytes;     /* a file that has reached this is rotated; 0: never */
+	unsigned int max_files; /* the current one included, at least 1 */
+	bool no_sync;           /* leave it to the kernel when it comes to the disk */
+	const char *tag;        /* NULL: none */
+	const char *labels;     /* "K=V,K=V"; NULL: none */
+	const char *socket;     /* journald's; NULL: where it always is */
+	const char *id;         /* of the container */
+};
+
+/* What has not come into a log. */
+struct log_loss {
+	bool failing;          /* the last write was refused, at least in part */
+	uint64_t stdout_bytes; /* since the start */
+	uint64_t stderr_bytes;
+	uint64_t untold; /* of both, what the log does not say yet */
+	int sys_errno;   /* of the last refusal; 0: not the kernel's */
+	char reason[128];
+};
+
+struct log_ops {
+	int (*open)(const struct log_options *options, struct log **ret, struct err *err);
+	/* What does not fit is dropped and counted in loss; then, and when only a rotation has failed, -1. */
+	int (*write)(struct log *l, Stream stream, const struct timespec *now, const char *data, size_t len,
+		     struct err *err);
+	/* Somebody has renamed the file. On failure the old one goes on. */
+	int (*reopen)(struct log *l, struct err *err);
+	/* The end of the output: bring out what is held back. */
+	void (*finish)(struct log *l, const struct timespec *now);
+	void (*sync)(struct log *l);
+	void (*trim)(struct log *l); /* give buffers back to the kernel; they come again when used */
+	void (*free)(struct log *l);
+};
+
+struct log_driver {
+	const char *name;
+	unsigned int options; /* enum log_option */
+	bool is_file;         /* the log is a struct logfile, which clients can read */
+	const struct log_ops *ops;
+};
+
+/* What every driver's object begins with. */
+struct log {
+	const struct log_driver *driver;
+	struct log_loss loss;
+	bool in_trouble; /* the last write said -1, and that was reported */
+};
+
+/* NULL: there is none of that name. "none" has no ops. */
+const struct log_driver *log_driver_find(const char *name);
+#define LOG_DRIVER_NAMES "k8s-file, json-file, raw, journald and none"
+#define LOG_DRIVERS_MAX 4
+
+/* `changed_cb`: a log begins to refuse (err), or takes everything again (NULL). Called from the write. */
+struct logs *logs_new(void (*changed_cb)(void *arg, const struct log *l, const struct err *err), void *arg);
+void logs_free(struct logs *logs); /* accepts NULL */
+int logs_add(struct logs *logs, const struct log_driver *driver, const struct log_options *options, struct err *err);
+
+/* One time for all of them. Blocks only as the file system does, and for a journald that is behind a fifth of a second. */
+void logs_write(struct logs *logs, Stream stream, const char *data, size_t len);
+
+/* All are tried, the first error is returned. */
+int logs_reopen(struct logs *logs, struct err *err);
+
+/* No more output comes. `sync`: unless a log's options say no, it is on the disk when this returns. */
+void logs_finish(struct logs *logs, bool sync);
+
+void logs_trim(struct logs *logs);
+const struct log *logs_at(const struct logs *logs, size_t i); /* in the order of logs_add; NULL: no more */
+struct logfile *logs_file(const struct logs *logs);           /* the first that clients can read; NULL: none */
+
+/* ---- for drivers ---- */
+
+void log_lost(struct log *l, Stream stream, uint64_t bytes, const struct err *err);
+void log_resumed(struct log *l);
+
+/* "thole: N bytes of output are missing from the log: REASON", without a newline; returns its length. */
+#define LOG_REMARK_MAX 256
+size_t log_remark(const struct log *l, char buf[LOG_REMARK_MAX]);
+
+extern const struct log_ops log_k8s_ops, log_json_ops, log_raw_ops, log_journal_ops;
+
+#endif

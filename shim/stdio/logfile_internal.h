@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What logfile.c and the formats in logformat.c share. */
+#ifndef THOLE_SHIM_STDIO_LOGFILE_INTERNAL_H
+#define THOLE_SHIM_STDIO_LOGFILE_INTERNAL_H
+
+#include <string.h>
+#include <sys/types.h>
+
+#include "common/logfmt.h"
+#include "common/logjson.h"
+#include "shim/stdio/log.h"
+#include "shim/stdio/logfile.h"
+
+/* Larger than any record: relay.h reads half of this at a time. */
+#define LOGFILE_OUT_BYTES (128u << 10)
+
+struct logfile;
+
+/* A format makes records, one of each piece of data: a line, or what there is of it. */
+struct logfile_format {
+	size_t piece_max; /* a longer line is several pieces; 0: any length */
+	bool direct;      /* the records are the data itself */
+	/* Append to lf->out what fits of `data` in whole records. Returns how much of it that is, which is not 0. */
+	size_t (*put)(struct logfile *lf, Stream stream, const struct timespec *now, const char *data, size_t len);
+	/* The same with a remark of ours, for which there is always room, after ending the lines that are begun (lf->in_line). */
+	void (*remark)(struct logfile *lf, const struct timespec *now, const char *text, size_t len);
+	/* What is held back; NULL: nothing ever is. */
+	void (*finish)(struct logfile *lf, const struct timespec *now);
+};
+
+struct logfile {
+	struct log log; /* first */
+	const struct logfile_format *format;
+	int fd; /* -1: somebody has removed it, and it could not be made again yet */
+	char *path;
+	uint64_t size, inode;
+	dev_t dev;
+	uint64_t max_bytes;
+	unsigned int max_files;
+	bool no_sync;
+	bool torn;         /* it ends in half a record */
+	bool in_line[2];   /* the last record of stdout, stderr was not the end of its line */
+	int64_t looked_ns; /* CLOCK_REALTIME */
+	struct logfmt_clock clock;
+	struct logjson_carry carry[2]; /* json-file */
+	char *attrs;                   /* json-file: what is the same in each object; NULL: nothing */
+	char *out;                     /* LOGFILE_OUT_BYTES, from mmap, so that it can be given back */
+	size_t used;
+};
+
+/* The length of the first piece of `data`, its newline included. */
+static inline size_t logfile_piece(const char *data, size_t len, size_t max)
+{
+	size_t n = max && len > max ? max : len;
+	const char *newline = memchr(data, '\n', n);
+
+	return newline ? (size_t)(newline + 1 - data) : n;
+}
+
+/* Open the log, 0600. Refused: a symbolic link, anything but a regular file. */
+int logfile_new(const struct logfile_format *format, const struct log_options *options, struct logfile **ret,
+		struct err *err);
+
+/* The operations that are the same for all formats. */
+int logfile_write(struct log *l, Stream stream, const struct timespec *now, const char *data, size_t len,
+		  struct err *err);
+int logfile_reopen(struct log *l, struct err *err);
+void logfile_finish(struct log *l, const struct timespec *now);
+void logfile_sync(struct log *l);
+void logfile_trim(struct log *l);
+void logfile_free(struct log *l);
+
+#endif

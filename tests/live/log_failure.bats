@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# A log that refuses: the container runs on, clients get everything, what is missing is counted and told, and the log goes on by itself.
+load lib
+
+setup_test() {
+	bundle
+	mkdir "$T/disk"
+}
+
+# on_disk KIB SCRIPT: runs SCRIPT in a mount namespace where $T/disk is a tmpfs of that size.
+on_disk() {
+	cat > "$T/functions" <<'SH'
+until_true() { # COMMAND...: at most 20 seconds
+	n=0
+	until "$@" > /dev/null 2>&1; do
+		n=$((n + 1))
+		[ $n -lt 400 ] || { echo "never: $*" >> "$T/bad"; return 1; }
+		sleep 0.05
+	done
+}
+thole() { "$THOLE" --root "$ROOT" "$@"; }
+log_state() { jq -r ".container.log$1" "$ROOT/$c/state.json"; }
+failing() { [ "$(log_state .failing)" != null ]; }
+fine() { [ "$(log_state .failing)" = null ]; }
+go() { touch "$B/rootfs/tmp/$1"; }
+SH
+	export T B THOLE ROOT c
+	unshare -m sh -ec 'mount -t tmpfs -o size="$1"k none "$T/disk"; . "$T/functions"; . "$2"' sh "$1" "$2"
+	[ ! -e "$T/bad" ] || fail "$(cat "$T/bad")"
+}
+
+# The text of a log: what came from stdout, and the remarks of ours on stderr as they are.
+text_of() { # DRIVER FILE
+	case $1 in
+	k8s-file) perl -ne 'm/^\S+ (stdout|stderr) ([FP]) (.*)\n/s or die "no record: $_"; print $3, $2 eq "F" ? "\n" : ""' "$2" ;;
+	json-file) jq -j .log "$2" ;;
+	raw) cat "$2" ;;
+	esac
+}
+
+# Fills the disk, frees it, and looks at the three parts of the log: before, remark, after.
+fills_and_is_freed() { # DRIVER
+	args sh -c '/usr/bin/records 30000 64 2>&1; while [ ! -e /tmp/go ]; do usleep 10000; done; /usr/bin/records 1000 64 2>&1; while [ ! -e /tmp/end ]; do usleep 10000; done'
+	echo "DRIVER=$1" > "$T/script"
+	cat >> "$T/script" <<'SH'
+thole run --keep --log-driver "$DRIVER" --log-path "$T/disk/my.log" --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" &
+until_true test -e "$ROOT/$c/state.json"
+until_true failing
+until_true grep -q '^0000030000' "$T/out"
+log_state > "$T/while-full"
+cp "$T/disk/my.log" "$T/full.log"
+dd if=/dev/zero of="$T/disk/filler" bs=4k 2> /dev/null || true
+rm -f "$T/disk/filler"
+mount -o remount,size=64m "$T/disk"
+go go
+until_true fine
+go end
+wait $! || echo "status $?" >> "$T/bad"
+cp "$T/disk/my.log" "$T/my.log"
+thole state "$c" | jq -c .thole.log > "$T/after"
+thole logs "$c" > "$T/logs" 2>&1
+SH
+	on_disk 512 "$T/script"
+	rm -f "$B/rootfs/tmp/go" "$B/rootfs/tmp/end"
+	equal "$(head -30000 "$T/out" | "$PROBES/records" --check)" 'records=30000 last=30000' 'the client'
+	equal "$(tail -n +30001 "$T/out" | "$PROBES/records" --check)" 'records=1000 last=1000' 'the client'
+	text_of "$1" "$T/my.log" > "$T/text"
+	local remark lost
+	equal "$(grep -c '^thole:' "$T/text")" 1 remarks
+	remark=$(grep '^thole:' "$T/text")
+	matches "$remark" '^thole: [0-9]+ bytes of output are missing from the log: No space left on device$'
+	lost=$(cut -d' ' -f2 <<< "$remark")
+	equal "$(jq -r .failing < "$T/while-full")" 'No space left on device'
+	equal "$(jq .lostBytes.stdout < "$T/after")" "$lost" 'lost, says state'
+	equal "$(jq .failing < "$T/after")" null
+	# Before the remark and after it nothing is missing, damaged or repeated, and the figure is right to the byte. (A raw log may end in the middle of a line.)
+	sed '/^thole:/,$d' "$T/text" > "$T/before"
+	sed '1,/^thole:/d' "$T/text" > "$T/rest"
+	local bytes
+	bytes=$(stat -c %s "$T/before")
+	[ "$1" != raw ] || bytes=$((bytes - 1))
+	if [ "$1" = raw ] && [ $((bytes % 64)) = 63 ]; then
+		bytes=$((bytes + 1)) # it ended in a line's end: no newline of ours
+	fi
+	equal $((bytes + lost + $(stat -c %s "$T/rest"))) $((31000 * 64)) 'bytes in all'
+	cmp -n "$bytes" "$T/before" "$T/out"
+	cmp "$T/rest" <(tail -c "$(stat -c %s "$T/rest")" "$T/out")
+	[ "$bytes" -gt 100000 ]
+	if [ "$1" != raw ]; then
+		equal "$(grep -c . "$T/logs")" "$(grep -c . "$T/text")" "lines of logs"
+	fi
+	thole delete "$c"
+}
+
+@test "k8s-file: the disk fills and is freed again" { fills_and_is_freed k8s-file; }
+@test "json-file: the disk fills and is freed again" { fills_and_is_freed json-file; }
+@test "raw: the disk fills and is freed again" { fills_and_is_freed raw; }
+
+@test "a line that the loss has cut ends before the remark" {
+	args sh -c 'printf begun; while [ ! -e /tmp/go ]; do usleep 10000; done; printf lost; while [ ! -e /tmp/go2 ]; do usleep 10000; done; echo back'
+	cat > "$T/script" <<'SH'
+thole run -d --log-path "$T/disk/my.log" --bundle "$B" "$c" < /dev/null
+until_true grep -q begun "$T/disk/my.log"
+dd if=/dev/zero of="$T/disk/filler" bs=4k 2> /dev/null || true
+# The rest of the last page: what is free there takes a short line still.
+truncate -s 4096 "$T/disk/my.log"
+go go
+until_true failing
+rm -f "$T/disk/filler"
+go go2
+thole wait "$c"
+tr -d '\0' < "$T/disk/my.log" > "$T/my.log"
+SH
+	on_disk 64 "$T/script"
+	equal "$(sed 's/^[^ ]* //' "$T/my.log")" 'stdout P begun
+stdout F 
+stderr F thole: 4 bytes of output are missing from the log: No space left on device
+stdout F back'
+	equal "$(jq -c .container.log.lostBytes "$ROOT/$c/state.json")" '{"stdout":4,"stderr":0}'
+}
+
+@test "the directory is removed and made again" {
+	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 10000; done; echo two; echo err >&2; while [ ! -e /tmp/go2 ]; do usleep 10000; done; echo three'
+	cat > "$T/script" <<'SH'
+mkdir "$T/disk/d"
+thole run -d --log-path "$T/disk/d/my.log" --bundle "$B" "$c" < /dev/null
+until_true grep -q one "$T/disk/d/my.log"
+rm -r "$T/disk/d"
+go go
+until_true failing
+log_state .failing > "$T/reason"
+mkdir "$T/disk/d"
+go go2
+thole wait "$c"
+cp "$T/disk/d/my.log" "$T/my.log"
+SH
+	on_disk 64 "$T/script"
+	equal "$(cat "$T/reason")" 'No such file or directory'
+	equal "$(sed 's/^[^ ]* //' "$T/my.log")" 'stderr F thole: 8 bytes of output are missing from the log: No such file or directory
+stdout F three'
+	equal "$(jq -c .container.log.lostBytes "$ROOT/$c/state.json")" '{"stdout":4,"stderr":4}'
+}
+
+@test "full until the end: the exit status is right, and state says what was lost" {
+	args sh -c '/usr/bin/records 30000 64 2>&1; exit 9'
+	cat > "$T/script" <<'SH'
+thole run -d --log-path "$T/disk/my.log" --bundle "$B" "$c" < /dev/null
+s=0
+thole wait "$c" || s=$?
+echo $s > "$T/status"
+cp "$T/disk/my.log" "$T/my.log"
+SH
+	on_disk 256 "$T/script"
+	equal "$(cat "$T/status")" 9
+	text_of k8s-file "$T/my.log" > "$T/text"
+	equal "$(grep -c thole: "$T/text")" 0
+	equal "$(jq .container.log.lostBytes.stdout "$ROOT/$c/state.json")" $((30000 * 64 - $(stat -c %s "$T/text")))
+}
+
+@test "no room for rotation: the log goes on in the old file, and nothing is lost" {
+	args sh -c '/usr/bin/records 3000 64 2>&1'
+	cat > "$T/script" <<'SH'
+mkdir "$T/disk/d"
+touch "$T/disk/d/my.log"
+mkdir "$T/disk/d/my.log.new"
+thole run -d --log-path "$T/disk/d/my.log" --log-opt max-size=64k --bundle "$B" "$c" < /dev/null
+thole wait "$c"
+ls "$T/disk/d" > "$T/ls"
+cp "$T/disk/d/my.log" "$T/my.log"
+SH
+	on_disk 2048 "$T/script"
+	equal "$(text_of k8s-file "$T/my.log" | "$PROBES/records" --check)" 'records=3000 last=3000'
+	grep -q 'cannot rotate' "$ROOT/$c/shim.log"
+	equal "$(tr '\n' ' ' < "$T/ls")" 'my.log my.log.new '
+}
+
+@test "several logs: one that fails does not hold up the other" {
+	args sh -c '/usr/bin/records 30000 64 2>&1'
+	cat > "$T/script" <<'SH'
+thole run -d --log-driver k8s-file,raw --log-path "$T/disk/my.log" --log-opt raw.path="$T/raw.log" --bundle "$B" "$c" < /dev/null
+thole wait "$c"
+SH
+	on_disk 256 "$T/script"
+	equal "$("$PROBES/records" --check < "$T/raw.log")" 'records=30000 last=30000'
+	equal "$(jq -c '[.container.log.lostBytes.stdout > 0, .container.otherLogs[0].lostBytes.stdout]' "$ROOT/$c/state.json")" '[true,0]'
+}
