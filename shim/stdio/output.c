@@ -22,6 +22,7 @@
 #define GATHER_BELOW_BYTES 8192
 #define GATHER_IF_WITHIN_NS 1000000
 #define GATHER_NS 20000
+#define GATHER_LONGER_MAX 3 /* pauses double, up to 160 us */
 
 /* How long a pty without any open terminal is left alone: epoll says EPOLLHUP all the time. */
 static const struct timeval hung_up_pause = { .tv_usec = 100000 };
@@ -243,10 +244,15 @@ static ssize_t gather(struct output *o)
 		return n;
 	now = now_ns();
 	if (now - o->last_read_ns < GATHER_IF_WITHIN_NS) {
-		nanosleep(&(struct timespec) { .tv_nsec = GATHER_NS }, NULL);
+		nanosleep(&(struct timespec) { .tv_nsec = GATHER_NS << o->gather_longer }, NULL);
 		more = read(o->fd, r->buf + n, RELAY_READ_BYTES - (size_t)n);
 		if (more > 0)
 			n += more; /* an end or an error comes again with the next read */
+		/* Much came, and yet not enough to be worth a round: the next pause is longer. */
+		if (more > 0 && n < GATHER_BELOW_BYTES && o->gather_longer < GATHER_LONGER_MAX)
+			o->gather_longer++;
+		else if (more <= 0 || n > 4 * GATHER_BELOW_BYTES)
+			o->gather_longer = 0;
 	}
 	o->last_read_ns = now;
 	return n;

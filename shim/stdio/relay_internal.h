@@ -37,6 +37,7 @@ struct output {
 	uint64_t offset; /* bytes read so far */
 	uint64_t inode;
 	int64_t last_read_ns; /* CLOCK_MONOTONIC */
+	int gather_longer;    /* doublings of the pause while output is gathered */
 	LIST_HEAD(, sink) sinks;
 };
 
