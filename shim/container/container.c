@@ -145,9 +145,14 @@ void container_trim(struct container *c)
 		relay_trim(p->relay);
 }
 
+static bool hooks_follow(const struct oci_config *config)
+{
+	return config->hooks[OCI_HOOK_POSTSTART].n || config->hooks[OCI_HOOK_POSTSTOP].n;
+}
+
 void container_settle(struct container *c)
 {
-	if (!c->config || c->creation || c->config->poststart.n || c->config->poststop.n)
+	if (!c->config || c->creation || hooks_follow(c->config))
 		return;
 	oci_config_free(c->config);
 	c->config = NULL;

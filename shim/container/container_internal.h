@@ -9,6 +9,7 @@
 #include "shim/container/log_options.h"
 #include "shim/container/process.h"
 #include "shim/oci/config.h"
+#include "shim/sandbox/child_step.h"
 #include "shim/sandbox/ns.h"
 #include "shim/sandbox/seccomp.h"
 #include "shim/stdio/relay.h"
@@ -34,6 +35,7 @@ struct creation {
 	struct relay_ends ends; /* of the foreground client, until they are taken */
 	struct relay_client *client;
 	size_t steps_done;
+	struct err why; /* while the poststop hooks of a failed one run */
 	struct pending done;
 };
 
@@ -85,8 +87,9 @@ void create_undo(struct container *c); /* everything, whatever it has come to */
 /* launch.c: clone init and agree with it. `done_cb` comes when it is ready to be told what to do, or with an error. */
 struct launch *launch_new(struct container *c, struct err *err);
 void launch_free(struct launch *l); /* accepts NULL; kills nothing */
-int launch_order(struct launch *l, bool run, struct err *err);
+int launch_order(struct launch *l, enum child_order order, struct err *err);
 int launch_take_master(struct launch *l);                         /* -1: no terminal */
+void create_wants_hooks(struct container *c);                     /* create.c: init waits for the runtime's hooks */
 void create_launched(struct container *c, const struct err *err); /* create.c: init is ready, or not to be had */
 void create_runs(struct container *c, const struct err *err);     /* create.c: the program runs, or cannot */
 
@@ -115,9 +118,13 @@ int remove_groups(struct container *c, struct err *err); /* whoever is in them i
 void remove_log(struct container *c);
 int remove_everything(struct container *c, struct err *err);
 
-/* hooks.c: run the hooks of a kind ("poststart", "poststop"); done_cb from the loop. Returns 1 when there are none (done_cb never comes). */
-int hooks_run(struct container *c, const char *kind, const char *status, container_done_cb *done_cb, struct err *err);
-void hooks_free(struct hooking *h); /* accepts NULL */
+/* hooks.c: run the hooks of a kind, but for those that run in the container; done_cb from the loop. Returns 1 when there are none (done_cb never
+ * comes). */
+int hooks_run(struct container *c, enum oci_hook_kind kind, const char *status, container_done_cb *done_cb,
+	      struct err *err);
+void hooks_cancel(struct container *c); /* kill the one that runs; its done_cb does not come */
+void hooks_leave(struct container *c);  /* run the poststop ones without waiting for them */
+void hooks_free(struct hooking *h);     /* accepts NULL; kills nothing */
 
 /* pause.c */
 void pause_free(struct pausing *p); /* accepts NULL */

@@ -228,6 +228,7 @@ static int step_process(struct container *c, struct err *err)
 /* Only what may be left of it: the groups' undo kills whoever else is there. */
 static void undo_process(struct container *c)
 {
+	hooks_cancel(c);
 	launch_free(c->launch);
 	c->launch = NULL;
 	process_kill_now(&c->init);
@@ -340,7 +341,14 @@ void container_cancel_create(struct container *c)
 {
 	if (!c->creation)
 		return;
-	create_undo(c);
+	/* Nobody waits for an answer any more, nor for the poststop hooks. */
+	if (c->creation->why.code) {
+		hooks_free(c->hooking);
+		c->hooking = NULL;
+	} else {
+		create_undo(c);
+		hooks_leave(c);
+	}
 	creation_over(c);
 }
 
@@ -362,19 +370,84 @@ void container_take_foreground(struct container *c, const char *name, struct rel
 
 /* ---- what init says ---------------------------------------------------------------------------------------------------- */
 
+static void failed(struct container *c)
+{
+	struct pending done = c->creation->done;
+	struct err why = c->creation->why;
+
+	creation_over(c);
+	if (done.cb)
+		done.cb(done.arg, &why);
+}
+
+static void poststop_done(void *arg, const struct err *err)
+{
+	struct container *c = arg;
+
+	if (err)
+		log_warn("container '%s': %s", c->id, err->text);
+	failed(c);
+}
+
+/* What there was of the container has ended, says the specification, and that is when poststop hooks run. */
+static void fail(struct container *c, const struct err *err)
+{
+	struct err ignored;
+	int n;
+
+	c->creation->why = *err;
+	create_undo(c);
+	n = hooks_run(c, OCI_HOOK_POSTSTOP, "stopped", poststop_done, &ignored);
+	if (n < 0)
+		log_warn("container '%s': %s", c->id, ignored.text);
+	if (n != 0)
+		failed(c);
+}
+
 static void finish(struct container *c, const struct err *err)
 {
 	struct pending done = c->creation->done;
 
-	if (err)
-		create_undo(c);
-	else if (done.cb)
+	if (err) {
+		fail(c, err);
+		return;
+	}
+	if (done.cb)
 		done.cb(done.arg, NULL);
 	creation_over(c);
-	if (!err && c->init.exited)
+	if (c->init.exited)
 		process_news(&c->init);
-	if (err && done.cb)
-		done.cb(done.arg, err);
+}
+
+/* ---- the runtime's hooks, while init waits ---- */
+
+static void create_runtime_done(void *arg, const struct err *failure)
+{
+	struct container *c = arg;
+	struct err err;
+
+	if (!failure && launch_order(c->launch, CHILD_GO_ON, &err) == 0)
+		return;
+	finish(c, failure ? failure : &err);
+}
+
+static void prestart_done(void *arg, const struct err *failure)
+{
+	struct container *c = arg;
+	struct err err;
+	int n = failure ? 1 : hooks_run(c, OCI_HOOK_CREATE_RUNTIME, "creating", create_runtime_done, &err);
+
+	if (n != 0)
+		create_runtime_done(c, n < 0 ? &err : failure);
+}
+
+void create_wants_hooks(struct container *c)
+{
+	struct err err;
+	int n = hooks_run(c, OCI_HOOK_PRESTART, "creating", prestart_done, &err);
+
+	if (n != 0)
+		prestart_done(c, n < 0 ? &err : NULL);
 }
 
 static int use_terminal(struct container *c, struct err *err)
@@ -401,21 +474,21 @@ static int ready(struct container *c, struct err *err)
 		fd_close(&cr->child_stdio[i]);
 	fd_close(&c->start_fd); /* only init holds it: when it is gone, connecting fails */
 	if (!c->init.relay)
-		return launch_order(c->launch, cr->params.start, err);
+		return launch_order(c->launch, cr->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
 	if (relay_start(c->init.relay, err) < 0 || relay_inherit(c->init.relay, cr->params.fds.stdio, err) < 0)
 		return -1;
 	if (cr->params.stdio == STDIO_FOREGROUND &&
 	    relay_attach(c->init.relay, RELAY_FOREGROUND, true, NULL, &cr->ends, &cr->client, err) < 0)
 		return -1;
-	return launch_order(c->launch, cr->params.start, err);
+	return launch_order(c->launch, cr->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
 }
 
-void create_launched(struct container *c, const struct err *failed)
+void create_launched(struct container *c, const struct err *failure)
 {
 	struct err err;
 
-	if (failed) {
-		finish(c, failed);
+	if (failure) {
+		finish(c, failure);
 		return;
 	}
 	if (ready(c, &err) < 0) {
@@ -437,13 +510,13 @@ static void poststart_done(void *arg, const struct err *err)
 	finish(arg, err);
 }
 
-void create_runs(struct container *c, const struct err *failed)
+void create_runs(struct container *c, const struct err *failure)
 {
 	struct err err;
 	int n;
 
-	if (failed) {
-		finish(c, failed);
+	if (failure) {
+		finish(c, failure);
 		return;
 	}
 	if (!c->init.exited)
@@ -452,7 +525,7 @@ void create_runs(struct container *c, const struct err *failed)
 		finish(c, &err);
 		return;
 	}
-	n = hooks_run(c, "poststart", "running", poststart_done, &err);
+	n = hooks_run(c, OCI_HOOK_POSTSTART, "running", poststart_done, &err);
 	if (n != 0)
 		finish(c, n < 0 ? &err : NULL);
 }

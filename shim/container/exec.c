@@ -224,6 +224,9 @@ static int hear(struct exec *x, struct err *err)
 		fd_close(&fd);
 		*err = msg.err;
 		return -1;
+	case CHILD_WANTS_HOOKS:
+		fd_close(&fd);
+		return err_set(err, ERR_INTERNAL, "the exec'd process speaks out of turn");
 	}
 	return let_it_run(x, err);
 }

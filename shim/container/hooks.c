@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "shim/container/container_internal.h"
+#include "shim/oci/names.h"
 #include "shim/sandbox/hook.h"
 
 struct hooking {
@@ -37,27 +39,55 @@ static void through_cb(evutil_socket_t fd, short what, void *arg)
 	done_cb(c, r < 0 ? &err : NULL);
 }
 
-int hooks_run(struct container *c, const char *kind, const char *status, container_done_cb *done_cb, struct err *err)
+/* 1: there are none. */
+static int start(struct container *c, enum oci_hook_kind kind, const char *status, pid_t *ret_pid, int *ret_fd,
+		 struct err *err)
 {
-	const struct oci_hooks *hooks = !c->config                   ? NULL
-					: !strcmp(kind, "poststart") ? &c->config->poststart
-								     : &c->config->poststop;
+	const struct oci_hooks *hooks = c->config ? &c->config->hooks[kind] : NULL;
 	cleanup_free char *state = NULL;
-	struct hooking *h;
 
 	if (!hooks || hooks->n == 0)
 		return 1;
 	state = state_oci_json(c, status);
-	h = xcalloc(1, sizeof(*h));
+	return hook_start(&(struct hook_run) { .hooks = hooks,
+					       .kind = oci_hook_name(kind),
+					       .state = state,
+					       .cwd = c->rec.bundle,
+					       .close_first = c->lock_fd },
+			  ret_pid, ret_fd, err);
+}
+
+void hooks_cancel(struct container *c)
+{
+	if (!c->hooking)
+		return;
+	hook_kill(c->hooking->pid);
+	hooks_free(c->hooking);
+	c->hooking = NULL;
+}
+
+void hooks_leave(struct container *c)
+{
+	struct err err;
+	int fd = -1;
+	pid_t pid;
+
+	if (start(c, OCI_HOOK_POSTSTOP, "stopped", &pid, &fd, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	fd_close(&fd);
+}
+
+int hooks_run(struct container *c, enum oci_hook_kind kind, const char *status, container_done_cb *done_cb,
+	      struct err *err)
+{
+	struct hooking *h = xcalloc(1, sizeof(*h));
+	int n;
+
 	*h = (struct hooking) { .c = c, .fd = -1, .done_cb = done_cb };
-	if (hook_start(&(struct hook_run) { .hooks = hooks,
-					    .kind = kind,
-					    .state = state,
-					    .cwd = c->rec.bundle,
-					    .close_first = c->lock_fd },
-		       &h->pid, &h->fd, err) < 0) {
+	n = start(c, kind, status, &h->pid, &h->fd, err);
+	if (n != 0) {
 		hooks_free(h);
-		return -1;
+		return n;
 	}
 	h->event = event_new(c->base, h->fd, EV_READ, through_cb, h);
 	if (!h->event || event_add(h->event, NULL) < 0)

@@ -46,10 +46,10 @@ int launch_take_master(struct launch *l)
 	return take_fd(&l->master_fd);
 }
 
-int launch_order(struct launch *l, bool run, struct err *err)
+int launch_order(struct launch *l, enum child_order order, struct err *err)
 {
-	l->ready = true;
-	return handshake_order(l->sync_fd, run ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
+	l->ready = order != CHILD_GO_ON;
+	return handshake_order(l->sync_fd, order, err);
 }
 
 /* Why a child that said nothing is gone. */
@@ -87,7 +87,10 @@ static void sync_cb(evutil_socket_t fd, short what, void *arg)
 		explain_death(c, &err);
 	else if (n > 0 && msg.word == CHILD_FAILED)
 		err = msg.err;
-	else if (n > 0 && msg.word == CHILD_READY && !l->ready) {
+	else if (n > 0 && msg.word == CHILD_WANTS_HOOKS && !l->ready) {
+		create_wants_hooks(c);
+		return;
+	} else if (n > 0 && msg.word == CHILD_READY && !l->ready) {
 		create_launched(c, NULL);
 		return;
 	} else if (n > 0)
@@ -127,6 +130,16 @@ static void set_size(struct child_params *p, const struct container *c)
 	}
 }
 
+/* What the hooks that run as the container's process are told: there the pid is the one that the container sees. */
+static void tell_hooks(struct container *c, struct child_init_params *p)
+{
+	c->rec.init_pid = getpid();
+	if (c->config->hooks[OCI_HOOK_CREATE_CONTAINER].n)
+		p->state_creating = state_oci_json(c, "creating");
+	if (c->config->hooks[OCI_HOOK_START_CONTAINER].n)
+		p->state_created = state_oci_json(c, "created");
+}
+
 static void run_child(struct container *c, int sync_fd) __attribute__((noreturn));
 static void run_child(struct container *c, int sync_fd)
 {
@@ -155,6 +168,7 @@ static void run_child(struct container *c, int sync_fd)
 	};
 
 	set_size(&p.common, c);
+	tell_hooks(c, &p);
 	child_init(&p);
 }
 

@@ -119,7 +119,7 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 	}
 	n = remove_everything(c, err);
 	if (n == 0)
-		n = hooks_run(c, "poststop", "stopped", poststop_done, err);
+		n = hooks_run(c, OCI_HOOK_POSTSTOP, "stopped", poststop_done, err);
 	if (n < 0) {
 		c->deletion = (struct pending) { NULL, NULL };
 		return -1;

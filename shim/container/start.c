@@ -55,7 +55,7 @@ static int program_runs(struct container *c, struct err *err)
 		c->rec.status = STATUS_RUNNING;
 	if (state_save(c, err) < 0)
 		log_warn("container '%s': %s", c->id, err->text);
-	return hooks_run(c, "poststart", "running", poststart_done, err);
+	return hooks_run(c, OCI_HOOK_POSTSTART, "running", poststart_done, err);
 }
 
 /* The end of the connection: the program runs. A message: it does not, and says why. */

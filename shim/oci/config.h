@@ -102,6 +102,17 @@ struct oci_hooks {
 	struct oci_hook *v;
 };
 
+/* In the order in which they come in a container's life. */
+enum oci_hook_kind {
+	OCI_HOOK_PRESTART,         /* create, in the runtime's namespaces */
+	OCI_HOOK_CREATE_RUNTIME,   /* the same, after them */
+	OCI_HOOK_CREATE_CONTAINER, /* create, in the container's namespaces, before its root is entered */
+	OCI_HOOK_START_CONTAINER,  /* start, in the container, before its program */
+	OCI_HOOK_POSTSTART,
+	OCI_HOOK_POSTSTOP,
+	OCI_HOOKS,
+};
+
 struct oci_seccomp_arg {
 	unsigned int index;
 	uint64_t value, value_two;
@@ -227,8 +238,7 @@ struct oci_config {
 	char *domainname;
 	size_t n_mounts;
 	struct oci_mount *mounts;
-	struct oci_hooks poststart; /* the other five kinds are refused for now */
-	struct oci_hooks poststop;
+	struct oci_hooks hooks[OCI_HOOKS];
 	struct oci_strings annotation_keys, annotation_values; /* same n */
 	/* linux */
 	struct oci_namespace ns[OCI_NS_COUNT];

@@ -101,8 +101,8 @@ void oci_config_free(struct oci_config *c)
 	free(c->hostname);
 	free(c->domainname);
 	mounts_free(c->mounts, c->n_mounts);
-	hooks_release(&c->poststart);
-	hooks_release(&c->poststop);
+	for (size_t i = 0; i < OCI_HOOKS; i++)
+		hooks_release(&c->hooks[i]);
 	strings_release(&c->annotation_keys);
 	strings_release(&c->annotation_values);
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)

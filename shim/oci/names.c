@@ -81,6 +81,15 @@ static const struct {
 	[OCI_NS_TIME] = { "time", "time", CLONE_NEWTIME },
 };
 
+static const char *const hooks[OCI_HOOKS] = {
+	[OCI_HOOK_PRESTART] = "prestart",
+	[OCI_HOOK_CREATE_RUNTIME] = "createRuntime",
+	[OCI_HOOK_CREATE_CONTAINER] = "createContainer",
+	[OCI_HOOK_START_CONTAINER] = "startContainer",
+	[OCI_HOOK_POSTSTART] = "poststart",
+	[OCI_HOOK_POSTSTOP] = "poststop",
+};
+
 static int find(const char *const *names, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++)
@@ -131,4 +140,9 @@ int oci_ns_clone_flag(enum oci_ns ns)
 const char *oci_ns_proc_name(enum oci_ns ns)
 {
 	return namespaces[ns].proc_name;
+}
+
+const char *oci_hook_name(enum oci_hook_kind kind)
+{
+	return hooks[kind];
 }

@@ -21,6 +21,9 @@ const char *oci_ns_name(enum oci_ns ns);
 int oci_ns_clone_flag(enum oci_ns ns);        /* CLONE_NEWx */
 const char *oci_ns_proc_name(enum oci_ns ns); /* below /proc/PID/ns: "net", "mnt" */
 
+/* "createRuntime". */
+const char *oci_hook_name(enum oci_hook_kind kind);
+
 /* MS_x | MS_REC of "rslave"; false when there is no such name. */
 bool oci_propagation_flags(const char *name, unsigned long *ret_flags);
 

@@ -233,13 +233,14 @@ static const struct table hook_table = TABLE(hook_rows);
 static const struct list hook_list = LIST(sizeof(struct oci_hook), read_object, .arg = &hook_table);
 ASSERT_LIST(struct oci_hooks, n, v);
 
+#define HOOKS(name, kind) ROW(name, read_list, offsetof(struct oci_config, hooks[kind]), .arg = &hook_list)
 static const struct row hooks_rows[] = {
-	ROW("prestart", refuse_not_done, 0),
-	ROW("createRuntime", refuse_not_done, 0),
-	ROW("createContainer", refuse_not_done, 0),
-	ROW("startContainer", refuse_not_done, 0),
-	ROW("poststart", read_list, offsetof(struct oci_config, poststart), .arg = &hook_list),
-	ROW("poststop", read_list, offsetof(struct oci_config, poststop), .arg = &hook_list),
+	HOOKS("prestart", OCI_HOOK_PRESTART),
+	HOOKS("createRuntime", OCI_HOOK_CREATE_RUNTIME),
+	HOOKS("createContainer", OCI_HOOK_CREATE_CONTAINER),
+	HOOKS("startContainer", OCI_HOOK_START_CONTAINER),
+	HOOKS("poststart", OCI_HOOK_POSTSTART),
+	HOOKS("poststop", OCI_HOOK_POSTSTOP),
 };
 static const struct table hooks_table = TABLE(hooks_rows);
 

@@ -15,12 +15,15 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fd.h"
 #include "common/wire.h"
+#include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
+#include "shim/sandbox/hook.h"
 
 static int step_join(struct child *ch, struct err *err)
 {
@@ -49,6 +52,30 @@ static int step_build_rootfs(struct child *ch, struct err *err)
 	return child_build_rootfs(ch->init, &ch->root_fd, err);
 }
 
+/* Before the root is entered, as the specification wants it: the paths are the host's. */
+static int step_hooks(struct child *ch, struct err *err)
+{
+	const struct oci_config *c = ch->init->config;
+	const struct hook_run run = {
+		.hooks = &c->hooks[OCI_HOOK_CREATE_CONTAINER],
+		.kind = oci_hook_name(OCI_HOOK_CREATE_CONTAINER),
+		.state = ch->init->state_creating,
+		.cwd = ch->init->bundle,
+	};
+	mode_t old;
+	int r;
+
+	if (c->hooks[OCI_HOOK_PRESTART].n || c->hooks[OCI_HOOK_CREATE_RUNTIME].n) {
+		child_say(ch->sync_fd, CHILD_WANTS_HOOKS, NULL, -1);
+		if (child_await_order(ch->sync_fd) != CHILD_GO_ON)
+			_exit(1);
+	}
+	old = umask(HOOK_UMASK);
+	r = hook_run_all(&run, err);
+	umask(old);
+	return r;
+}
+
 static int step_enter_rootfs(struct child *ch, struct err *err)
 {
 	return child_enter_rootfs(ch->init, ch->root_fd, err);
@@ -62,6 +89,7 @@ static const struct child_step steps[] = {
 	{ "keyring", child_step_keyring },
 	{ "names", step_names },
 	{ "rootfs", step_build_rootfs },
+	{ "hooks", step_hooks },
 	{ "terminal", child_step_terminal },
 	{ "enter", step_enter_rootfs },
 	{ "limits", child_step_limits },

@@ -13,6 +13,8 @@ struct child_init_params {
 	const char *rootfs; /* absolute path of the host */
 	const struct ns_joined *joined;
 	bool no_pivot;
+	const char *state_creating; /* OCI state for the createContainer hooks; NULL without them */
+	const char *state_created;  /* for the startContainer hooks */
 };
 
 /* Runs in the child; never returns. */

@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/device.h"
+#include "shim/sandbox/hook.h"
 #include "shim/sandbox/limits.h"
 
 #define DEFAULT_UMASK 0022
@@ -210,6 +212,27 @@ static int load_filter(const struct child *ch, struct err *err)
 	return ch->p->seccomp ? child_seccomp_load(ch->p->seccomp, err) : 0;
 }
 
+static int give_up_caps(const void *arg, struct err *err)
+{
+	return child_caps_apply(arg, err);
+}
+
+/* As the container's user with the container's capabilities, as its program will run, but without its filter: that need not allow what
+ * running hooks takes. */
+static int run_start_hooks(const struct child *ch, struct err *err)
+{
+	const struct hook_run run = {
+		.hooks = &ch->init->config->hooks[OCI_HOOK_START_CONTAINER],
+		.kind = oci_hook_name(OCI_HOOK_START_CONTAINER),
+		.state = ch->init->state_created,
+		.cwd = "/",
+		.prepare = give_up_caps,
+		.prepare_arg = &ch->process->caps,
+	};
+
+	return hook_run_all(&run, err);
+}
+
 /* Only comes back when something failed. */
 int child_run_program(struct child *ch, struct err *err)
 {
@@ -217,6 +240,8 @@ int child_run_program(struct child *ch, struct err *err)
 
 	if (!pr)
 		return err_set(err, ERR_CONFIG, "the config has no process to start");
+	if (ch->init && run_start_hooks(ch, err) < 0)
+		return -1;
 	if (!pr->no_new_privileges && (load_filter(ch, err) < 0 || child_caps_apply(&pr->caps, err) < 0))
 		return -1;
 	if (pr->no_new_privileges && load_filter(ch, err) < 0)

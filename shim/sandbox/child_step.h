@@ -18,8 +18,9 @@ struct cgroup;
 enum child_word {
 	CHILD_FAILED = 1, /* err says why; the child exits */
 	CHILD_READY = 2,
-	CHILD_IS =
-		3, /* exec only: beside it the pidfd of the process that goes on; the sender exits. READY may come before */
+	CHILD_IS = 3, /* exec only: beside it the pidfd of the process that goes on; the sender exits. READY may
+				* come before */
+	CHILD_WANTS_HOOKS = 4, /* init only, before READY: its namespaces and mounts are made; it waits for GO_ON */
 };
 
 struct child_message {
@@ -29,6 +30,7 @@ struct child_message {
 
 /* From the shim, one byte. A connection that ends before it makes the child exit. */
 enum child_order {
+	CHILD_GO_ON = 'g',          /* init only: the hooks of the runtime have run */
 	CHILD_RUN = 'r',            /* execute the program; errors come over this connection */
 	CHILD_WAIT_FOR_START = 'w', /* init only: wait on the start socket, on whose connection errors come */
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks: programs of the host's that are told about the container.
+/* Hooks: programs that are told about the container.
  *
- * The shim's loop must not wait for them, so a forked child runs them one after the other. They are trusted as the config that names
- * them is; they run with the shim's privileges in the runtime's namespaces. */
+ * The shim's loop must not wait for them, so a forked child runs them one after the other; those of the container are run by its own first
+ * process, which waits. They are trusted as the config that names them is: createContainer and those of the runtime run with the shim's
+ * privileges, startContainer with the container's. */
 #include "shim/sandbox/hook.h"
 
 #include <fcntl.h>
@@ -10,7 +11,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,12 +27,15 @@
 
 static void exec_hook(const struct oci_hook *hook, const struct hook_run *run, int in, int out)
 {
+	char *const only_path[] = { hook->path, NULL }, *const no_env[] = { NULL };
 	const int stdio[3] = { in, out, out };
-	static char *const no_env[] = { NULL };
 	struct err err;
 
-	if (child_reset_signals(&err) == 0 && child_place_fds(stdio, NULL, 0, &err) == 0 && chdir(run->cwd) == 0)
-		execve(hook->path, hook->args.v, hook->env.v ? hook->env.v : no_env);
+	/* Whoever ends us means the hook. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && child_reset_signals(&err) == 0 &&
+	    child_place_fds(stdio, NULL, 0, &err) == 0 && chdir(run->cwd) == 0 &&
+	    (!run->prepare || run->prepare(run->prepare_arg, &err) == 0))
+		execve(hook->path, hook->args.n ? hook->args.v : only_path, hook->env.v ? hook->env.v : no_env);
 	dprintf(STDERR_FILENO, "%s", strerrordesc_np(errno));
 	_exit(127);
 }
@@ -105,18 +111,23 @@ static int run_one(const struct oci_hook *hook, const struct hook_run *run, stru
 	return err_set(err, ERR_SYS, "exit status %d%s%s", WEXITSTATUS(status), said[0] ? ": " : "", said);
 }
 
+int hook_run_all(const struct hook_run *run, struct err *err)
+{
+	for (size_t i = 0; i < run->hooks->n; i++)
+		if (run_one(&run->hooks->v[i], run, err) < 0)
+			return err_add(err, "%s hook '%s' failed", run->kind, run->hooks->v[i].path);
+	return 0;
+}
+
 static void run_all(const struct hook_run *run, int sock)
 {
 	struct err err = { 0 };
 	const int keep[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, sock }; /* the first three are /dev/null */
 
 	close(run->close_first);
+	umask(HOOK_UMASK);
 	if (child_close_all_but(keep, ARRAY_SIZE(keep), &err) == 0)
-		for (size_t i = 0; i < run->hooks->n; i++)
-			if (run_one(&run->hooks->v[i], run, &err) < 0) {
-				err_add(&err, "%s hook '%s' failed", run->kind, run->hooks->v[i].path);
-				break;
-			}
+		hook_run_all(run, &err);
 	wire_send_err(sock, &err); /* all zero: none */
 	_exit(0);
 }
@@ -139,6 +150,17 @@ int hook_start(const struct hook_run *run, pid_t *ret_pid, int *ret_fd, struct e
 	*ret_pid = pid;
 	*ret_fd = take_fd(&ours);
 	return 0;
+}
+
+void hook_kill(pid_t pid)
+{
+	cleanup_fd int pidfd = -1;
+	struct err ignored;
+
+	if (proc_pidfd_open(pid, 0, &pidfd, &ignored) < 0 || proc_pidfd_kill(pidfd, SIGKILL, &ignored) < 0)
+		return;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }
 
 int hook_result(pid_t pid, int fd, struct err *err)

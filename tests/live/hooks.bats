@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup-v1
-# poststart and poststop hooks.
+# Hooks: where and when they run, with what, and what their failure does.
 load lib
 
 setup_test() {
@@ -86,10 +86,128 @@ hook() { # KIND ARGS...
 	wait_for nothing_left
 }
 
-@test "kinds of hooks that are not there yet are refused by name" {
+@test "hooks of create run in their order, before the container's root is entered; those of start with start" {
 	local k
-	for k in prestart createRuntime createContainer startContainer; do
-		config --arg k $k '.hooks = { ($k): [{ path: "/bin/true" }] }'
-		refused 125 "hooks.$k" thole run --bundle "$B" "$c"
+	printf '#!/bin/sh\necho "$1" >> "%s/order"\n' "$T" > "$T/hook"
+	printf '#!/bin/sh\necho startContainer >> /order\n' > "$B/rootfs/bin/inner"
+	chmod 755 "$B/rootfs/bin/inner"
+	for k in createContainer createRuntime poststart prestart; do
+		hook $k $k
 	done
+	config '.hooks.startContainer = [{ path: "/bin/inner" }]'
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	equal "$(tr '\n' ' ' < "$T/order")" 'prestart createRuntime createContainer '
+	[ ! -e "$B/rootfs/order" ]
+	thole start "$c"
+	equal "$(cat "$B/rootfs/order")" startContainer
+	equal "$(tail -1 "$T/order")" poststart
+}
+
+@test "prestart and createRuntime: the runtime's namespaces, the state with the pid as the host sees it" {
+	local k
+	printf '#!/bin/sh\ncat > "$1.stdin"\nreadlink /proc/self/ns/mnt /proc/self/ns/pid > "$1.ns"\npwd > "$1.cwd"\nenv | grep -v "^PWD=\|^_=\|^SHLVL=" | sort > "$1.env"; [ -d "/proc/$(jq -r .pid "$1.stdin")/ns" ]\n' > "$T/hook"
+	for k in prestart createRuntime; do
+		hook $k "$T/$k"
+	done
+	config '.annotations = { "org.example.a": "b" } | .hooks[][].env += ["PATH=/usr/bin:/bin"]'
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	for k in prestart createRuntime; do
+		equal "$(jq -r '"\(.id) \(.status) \(.pid) \(.bundle) \(.annotations["org.example.a"])"' "$T/$k.stdin")" \
+			"$c creating $(init_of "$c") $B b"
+		equal "$(cat "$T/$k.ns")" "$(readlink /proc/self/ns/mnt /proc/self/ns/pid)"
+		equal "$(cat "$T/$k.cwd")" "$B"
+		equal "$(cat "$T/$k.env")" $'FROM=config\nPATH=/usr/bin:/bin'
+	done
+}
+
+@test "createContainer: the container's namespaces, the host's paths; what it mounts below the rootfs is there afterwards" {
+	printf '#!/bin/sh\ncat > "$1.stdin"\nreadlink /proc/self/ns/net > "$1.ns"\nmount -t tmpfs extra "%s/rootfs/mnt" && echo in > "%s/rootfs/mnt/file"\nhostname > "$1.host"\n' "$B" "$B" > "$T/hook"
+	mkdir "$B/rootfs/mnt"
+	hook createContainer "$T/out"
+	config '.hostname = "inside" | .hooks[][].env += ["PATH=/usr/bin:/bin"]'
+	detached sh -c 'cat /mnt/file; sleep 1000'
+	wait_for logged "$c" in
+	equal "$(jq -r '"\(.id) \(.status) \(.pid)"' "$T/out.stdin")" "$c creating 1"
+	equal "$(cat "$T/out.ns")" "$(readlink "/proc/$(init_of "$c")/ns/net")"
+	equal "$(cat "$T/out.host")" inside
+	not grep -F "$B" /proc/self/mountinfo
+}
+
+@test "startContainer: in the container, as its user with its capabilities, the pid as it sees itself" {
+	printf '#!/bin/sh\ncat > /tmp/stdin\nid -u > /tmp/uid\ngrep CapEff /proc/self/status > /tmp/caps\npwd > /tmp/cwd\ncat /proc/self/mountinfo | wc -l > /tmp/mounts; echo "$*" > /tmp/args; ls /proc/self/fd | wc -l > /tmp/fds\n' > "$B/rootfs/bin/inner"
+	chmod 755 "$B/rootfs/bin/inner"
+	config '.process.user = { uid: 1000, gid: 1000 } | .process.capabilities = { bounding: ["CAP_KILL"], permitted: ["CAP_KILL"],
+		inheritable: ["CAP_KILL"], ambient: ["CAP_KILL"], effective: ["CAP_KILL"] } |
+		.hooks.startContainer = [{ path: "/bin/inner", args: ["inner", "a", "b c"], env: ["PATH=/bin"] }]'
+	local nnp
+	for nnp in true false; do
+		config ".process.noNewPrivileges = $nnp"
+		in_container cat /tmp/stdin /tmp/uid /tmp/caps /tmp/args /tmp/cwd < /dev/null > "$T/out"
+		equal "$(head -1 "$T/out" | sed 's/}1000$/}/' | jq -r '"\(.id) \(.status) \(.pid)"')" "$c created 1"
+		contains "$(cat "$T/out")" 1000
+		contains "$(cat "$T/out")" $'CapEff:\t0000000000000020'
+		contains "$(cat "$T/out")" 'a b c'
+		equal "$(cat "$B/rootfs/tmp/fds")" 4 # 0 to 2 and that of ls itself
+		rm "$B"/rootfs/tmp/*
+	done
+}
+
+@test "a hook of create that fails: create is undone, the error names it, poststop hooks run" {
+	local k
+	for k in prestart createRuntime createContainer; do
+		config 'del(.hooks)'
+		hook $k "$T/$k" 7
+		hook poststop "$T/$k-stop"
+		args sleep 1000
+		refused 1 "$k hook '$T/hook' failed.*7" thole create --bundle "$B" "$c"
+		nothing_left || wait_for nothing_left
+		wait_for test -e "$T/$k-stop.args"
+		equal "$(jq -r '"\(.id) \(.status)"' "$T/$k-stop.stdin")" "$c stopped"
+		refused 125 "$k hook '$T/hook' failed.*7" thole run --bundle "$B" "$c"
+		wait_for nothing_left
+	done
+}
+
+@test "a startContainer hook that fails: the program does not run, start is an error, the container is stopped" {
+	config '.hooks.startContainer = [{ path: "/bin/false" }]'
+	args touch /ran
+	thole create --bundle "$B" "$c" < /dev/null
+	refused 1 "startContainer hook '/bin/false' failed.*1" thole start "$c"
+	wait_for is "$c" stopped
+	[ ! -e "$B/rootfs/ran" ]
+	thole delete "$c"
+	refused 125 "startContainer hook '/bin/false' failed.*1" thole run --bundle "$B" "$c"
+	config '.hooks.startContainer[0].path = "/no/such"'
+	refused 125 "startContainer hook '/no/such' failed" thole run --bundle "$B" "$c"
+	[ ! -e "$B/rootfs/ran" ]
+	wait_for nothing_left
+}
+
+@test "hooks of create that do not end are killed at their timeout, whichever process runs them" {
+	local k
+	for k in prestart createRuntime createContainer; do
+		config --arg p "$(command -v sleep)" --arg k $k '.hooks = { ($k): [{ path: $p, args: ["sleep", "1234567"], timeout: 1 }] }'
+		args true
+		refused 125 "$k hook .*timed out" thole run --bundle "$B" "$c"
+		wait_for nothing_left
+	done
+	config '.hooks = { startContainer: [{ path: "/bin/sleep", args: ["sleep", "1234567"], timeout: 1 }] }'
+	refused 125 'startContainer hook .*timed out' thole run --bundle "$B" "$c"
+	wait_for nothing_left
+	not pgrep -f 'sleep 1234567'
+}
+
+@test "a client that leaves while a createRuntime hook runs: the hook is killed, everything is undone" {
+	printf '#!/bin/sh\necho $$ > "%s/pid"\nexec sleep 1000\n' "$T" > "$T/hook"
+	hook createRuntime x
+	config '.hooks[][].env += ["PATH=/usr/bin:/bin"]'
+	args true
+	in_background "$THOLE" --root "$ROOT" create --bundle "$B" "$c"
+	local client=$!
+	wait_for test -s "$T/pid"
+	kill -KILL "$client"
+	wait_for pid_gone "$(cat "$T/pid")"
+	wait_for nothing_left
 }

@@ -160,7 +160,9 @@ static void least_config_has_nothing_set(void **state)
 	struct oci_config *c = accept_with("");
 
 	assert_false(c->has_process);
-	assert_int_equal(c->n_mounts + c->poststart.n + c->poststop.n + c->annotation_keys.n + c->n_devices, 0);
+	assert_int_equal(c->n_mounts + c->hooks[OCI_HOOK_POSTSTART].n + c->hooks[OCI_HOOK_POSTSTOP].n +
+				 c->annotation_keys.n + c->n_devices,
+			 0);
 	assert_false(c->resources.memory.limit.set || c->resources.pids_limit.set || c->resources.cpu.shares.set);
 	for (enum oci_ns ns = 0; ns < OCI_NS_COUNT; ns++)
 		assert_false(c->ns[ns].wanted);
@@ -231,13 +233,13 @@ static void linux_fields(void **state)
 	assert_string_equal(c->annotation_keys.v[0], "org.example/a b");
 	assert_string_equal(c->annotation_values.v[0], "1");
 	assert_string_equal(c->annotation_values.v[1], "");
-	assert_int_equal(c->poststart.n, 2);
-	assert_string_equal(c->poststart.v[0].args.v[1], "-x");
-	assert_string_equal(c->poststart.v[0].env.v[0], "K=V");
-	assert_int_equal(c->poststart.v[0].timeout_s, 5);
-	assert_int_equal(c->poststart.v[1].args.n, 0);
-	assert_int_equal(c->poststart.v[1].timeout_s, 0);
-	assert_string_equal(c->poststop.v[0].path, "/bin/c");
+	assert_int_equal(c->hooks[OCI_HOOK_POSTSTART].n, 2);
+	assert_string_equal(c->hooks[OCI_HOOK_POSTSTART].v[0].args.v[1], "-x");
+	assert_string_equal(c->hooks[OCI_HOOK_POSTSTART].v[0].env.v[0], "K=V");
+	assert_int_equal(c->hooks[OCI_HOOK_POSTSTART].v[0].timeout_s, 5);
+	assert_int_equal(c->hooks[OCI_HOOK_POSTSTART].v[1].args.n, 0);
+	assert_int_equal(c->hooks[OCI_HOOK_POSTSTART].v[1].timeout_s, 0);
+	assert_string_equal(c->hooks[OCI_HOOK_POSTSTOP].v[0].path, "/bin/c");
 	assert_string_equal(c->ns[OCI_NS_NETWORK].path, "/run/netns/x");
 	assert_string_equal(c->ns[OCI_NS_IPC].path, "/proc/1/ns/ipc");
 	assert_string_equal(c->ns[OCI_NS_UTS].path, "/proc/1/ns/uts");
@@ -406,6 +408,22 @@ static void mount_options_together(void **state)
 	assert_int_equal(c->mounts[2].rec_attr_clear, MOUNT_ATTR_RDONLY);
 	assert_int_equal(c->mounts[2].flags_set, MS_NOEXEC);
 	assert_int_equal(c->mounts[2].flags_clear, 0);
+	oci_config_free(c);
+}
+
+static void every_kind_of_hook(void **state)
+{
+	struct oci_config *c =
+		accept_with("\"hooks\":{\"prestart\":[{\"path\":\"/0\"}],\"createRuntime\":[{\"path\":\"/1\"}],"
+			    "\"createContainer\":[{\"path\":\"/2\"}],\"startContainer\":[{\"path\":\"/3\"}],"
+			    "\"poststart\":[{\"path\":\"/4\"}],\"poststop\":[{\"path\":\"/5\"},{\"path\":\"/6\"}]}");
+
+	for (int kind = 0; kind < OCI_HOOKS; kind++) {
+		char path[3] = { '/', (char)('0' + kind), '\0' };
+
+		assert_int_equal(c->hooks[kind].n, kind == OCI_HOOK_POSTSTOP ? 2 : 1);
+		assert_string_equal(c->hooks[kind].v[0].path, path);
+	}
 	oci_config_free(c);
 }
 
@@ -689,10 +707,6 @@ static void not_done_is_refused_by_name(void **state)
 		{ P "\"execCPUAffinity\":{\"initial\":\"0\"}}", "process.execCPUAffinity" },
 		{ "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{}]}]", "mounts[0].uidMappings" },
 		{ "\"mounts\":[{\"destination\":\"/a\",\"gidMappings\":[{}]}]", "mounts[0].gidMappings" },
-		{ "\"hooks\":{\"prestart\":[{\"path\":\"/x\"}]}", "hooks.prestart" },
-		{ "\"hooks\":{\"createRuntime\":[{\"path\":\"/x\"}]}", "hooks.createRuntime" },
-		{ "\"hooks\":{\"createContainer\":[{\"path\":\"/x\"}]}", "hooks.createContainer" },
-		{ "\"hooks\":{\"startContainer\":[{\"path\":\"/x\"}]}", "hooks.startContainer" },
 		{ "\"linux\":{\"uidMappings\":[{}]}", "linux.uidMappings" },
 		{ "\"linux\":{\"gidMappings\":[{}]}", "linux.gidMappings" },
 		{ "\"linux\":{\"timeOffsets\":{\"monotonic\":{\"secs\":1}}}", "linux.timeOffsets.monotonic.secs" },
@@ -856,10 +870,6 @@ static void large_example(void **state)
 	} steps[] = {
 		{ "process", NULL, "apparmorProfile", "process.apparmorProfile: not supported yet" },
 		{ "process", NULL, "selinuxLabel", "process.selinuxLabel: not supported yet" },
-		{ "hooks", NULL, "prestart", "hooks.prestart: not supported yet" },
-		{ "hooks", NULL, "createRuntime", "hooks.createRuntime: not supported yet" },
-		{ "hooks", NULL, "createContainer", "hooks.createContainer: not supported yet" },
-		{ "hooks", NULL, "startContainer", "hooks.startContainer: not supported yet" },
 		{ "linux", NULL, "namespaces", "linux.namespaces[5].type: 'user' is not supported yet" },
 		{ "linux", NULL, "uidMappings", "linux.uidMappings: not supported yet" },
 		{ "linux", NULL, "gidMappings", "linux.gidMappings: not supported yet" },
@@ -883,8 +893,8 @@ static void large_example(void **state)
 	c = accept(json_object_to_json_string(root));
 	assert_int_equal(c->process.n_additional_gids, 2);
 	assert_int_equal(c->process.caps.ambient, CAP_BIT(CAP_NET_BIND_SERVICE));
-	assert_int_equal(c->poststart.v[0].timeout_s, 5);
-	assert_string_equal(c->poststop.v[0].args.v[1], "-f");
+	assert_int_equal(c->hooks[OCI_HOOK_POSTSTART].v[0].timeout_s, 5);
+	assert_string_equal(c->hooks[OCI_HOOK_POSTSTOP].v[0].args.v[1], "-f");
 	assert_int_equal(c->devices[1].type, 'b');
 	assert_int_equal(c->devices[1].mode, 0660);
 	assert_int_equal(c->resources.pids_limit.v, 32771);
@@ -1073,6 +1083,7 @@ int main(void)
 		cmocka_unit_test(seccomp_fields),
 		cmocka_unit_test(mount_options),
 		cmocka_unit_test(mount_options_together),
+		cmocka_unit_test(every_kind_of_hook),
 		cmocka_unit_test(what_is_empty_or_unknown_is_no_matter),
 		cmocka_unit_test(last_of_duplicate_keys_wins),
 		cmocka_unit_test(strings_are_bytes),
