@@ -16,6 +16,7 @@
 #include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/sysctl.h"
 #include "shim/sandbox/tty_socket.h"
 
 /* ---- the steps --------------------------------------------------------------------------------------------------------- */
@@ -219,7 +220,7 @@ static int step_process(struct container *c, struct err *err)
 
 	if (container_compile_filter(c, c->config, err) < 0)
 		return -1;
-	if (ns_open_joined(c->config, &cr->joined, err) < 0)
+	if (ns_open_joined(c->config, &cr->joined, err) < 0 || sysctl_check_joined(c->config, &cr->joined, err) < 0)
 		return -1;
 	c->launch = launch_new(c, err);
 	return c->launch ? 0 : -1;

@@ -7,6 +7,7 @@
 #include "common/fd.h"
 #include "shim/oci/config.h"
 #include "shim/oci/names.h"
+#include "shim/oci/sysctl.h"
 
 /* One number of a version: digits without a leading zero. NULL when there is none. */
 static const char *skip_number(const char *p)
@@ -149,13 +150,42 @@ int oci_resources_check(const struct oci_resources *r, struct err *err)
 	return 0;
 }
 
+/* Only what a namespace of the container's own has: anything else would be changed for the host. */
+static int check_one_sysctl(const struct oci_config *c, const char *key, struct err *err)
+{
+	char path[OCI_SYSCTL_PATH_MAX];
+	enum oci_ns ns;
+
+	if (oci_sysctl_path(key, path, err) < 0)
+		return -1;
+	if (!strcmp(path, "kernel/hostname"))
+		return err_set(err, ERR_CONFIG, "is what 'hostname' is for");
+	if (!strcmp(path, "kernel/domainname") && c->domainname)
+		return err_set(err, ERR_CONFIG, "is what 'domainname' has set already");
+	ns = oci_sysctl_ns(path);
+	if (ns == OCI_NS_COUNT)
+		return err_set(err, ERR_CONFIG, "is in no namespace: it would be changed for the whole host");
+	if (!c->ns[ns].wanted)
+		return err_set(err, ERR_CONFIG, "needs a namespace of type '%s': it would be changed for the host",
+			       oci_ns_name(ns));
+	return 0;
+}
+
+static int check_sysctl(const struct oci_config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->sysctl_keys.n; i++)
+		if (check_one_sysctl(c, c->sysctl_keys.v[i], err) < 0)
+			return err_add(err, "linux.sysctl.%s", c->sysctl_keys.v[i]);
+	return 0;
+}
+
 int oci_config_check(const struct oci_config *c, struct err *err)
 {
 	if (check_version(c, err) < 0 || check_name(c, "hostname", c->hostname, err) < 0 ||
 	    check_name(c, "domainname", c->domainname, err) < 0 || check_mount_namespace(c, err) < 0 ||
 	    check_mounts(c, err) < 0 || check_rlimits(&c->process, err) < 0 ||
 	    check_capabilities(&c->process.caps, err) < 0 || check_devices(c, err) < 0 ||
-	    oci_resources_check(&c->resources, err) < 0)
+	    oci_resources_check(&c->resources, err) < 0 || check_sysctl(c, err) < 0)
 		return -1;
 	return 0;
 }

@@ -249,7 +249,7 @@ struct oci_config {
 	struct oci_seccomp seccomp;
 	unsigned long rootfs_propagation; /* MS_* | MS_REC, 0: not set */
 	struct oci_strings masked_paths, readonly_paths;
-	size_t n_sysctl; /* refused for now unless empty */
+	struct oci_strings sysctl_keys, sysctl_values; /* same n; each key is in a namespace of the container's */
 };
 
 /* Parse `text` (len bytes, the content of config.json). Caller frees ret_config with oci_config_free. Errors are ERR_CONFIG (or

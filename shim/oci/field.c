@@ -193,6 +193,33 @@ int read_u64(const struct at *at, struct json_object *v, void *out, const void *
 	return 0;
 }
 
+int read_pairs(const struct at *at, struct json_object *v, struct oci_strings *keys, struct oci_strings *values,
+	       struct err *err)
+{
+	size_t n;
+
+	if (want_object(at, v, err) < 0)
+		return -1;
+	n = (size_t)json_object_object_length(v);
+	if (n > OCI_LIST_MAX)
+		return refuse(at, err, ERR_LIMIT, "has more than %d entries", OCI_LIST_MAX);
+	keys->v = xcalloc(n + 1, sizeof(char *));
+	values->v = xcalloc(n + 1, sizeof(char *));
+	json_object_object_foreach(v, key, value)
+	{
+		struct at member = { .up = at, .key = key };
+		const char *text;
+
+		if (!key[0])
+			return refuse(at, err, ERR_CONFIG, "a key must not be empty");
+		if (want_string(&member, value, &text, err) < 0)
+			return -1;
+		keys->v[keys->n++] = xstrdup(key);
+		values->v[values->n++] = xstrdup(text);
+	}
+	return 0;
+}
+
 /* 2^32-1 means "leave it as it is" to every system call that takes an id. */
 int read_id(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {

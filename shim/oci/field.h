@@ -97,6 +97,8 @@ reader_fn refuse_other_platform;
 /* For readers of their own: the kinds of a value, checked. */
 int want_string(const struct at *at, struct json_object *v, const char **ret_text,
 		struct err *err); /* borrowed from v */
+int read_pairs(const struct at *at, struct json_object *v, struct oci_strings *keys, struct oci_strings *values,
+	       struct err *err); /* an object of strings, as two lists */
 int want_object(const struct at *at, struct json_object *v, struct err *err);
 int want_i64(const struct at *at, struct json_object *v, int64_t min, int64_t max, int64_t *ret_n, struct err *err);
 int want_u64(const struct at *at, struct json_object *v, uint64_t max, uint64_t *ret_n, struct err *err);

@@ -113,6 +113,8 @@ void oci_config_free(struct oci_config *c)
 	free(c->cgroups_path);
 	resources_release(&c->resources);
 	seccomp_release(&c->seccomp);
+	strings_release(&c->sysctl_keys);
+	strings_release(&c->sysctl_values);
 	strings_release(&c->masked_paths);
 	strings_release(&c->readonly_paths);
 	free(c);

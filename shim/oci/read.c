@@ -249,28 +249,8 @@ static const struct table hooks_table = TABLE(hooks_rows);
 static int read_annotations(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	struct oci_config *c = out;
-	size_t n;
 
-	if (want_object(at, v, err) < 0)
-		return -1;
-	n = (size_t)json_object_object_length(v);
-	if (n > OCI_LIST_MAX)
-		return refuse(at, err, ERR_LIMIT, "has more than %d entries", OCI_LIST_MAX);
-	c->annotation_keys.v = xcalloc(n + 1, sizeof(char *));
-	c->annotation_values.v = xcalloc(n + 1, sizeof(char *));
-	json_object_object_foreach(v, key, value)
-	{
-		struct at member = { .up = at, .key = key };
-		const char *text;
-
-		if (!key[0])
-			return refuse(at, err, ERR_CONFIG, "a key must not be empty");
-		if (want_string(&member, value, &text, err) < 0)
-			return -1;
-		c->annotation_keys.v[c->annotation_keys.n++] = xstrdup(key);
-		c->annotation_values.v[c->annotation_values.n++] = xstrdup(text);
-	}
-	return 0;
+	return read_pairs(at, v, &c->annotation_keys, &c->annotation_values, err);
 }
 
 static const struct row config_rows[] = {

@@ -407,6 +407,13 @@ static const struct row time_offsets_rows[] = {
 };
 static const struct table time_offsets_table = TABLE(time_offsets_rows);
 
+static int read_sysctl(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	struct oci_config *c = out;
+
+	return read_pairs(at, v, &c->sysctl_keys, &c->sysctl_values, err);
+}
+
 static const struct row linux_rows[] = {
 	ROW("namespaces", read_list, 0, .arg = &namespace_list),
 	ROW("devices", read_list, offsetof(struct oci_config, n_devices), .arg = &device_list),
@@ -419,7 +426,7 @@ static const struct row linux_rows[] = {
 	ROW("uidMappings", refuse_not_done, 0),
 	ROW("gidMappings", refuse_not_done, 0),
 	ROW("timeOffsets", read_object, 0, .arg = &time_offsets_table),
-	ROW("sysctl", refuse_not_done, 0),
+	ROW("sysctl", read_sysctl, 0),
 	ROW("mountLabel", refuse_not_done, 0),
 	ROW("netDevices", refuse_not_done, 0),
 	ROW("intelRdt", refuse_not_done, 0),

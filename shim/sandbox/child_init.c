@@ -24,6 +24,7 @@
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/hook.h"
+#include "shim/sandbox/sysctl.h"
 
 static int step_join(struct child *ch, struct err *err)
 {
@@ -45,6 +46,11 @@ static int step_names(struct child *ch, struct err *err)
 	if (c->domainname && setdomainname(c->domainname, strlen(c->domainname)) < 0)
 		return err_sys(err, "cannot set the domainname");
 	return 0;
+}
+
+static int step_sysctl(struct child *ch, struct err *err)
+{
+	return child_sysctl_apply(ch->init->config, err);
 }
 
 static int step_build_rootfs(struct child *ch, struct err *err)
@@ -88,6 +94,7 @@ static const struct child_step steps[] = {
 	{ "close", child_step_close_others },
 	{ "keyring", child_step_keyring },
 	{ "names", step_names },
+	{ "sysctl", step_sysctl },
 	{ "rootfs", step_build_rootfs },
 	{ "hooks", step_hooks },
 	{ "terminal", child_step_terminal },

@@ -117,7 +117,7 @@ bad_field() {
 	config '.unknownField = { a: 1 } | .process.alsoUnknown = true | .linux.resources.other = 1'
 	in_container true < /dev/null
 	bad_field '.linux.intelRdt = { closID: "x" }' 'intelRdt'
-	bad_field '.linux.sysctl = { "net.ipv4.ip_forward": "1" }' 'sysctl'
+	bad_field '.linux.sysctl = { "kernel.panic": "1" }' 'linux\.sysctl\.kernel\.panic.*host'
 	bad_field '.process.apparmorProfile = "some"' 'apparmorProfile'
 	bad_field '.process.selinuxLabel = "some"' 'selinuxLabel'
 	bad_field '.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }] | .linux.namespaces += [{ type: "user" }]' '(uidMappings|user)'

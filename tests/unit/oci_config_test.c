@@ -427,6 +427,65 @@ static void every_kind_of_hook(void **state)
 	oci_config_free(c);
 }
 
+#define SYSCTL(ns, key) "\"linux\":{\"namespaces\":[" ns "],\"sysctl\":{\"" key "\":\"1\"}}"
+#define NS(name) "{\"type\":\"" name "\"}"
+
+static void sysctls(void **state)
+{
+	static const char *const accepted[] = {
+		SYSCTL(NS("network"), "net.ipv4.ip_forward"),
+		SYSCTL(NS("network"), "net/ipv4/conf/eth0.1/forwarding"),
+		SYSCTL(NS("ipc"), "kernel.shm_rmid_forced"),
+		SYSCTL(NS("ipc"), "fs.mqueue.msg_max"),
+		SYSCTL(NS("ipc"), "kernel/sem"),
+		SYSCTL(NS("uts"), "kernel.domainname"),
+	};
+	static const struct {
+		const char *members, *key, *error;
+	} refused[] = {
+		{ SYSCTL("", "net.core.somaxconn"), "net.core.somaxconn",
+		  "needs a namespace of type 'network': it would be changed for the host" },
+		{ SYSCTL(NS("network"), "kernel.msgmax"), "kernel.msgmax",
+		  "needs a namespace of type 'ipc': it would be changed for the host" },
+		{ SYSCTL(NS("ipc"), "kernel.panic"), "kernel.panic",
+		  "is in no namespace: it would be changed for the whole host" },
+		{ SYSCTL(NS("ipc"), "kernel.shmmaxx"), "kernel.shmmaxx",
+		  "is in no namespace: it would be changed for the whole host" },
+		{ SYSCTL(NS("network"), "network.x"), "network.x",
+		  "is in no namespace: it would be changed for the whole host" },
+		{ SYSCTL(NS("network"), "net/../kernel/panic"), "net/../kernel/panic", "this is no name of a sysctl" },
+		{ SYSCTL(NS("network"), "net.///.kernel"), "net.///.kernel",
+		  NULL }, /* a name with dots in it, below net: nothing else than absent */
+		{ SYSCTL(NS("network"), "net..ipv4"), "net..ipv4", "this is no name of a sysctl" },
+		{ SYSCTL(NS("network"), "/net/ipv4"), "/net/ipv4", "this is no name of a sysctl" },
+		{ SYSCTL(NS("network"), "net."), "net.", "this is no name of a sysctl" },
+		{ SYSCTL(NS("network"), "net.//.kernel.panic"), "net.//.kernel.panic", "this is no name of a sysctl" },
+		{ SYSCTL(NS("uts"), "kernel.hostname"), "kernel.hostname", "is what 'hostname' is for" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(accepted); i++) {
+		struct oci_config *c = accept_with(accepted[i]);
+
+		assert_int_equal(c->sysctl_keys.n, 1);
+		assert_string_equal(c->sysctl_values.v[0], "1");
+		oci_config_free(c);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		char *expected;
+
+		if (!refused[i].error) {
+			oci_config_free(accept_with(refused[i].members));
+			continue;
+		}
+		expected = xasprintf("linux.sysctl.%s: %s", refused[i].key, refused[i].error);
+		refuse_with(refused[i].members, ERR_CONFIG, expected);
+		free(expected);
+	}
+	refuse_with("\"linux\":{\"sysctl\":{\"kernel.sem\":1}}", ERR_CONFIG,
+		    "linux.sysctl.kernel.sem: must be a string");
+	refuse_with("\"linux\":{\"sysctl\":[]}", ERR_CONFIG, "linux.sysctl: must be an object");
+}
+
 static void what_is_empty_or_unknown_is_no_matter(void **state)
 {
 	static const char *const members[] = {
@@ -712,7 +771,6 @@ static void not_done_is_refused_by_name(void **state)
 		{ "\"linux\":{\"timeOffsets\":{\"monotonic\":{\"secs\":1}}}", "linux.timeOffsets.monotonic.secs" },
 		{ "\"linux\":{\"timeOffsets\":{\"boottime\":{\"nanosecs\":1}}}",
 		  "linux.timeOffsets.boottime.nanosecs" },
-		{ "\"linux\":{\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}}", "linux.sysctl" },
 		{ "\"linux\":{\"mountLabel\":\"x\"}", "linux.mountLabel" },
 		{ "\"linux\":{\"netDevices\":{\"eth0\":{}}}", "linux.netDevices" },
 		{ "\"linux\":{\"intelRdt\":{\"closID\":\"x\"}}", "linux.intelRdt" },
@@ -874,7 +932,6 @@ static void large_example(void **state)
 		{ "linux", NULL, "uidMappings", "linux.uidMappings: not supported yet" },
 		{ "linux", NULL, "gidMappings", "linux.gidMappings: not supported yet" },
 		{ "linux", NULL, "timeOffsets", "linux.timeOffsets.monotonic.secs: not supported yet" },
-		{ "linux", NULL, "sysctl", "linux.sysctl: not supported yet" },
 		{ "linux", NULL, "mountLabel", "linux.mountLabel: not supported yet" },
 	};
 	char *text = fixture("good/spec-example.json");
@@ -887,8 +944,9 @@ static void large_example(void **state)
 		refuse_text(json_object_to_json_string(root), ERR_UNSUPPORTED, steps[i].error);
 		json_object_object_del(member(root, steps[i].object, steps[i].in), steps[i].key);
 		if (!strcmp(steps[i].key, "namespaces"))
-			json_object_object_add(member(root, "linux", NULL), "namespaces",
-					       json_tokener_parse("[{\"type\":\"uts\"},{\"type\":\"mount\"}]"));
+			json_object_object_add(
+				member(root, "linux", NULL), "namespaces",
+				json_tokener_parse("[{\"type\":\"uts\"},{\"type\":\"mount\"},{\"type\":\"network\"}]"));
 	}
 	c = accept(json_object_to_json_string(root));
 	assert_int_equal(c->process.n_additional_gids, 2);
@@ -903,6 +961,7 @@ static void large_example(void **state)
 	assert_int_equal(c->rootfs_propagation, MS_SLAVE);
 	assert_true(c->seccomp.set);
 	assert_int_equal(c->annotation_keys.n, 2);
+	assert_int_equal(c->sysctl_keys.n, 2);
 	oci_config_free(c);
 	json_object_put(root);
 	free(text);
@@ -1084,6 +1143,7 @@ int main(void)
 		cmocka_unit_test(mount_options),
 		cmocka_unit_test(mount_options_together),
 		cmocka_unit_test(every_kind_of_hook),
+		cmocka_unit_test(sysctls),
 		cmocka_unit_test(what_is_empty_or_unknown_is_no_matter),
 		cmocka_unit_test(last_of_duplicate_keys_wins),
 		cmocka_unit_test(strings_are_bytes),

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linux.sysctl: parameters of the kernel that belong to the container's namespaces. */
+#ifndef THOLE_SHIM_SANDBOX_SYSCTL_H
+#define THOLE_SHIM_SANDBOX_SYSCTL_H
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+#include "shim/sandbox/ns.h"
+
+/* In the shim: a namespace that is joined must not be the shim's own. oci_config_check() has seen to the rest. */
+int sysctl_check_joined(const struct oci_config *config, const struct ns_joined *joined, struct err *err);
+
+/* In the child, in its namespaces and with the privileges of the shim. Errors name the key, "linux.sysctl.net.ipv4.ip_forward: ...". What was
+ * written before a failure stays. */
+int child_sysctl_apply(const struct oci_config *config, struct err *err);
+
+#endif
