@@ -86,6 +86,8 @@ static int check_mounts(const struct oci_config *c, struct err *err)
 			return err_set(err, ERR_CONFIG, "mounts[%zu].source: is missing", i);
 		if (!m->bind && !m->type)
 			return err_set(err, ERR_CONFIG, "mounts[%zu].type: is missing", i);
+		if (m->tmpcopyup && (m->bind || strcmp(m->type, "tmpfs") != 0))
+			return err_set(err, ERR_CONFIG, "mounts[%zu].options: 'tmpcopyup' is for a tmpfs only", i);
 	}
 	return 0;
 }

@@ -60,7 +60,7 @@ struct oci_mount {
 	uint64_t rec_attr_set;     /* MOUNT_ATTR_* of rro, rnosuid, ... to set on the whole tree */
 	uint64_t rec_attr_clear;   /* MOUNT_ATTR_* of rrw, rsuid, ... */
 	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, ... | MS_REC, or 0 */
-	bool tmpcopyup;            /* refused for now */
+	bool tmpcopyup;            /* the tmpfs begins with what it covers */
 	char *data;                /* what is left, joined by ",", for the file system; NULL when empty */
 };
 

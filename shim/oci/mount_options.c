@@ -25,6 +25,7 @@ enum kind {
 	KIND_CLEAR,
 	KIND_TREE_SET, /* value: MOUNT_ATTR_x, for mount_setattr(2) with AT_RECURSIVE */
 	KIND_TREE_CLEAR,
+	KIND_COPY_UP,
 	KIND_NOT_DONE,
 };
 
@@ -92,7 +93,7 @@ static const struct {
 	{ "rnostrictatime", KIND_TREE_CLEAR, MOUNT_ATTR__ATIME },
 
 	{ "remount",       KIND_NOT_DONE,   0 },
-	{ "tmpcopyup",     KIND_NOT_DONE,   0 },
+	{ "tmpcopyup",     KIND_COPY_UP,    0 },
 	{ "idmap",         KIND_NOT_DONE,   0 },
 	{ "ridmap",        KIND_NOT_DONE,   0 },
 };
@@ -187,6 +188,9 @@ bool oci_mount_option(struct oci_mount *m, const char *option)
 		break;
 	case KIND_TREE_CLEAR:
 		change_tree(m, 0, options[i].value);
+		break;
+	case KIND_COPY_UP:
+		m->tmpcopyup = true;
 		break;
 	case KIND_NOT_DONE:
 		return false;

@@ -20,17 +20,43 @@
 #include "shim/sandbox/mount.h"
 #include "shim/sandbox/rootfs.h"
 
+/* The mount that the directory is in, private in this namespace: else the root's mount, and all below it, would appear on the host too, and
+ * pivot_root(2) would refuse. It is reached upwards from the descriptor, by no name. */
+static int make_parent_private(int dir_fd, struct err *err)
+{
+	cleanup_fd int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
+
+	for (int depth = 0; fd >= 0 && depth < PATH_MAX / 2; depth++) {
+		struct statx st;
+		int up;
+
+		if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0)
+			break;
+		if (!(st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT))
+			return err_set(err, ERR_UNSUPPORTED, "linux.rootfsPropagation: 'shared' needs kernel 5.8");
+		if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+			return mount_change(fd, false, 0, 0, MS_PRIVATE, err);
+		up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(&fd);
+		fd = up;
+	}
+	return err_sys(err, "cannot find the mount that it is in");
+}
+
 /* A root that is a mount of its own, in this namespace only. */
 static int attach_root(const char *rootfs, unsigned long propagation, int *ret_root_fd, struct err *err)
 {
 	cleanup_fd int dir = -1, tree = -1;
 
-	/* From the host we go on receiving, or nothing at all; we never send. */
-	if (mount(NULL, "/", NULL, (propagation & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE) | MS_REC, NULL) < 0)
+	/* From the host we go on receiving, or nothing at all; we send only if the config wants that. */
+	if (!(propagation & MS_SHARED) &&
+	    mount(NULL, "/", NULL, (propagation & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE) | MS_REC, NULL) < 0)
 		return err_sys(err, "cannot change the propagation of '/'");
 	dir = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_sys(err, "cannot open the rootfs '%s'", rootfs);
+	if ((propagation & MS_SHARED) && make_parent_private(dir, err) < 0)
+		return err_add(err, "cannot keep the rootfs '%s' from the host's mounts", rootfs);
 	if (mount_clone(dir, "", true, &tree, err) < 0 || mount_attach(tree, dir, err) < 0)
 		return err_add(err, "cannot mount the rootfs '%s'", rootfs);
 	*ret_root_fd = take_fd(&tree);
@@ -84,10 +110,15 @@ int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, stru
 /* pivot_root(2) with both names ".": the old root is stacked onto the new one, and then taken away from there. */
 static int pivot(int root_fd, struct err *err)
 {
-	if (fchdir(root_fd) < 0)
+	cleanup_fd int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (old < 0 || fchdir(root_fd) < 0)
 		return err_sys(err, "cannot enter the rootfs");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return err_sys(err, "cannot pivot into the rootfs");
+	/* "." is still the new root, below the old one; what follows must not reach the container's own mounts. */
+	if (fchdir(old) < 0)
+		return err_sys(err, "cannot go back to the old root");
 	/* What was mounted from the host must not be unmounted there: the old root receives, but does not send. */
 	if (mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0 || umount2(".", MNT_DETACH) < 0)
 		return err_sys(err, "cannot leave the old root");
@@ -98,6 +129,9 @@ static int move_and_chroot(int root_fd, struct err *err)
 {
 	if (fchdir(root_fd) < 0)
 		return err_sys(err, "cannot enter the rootfs");
+	/* What is mounted over a shared '/' would be so on the host. */
+	if (mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
+		return err_sys(err, "cannot make '/' private");
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
 		return err_sys(err, "cannot move the rootfs to '/'");
 	if (chroot(".") < 0)

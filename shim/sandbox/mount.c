@@ -14,6 +14,7 @@
 
 #include "common/fd.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/copyup.h"
 #include "shim/sandbox/rootfs.h"
 
 /* glibc 2.36 knows these; older kernel headers do not know the last one. */
@@ -256,6 +257,20 @@ static int mount_bind(int root_fd, const struct oci_mount *m, struct err *err)
 	return finish(tree, target, m, err);
 }
 
+/* A tmpfs that begins with what it covers; it becomes read-only when that is in it. */
+static int mount_copied_up(int target, const struct oci_mount *m, const char *data, struct err *err)
+{
+	unsigned long flags = m->flags_set & ~m->flags_clear;
+	cleanup_fd int fs = -1;
+
+	if (mount_new_fs(m->type, m->source, data, flags & ~(unsigned long)MS_RDONLY, &fs, err) < 0 ||
+	    copyup(target, fs, err) < 0)
+		return -1;
+	if ((flags & MS_RDONLY) && mount_change(fs, false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
+		return -1;
+	return finish(fs, target, m, err);
+}
+
 static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
 {
 	cleanup_fd int fs = -1, target = -1;
@@ -273,6 +288,8 @@ static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
 		with_mode = xasprintf("%s%smode=%o", data ? data : "", data ? "," : "", st.st_mode & 07777);
 		data = with_mode;
 	}
+	if (m->tmpcopyup)
+		return mount_copied_up(target, m, data, err);
 	if (mount_new_fs(m->type, m->source, data, m->flags_set & ~m->flags_clear, &fs, err) < 0)
 		return -1;
 	return finish(fs, target, m, err);

@@ -192,3 +192,85 @@ bind() { # SRC DST OPTION...
 	config '.mounts += [{ destination: "/m", type: "tmpfs", source: "none", options: ["nosuchoption=1"] }]'
 	refused 125 'nosuchoption|/m' thole run --bundle "$B" "$c"
 }
+
+@test "tmpcopyup: the tmpfs begins with what it covers, owners, modes, links and all; the rootfs stays as it is" {
+	mkdir -p "$B/rootfs/data/deep/er"
+	echo one > "$B/rootfs/data/a"
+	head -c 3000000 /dev/urandom > "$B/rootfs/data/deep/er/big"
+	chown 1000:2000 "$B/rootfs/data/a"
+	chmod 4755 "$B/rootfs/data/a"
+	chmod 710 "$B/rootfs/data/deep"
+	chmod 1777 "$B/rootfs/data"
+	touch -d 2001-02-03 "$B/rootfs/data/deep"
+	ln -s /etc/passwd "$B/rootfs/data/link"
+	mkfifo "$B/rootfs/data/fifo"
+	setfattr -n security.thole -v x "$B/rootfs/data/a" 2> /dev/null || true
+	config '.mounts += [{ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "nosuid", "size=16m"] }]'
+	in_container sh -c 'cd /data; stat -c "%n %A %u:%g" . a deep link fifo; stat -c %y deep; readlink link; cat a; md5sum < deep/er/big;
+		grep -c " /data .*tmpfs" /proc/self/mountinfo; echo new > a; rm -r deep' < /dev/null > "$T/out"
+	equal "$(head -9 "$T/out" | sed 's/ 00:00:00.*//')" ". drwxrwxrwt 0:0
+a -rwsr-xr-x 1000:2000
+deep drwx--x--- 0:0
+link lrwxrwxrwx 0:0
+fifo prw-r--r-- 0:0
+2001-02-03
+/etc/passwd
+one
+$(md5sum < "$B/rootfs/data/deep/er/big")"
+	equal "$(sed -n 10p "$T/out")" 1
+	equal "$(cat "$B/rootfs/data/a")" one
+}
+
+@test "tmpcopyup of a read-only tmpfs; of more than it holds; of a link that leads out" {
+	mkdir "$B/rootfs/data"
+	echo one > "$B/rootfs/data/a"
+	ln -s "$T/outside" "$B/rootfs/data/out"
+	config '.mounts += [{ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["ro", "tmpcopyup", "size=64k"] }]'
+	in_container sh -c 'cat /data/a; ! echo > /data/b' < /dev/null > "$T/out" 2> "$T/err"
+	equal "$(cat "$T/out")" one
+	contains "$(cat "$T/err")" 'Read-only'
+	[ ! -e "$T/outside" ]
+	head -c 200000 /dev/zero > "$B/rootfs/data/big"
+	args true
+	refused 125 "/data.*tmpcopyup.*big.*[Nn]o space" thole run --bundle "$B" "$c"
+	wait_for nothing_left
+}
+
+# In a mount namespace of the test's own, where everything is shared: what the container sends, it sends there.
+in_shared_world() { # SCRIPT
+	BUNDLE=$B ID=$c THOLE=$THOLE STATE=$ROOT unshare -m --propagation private sh -ec "mount --make-rshared /
+		mount -t tmpfs outside \$BUNDLE/volume; mount --make-shared \$BUNDLE/volume; $1"
+}
+
+@test "rootfsPropagation shared: mounts below a shared bind reach the host, the rootfs and what is in it do not" {
+	mkdir -p "$B/volume"
+	config --arg v "$B/volume" '.linux.rootfsPropagation = "rshared" | .linux.maskedPaths = [] | .process.noNewPrivileges = false |
+		.process.capabilities |= with_entries(.value += ["CAP_SYS_ADMIN"]) |
+		.mounts += [{ destination: "/volume", type: "bind", source: $v, options: ["rbind", "rshared"] }]'
+	args sh -c 'mkdir /volume/in && mount -t tmpfs inner /volume/in && grep " / rw.*shared:" /proc/self/mountinfo; mkdir /x; mount -t tmpfs private /x; sleep 1000'
+	in_shared_world '$THOLE --root $STATE run -d --bundle $BUNDLE $ID < /dev/null
+		n=0; until grep -q "inner" /proc/self/mountinfo || [ $n = 200 ]; do n=$((n + 1)); sleep 0.02; done
+		$THOLE --root $STATE logs $ID > $BUNDLE/log; cat /proc/self/mountinfo' > "$T/out"
+	grep -q ' / rw.*shared:' "$B/log"
+	grep -q " $B/volume/in .*inner" "$T/out"
+	not grep -q " $B/rootfs" "$T/out"
+	not grep -q ' private ' "$T/out"
+	thole delete --force "$c"
+	config '.linux.rootfsPropagation = "rslave"'
+	rmdir "$B/volume/in" 2> /dev/null || true
+	in_shared_world '$THOLE --root $STATE run -d --bundle $BUNDLE $ID < /dev/null
+		n=0; until $THOLE --root $STATE exec $ID grep -q inner /proc/self/mountinfo || [ $n = 100 ]; do n=$((n + 1)); sleep 0.02; done
+		cat /proc/self/mountinfo' > "$T/out"
+	not grep -q 'inner' "$T/out"
+}
+
+@test "rootfsPropagation shared with --no-pivot, and a rootfs that is a mount: nothing of the container's reaches the host" {
+	mkdir -p "$B/volume"
+	config '.linux.rootfsPropagation = "shared"'
+	args sleep 1000
+	in_shared_world 'mount --bind $BUNDLE/rootfs $BUNDLE/rootfs; mount --make-shared $BUNDLE/rootfs; cat /proc/self/mountinfo > $BUNDLE/before
+		$THOLE --root $STATE run -d --no-pivot --bundle $BUNDLE $ID < /dev/null
+		$THOLE --root $STATE run -d --bundle $BUNDLE $ID-2 < /dev/null
+		cat /proc/self/mountinfo' > "$T/out"
+	equal "$(cat "$T/out")" "$(cat "$B/before")"
+}
