@@ -2,6 +2,7 @@
 /* What can be judged of a config without touching the system: versions, contradictions, things that need one another. */
 #include <ctype.h>
 #include <limits.h>
+#include <linux/sched.h>
 #include <string.h>
 
 #include "common/fd.h"
@@ -131,6 +132,25 @@ static int check_capabilities(const struct oci_caps *caps, struct err *err)
 	return 0;
 }
 
+/* What sched_setattr(2) would ignore, or refuse without saying why. */
+static int check_scheduler(const struct oci_scheduler *s, struct err *err)
+{
+	bool real_time = s->policy == SCHED_FIFO || s->policy == SCHED_RR, deadline = s->policy == SCHED_DEADLINE;
+
+	if (!s->set)
+		return 0;
+	if (real_time && s->priority == 0)
+		return err_set(err, ERR_CONFIG, "process.scheduler.priority: must be between 1 and 99");
+	if (!real_time && s->priority)
+		return err_set(err, ERR_CONFIG, "process.scheduler.priority: is for SCHED_FIFO and SCHED_RR");
+	if (s->nice && s->policy != SCHED_NORMAL && s->policy != SCHED_BATCH)
+		return err_set(err, ERR_CONFIG, "process.scheduler.nice: is for SCHED_OTHER and SCHED_BATCH");
+	if (!deadline && (s->runtime_ns || s->deadline_ns || s->period_ns))
+		return err_set(err, ERR_CONFIG,
+			       "process.scheduler: runtime, deadline and period are for SCHED_DEADLINE");
+	return 0;
+}
+
 static int check_devices(const struct oci_config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->n_devices; i++)
@@ -186,8 +206,8 @@ int oci_config_check(const struct oci_config *c, struct err *err)
 	if (check_version(c, err) < 0 || check_name(c, "hostname", c->hostname, err) < 0 ||
 	    check_name(c, "domainname", c->domainname, err) < 0 || check_mount_namespace(c, err) < 0 ||
 	    check_mounts(c, err) < 0 || check_rlimits(&c->process, err) < 0 ||
-	    check_capabilities(&c->process.caps, err) < 0 || check_devices(c, err) < 0 ||
-	    oci_resources_check(&c->resources, err) < 0 || check_sysctl(c, err) < 0)
+	    check_capabilities(&c->process.caps, err) < 0 || check_scheduler(&c->process.scheduler, err) < 0 ||
+	    check_devices(c, err) < 0 || oci_resources_check(&c->resources, err) < 0 || check_sysctl(c, err) < 0)
 		return -1;
 	return 0;
 }

@@ -85,6 +85,40 @@ struct oci_rlimit {
 	struct rlimit limit; /* rlim_t is 64-bit unsigned: 2^64-1 is RLIM_INFINITY */
 };
 
+/* Of cpus or memory nodes. */
+#define OCI_BITSET_MAX 1024
+#define OCI_BITS_PER_LONG (8 * sizeof(unsigned long))
+struct oci_bitset {
+	bool set;
+	unsigned long bits[OCI_BITSET_MAX / OCI_BITS_PER_LONG];
+};
+
+struct oci_scheduler {
+	bool set;
+	uint64_t policy; /* SCHED_* */
+	int32_t nice;
+	uint32_t priority;
+	uint64_t flags; /* SCHED_FLAG_* */
+	uint64_t runtime_ns, deadline_ns, period_ns;
+};
+
+struct oci_io_priority {
+	bool set;
+	uint64_t class; /* IOPRIO_CLASS_* */
+	uint32_t priority;
+};
+
+struct oci_memory_policy {
+	bool set;
+	uint64_t mode, flags; /* MPOL_*, MPOL_F_* */
+	struct oci_bitset nodes;
+};
+
+struct oci_personality {
+	bool set;
+	uint64_t domain; /* PER_* */
+};
+
 struct oci_caps {
 	bool set; /* process.capabilities is there; when absent all five are empty */
 	uint64_t bounding, effective, inheritable, permitted, ambient; /* 1 << CAP_x */
@@ -224,8 +258,14 @@ struct oci_process {
 	struct oci_rlimit *rlimits;
 	bool no_new_privileges;
 	struct oci_i64 oom_score_adj;
-	char *apparmor_profile; /* refused unless empty, for now */
-	char *selinux_label;    /* refused unless empty, for now */
+	struct oci_scheduler scheduler;
+	struct oci_io_priority io_priority;
+	struct oci_bitset exec_affinity_initial,
+		exec_affinity_final;            /* of exec'd processes, before and after the groups are joined */
+	struct oci_memory_policy memory_policy; /* linux.memoryPolicy: here since each process sets it */
+	struct oci_personality personality;     /* linux.personality */
+	char *apparmor_profile;                 /* refused unless empty, for now */
+	char *selinux_label;                    /* refused unless empty, for now */
 };
 
 struct oci_config {

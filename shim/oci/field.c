@@ -309,6 +309,13 @@ static bool has_content(struct json_object *v)
 	return true;
 }
 
+int read_filled(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	if (want_object(at, v, err) < 0)
+		return -1;
+	return has_content(v) ? read_present(at, v, out, arg, err) : 0;
+}
+
 int refuse_not_done(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	return has_content(v) ? refuse(at, err, ERR_UNSUPPORTED, "not supported yet") : 0;

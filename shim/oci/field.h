@@ -86,6 +86,7 @@ reader_fn read_u64;     /* struct oci_u64 */
 reader_fn read_id;      /* uid_t or gid_t */
 reader_fn read_object;  /* a struct, by the rows of the struct table at arg */
 reader_fn read_present; /* a struct that says whether it was there, by the struct present at arg */
+reader_fn read_filled;  /* the same, but {} is as good as nothing */
 reader_fn read_list;    /* a count and a pointer, by the struct list at arg */
 
 /* Fields that are known and not done: nothing in them is fine (null, "", [], {}), anything else is refused. */

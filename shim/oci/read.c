@@ -151,9 +151,9 @@ static const struct row process_rows[] = {
 	ROW("oomScoreAdj", read_oom_score_adj, offsetof(struct oci_process, oom_score_adj)),
 	ROW("apparmorProfile", refuse_not_done, 0),
 	ROW("selinuxLabel", refuse_not_done, 0),
-	ROW("ioPriority", refuse_not_done, 0),
-	ROW("scheduler", refuse_not_done, 0),
-	ROW("execCPUAffinity", refuse_not_done, 0),
+	ROW("ioPriority", read_filled, offsetof(struct oci_process, io_priority), .arg = &oci_io_priority_present),
+	ROW("scheduler", read_filled, offsetof(struct oci_process, scheduler), .arg = &oci_scheduler_present),
+	ROW("execCPUAffinity", read_object, 0, .arg = &oci_affinity_table),
 };
 static const struct table process_table = TABLE(process_rows);
 static const struct present process = { offsetof(struct oci_config, has_process), offsetof(struct oci_config, process),

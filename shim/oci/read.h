@@ -17,4 +17,9 @@ extern const struct list oci_hugepage_list;
 reader_fn read_rdma;
 reader_fn read_unified;
 
+/* read_sched.c */
+extern const struct present oci_scheduler_present, oci_io_priority_present; /* of structs of those names */
+extern const struct present oci_memory_policy_present, oci_personality_present;
+extern const struct table oci_affinity_table; /* of struct oci_process */
+
 #endif

@@ -430,7 +430,9 @@ static const struct row linux_rows[] = {
 	ROW("mountLabel", refuse_not_done, 0),
 	ROW("netDevices", refuse_not_done, 0),
 	ROW("intelRdt", refuse_not_done, 0),
-	ROW("memoryPolicy", refuse_not_done, 0),
-	ROW("personality", refuse_not_done, 0),
+	ROW("memoryPolicy", read_filled, offsetof(struct oci_config, process.memory_policy),
+	    .arg = &oci_memory_policy_present),
+	ROW("personality", read_filled, offsetof(struct oci_config, process.personality),
+	    .arg = &oci_personality_present),
 };
 const struct table oci_linux_table = TABLE(linux_rows);

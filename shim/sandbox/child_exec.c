@@ -18,6 +18,7 @@
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
+#include "shim/sandbox/sched.h"
 
 int child_exec_ns_flags(pid_t pid, uint64_t *ret_flags, struct err *err)
 {
@@ -44,7 +45,9 @@ static int step_join(struct child *ch, struct err *err)
 {
 	const struct child_exec_params *p = ch->exec;
 
-	if (child_cgroup_join(ch->p->cgroup, err) < 0)
+	if (child_sched_affinity(&ch->process->exec_affinity_initial, "process.execCPUAffinity.initial", err) < 0 ||
+	    child_cgroup_join(ch->p->cgroup, err) < 0 ||
+	    child_sched_affinity(&ch->process->exec_affinity_final, "process.execCPUAffinity.final", err) < 0)
 		return -1;
 	if (setns(p->init_pidfd, (int)p->ns_flags) < 0)
 		return err_sys(err, "cannot join the container's namespaces");

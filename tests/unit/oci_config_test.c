@@ -757,15 +757,78 @@ static void wrong_values(void **state)
 		    "root.readonly: must be true or false");
 }
 
+static void scheduling(void **state)
+{
+	static const struct refusal rows[] = {
+		{ P "\"scheduler\":{\"nice\":1}}", "process.scheduler.policy: is missing" },
+		{ P "\"scheduler\":{\"policy\":\"SCHED_LAZY\"}}",
+		  "process.scheduler.policy: unknown word 'SCHED_LAZY'" },
+		{ P "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"nice\":20}}",
+		  "process.scheduler.nice: must be between -20 and 19" },
+		{ P "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"flags\":[\"X\"]}}",
+		  "process.scheduler.flags[0]: unknown word 'X'" },
+		{ P "\"scheduler\":{\"policy\":\"SCHED_FIFO\"}}",
+		  "process.scheduler.priority: must be between 1 and 99" },
+		{ P "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"priority\":1}}",
+		  "process.scheduler.priority: is for SCHED_FIFO and SCHED_RR" },
+		{ P "\"scheduler\":{\"policy\":\"SCHED_IDLE\",\"nice\":1}}",
+		  "process.scheduler.nice: is for SCHED_OTHER and SCHED_BATCH" },
+		{ P "\"scheduler\":{\"policy\":\"SCHED_RR\",\"priority\":5,\"period\":7}}",
+		  "process.scheduler: runtime, deadline and period are for SCHED_DEADLINE" },
+		{ P "\"ioPriority\":{\"priority\":1}}", "process.ioPriority.class: is missing" },
+		{ P "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\",\"priority\":8}}",
+		  "process.ioPriority.priority: must be between 0 and 7" },
+		{ P "\"execCPUAffinity\":{\"initial\":\"0-\"}}",
+		  "process.execCPUAffinity.initial: must be a list of numbers below 1024, such as 0-2,7" },
+		{ P "\"execCPUAffinity\":{\"final\":\"2-1\"}}",
+		  "process.execCPUAffinity.final: must be a list of numbers below 1024, such as 0-2,7" },
+		{ "\"linux\":{\"memoryPolicy\":{\"nodes\":\"0\"}}", "linux.memoryPolicy.mode: is missing" },
+		{ "\"linux\":{\"memoryPolicy\":{\"mode\":\"MPOL_BIND\",\"nodes\":\"1024\"}}",
+		  "linux.memoryPolicy.nodes: must be a list of numbers below 1024, such as 0-2,7" },
+		{ "\"linux\":{\"personality\":{\"domain\":\"BSD\"}}", "linux.personality.domain: unknown word 'BSD'" },
+	};
+	static const char *const bad_sets[] = { "a",  ",",  "0,",   ",0",   "01",         " 0",
+						"0 ", "-1", "0--1", "1024", "99999999999" };
+	struct oci_config *c = accept_with(
+		P "\"scheduler\":{\"policy\":\"SCHED_DEADLINE\",\"flags\":[\"SCHED_FLAG_RECLAIM\","
+		  "\"SCHED_FLAG_RESET_ON_FORK\"],\"runtime\":1,\"deadline\":2,\"period\":18446744073709551615},"
+		  "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_IDLE\",\"priority\":3},"
+		  "\"execCPUAffinity\":{\"initial\":\"0-2,65\",\"final\":\"1023\"}},"
+		  "\"linux\":{\"memoryPolicy\":{\"mode\":\"MPOL_INTERLEAVE\",\"nodes\":\"0,2-3\",\"flags\":"
+		  "[\"MPOL_F_STATIC_NODES\"]},\"personality\":{\"domain\":\"LINUX32\",\"flags\":[]}}");
+	const struct oci_process *p = &c->process;
+
+	assert_true(p->scheduler.set);
+	assert_int_equal(p->scheduler.policy, 6);
+	assert_int_equal(p->scheduler.flags, 3);
+	assert_true(p->scheduler.period_ns == UINT64_MAX);
+	assert_true(p->io_priority.set);
+	assert_int_equal(p->io_priority.class, 3);
+	assert_int_equal(p->io_priority.priority, 3);
+	assert_int_equal(p->exec_affinity_initial.bits[0], 7);
+	assert_int_equal(p->exec_affinity_initial.bits[1], 2);
+	assert_true(p->exec_affinity_final.bits[15] == 1ul << 63);
+	assert_int_equal(p->memory_policy.mode, 3);
+	assert_int_equal(p->memory_policy.flags, 1 << 15);
+	assert_int_equal(p->memory_policy.nodes.bits[0], 13);
+	assert_int_equal(p->personality.domain, 8);
+	oci_config_free(c);
+	refuse_rows(rows, ARRAY_SIZE(rows), ERR_CONFIG);
+	for (size_t i = 0; i < ARRAY_SIZE(bad_sets); i++) {
+		char *members = xasprintf(P "\"execCPUAffinity\":{\"final\":\"%s\"}}", bad_sets[i]);
+
+		refuse_with(members, ERR_CONFIG,
+			    "process.execCPUAffinity.final: must be a list of numbers below 1024, such as 0-2,7");
+		free(members);
+	}
+}
+
 /* Every field that the specification has and this version has not. */
 static void not_done_is_refused_by_name(void **state)
 {
 	static const char *const fields[][2] = {
 		{ P "\"apparmorProfile\":\"x\"}", "process.apparmorProfile" },
 		{ P "\"selinuxLabel\":\"x\"}", "process.selinuxLabel" },
-		{ P "\"ioPriority\":{\"class\":\"IOPRIO_CLASS_BE\"}}", "process.ioPriority" },
-		{ P "\"scheduler\":{\"policy\":\"SCHED_OTHER\"}}", "process.scheduler" },
-		{ P "\"execCPUAffinity\":{\"initial\":\"0\"}}", "process.execCPUAffinity" },
 		{ "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{}]}]", "mounts[0].uidMappings" },
 		{ "\"mounts\":[{\"destination\":\"/a\",\"gidMappings\":[{}]}]", "mounts[0].gidMappings" },
 		{ "\"linux\":{\"uidMappings\":[{}]}", "linux.uidMappings" },
@@ -776,8 +839,6 @@ static void not_done_is_refused_by_name(void **state)
 		{ "\"linux\":{\"mountLabel\":\"x\"}", "linux.mountLabel" },
 		{ "\"linux\":{\"netDevices\":{\"eth0\":{}}}", "linux.netDevices" },
 		{ "\"linux\":{\"intelRdt\":{\"closID\":\"x\"}}", "linux.intelRdt" },
-		{ "\"linux\":{\"memoryPolicy\":{\"mode\":\"MPOL_BIND\"}}", "linux.memoryPolicy" },
-		{ "\"linux\":{\"personality\":{\"domain\":\"LINUX32\"}}", "linux.personality" },
 		{ "\"linux\":{\"seccomp\":{\"listenerPath\":\"/x\"}}", "linux.seccomp.listenerPath" },
 		{ "\"linux\":{\"seccomp\":{\"listenerMetadata\":\"x\"}}", "linux.seccomp.listenerMetadata" },
 	};
@@ -1144,6 +1205,7 @@ int main(void)
 		cmocka_unit_test(mount_options_together),
 		cmocka_unit_test(every_kind_of_hook),
 		cmocka_unit_test(sysctls),
+		cmocka_unit_test(scheduling),
 		cmocka_unit_test(what_is_empty_or_unknown_is_no_matter),
 		cmocka_unit_test(last_of_duplicate_keys_wins),
 		cmocka_unit_test(strings_are_bytes),

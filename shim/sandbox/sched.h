@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the kernel treats the container's process: scheduler, I/O priority, affinity, memory policy, personality. */
+#ifndef THOLE_SHIM_SANDBOX_SCHED_H
+#define THOLE_SHIM_SANDBOX_SCHED_H
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+
+/* All of it but the affinity, for the calling process and what it will execute. Before it becomes its user: most of it takes privileges.
+ * Errors begin with the field's name. */
+int child_sched_apply(const struct oci_process *process, struct err *err);
+
+/* `field` ("process.execCPUAffinity.final") is for the error. A set that is absent does nothing. */
+int child_sched_affinity(const struct oci_bitset *cpus, const char *field, struct err *err);
+
+#endif
