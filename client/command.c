@@ -197,11 +197,11 @@ static const struct command commands[] = {
 	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics and lack of memory as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
+	{ "features", cmd_features, NO_OPTIONS,                         "",            0, 0, "tell what this runtime can do, as JSON", 0 },
 	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
 	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
 	NOT_YET("checkpoint", 0),
 	NOT_YET("restore", 0),
-	NOT_YET("features", 0),
 	NOT_YET("recover", 0),
 	NOT_YET("upgrade", 0),
 };

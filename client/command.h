@@ -52,6 +52,7 @@ int cmd_create(const struct client *cl, const struct invocation *inv, struct err
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_events(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_exec(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_features(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_help(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err);

@@ -177,6 +177,17 @@ static int open_shim(int *ret_fd, int *ret_seal_fd, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "cannot find thole-shim in '%s' or '%s/%s'", dir, dir, places[1]);
 }
 
+int shim_become(const char *option, struct err *err)
+{
+	char *const argv[] = { (char *)"thole-shim", (char *)option, NULL };
+	cleanup_fd int exe_fd = -1, seal_fd = -1;
+
+	if (open_shim(&exe_fd, &seal_fd, err) < 0)
+		return -1;
+	syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
+	return err_sys(err, "cannot execute thole-shim");
+}
+
 /* Its errors come back as replies, and are said once, by us. What it has to say beside them goes where the user asked for it. */
 static bool wants_log(const struct client *cl)
 {

@@ -12,4 +12,7 @@ enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_UNDO };
  * once the program is executed. ERR_NOT_FOUND when there is no such program. */
 int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err);
 
+/* Execute `thole-shim OPTION` in our place. Returns only when that failed. */
+int shim_become(const char *option, struct err *err);
+
 #endif

@@ -22,6 +22,7 @@
 #include "shim/container/container.h"
 #include "shim/control/follow.h"
 #include "shim/control/server.h"
+#include "shim/features.h"
 #include "shim/idle.h"
 #include "shim/shim.h"
 
@@ -323,6 +324,8 @@ int main(int argc, char **argv)
 		printf("thole-shim version %s\n", THOLE_VERSION);
 		return 0;
 	}
+	if (argc == 2 && !strcmp(argv[1], "--features"))
+		return features_print();
 	if (parse_args(&shim, argc, argv, &err) < 0) {
 		report(&shim, &err);
 		return 1;

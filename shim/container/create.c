@@ -16,6 +16,7 @@
 #include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/lsm.h"
 #include "shim/sandbox/sysctl.h"
 #include "shim/sandbox/tty_socket.h"
 
@@ -109,7 +110,8 @@ static int step_config(struct container *c, struct err *err)
 		return err_add(err, "bundle '%s'", cr->bundle);
 	if (oci_config_parse(text, strlen(text), &c->config, err) < 0)
 		return -1;
-	if (check_namespaces(c->config, err) < 0 || check_terminal(c, err) < 0 || find_rootfs(c, err) < 0)
+	if (check_namespaces(c->config, err) < 0 || check_terminal(c, err) < 0 ||
+	    lsm_check(c->config, "/sys", err) < 0 || find_rootfs(c, err) < 0)
 		return -1;
 	warn_of_missing_caps(c);
 	return fd_replace_file_at(c->dir_fd, STATEDIR_CONFIG, text, strlen(text), 0600, err);

@@ -19,6 +19,7 @@
 #include "shim/container/handshake.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_exec.h"
+#include "shim/sandbox/lsm.h"
 #include "shim/sandbox/tty_socket.h"
 
 #define ENDED_MAX 64
@@ -327,6 +328,8 @@ static int read_config(struct exec *x, struct err *err)
 	if (fd_read_file_at(x->p.c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
 		return -1;
 	if (exec_config_parse(config, description, len, x->params.whole, &x->config, err) < 0)
+		return -1;
+	if (lsm_check(x->config, "/sys", err) < 0)
 		return -1;
 	x->p.terminal = x->config->process.terminal;
 	if (x->params.fds.console_fd >= 0 && !x->p.terminal)

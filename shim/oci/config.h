@@ -264,8 +264,8 @@ struct oci_process {
 		exec_affinity_final;            /* of exec'd processes, before and after the groups are joined */
 	struct oci_memory_policy memory_policy; /* linux.memoryPolicy: here since each process sets it */
 	struct oci_personality personality;     /* linux.personality */
-	char *apparmor_profile;                 /* refused unless empty, for now */
-	char *selinux_label;                    /* refused unless empty, for now */
+	char *apparmor_profile;
+	char *selinux_label;
 };
 
 struct oci_config {
@@ -284,6 +284,7 @@ struct oci_config {
 	struct oci_namespace ns[OCI_NS_COUNT];
 	size_t n_devices;
 	struct oci_device *devices;
+	char *mount_label;  /* SELinux context of new file systems */
 	char *cgroups_path; /* NULL: thole chooses */
 	struct oci_resources resources;
 	struct oci_seccomp seccomp;

@@ -111,6 +111,7 @@ void oci_config_free(struct oci_config *c)
 		free(c->devices[i].path);
 	free(c->devices);
 	free(c->cgroups_path);
+	free(c->mount_label);
 	resources_release(&c->resources);
 	seccomp_release(&c->seccomp);
 	strings_release(&c->sysctl_keys);

@@ -197,3 +197,11 @@ bool oci_mount_option(struct oci_mount *m, const char *option)
 	}
 	return true;
 }
+
+const char *oci_mount_option_name(size_t i)
+{
+	if (i < ARRAY_SIZE(options))
+		return options[i].kind == KIND_NOT_DONE ? "" : options[i].name;
+	i -= ARRAY_SIZE(options);
+	return i < ARRAY_SIZE(propagations) ? propagations[i].name : NULL;
+}

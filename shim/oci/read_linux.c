@@ -59,6 +59,11 @@ static const struct {
 };
 /* clang-format on */
 
+bool oci_ns_is_done(enum oci_ns ns)
+{
+	return namespaces_done[ns].make;
+}
+
 static int read_namespace(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	__attribute__((cleanup(cleanup_entry_fn))) struct namespace_entry entry = { 0 };
@@ -407,6 +412,16 @@ static const struct row time_offsets_rows[] = {
 };
 static const struct table time_offsets_table = TABLE(time_offsets_rows);
 
+/* It is put between quotes for the kernel. */
+static int read_label(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	if (read_string(at, v, out, arg, err) < 0)
+		return -1;
+	if (*(char **)out && strchr(*(char **)out, '"'))
+		return refuse(at, err, ERR_CONFIG, "must not have quotes in it");
+	return 0;
+}
+
 static int read_sysctl(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	struct oci_config *c = out;
@@ -427,7 +442,7 @@ static const struct row linux_rows[] = {
 	ROW("gidMappings", refuse_not_done, 0),
 	ROW("timeOffsets", read_object, 0, .arg = &time_offsets_table),
 	ROW("sysctl", read_sysctl, 0),
-	ROW("mountLabel", refuse_not_done, 0),
+	ROW("mountLabel", read_label, offsetof(struct oci_config, mount_label)),
 	ROW("netDevices", refuse_not_done, 0),
 	ROW("intelRdt", refuse_not_done, 0),
 	ROW("memoryPolicy", read_filled, offsetof(struct oci_config, process.memory_policy),

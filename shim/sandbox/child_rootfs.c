@@ -17,6 +17,7 @@
 #include "shim/sandbox/child_init.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/device.h"
+#include "shim/sandbox/lsm.h"
 #include "shim/sandbox/mount.h"
 #include "shim/sandbox/rootfs.h"
 
@@ -78,8 +79,12 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 		struct oci_mount m = c->mounts[i];
 		cleanup_free char *source = m.bind && m.source ? path_join(p->bundle, m.source) : NULL;
 
+		cleanup_free char *data = m.bind ? NULL : lsm_mount_data(m.type, m.data, c->mount_label);
+
 		if (source)
 			m.source = source;
+		if (data)
+			m.data = data;
 		if (is_late_readonly(&m))
 			m.flags_set &= ~(unsigned long)MS_RDONLY;
 		if (mount_one(root_fd, &m, p->common.cgroup, new_cgroup_ns, err) < 0)

@@ -22,6 +22,7 @@
 #include "shim/sandbox/device.h"
 #include "shim/sandbox/hook.h"
 #include "shim/sandbox/limits.h"
+#include "shim/sandbox/lsm.h"
 #include "shim/sandbox/sched.h"
 
 #define DEFAULT_UMASK 0022
@@ -120,7 +121,7 @@ int child_step_limits(struct child *ch, struct err *err)
 	if (!pr)
 		return 0;
 	if (child_make_env(pr, ch->root_fd, &ch->prog, err) < 0 || limits_apply(0, pr, err) < 0 ||
-	    child_sched_apply(pr, err) < 0)
+	    child_sched_apply(pr, err) < 0 || child_lsm_apply(pr, err) < 0)
 		return -1;
 	umask(pr->has_umask ? pr->umask : DEFAULT_UMASK);
 	if (pr->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

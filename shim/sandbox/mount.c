@@ -79,15 +79,36 @@ static int fs_error(int fs_fd, struct err *err, const char *what, const char *ke
 	return err_sysno(err, saved, "%s%s%s", what, key ? " " : "", key ? key : "");
 }
 
+/* The next of "a,b=c,d=\"e,f\"", without its quotes, which keep commas in (SELinux contexts have some); NULL at the end. Writes into the text. */
+static char *next_option(char **rest)
+{
+	char *option = *rest, *to = *rest, *from = *rest;
+	bool quoted = false;
+
+	if (!option || !*option)
+		return NULL;
+	for (; *from && (quoted || *from != ','); from++) {
+		if (*from == '"')
+			quoted = !quoted;
+		else
+			*to++ = *from;
+	}
+	*rest = *from ? from + 1 : from;
+	*to = '\0';
+	return option;
+}
+
 static int configure_fs(int fs_fd, const char *data, struct err *err)
 {
 	cleanup_free char *copy = data ? xstrdup(data) : NULL;
-	char *save = NULL;
+	char *rest = copy, *key;
 
-	for (char *key = copy ? strtok_r(copy, ",", &save) : NULL; key; key = strtok_r(NULL, ",", &save)) {
+	while ((key = next_option(&rest))) {
 		char *value = strchr(key, '=');
 		int r;
 
+		if (!*key)
+			continue;
 		if (value)
 			*value++ = '\0';
 		r = value ? fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value, 0)

@@ -458,3 +458,28 @@ int child_seccomp_load(const struct seccomp_program *p, struct err *err)
 		return err_set(err, ERR_INTERNAL, "cannot load the seccomp filter into thread %ld", r);
 	return 0;
 }
+
+/* A flag that the kernel takes makes it look at the missing program. */
+static bool kernel_takes(unsigned int flag)
+{
+	return flag && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
+}
+
+const char *seccomp_word(enum seccomp_list list, size_t i)
+{
+	switch (list) {
+	case SECCOMP_ACTIONS:
+		return i < ARRAY_SIZE(actions) ? actions[i].name : NULL;
+	case SECCOMP_OPERATORS:
+		return i < ARRAY_SIZE(operators) ? operators[i].name : NULL;
+	case SECCOMP_ARCHS:
+		return i < ARRAY_SIZE(archs) ? archs[i].name : NULL;
+	case SECCOMP_KNOWN_FLAGS:
+		return i < ARRAY_SIZE(flags) ? flags[i].name : NULL;
+	case SECCOMP_SUPPORTED_FLAGS:
+		return i >= ARRAY_SIZE(flags) ? NULL : kernel_takes(flags[i].flag) ? flags[i].name : "";
+	case SECCOMP_LISTS:
+		break;
+	}
+	return NULL;
+}

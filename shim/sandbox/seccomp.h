@@ -24,6 +24,17 @@ struct seccomp_program {
  * fall back to an older call. */
 int seccomp_compile(const struct oci_seccomp *s, struct seccomp_program *ret, struct err *err);
 
+/* The words that profiles may use, one by one; NULL at the end, "" for a flag that this kernel does not take. */
+enum seccomp_list {
+	SECCOMP_ACTIONS,
+	SECCOMP_OPERATORS,
+	SECCOMP_ARCHS,
+	SECCOMP_KNOWN_FLAGS,
+	SECCOMP_SUPPORTED_FLAGS,
+	SECCOMP_LISTS,
+};
+const char *seccomp_word(enum seccomp_list list, size_t i);
+
 /* Accepts an empty one. */
 void seccomp_program_release(struct seccomp_program *p);
 

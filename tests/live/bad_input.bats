@@ -118,8 +118,8 @@ bad_field() {
 	in_container true < /dev/null
 	bad_field '.linux.intelRdt = { closID: "x" }' 'intelRdt'
 	bad_field '.linux.sysctl = { "kernel.panic": "1" }' 'linux\.sysctl\.kernel\.panic.*host'
-	bad_field '.process.apparmorProfile = "some"' 'apparmorProfile'
-	bad_field '.process.selinuxLabel = "some"' 'selinuxLabel'
+	[ -d /sys/module/apparmor ] || bad_field '.process.apparmorProfile = "some"' 'process\.apparmorProfile: AppArmor is not enabled'
+	[ -d /sys/fs/selinux ] || bad_field '.process.selinuxLabel = "some"' 'process\.selinuxLabel: SELinux is not enabled'
 	bad_field '.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }] | .linux.namespaces += [{ type: "user" }]' '(uidMappings|user)'
 	bad_field '.linux.resources.unified = { "memory.high": "1" }' 'unified'
 	bad_field '.linux.resources.network = { classID: 1 }' 'network'

@@ -274,3 +274,12 @@ in_shared_world() { # SCRIPT
 		cat /proc/self/mountinfo' > "$T/out"
 	equal "$(cat "$T/out")" "$(cat "$B/before")"
 }
+
+@test "an option of a file system may be in quotes, which keep commas in" {
+	config '.mounts += [{ destination: "/m", type: "tmpfs", source: "tmpfs", options: ["mode=\"751\"", "nr_inodes=\"10\",size=64k"] }]'
+	in_container sh -c 'stat -c %a /m; grep " /m " /proc/self/mountinfo' < /dev/null > "$T/out"
+	equal "$(head -1 "$T/out")" 751
+	matches "$(tail -1 "$T/out")" 'size=64k,nr_inodes=10'
+	config '.mounts[-1].options = ["size=\"64k,mode=751\""]'
+	refused 125 '/m' thole run --bundle "$B" "$c"
+}

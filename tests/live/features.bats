@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup-v1
+# features: what the specification wants of it, and that it tells the truth.
+load lib
+
+feature() { # FILTER
+	jq -r "$1" < "$T/features"
+}
+
+setup_test() { thole features > "$T/features"; }
+
+@test "features is JSON with the members of the specification, under both names, and needs no state directory" {
+	equal "$(feature '"\(.ociVersionMin) \(.ociVersionMax)"')" '1.0.0 1.3.0'
+	equal "$(feature '.hooks | join(" ")')" 'prestart createRuntime createContainer startContainer poststart poststop'
+	equal "$(feature '.linux | keys | join(" ")')" 'apparmor capabilities cgroup intelRdt memoryPolicy mountExtensions namespaces netDevices seccomp selinux'
+	equal "$(feature '.linux.cgroup | keys | join(" ")')" 'rdma systemd systemdUser v1 v2'
+	equal "$(feature '.linux.seccomp | keys | join(" ")')" 'actions archs enabled knownFlags operators supportedFlags'
+	equal "$(feature '[.. | strings | select(. == "")] | length')" 0
+	equal "$("$THOLE_OCI" --root /no/such/root features)" "$(cat "$T/features")"
+	[ ! -e "$ROOT" ]
+}
+
+@test "what features lists is accepted, and what it does not is refused: namespaces, options, capabilities, seccomp" {
+	local ns option
+	bundle
+	for ns in $(feature '.linux.namespaces[]'); do
+		config --arg n "$ns" '.linux.namespaces |= (map(select(.type != $n)) + [{ type: $n }])'
+	done
+	config --argjson caps "$(feature '.linux.capabilities | tojson')" '.process.capabilities.bounding = $caps'
+	for option in $(feature '.mountOptions[] | select(test("bind|unbindable|tmpcopyup|iversion|acl|mand|silent|loud|remount") | not)'); do
+		config --arg o "$option" '.mounts += [{ destination: ("/m/" + $o), type: "tmpfs", source: "tmpfs", options: [$o] }]'
+	done
+	config --argjson s "$(feature '.linux.seccomp | tojson')" '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", flags: $s.supportedFlags,
+		architectures: ["SCMP_ARCH_X86_64"], syscalls: [range($s.actions | length) as $i | { names: [["acct", "swapon", "swapoff", "kexec_load",
+			"delete_module", "init_module", "quotactl", "nfsservctl", "lookup_dcookie"][$i]], action: $s.actions[$i] }] }'
+	in_container true < /dev/null 2> "$T/err" || fail "$(cat "$T/err")"
+	for ns in user time; do
+		not feature '.linux.namespaces[]' | grep -qx $ns || continue
+		config --arg n "$ns" '.linux.namespaces += [{ type: $n }]'
+		refused 125 "'$ns' is not supported" thole run --bundle "$B" "$c"
+		break
+	done
+}
