@@ -205,7 +205,10 @@ int call_launch(const struct client *cl, const char *id, struct call *ret, struc
 	ret->serial = 0;
 	if (shim_exec(cl, SHIM_LAUNCH, id, &ret->sock, err) < 0)
 		return -1;
-	return send_hello(ret, err);
+	/* A shim that could not even begin has said why, and left: that is read instead of the reply. */
+	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
+		return -1;
+	return 0;
 }
 
 int call_undo(const struct client *cl, const char *id, struct err *err)
