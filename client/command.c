@@ -28,8 +28,8 @@ const struct option_row global_option_rows[] = {
 	{ "pid-file",       0,   OPT_STRING, "FILE",        "write the pid of the container's init there", AT(launch_options, pid_file) }, \
 	{ "console-socket", 0,   OPT_STRING, "SOCKET",      "send the terminal's master there", AT(launch_options, console_socket) }, \
 	{ "preserve-fds",   0,   OPT_UINT,   "N",           "pass on descriptors 3 to N+2", AT(launch_options, preserve_fds) }, \
-	{ "log-driver",     0,   OPT_LIST,   "NAME",        "k8s-file (default), json-file, raw, journald, none", AT(launch_options, log_driver) }, \
-	{ "log-opt",        0,   OPT_LIST,   "K=V",         "max-size, max-file, path, tag, labels, sync, socket", AT(launch_options, log_opt) }, \
+	{ "log-driver",     0,   OPT_LIST,   "NAME",        "k8s-file, json-file, raw, journald or none", AT(launch_options, log_driver) }, \
+	{ "log-opt",        0,   OPT_LIST,   "K=V",         "max-size, max-file, path, tag, labels, sync", AT(launch_options, log_opt) }, \
 	{ "log-path",       0,   OPT_STRING, "FILE",        "where the log is", AT(launch_options, log_path) }, \
 	{ "stdio",          0,   OPT_CHOICE, "log|inherit", "where detached output goes", AT(launch_options, stdio) }, \
 	{ "shim-cgroup",    0,   OPT_STRING, "GROUP",       "the shim's: own (default), keep or a path", AT(launch_options, shim_cgroup) }, \
@@ -122,7 +122,7 @@ static const struct option_row logs_rows[] = {
 	{ "tail",       'n', OPT_STRING, "N",    "only the last N lines", AT(logs_options, tail) },
 	{ "since",      0,   OPT_STRING, "TIME", "only from then on: 2026-11-23T20:30:00, 10m", AT(logs_options, since) },
 	{ "timestamps", 't', OPT_FLAG,   NULL,   "with the time of each line", AT(logs_options, timestamps) },
-	{ "reopen",     0,   OPT_FLAG,   NULL,   "print nothing: the files were moved, open them anew", AT(logs_options, reopen) },
+	{ "reopen",     0,   OPT_FLAG,   NULL,   "print nothing; open the files anew", AT(logs_options, reopen) },
 	{ NULL },
 };
 
