@@ -138,15 +138,21 @@ $(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
 	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
 
 .SECONDARY: $(call objs,$(UNIT_SRC))
-.PHONY: unit probes build-unit build-live check check-long check-unit check-live check-san lint
+.PHONY: unit probes build-unit build-live prepare check check-long check-unit check-live check-san lint
 unit: $(UNIT)
 probes: $(PROBES)
 build-unit:
 	@$(MAKE) --no-print-directory $(PARALLEL) SAN=$(SANITIZERS) unit all
 build-live: all probes
 
+# What the live tests fetch: done first, where it has all the time it needs. What fails here is told by the tests that need it.
+prepare: build-live
+	-@BUILD='$(abspath $(BUILD))' contrib/install-criu
+	-@BUILD='$(abspath $(BUILD))' tests/live/make-debian-root > /dev/null
+
 check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
 	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit
+	@$(MAKE) --no-print-directory prepare
 	@$(RUN) unit lint live san
 
 check-long: ## the same with full figures: kill moments, gigabytes, storms
@@ -155,7 +161,7 @@ check-long: ## the same with full figures: kill moments, gigabytes, storms
 check-unit: build-unit ## unit tests under ASan and UBSan (T=pattern)
 	@$(RUN) unit
 
-check-live: build-live ## live tests on the static build (T=pattern)
+check-live: prepare ## live tests on the static build (T=pattern)
 	@$(RUN) live
 
 check-san: build-live build-unit ## some of the live tests on the build with sanitizers (T=pattern)
