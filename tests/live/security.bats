@@ -272,7 +272,7 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	args sleep 1000
 	thole create --bundle "$B" "$c" < /dev/null
 	find "/proc/$(init_of "$c")/fd" -type l -printf '%l\n' > "$T/fds"
-	not grep -vE '^(pipe:|socket:|anon_inode:|/$|/proc$|/dev/null$|/dev/pts|/memfd:|/.*thole)' "$T/fds"
+	not grep -vE '^(pipe:|socket:|anon_inode:|/$|/proc$|.*/dev/null$|/dev/pts|/memfd:|/.*thole)' "$T/fds"
 	not grep -E "^$T" "$T/fds"
 }
 

@@ -42,6 +42,14 @@ static void try_descriptor(const char *pid, const char *fd)
 	}
 }
 
+/* thole, thole-shim, thole-oci, wherever they are. */
+static bool is_runtime(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && !strncmp(slash, "/thole", 6);
+}
+
 static void try_process(const char *pid)
 {
 	char path[512];
@@ -55,7 +63,7 @@ static void try_process(const char *pid)
 	if (fd >= 0 || errno == ETXTBSY) {
 		char target[1024] = "";
 
-		if (readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "thole")) {
+		if (readlink(path, target, sizeof(target) - 1) > 0 && is_runtime(target)) {
 			printf("writable pid=%s %s\n", pid, target);
 			writable++;
 		}
