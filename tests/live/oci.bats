@@ -20,7 +20,7 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 @test "what is not there yet is refused by name, and leaves nothing" {
 	local cmd
 	# A failed exec is 255, as runc's.
-	refused 255 exec oci exec "$c" true
+	refused 255 'does not exist' oci exec "$c" true
 	for cmd in checkpoint restore; do
 		refused 1 "$cmd" oci $cmd "$c"
 	done
