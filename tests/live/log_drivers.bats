@@ -51,7 +51,8 @@ ended() { is "$c" stopped; }
 	equal "$(head -1 "$T/text")" ä
 	equal "$(sed -n 2p "$T/text" | wc -c)" 60001
 	equal "$(sed -n 3p "$T/text")" $'\357\277\275\357\277\275'
-	equal "$(whole "$(log_of)" | jq '.log | length' | sort -n | tail -1)" 16384
+	# How long they are depends on the reads; none is longer than docker's.
+	[ "$(whole "$(log_of)" | jq '.log | length' | sort -n | tail -1)" -le 16384 ] || fail "a piece of more than 16 KiB"
 	# What is not finished comes on top.
 	equal "$(thole logs --tail 1 "$c" | head -1 | wc -c)" 60001
 }
@@ -104,7 +105,11 @@ rotates() {
 	equal "$("$PROBES/records" --check < "$T/followed")" "records=$((n - n / 10)) last=$((n - 1))" "$1, followed"
 	equal "$("$PROBES/records" --check < "$T/followed.err")" "records=$((n / 10)) last=$n" "$1, followed, stderr"
 	equal "$(thole logs "$c" 2> /dev/null | "$PROBES/records" --check)" "records=$((n - n / 10)) last=$((n - 1))" "$1, logs"
-	equal "$(thole logs --tail 1000 "$c" 2> "$T/err" | cat - "$T/err" | sort | "$PROBES/records" --check)" "records=1000 last=$n" "$1, tail"
+	# Which of the two streams is last depends on the reads: each is the end of itself, and together they are 1000.
+	thole logs --tail 1000 "$c" > "$T/tail.out" 2> "$T/tail.err"
+	equal "$(cat "$T/tail.out" "$T/tail.err" | wc -l)" 1000 "$1, tail"
+	cmp "$T/tail.out" <(thole logs "$c" 2> /dev/null | tail -n "$(wc -l < "$T/tail.out")")
+	cmp "$T/tail.err" <(thole logs "$c" 2>&1 > /dev/null | tail -n "$(wc -l < "$T/tail.err")")
 }
 
 @test "rotation, k8s-file: nothing is lost or repeated, for those who follow neither" { rotates k8s-file 512k; }
