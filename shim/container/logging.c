@@ -54,6 +54,9 @@ int logging_open(struct container *c, struct err *err)
 
 void logging_close(struct container *c)
 {
+	/* The relay outlives them while poststop hooks run, and trims what it writes to. */
+	if (c->init.relay)
+		relay_forget_logs(c->init.relay);
 	logs_free(c->logs);
 	c->logs = NULL;
 }

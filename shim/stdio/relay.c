@@ -42,6 +42,11 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 	return r;
 }
 
+void relay_forget_logs(struct relay *r)
+{
+	r->logs = NULL;
+}
+
 void relay_free(struct relay *r)
 {
 	if (!r)

@@ -30,6 +30,9 @@ struct relay_ops {
 /* `logs` are borrowed and may be NULL. Caller frees with relay_free(). */
 struct relay *relay_new(struct event_base *base, struct logs *logs, const struct relay_ops *ops, void *arg);
 
+/* Nothing is logged any more: the logs are about to go. */
+void relay_forget_logs(struct relay *r);
+
 /* Accepts NULL. Closes every descriptor and client. */
 void relay_free(struct relay *r);
 

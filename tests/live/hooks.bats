@@ -86,6 +86,14 @@ hook() { # KIND ARGS...
 	wait_for nothing_left
 }
 
+@test "a poststop hook that takes its time: the shim is idle meanwhile, and delete is answered" {
+	config '.hooks.poststop = [{ path: "/bin/sleep", args: ["sleep", "1"] }]'
+	detached true
+	thole wait "$c"
+	exits 0 thole delete "$c"
+	wait_for nothing_left
+}
+
 @test "hooks of create run in their order, before the container's root is entered; those of start with start" {
 	local k
 	printf '#!/bin/sh\necho "$1" >> "%s/order"\n' "$T" > "$T/hook"
