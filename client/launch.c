@@ -49,18 +49,6 @@ static int copy_text(char *to, size_t size, const char *what, const char *from, 
 	return 0;
 }
 
-static int make_absolute(const char *path, char **ret_path, struct err *err)
-{
-	cleanup_free char *joined = NULL;
-	char cwd[PATH_MAX] = "";
-
-	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-		return err_sys(err, "cannot find the current directory");
-	joined = path_join(cwd, path);
-	*ret_path = path_clean(joined);
-	return 0;
-}
-
 /* Several, however they were given, are one list. */
 static int fill_log_driver(Create *c, const struct opt_list *drivers, struct err *err)
 {
@@ -91,7 +79,7 @@ static int fill_log_option(Create *c, const char *option, const char **path, str
 		return 0;
 	}
 	if (found && found < equals) {
-		if (make_absolute(equals + 1, &absolute, err) < 0)
+		if (path_absolute(equals + 1, &absolute, err) < 0)
 			return -1;
 		whole = xasprintf("%.*s%s", (int)(equals + 1 - option), option, absolute);
 		option = whole;
@@ -110,7 +98,7 @@ static int fill_log(Create *c, const struct launch_request *r, struct err *err)
 	for (size_t i = 0; i < o->log_opt.n; i++)
 		if (fill_log_option(c, o->log_opt.v[i], &path, err) < 0)
 			return -1;
-	if (client_data_dir(r->id, &data_dir, err) < 0 || (path && make_absolute(path, &absolute, err) < 0))
+	if (client_data_dir(r->id, &data_dir, err) < 0 || (path && path_absolute(path, &absolute, err) < 0))
 		return -1;
 	if (copy_text(c->data_dir, sizeof(c->data_dir), "the path of the data directory", data_dir, err) < 0 ||
 	    copy_text(c->log_path, sizeof(c->log_path), "--log-path", absolute, err) < 0)

@@ -84,18 +84,6 @@ static int set_env(json_object *config, const struct launch_options *o, struct e
 	return 0;
 }
 
-static int absolute_path(const char *path, char **ret_path, struct err *err)
-{
-	cleanup_free char *joined = NULL;
-	char cwd[PATH_MAX] = "";
-
-	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-		return err_sys(err, "cannot find the current directory");
-	joined = path_join(cwd, path);
-	*ret_path = path_clean(joined);
-	return 0;
-}
-
 /* "SRC:DST", "SRC:DST:ro", "SRC:DST:rw". */
 static int add_bind(json_object *config, const char *text, struct err *err)
 {
@@ -113,7 +101,7 @@ static int add_bind(json_object *config, const char *text, struct err *err)
 			return err_set(err, ERR_USAGE, "--bind '%s': it ends in ':ro', ':rw' or the destination", text);
 		options[2] = mode;
 	}
-	if (absolute_path(copy, &source, err) < 0)
+	if (path_absolute(copy, &source, err) < 0)
 		return -1;
 	config_add_mount(config, destination, "bind", source, options);
 	return 0;
@@ -208,7 +196,7 @@ static int set_root(json_object *config, const struct launch_options *o, struct 
 {
 	cleanup_free char *path = NULL;
 
-	if (absolute_path(o->rootfs, &path, err) < 0)
+	if (path_absolute(o->rootfs, &path, err) < 0)
 		return -1;
 	json_add_string(json_get(config, "root"), "path", path);
 	json_add_bool(json_get(config, "root"), "readonly", o->read_only);

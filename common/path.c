@@ -2,6 +2,7 @@
 /* Paths as text, and directories made step by step. */
 #include "common/path.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -82,4 +83,16 @@ bool path_is_below(const char *path, const char *dir)
 	if (!strcmp(dir, "/"))
 		return path[0] == '/';
 	return !strncmp(path, dir, n) && (path[n] == '\0' || path[n] == '/');
+}
+
+int path_absolute(const char *path, char **ret_path, struct err *err)
+{
+	cleanup_free char *joined = NULL;
+	char cwd[PATH_MAX] = "";
+
+	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+		return err_sys(err, "cannot find the current directory");
+	joined = path_join(cwd, path);
+	*ret_path = path_clean(joined);
+	return 0;
 }

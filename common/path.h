@@ -18,6 +18,9 @@ char *path_clean(const char *path);
 /* DIR/NAME, or NAME when it is absolute. Caller frees. */
 char *path_join(const char *dir, const char *name);
 
+/* A path of the caller's, absolute and clean: a relative one starts at the current directory, which is only then looked up. Caller frees ret_path. */
+int path_absolute(const char *path, char **ret_path, struct err *err);
+
 /* Does `path` equal `dir` or lie below it (both clean and absolute)? */
 bool path_is_below(const char *path, const char *dir);
 

@@ -50,19 +50,8 @@ int statedir_root_path(const char *option, char **ret_path, struct err *err)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
-	if (option && option[0]) {
-		char cwd[4096];
-
-		if (option[0] == '/') {
-			*ret_path = path_clean(option);
-			return 0;
-		}
-		if (!getcwd(cwd, sizeof(cwd)))
-			return err_sys(err, "cannot find the current directory");
-		cleanup_free char *joined = path_join(cwd, option);
-		*ret_path = path_clean(joined);
-		return 0;
-	}
+	if (option && option[0])
+		return path_absolute(option, ret_path, err);
 	if (geteuid() == 0) {
 		*ret_path = xstrdup(STATEDIR_DEFAULT_ROOT);
 		return 0;

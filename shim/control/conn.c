@@ -27,7 +27,6 @@ struct conn {
 	struct server *server;
 	int sock;
 	struct event *event;
-	unsigned int peer_uid;
 	bool hello_seen;
 	bool closing;
 	int n_calls;
@@ -217,7 +216,7 @@ struct conn *conn_new(struct server *server, int sock, struct err *err)
 		return NULL;
 	}
 	conn = xcalloc(1, sizeof(*conn));
-	*conn = (struct conn) { .server = server, .sock = take_fd(&fd), .peer_uid = uid };
+	*conn = (struct conn) { .server = server, .sock = take_fd(&fd) };
 	TAILQ_INIT(&conn->calls);
 	conn->event = event_new(server_base(server), conn->sock, EV_READ | EV_PERSIST, conn_cb, conn);
 	if (!conn->event || event_add(conn->event, &hello_deadline) < 0)
@@ -253,9 +252,4 @@ struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *
 	if (match(call))
 		return call;
 	return NULL;
-}
-
-unsigned int conn_peer_uid(const struct conn *conn)
-{
-	return conn->peer_uid;
 }

@@ -38,7 +38,4 @@ void conn_free(struct conn *conn);
 /* The calls that are open on the same connection: NULL when none satisfies `match`. */
 struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *call));
 
-/* More than this connection's call may be open. */
-unsigned int conn_peer_uid(const struct conn *conn);
-
 #endif

@@ -381,11 +381,6 @@ bool relay_is_tty(const struct relay *r)
 	return r->tty;
 }
 
-bool relay_has_stdin(const struct relay *r)
-{
-	return r->in.fd >= 0;
-}
-
 uint64_t relay_offset(const struct relay *r, Stream stream)
 {
 	return r->out[stream == STREAM_STDERR].offset;

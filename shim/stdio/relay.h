@@ -79,7 +79,6 @@ int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *e
 void relay_process_ended(struct relay *r);
 
 bool relay_is_tty(const struct relay *r);
-bool relay_has_stdin(const struct relay *r);
 uint64_t relay_offset(const struct relay *r, Stream stream);
 
 /* How CRIU will know the stream: "pipe:[INODE]", "tty", or "/dev/null". */
