@@ -95,7 +95,6 @@ int json_parse(const char *text, const char *name, json_object **ret, struct err
 
 	if (!t)
 		fatal("out of memory");
-	json_tokener_set_flags(t, JSON_TOKENER_STRICT);
 	o = json_tokener_parse_ex(t, text, -1);
 	if (!o)
 		err_set(err, ERR_CONFIG, "'%s' is not JSON: %s at byte %zu", name,

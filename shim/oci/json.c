@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Strict JSON text to json-c's tree.
  *
- * json-c's strict mode still takes things that JSON does not have, or that would silently become something else: integers beyond
- * 64 bits are clamped (2^64 would be read as "unlimited"), a key with \u0000 in it is cut off, NaN, single quotes and raw control
- * characters pass. So the words of the text are looked at first; how they may follow one another is then json-c's business. */
+ * json-c takes things that JSON does not have, or that would silently become something else: integers beyond 64 bits are clamped
+ * (2^64 would be read as "unlimited"), a key with \u0000 in it is cut off, NaN, single quotes and raw control characters pass. Its
+ * strict mode leaves most of that, and that of 0.18 refuses every byte beyond ASCII. So the words of the text are looked at first;
+ * how they may follow one another is then json-c's business, but for a comma in front of a bracket, which it overlooks. */
 #include "shim/oci/json.h"
 
 #include <limits.h>
@@ -22,6 +23,7 @@ struct scan {
 	const char *text;
 	size_t len, pos;
 	size_t values;
+	bool comma; /* the last word is one */
 	struct fault fault;
 };
 
@@ -119,8 +121,16 @@ static bool scan_word(struct scan *s)
 static bool scan_token(struct scan *s)
 {
 	char c = s->text[s->pos];
+	bool comma = s->comma;
 
-	if (memchr(" \t\r\n{}[]:,", c, 10)) {
+	if (memchr(" \t\r\n", c, 4)) {
+		s->pos++;
+		return true;
+	}
+	s->comma = c == ',';
+	if (comma && (c == ']' || c == '}'))
+		return fail(s, s->pos, "a closing bracket after a comma");
+	if (memchr("{}[]:,", c, 6)) {
 		s->pos++;
 		return true;
 	}
@@ -164,12 +174,11 @@ static void cleanup_tokener_fn(struct json_tokener **t)
 		json_tokener_free(*t);
 }
 
-static bool is_blank(const char *text, size_t len)
+static size_t skip_blanks(const char *text, size_t len, size_t at)
 {
-	for (size_t i = 0; i < len; i++)
-		if (!memchr(" \t\r\n", text[i], 4))
-			return false;
-	return true;
+	while (at < len && memchr(" \t\r\n", text[at], 4))
+		at++;
+	return at;
 }
 
 int oci_json_parse(const char *name, const char *text, size_t len, struct json_object **ret_root, struct err *err)
@@ -180,10 +189,11 @@ int oci_json_parse(const char *name, const char *text, size_t len, struct json_o
 	struct fault fault = find_bad_token(text, len);
 	size_t good = fault.reason ? fault.at : len;
 	enum json_tokener_error what;
+	size_t end;
 
 	if (len >= INT_MAX)
 		return err_set(err, ERR_LIMIT, "%s: too large", name);
-	if (is_blank(text, len))
+	if (skip_blanks(text, len, 0) == len)
 		return report(name, text, &(struct fault) { len, "the file is empty" }, err);
 	/* Only the good words are given to json-c. It needs to see a NUL to know that the text has ended. */
 	copy = xmalloc(good + 1);
@@ -192,14 +202,16 @@ int oci_json_parse(const char *name, const char *text, size_t len, struct json_o
 	tok = json_tokener_new_ex(OCI_JSON_DEPTH_MAX);
 	if (!tok)
 		fatal("out of memory");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	root = json_tokener_parse_ex(tok, copy, (int)good + 1);
 	what = json_tokener_get_error(tok);
+	end = json_tokener_get_parse_end(tok);
 	/* Whatever comes first in the text is what the reader has to look at: an unexpected end here is where the bad word stands. */
 	if (what == json_tokener_error_parse_eof || what == json_tokener_continue)
 		fault = fault.reason ? fault : (struct fault) { len, "the text ends too early" };
 	else if (what != json_tokener_success)
-		fault = (struct fault) { json_tokener_get_parse_end(tok), json_tokener_error_desc(what) };
+		fault = (struct fault) { end, json_tokener_error_desc(what) };
+	else if ((end = skip_blanks(copy, good, end)) < good)
+		fault = (struct fault) { end, "the text goes on after its end" };
 	if (fault.reason)
 		return report(name, text, &fault, err);
 	*ret_root = take_ptr(root);

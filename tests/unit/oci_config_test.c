@@ -559,6 +559,12 @@ static void not_json(void **state)
 		{ "{\"a\":18446744073709551616}", "config.json: line 1, column 6: the number is too large" },
 		{ "{\"a\":100000000000000000000}", "config.json: line 1, column 6: the number is too large" },
 		{ "{\"a\":-9223372036854775809}", "config.json: line 1, column 6: the number is too large" },
+		{ "{\"a\":1,}", "config.json: line 1, column 8: a closing bracket after a comma" },
+		{ "{\"a\":[1,\n]}", "config.json: line 2, column 1: a closing bracket after a comma" },
+		{ "{} {}", "config.json: line 1, column 4: the text goes on after its end" },
+		{ "{}\n1", "config.json: line 2, column 1: the text goes on after its end" },
+		{ "{\"a\":True}", "config.json: line 1, column 6: unexpected character" },
+		{ "/* */{}", "config.json: line 1, column 1: unexpected character" },
 		{ "{\"a\":\"x\ny\"}", "config.json: line 1, column 8: control character in a string" },
 		{ "{\"a\":\"x\\u0000y\"}", "config.json: line 1, column 8: NUL character in a string" },
 		{ "{\"a\\u0000b\":1}", "config.json: line 1, column 4: NUL character in a string" },
@@ -571,9 +577,7 @@ static void not_json(void **state)
 		const char *text, *start;
 	} places[] = {
 		{ "{]", "config.json: line 1, column 2: " },
-		{ "{\"a\":1,}", "config.json: line 1, column 8: " },
 		{ "{\n \"a\": 1\n \"b\":2}", "config.json: line 3, column 2: " },
-		{ "{} {}", "config.json: line 1, column 4: " },
 		{ "[1 2]", "config.json: line 1, column 4: " },
 		{ "{\"a\":\"\\q\"}", "config.json: line 1, column 8: " },
 		{ "{\"a\" 1}", "config.json: line 1, column 6: " },
