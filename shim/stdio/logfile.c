@@ -12,9 +12,6 @@
 #include "common/fd.h"
 #include "shim/stdio/logfile_internal.h"
 
-/* How often to look what others have done to the file, while it is written to. */
-#define LOOK_NS 20000000
-
 /* ---- opening --------------------------------------------------------------------------------------------------------- */
 
 static int open_file(const char *path, bool fresh, int *ret_fd, struct stat *ret_st, struct err *err)
@@ -163,21 +160,13 @@ static int rotate(struct logfile *lf, struct err *err)
 
 /* ---- writing --------------------------------------------------------------------------------------------------------- */
 
-static int64_t ns_of(const struct timespec *t)
+/* What others may have done: removed the file, truncated it (copytruncate), or appended to it. Before every write: what goes into a
+ * removed file is lost and counted by nobody. */
+static void look(struct logfile *lf)
 {
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
-}
-
-/* What others may have done: removed the file, truncated it (copytruncate), or appended to it. */
-static void look(struct logfile *lf, const struct timespec *now)
-{
-	int64_t since = ns_of(now) - lf->looked_ns;
 	struct stat st;
 
-	if (lf->fd < 0 || (since >= 0 && since < LOOK_NS && !lf->log.loss.failing))
-		return;
-	lf->looked_ns = ns_of(now);
-	if (fstat(lf->fd, &st) < 0)
+	if (lf->fd < 0 || fstat(lf->fd, &st) < 0)
 		return;
 	if (st.st_nlink == 0 || (uint64_t)st.st_size < lf->size)
 		lf->in_line[0] = lf->in_line[1] = false; /* nothing there that could go on */
@@ -310,7 +299,7 @@ int logfile_write(struct log *l, Stream stream, const struct timespec *now, cons
 	size_t at = 0, n, held;
 	int r = 0;
 
-	look(lf, now);
+	look(lf);
 	while (r == 0 && at < len) {
 		held = carry->n;
 		r = write_some(lf, stream, now, data + at, len - at, &n, err);

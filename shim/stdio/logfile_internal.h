@@ -40,7 +40,6 @@ struct logfile {
 	bool no_sync;
 	bool torn;         /* it ends in half a record */
 	bool in_line[2];   /* the last record of stdout, stderr was not the end of its line */
-	int64_t looked_ns; /* CLOCK_REALTIME */
 	struct logfmt_clock clock;
 	struct logjson_carry carry[2]; /* json-file */
 	char *attrs;                   /* json-file: what is the same in each object; NULL: nothing */

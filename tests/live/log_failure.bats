@@ -121,7 +121,7 @@ stdout F back'
 }
 
 @test "the directory is removed and made again" {
-	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 10000; done; echo two; echo err >&2; while [ ! -e /tmp/go2 ]; do usleep 10000; done; echo three'
+	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; while [ ! -e /tmp/go2 ]; do usleep 10000; done; echo three'
 	cat > "$T/script" <<'SH'
 mkdir "$T/disk/d"
 thole run -d --log-path "$T/disk/d/my.log" --bundle "$B" "$c" < /dev/null
@@ -137,9 +137,9 @@ cp "$T/disk/d/my.log" "$T/my.log"
 SH
 	on_disk 64 "$T/script"
 	equal "$(cat "$T/reason")" 'No such file or directory'
-	equal "$(sed 's/^[^ ]* //' "$T/my.log")" 'stderr F thole: 8 bytes of output are missing from the log: No such file or directory
+	equal "$(sed 's/^[^ ]* //' "$T/my.log")" 'stderr F thole: 4 bytes of output are missing from the log: No such file or directory
 stdout F three'
-	equal "$(jq -c .container.log.lostBytes "$ROOT/$c/state.json")" '{"stdout":4,"stderr":4}'
+	equal "$(jq -c .container.log.lostBytes "$ROOT/$c/state.json")" '{"stdout":4,"stderr":0}'
 }
 
 @test "full until the end: the exit status is right, and state says what was lost" {
