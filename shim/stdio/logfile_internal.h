@@ -38,8 +38,8 @@ struct logfile {
 	uint64_t max_bytes;
 	unsigned int max_files;
 	bool no_sync;
-	bool torn;         /* it ends in half a record */
-	bool in_line[2];   /* the last record of stdout, stderr was not the end of its line */
+	bool torn;       /* it ends in half a record */
+	bool in_line[2]; /* the last record of stdout, stderr was not the end of its line */
 	struct logfmt_clock clock;
 	struct logjson_carry carry[2]; /* json-file */
 	char *attrs;                   /* json-file: what is the same in each object; NULL: nothing */

@@ -71,7 +71,9 @@ teardown() {
 	fi
 	[ "${BATS_TEST_COMPLETED:-}" ] || tell_about_failure
 	for pid in "${STARTED[@]}"; do
-		kill -KILL "$pid" 2> /dev/null || true
+		if still_ours "$pid"; then
+			kill -KILL "$pid" 2> /dev/null || true
+		fi
 	done
 	for dir in "$ROOT"/*/; do
 		[ -d "$dir" ] || continue
@@ -102,6 +104,11 @@ in_background() {
 	# "<&0": bash gives a background command /dev/null otherwise.
 	"$@" <&0 3>&- &
 	STARTED+=($!)
+}
+
+# A pid that was remembered may be somebody else's by now: kill only what is this shell's child, or names this test's directory.
+still_ours() { # PID
+	[ "$(awk '/^PPid:/ { print $2 }' "/proc/$1/status" 2> /dev/null)" = "$BASHPID" ] || grep -qaF -- "$T" "/proc/$1/cmdline" 2> /dev/null
 }
 
 # ---- leftovers
