@@ -111,7 +111,8 @@ static int step_process(struct shim *shim, struct err *err)
 		return err_sys(err, "cannot set up the process");
 	/* The pauses of a few microseconds while output is gathered mean what they say. */
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
-	umask(0027);
+	/* For what others look into: the groups, from inside too. What is nobody's business is made with a mode that says so. */
+	umask(0022);
 	if (chdir("/") < 0)
 		return err_sys(err, "cannot enter '/'");
 	return 0;

@@ -66,6 +66,11 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(thole_state "$c" .container.exit.signal)" 9
 }
 
+@test "a user of the container may read its limits, whatever the caller's umask is" {
+	config '.linux.resources.memory = { limit: 33554432 } | .process.user = { uid: 1000, gid: 1000 }'
+	equal "$(umask 077; in_container cat /sys/fs/cgroup/memory/memory.limit_in_bytes)" 33554432
+}
+
 @test "pids: the limit is enforced" {
 	config '.linux.resources.pids = { limit: 5 }'
 	detached sh -c 'sh -c "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done"; echo after; exec sleep 1000'
