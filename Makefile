@@ -174,8 +174,8 @@ lint: build-live ## format, cppcheck, which floor includes which, no file-level 
 demo: deps build-live ## the main job on the terminal, step by step
 	@BUILD='$(abspath $(BUILD))' contrib/demo
 
-bench: build-live ## start times beside crun and runc, as ratios
-	@BUILD='$(abspath $(BUILD))' tests/bench/start
+bench: build-live ## times beside crun and runc, as ratios: start, exec, state, list
+	@s=0; for b in start ask; do BUILD='$(abspath $(BUILD))' tests/bench/$$b || s=1; done; exit $$s
 
 criu: ## build/criu/bin/criu: a criu that works on this kernel
 	@BUILD='$(abspath $(BUILD))' contrib/install-criu
