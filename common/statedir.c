@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -241,12 +242,26 @@ int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err
 	return 0;
 }
 
+static bool same_inode(int fd, uint64_t inode)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_ino == inode;
+}
+
 static bool init_alive_booted(const struct status_record *rec, const char *boot_id)
 {
+	cleanup_fd int pidfd = -1;
 	struct proc_stat st;
-	struct err err;
+	struct err err = { 0 };
 
 	if (rec->init_pid <= 0 || rec->exit_recorded || strcmp(boot_id, rec->boot_id) != 0)
+		return false;
+	/* The kernel takes its time to write /proc/PID/stat; a pidfd is quick, and readable once the last thread has ended. */
+	if (rec->init_pidfd_inode && proc_pidfd_open(rec->init_pid, 0, &pidfd, &err) == 0)
+		return same_inode(pidfd, rec->init_pidfd_inode) &&
+		       poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) == 0;
+	if (err.code == ERR_NOT_FOUND)
 		return false;
 	if (proc_stat(rec->init_pid, &st, &err) < 0)
 		return false;
