@@ -108,3 +108,14 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	fi
 	nothing_left
 }
+
+@test "a static program starts under a memory limit of 256 KiB" {
+	config '.linux.resources.memory = { limit: 262144 }'
+	exits 0 in_container /usr/bin/nothing < /dev/null
+}
+
+@test "a memory limit too low for the start is said to be it, and nothing is left" {
+	config '.linux.resources.memory = { limit: 16384 } | .process.args = ["/usr/bin/nothing"]'
+	refused 125 'linux.resources.memory.limit: too low' thole run --bundle "$B" "$c"
+	equal "$(thole list -q)" ''
+}

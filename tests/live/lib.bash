@@ -239,9 +239,10 @@ value() { # KEY [FILE]
 
 # ---- bundles
 
-# One root file system for all: busybox and a link per applet; made once a run. Bundles share its files as hard links.
+# One root file system for all: busybox, a link per applet, and the probes; made once. Bundles share its files as hard links.
 template() {
-	local dir=$THOLE_TEST_TMP/rootfs
+	local dir
+	dir=$THOLE_TEST_TMP/rootfs-$(stat -c '%n %Y %s' "$PROBES"/* | cksum | cut -d ' ' -f 1)
 	if [ ! -d "$dir" ]; then
 		local new=$dir.$$
 		mkdir -p "$new"/{bin,sbin,usr/bin,usr/sbin,etc,proc,sys,dev,tmp,root,home/user}
