@@ -96,7 +96,8 @@ FORCE:
 # The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is.
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
-	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils
+	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
+	qemu-system-x86 kmod cpio xz-utils zstd
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -138,7 +139,7 @@ $(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
 	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
 
 .SECONDARY: $(call objs,$(UNIT_SRC))
-.PHONY: unit probes build-unit build-live prepare check check-long check-unit check-live check-san lint
+.PHONY: unit probes build-unit build-live prepare check check-long check-unit check-live check-san check-vm lint
 unit: $(UNIT)
 probes: $(PROBES)
 build-unit:
@@ -153,7 +154,7 @@ prepare: build-live
 check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
 	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit
 	@$(MAKE) --no-print-directory prepare
-	@$(RUN) unit lint live san
+	@$(RUN) unit lint live san vm
 
 check-long: ## the same with full figures: kill moments, gigabytes, storms
 	@THOLE_LONG=1 $(MAKE) --no-print-directory check
@@ -166,6 +167,9 @@ check-live: prepare ## live tests on the static build (T=pattern)
 
 check-san: build-live build-unit ## some of the live tests on the build with sanitizers (T=pattern)
 	@$(RUN) san
+
+check-vm: build-live ## in virtual machines: cgroup v2, AppArmor, systemd; THOLE_LONG=1 for all of it (T=pattern)
+	@$(RUN) vm
 
 lint: build-live ## format, cppcheck, which floor includes which, no file-level state
 	@$(RUN) lint

@@ -193,7 +193,7 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 	/* Down to the bone, if nothing is due: the loop ends for that, and begins again with the next event. */
 	if (shim->epoll_fd < 0)
 		return;
-	if (idle_has_work(shim->base)) {
+	if (idle_has_work(shim->base) || !container_may_sleep(shim->container)) {
 		event_add(shim->tidy, &tidy_after);
 		return;
 	}

@@ -134,6 +134,11 @@ uint64_t container_moved(const struct container *c)
 	return sum;
 }
 
+bool container_may_sleep(const struct container *c)
+{
+	return c->light_sleepers == 0;
+}
+
 void container_trim(struct container *c)
 {
 	struct process *p;

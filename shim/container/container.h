@@ -163,6 +163,10 @@ void container_log_to_file(struct container *c, bool debug);
 /* Bytes that its streams have carried: a measure of whether anything moves. */
 uint64_t container_moved(const struct container *c);
 
+/* May the wait for the loop's next event be one for the loop's epoll descriptor? Not while something is awaited that is told once, to the first
+ * who looks: a trigger of memory pressure. */
+bool container_may_sleep(const struct container *c);
+
 /* Give buffers back to the kernel while nothing moves. */
 void container_trim(struct container *c);
 

@@ -63,6 +63,7 @@ struct container {
 	LIST_HEAD(, process) execs; /* new ones first; ended ones stay for a while */
 	unsigned int last_exec;     /* the highest name that was given */
 	bool removed;
+	unsigned int light_sleepers; /* container_may_sleep() */
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;

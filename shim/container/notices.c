@@ -30,6 +30,8 @@ void container_notices_free(struct container_notices *n)
 		event_free(n->oom_event);
 	if (n->pressure_event)
 		event_free(n->pressure_event);
+	if (n->pressure.held_fd >= 0)
+		n->c->light_sleepers--;
 	cgroup_notice_close(&n->oom);
 	cgroup_notice_close(&n->pressure);
 	free(n);
@@ -98,8 +100,13 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 	n->oom_kills = cgroup_oom_kills(c->cgroup);
 	n->watch = (struct container_watch) { .exit_cb = ended, .arg = n };
 	if (cgroup_notice_oom(c->cgroup, &n->oom, err) < 0 ||
-	    (level != PRESSURE_NONE && cgroup_notice_pressure(c->cgroup, level, &n->pressure, err) < 0) ||
-	    container_watch(c, "init", &n->watch, err) < 0) {
+	    (level != PRESSURE_NONE && cgroup_notice_pressure(c->cgroup, level, &n->pressure, err) < 0)) {
+		container_notices_free(n);
+		return NULL;
+	}
+	if (n->pressure.held_fd >= 0)
+		c->light_sleepers++;
+	if (container_watch(c, "init", &n->watch, err) < 0) {
 		container_notices_free(n);
 		return NULL;
 	}

@@ -327,12 +327,13 @@ int cgroup_create(struct cgroup *cg, struct err *err)
 			cgroup_remove(cg, &ignored);
 			return -1;
 		}
-		if (cg->pure_v2)
-			cgroup_v2_enable_controllers(h);
 		if (make_group(h, h->base_len, err) < 0) {
 			cgroup_remove(cg, &ignored);
 			return -1;
 		}
+		/* On the levels that were just made too: what a group hands down its children get at once. */
+		if (cg->pure_v2)
+			cgroup_v2_enable_controllers(h);
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "shim/sandbox/cgroup_notice.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -125,18 +126,18 @@ static bool read_v1(const struct cgroup_notice *n)
 	       (!n->cg || access(cgroup_freezer_dir(n->cg), F_OK) == 0);
 }
 
+/* Whoever asks a trigger whether it has fired resets it: the loop that found fd readable has done so, and an epoll_wait() on it finds nothing
+ * any more. */
 static bool read_psi(const struct cgroup_notice *n)
 {
-	struct epoll_event got;
+	struct pollfd trigger = { .fd = n->held_fd, .events = POLLPRI };
 
-	if (epoll_wait(n->fd, &got, 1, 0) != 1)
-		return false;
 	/* The group is gone, and will be reported again and again. */
-	if (got.events & EPOLLERR) {
+	if (poll(&trigger, 1, 0) == 1 && (trigger.revents & POLLERR)) {
 		epoll_ctl(n->fd, EPOLL_CTL_DEL, n->held_fd, NULL);
 		return false;
 	}
-	return (got.events & EPOLLPRI) != 0;
+	return true;
 }
 
 bool cgroup_notice_read(struct cgroup_notice *n)

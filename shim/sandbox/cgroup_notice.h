@@ -7,8 +7,8 @@
 #include "shim/sandbox/cgroup.h"
 
 struct cgroup_notice {
-	int fd;                  /* readable when there is something: then call cgroup_notice_read(). -1: none */
-	int held_fd;             /* what it depends on */
+	int fd; /* readable when there is something: then call cgroup_notice_read(). -1: none */
+	int held_fd; /* v2's pressure: the trigger, or -1; then fd is to be waited for directly, not through an epoll set of more */
 	const struct cgroup *cg; /* borrowed */
 	bool v2;
 	uint64_t oom_kills; /* as last seen */

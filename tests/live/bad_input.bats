@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # What bad input gets: one clear line, the right exit status, nothing left behind.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # /dev: the default nodes and links, linux.devices, and what the device controller lets through.
 load lib
 

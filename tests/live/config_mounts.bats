@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # mounts, root.readonly, maskedPaths, readonlyPaths, rootfsPropagation: as /proc/self/mountinfo says from inside.
 load lib
 
@@ -40,6 +40,7 @@ bind() { # SRC DST OPTION...
 }
 
 @test "/sys/fs/cgroup shows the container's own groups, read-only" {
+	needs cgroup-v1
 	mounts_inside
 	local controller
 	for controller in memory pids devices freezer cpu; do

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # process: user, groups, umask, environment, directory, capabilities, resource limits, no_new_privs. A probe inside prints what it got.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # process.scheduler, ioPriority, execCPUAffinity; linux.memoryPolicy and personality.
 load lib
 

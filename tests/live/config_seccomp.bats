@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # linux.seccomp: what the filter answers, seen by a program that makes the calls.
 load lib
 

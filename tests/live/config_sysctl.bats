@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # linux.sysctl: what belongs to the container's namespaces is set there and nowhere else.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # process.terminal: the pty that the shim owns, in the foreground, detached, with a console socket.
 load lib
 

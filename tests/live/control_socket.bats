@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # What a peer of the control socket can do: nothing but be told so. After each attack the shim answers, with as many descriptors as before.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # Several clients at once: one id has one winner, and fifty containers come and go without a trace.
 load lib
 

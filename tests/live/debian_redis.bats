@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1 debian-root
+# needs: root cgroup debian-root
 # A Debian root made by debootstrap, in which redis-server runs detached on the loopback of its own network namespace.
 load lib
 

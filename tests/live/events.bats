@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # events: statistics at an interval, OOM and memory pressure when they happen, until the container has ended.
 load lib
 

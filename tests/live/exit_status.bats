@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # What `run` and `wait` say about how the container ended, and what they say when it could not begin.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # features: what the specification wants of it, and that it tells the truth.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # What the container's process gets from whoever started it, and what it must not get. The same with pipes, detached and created.
 load lib
 

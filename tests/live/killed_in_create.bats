@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # SIGKILL of the client or of the shim at random moments of create and run: after the next create or delete nothing is left.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # Started from a process that then ends, from cron, under setsid, with closed descriptors: it stays up and any later client finds it.
 load lib
 

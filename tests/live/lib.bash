@@ -16,6 +16,8 @@ THOLE=$BIN/thole
 THOLE_OCI=$BIN/thole-oci
 PROBES=$BUILD/probes
 : "${THOLE_LONG:=}"
+# Seconds that a condition may take to come about.
+: "${WAIT_S:=10}"
 if [ -z "${THOLE_TEST_TMP:-}" ]; then
 	export THOLE_TEST_TMP=${TMPDIR:-/tmp}/thole-check.$UID
 	mkdir -p "$THOLE_TEST_TMP"
@@ -29,6 +31,8 @@ thole() {
 
 has_root() { [ "$(id -u)" = 0 ]; }
 has_cgroup-v1() { grep -q ' cgroup rw.*[, ]memory' /proc/mounts; }
+has_cgroup-v2() { [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; }
+has_cgroup() { has_cgroup-v1 || has_cgroup-v2; }
 has_hybrid() { has_cgroup-v1 && grep -q ' cgroup2 ' /proc/mounts; }
 has_overlay() { grep -q overlay /proc/filesystems || modprobe overlay 2> /dev/null; }
 has_criu() { [ -x "$BUILD/criu/bin/criu" ] || command -v criu > /dev/null || has_mirror || compgen -G '/var/cache/thole/criu-*/*.deb' > /dev/null; }
@@ -322,10 +326,19 @@ logged() { # ID TEXT: has it come into the log?
 	thole logs "$1" 2> /dev/null | grep -qF -- "$2"
 }
 
-# cgroup_of ID CONTROLLER: the directory of the container's group in the v1 hierarchy of a controller (or name=systemd)
+# v1_or_v2 V1 V2: the one of the two that fits this host: a file's name, a value
+v1_or_v2() {
+	if has_cgroup-v2; then echo "$2"; else echo "$1"; fi
+}
+
+# cgroup_of ID CONTROLLER: the directory of the container's group in the v1 hierarchy of a controller (or name=systemd), or in that of v2
 cgroup_of() {
 	local pid path mount
 	pid=$(init_of "$1")
+	if has_cgroup-v2; then
+		sed -n 's,^0::,/sys/fs/cgroup,p' "/proc/$pid/cgroup"
+		return
+	fi
 	path=$(awk -F: -v want="$2" '{ n = split($2, a, ","); for (i = 1; i <= n; i++) if (a[i] == want) print $3 }' "/proc/$pid/cgroup")
 	mount=$(awk -v want="$2" '$3 == "cgroup" { n = split($4, a, ","); for (i = 1; i <= n; i++) if (a[i] == want) { print $2; exit } }' /proc/mounts)
 	echo "$mount$path"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # create, start, state, list, kill, delete: the states of a container and what each command says in each.
 load lib
 

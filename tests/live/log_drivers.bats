@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # Where and how the output is kept: k8s-file, json-file, raw, journald, several at once; rotation, logrotate, copytruncate.
 load lib
 

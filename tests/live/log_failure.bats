@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # A log that refuses: the container runs on, clients get everything, what is missing is counted and told, and the log goes on by itself.
 load lib
 

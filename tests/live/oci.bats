@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # thole-oci: the same program under the name by which managers call it, with runc's exit statuses.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # pause and resume: what stands still, what each state allows, what a kill does to a paused container.
 load lib
 
@@ -19,7 +19,7 @@ ticking() {
 
 more_than() { [ "$(ticks)" -gt "$1" ]; }
 
-frozen() { grep -qx FROZEN "$(cgroup_of "$c" freezer)/freezer.state"; }
+frozen() { grep -qx "$(v1_or_v2 FROZEN 'frozen 1')" "$(cgroup_of "$c" freezer)/$(v1_or_v2 freezer.state cgroup.events)"; }
 
 @test "pause: everything stands still, the status is paused; resume: it goes on" {
 	local a b

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # thole run --rootfs DIR: no config.json; an ordinary bundle is written and everything else is the one path.
 load lib
 
@@ -61,10 +61,10 @@ quick() {
 
 @test "memory, cpus, pids" {
 	thole run -d --name "$c" --rootfs "$R" --memory 64m --cpus 1.5 --pids-limit 17 -- sleep 1000 < /dev/null > "$T/out"
-	equal "$(cat "$(cgroup_of "$c" memory)/memory.limit_in_bytes")" $((64 << 20))
+	equal "$(cat "$(cgroup_of "$c" memory)/$(v1_or_v2 memory.limit_in_bytes memory.max)")" $((64 << 20))
 	equal "$(cat "$(cgroup_of "$c" pids)/pids.max")" 17
 	local quota period
-	quota=$(cat "$(cgroup_of "$c" cpu)/cpu.cfs_quota_us") period=$(cat "$(cgroup_of "$c" cpu)/cpu.cfs_period_us")
+	read -r quota period <<< "$(cd "$(cgroup_of "$c" cpu)" && cat $(v1_or_v2 'cpu.cfs_quota_us cpu.cfs_period_us' cpu.max) | tr '\n' ' ')"
 	equal $((quota * 10 / period)) 15
 	refused 125 'memory' thole run --name "$c-2" --rootfs "$R" --memory lots -- true
 	refused 125 'cpus' thole run --name "$c-2" --rootfs "$R" --cpus x -- true

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # Flaws that runtimes have had (the table in SECURITY.md), staged against thole.
 load lib
 
@@ -210,7 +210,7 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 }
 
 @test "2023-25809: /sys/fs/cgroup is read-only where the config asks for it" {
-	equal "$(in_container sh -c 'mkdir /sys/fs/cgroup/pids/new 2>/dev/null && echo made; echo 1 2>/dev/null > /sys/fs/cgroup/pids/notify_on_release && echo written; echo end' < /dev/null)" end
+	equal "$(in_container sh -c 'cd '"$(v1_or_v2 /sys/fs/cgroup/pids /sys/fs/cgroup)"'; mkdir new 2>/dev/null && echo made; echo 1 2>/dev/null > pids.max && echo written; echo end' < /dev/null)" end
 }
 
 @test "2026-30892: users are read strictly" {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # Where the container's output goes and its input comes from: the foreground, the log, attached clients, the caller's descriptors.
 load lib
 
