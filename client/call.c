@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "client/shim_exec.h"
@@ -203,7 +204,7 @@ void call_abandon(struct call *c, int timeout_ms)
 int call_launch(const struct client *cl, const char *id, struct call *ret, struct err *err)
 {
 	ret->serial = 0;
-	if (shim_exec(cl, SHIM_LAUNCH, id, &ret->sock, err) < 0)
+	if (shim_exec(cl, SHIM_LAUNCH, id, &ret->sock, &ret->shim_pid, err) < 0)
 		return -1;
 	/* A shim that could not even begin has said why, and left: that is read instead of the reply. */
 	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
@@ -211,11 +212,28 @@ int call_launch(const struct client *cl, const char *id, struct call *ret, struc
 	return 0;
 }
 
+int call_exec(const struct client *cl, const char *id, struct call *ret, struct err *err)
+{
+	ret->serial = 0;
+	if (shim_exec(cl, SHIM_EXEC, id, &ret->sock, &ret->shim_pid, err) < 0)
+		return -1;
+	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
+		return -1;
+	return receive_hello(ret, err);
+}
+
+void call_await_leave(struct call *c)
+{
+	while (c->shim_pid > 0 && waitpid(c->shim_pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	c->shim_pid = 0;
+}
+
 int call_undo(const struct client *cl, const char *id, struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
 
-	if (shim_exec(cl, SHIM_UNDO, id, &c.sock, err) < 0)
+	if (shim_exec(cl, SHIM_UNDO, id, &c.sock, &c.shim_pid, err) < 0)
 		return -1;
 	/* It asks for nothing: its one reply has the serial that a first request would have. */
 	c.serial = 1;
@@ -288,7 +306,7 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 			return -1;
 		if (no_shim == CALL_REFUSE)
 			return err_set(err, ERR_STATE, "container '%s' has no shim", id);
-		if (shim_exec(cl, SHIM_SERVE, id, &c->sock, err) < 0)
+		if (shim_exec(cl, SHIM_SERVE, id, &c->sock, &c->shim_pid, err) < 0)
 			return -1;
 	}
 	return send_hello(c, err) < 0 ? -1 : receive_hello(c, err);

@@ -4,6 +4,7 @@
 #define THOLE_CLIENT_CALL_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "client/client.h"
 #include "common/wire.h"
@@ -14,6 +15,7 @@ struct call {
 	int signal_fd;   /* borrowed; -1: waiting for a reply is not interrupted. See call_reply(). */
 	int signal;      /* what interrupted it */
 	uint32_t serial; /* of the last request */
+	pid_t shim_pid;  /* of the shim, when it was started for this call; else 0 */
 };
 
 #define CALL_NONE ((struct call) { .sock = -1, .signal_fd = -1 })
@@ -24,6 +26,12 @@ void call_release(struct call *c);
 /* Start a shim for a new container (`thole-shim --launch`). Does not wait for it: what it has to complain of comes with the
  * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. */
 int call_launch(const struct client *cl, const char *id, struct call *ret, struct err *err);
+
+/* Start a shim that runs a process in container `id` for us (`thole-shim --exec`), whether it has one or not. Both sides have said hello. */
+int call_exec(const struct client *cl, const char *id, struct call *ret, struct err *err);
+
+/* Wait until the shim that was started for this call has exited: what it leaves is inherited by then. */
+void call_await_leave(struct call *c);
 
 /* Remove what a create that never came to its end has left (`thole-shim --undo`), and wait for that. */
 int call_undo(const struct client *cl, const char *id, struct err *err);

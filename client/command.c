@@ -36,8 +36,8 @@ const struct option_row global_option_rows[] = {
 	{ "interactive",    'i', OPT_FLAG,   NULL,          "give it a stdin that stays open", AT(launch_options, interactive) }, \
 	{ "no-pivot",       0,   OPT_FLAG,   NULL,          "change the root without pivot_root", AT(launch_options, no_pivot) }, \
 	{ "no-new-keyring", 0,   OPT_FLAG,   NULL,          "leave it the caller's session keyring", AT(launch_options, no_new_keyring) }, \
-	{ "monitor",        0,   OPT_CHOICE, "shim|foreign", NULL, AT(launch_options, monitor) }, \
-	{ "pidfd-socket",   0,   OPT_REFUSED, "SOCKET",     NULL, 0 }
+	{ "monitor",        0,   OPT_CHOICE, "shim|foreign", "who stays as its parent: a shim, or the caller", AT(launch_options, monitor) }, \
+	{ "pidfd-socket",   0,   OPT_STRING, "SOCKET",      NULL, AT(launch_options, pidfd_socket) }
 
 static const struct option_row create_rows[] = {
 	LAUNCH_ROWS,
@@ -91,8 +91,8 @@ static const struct option_row exec_rows[] = {
 	{ "additional-gids", 'g', OPT_LIST,     "GID",         "further group", AT(exec_options, additional_gids) },
 	{ "cap",             'c', OPT_LIST,     "CAP_X",       "further capability", AT(exec_options, cap) },
 	{ "no-new-privs",    0,   OPT_SWITCH,   NULL,          "gain no privileges by execve", AT(exec_options, no_new_privs) },
-	{ "apparmor",        0,   OPT_STRING,   "PROFILE",     "AppArmor profile", AT(exec_options, apparmor) },
-	{ "process-label",   0,   OPT_STRING,   "LABEL",       "SELinux label", AT(exec_options, process_label) },
+	{ "apparmor",        0,   OPT_STRING,   "PROFILE",     "", AT(exec_options, apparmor) },
+	{ "process-label",   0,   OPT_STRING,   "LABEL",       "", AT(exec_options, process_label) },
 	{ "pid-file",        0,   OPT_STRING,   "FILE",        "write the pid of the process there", AT(exec_options, pid_file) },
 	{ "console-socket",  0,   OPT_STRING,   "SOCKET",      "send the terminal's master there", AT(exec_options, console_socket) },
 	{ "preserve-fds",    0,   OPT_UINT,     "N",           "pass on descriptors 3 to N+2", AT(exec_options, preserve_fds) },
@@ -101,8 +101,9 @@ static const struct option_row exec_rows[] = {
 	{ "print-name",      0,   OPT_FLAG,     NULL,          "with -d: print the name that wait takes", AT(exec_options, print_name) },
 	{ "detach-keys",     0,   OPT_STRING,   "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(exec_options, detach_keys) },
 	{ "sig-proxy",       0,   OPT_FLAG_OFF, NULL,          "pass signals on to it (default; =false: do not)", AT(exec_options, no_sig_proxy) },
-	{ "cgroup",          0,   OPT_REFUSED,  "PATH",        NULL, 0 },
-	{ "pidfd-socket",    0,   OPT_REFUSED,  "SOCKET",      NULL, 0 },
+	{ "monitor",         0,   OPT_CHOICE,   "shim|foreign", "whose child it is: the shim's, or the caller's", AT(exec_options, monitor) },
+	{ "cgroup",          0,   OPT_LIST,     "[CTRL:]GROUP", "", AT(exec_options, cgroup) },
+	{ "pidfd-socket",    0,   OPT_STRING,   "SOCKET",      "", AT(exec_options, pidfd_socket) },
 	{ NULL },
 };
 

@@ -86,9 +86,12 @@ struct exec_options {
 	bool interactive;
 	const char *pid_file;
 	const char *console_socket;
+	const char *pidfd_socket;
 	struct opt_uint preserve_fds;
 	bool ignore_paused;
-	const char *stdio; /* "log", "inherit" or NULL */
+	const char *stdio;   /* "log", "inherit" or NULL */
+	const char *monitor; /* "shim", "foreign" or NULL */
+	struct opt_list cgroup;
 	const char *detach_keys;
 	bool no_sig_proxy;
 	bool print_name;
@@ -156,6 +159,7 @@ struct launch_options {
 	const char *bundle;
 	const char *pid_file;
 	const char *console_socket;
+	const char *pidfd_socket;
 	struct opt_uint preserve_fds;
 	bool no_pivot;
 	bool no_new_keyring;

@@ -10,9 +10,8 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 
+#include "client/number.h"
 #include "common/fd.h"
-
-#define FIRST_PRESERVED_FD 3
 
 void handover_release(struct handover *h)
 {
@@ -48,7 +47,7 @@ int handover_add_stdio(struct handover *h, struct err *err)
 }
 
 /* A path of any length is reached through its directory. */
-static int connect_console(const char *path, int *ret_fd, struct err *err)
+static int connect_path(const char *what, const char *path, int *ret_fd, struct err *err)
 {
 	cleanup_free char *dir = xstrdup(path);
 	char *slash = strrchr(dir, '/');
@@ -61,35 +60,47 @@ static int connect_console(const char *path, int *ret_fd, struct err *err)
 		slash[slash == dir] = '\0';
 	dir_fd = open(slash ? dir : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || dir_fd < 0)
-		return err_sys(err, "cannot connect to console socket '%s'", path);
+		return err_sys(err, "cannot connect to %s socket '%s'", what, path);
 	n = snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
 	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
-		return err_sysno(err, ENAMETOOLONG, "cannot connect to console socket '%s'", path);
+		return err_sysno(err, ENAMETOOLONG, "cannot connect to %s socket '%s'", what, path);
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return err_sys(err, "cannot connect to console socket '%s'", path);
+		return err_sys(err, "cannot connect to %s socket '%s'", what, path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
-int handover_add_console(struct handover *h, const char *path, struct err *err)
+int handover_add_socket(struct handover *h, FdRole role, const char *path, struct err *err)
 {
+	const char *what = role == FD_CONSOLE_SOCKET ? "console" : "pidfd";
 	int fd;
 
 	if (!path)
 		return 0;
-	return connect_console(path, &fd, err) < 0 ? -1 : handover_give(h, FD_CONSOLE_SOCKET, fd, err);
+	return connect_path(what, path, &fd, err) < 0 ? -1 : handover_give(h, role, fd, err);
 }
 
-int handover_add_preserved(struct handover *h, const struct client *cl, const struct opt_uint *n, struct err *err)
+int handover_add_preserved(struct handover *h, const struct client *cl, uint64_t first, uint64_t n, const char *what,
+			   struct err *err)
 {
-	for (uint64_t i = 0; i < n->v; i++) {
+	for (uint64_t i = first - FIRST_PRESERVED_FD; i < first - FIRST_PRESERVED_FD + n; i++) {
 		if (i >= 64 || !(cl->inherited_fds & (UINT64_C(1) << i)))
-			return err_set(err, ERR_USAGE, "--preserve-fds %llu: descriptor %llu is not open",
-				       (unsigned long long)n->v, (unsigned long long)i + FIRST_PRESERVED_FD);
+			return err_set(err, ERR_USAGE, "%s %llu: descriptor %llu is not open", what,
+				       (unsigned long long)n, (unsigned long long)i + FIRST_PRESERVED_FD);
 		if (handover_add(h, FD_PRESERVED, (int)i + FIRST_PRESERVED_FD, err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+uint64_t handover_listen_fds(void)
+{
+	const char *pid_text = getenv("LISTEN_PID"), *n_text = getenv("LISTEN_FDS");
+	uint64_t pid, n;
+
+	if (!pid_text || !n_text || !number_u64(pid_text, INT32_MAX, &pid) || !number_u64(n_text, INT32_MAX, &n))
+		return 0;
+	return (pid_t)pid == getpid() ? n : 0;
 }
 
 void handover_roles(const struct handover *h, FdRole *ret_roles, pb_size_t *ret_n)
@@ -98,8 +109,22 @@ void handover_roles(const struct handover *h, FdRole *ret_roles, pb_size_t *ret_
 	*ret_n = (pb_size_t)h->n;
 }
 
-StdioMode handover_stdio_mode(const struct client *cl, bool foreground, const char *stdio)
+int handover_foreign(const struct client *cl, const char *monitor, const char *stdio, bool *ret_foreign,
+		     struct err *err)
 {
+	bool foreign = monitor ? !strcmp(monitor, "foreign") : cl->oci;
+
+	if (foreign && stdio && !strcmp(stdio, "log"))
+		return err_set(err, ERR_USAGE,
+			       "--stdio=log needs --monitor=shim: else nobody stays who could write one");
+	*ret_foreign = foreign;
+	return 0;
+}
+
+StdioMode handover_stdio_mode(const struct client *cl, bool foreign, bool foreground, const char *stdio)
+{
+	if (foreign)
+		return STDIO_PASS;
 	if (foreground)
 		return STDIO_FOREGROUND;
 	if (stdio)

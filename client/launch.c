@@ -22,10 +22,32 @@ void launch_release(struct launch *l)
 	wire_fds_release(&l->fds);
 }
 
-int launch_check(const struct launch_options *o, struct err *err)
+/* What only a shim that stays can do. */
+static int check_foreign(const struct launch_options *o, struct err *err)
 {
-	if (o->monitor && strcmp(o->monitor, "shim") != 0)
-		return err_set(err, ERR_UNSUPPORTED, "--monitor %s is not supported yet", o->monitor);
+	const struct {
+		bool given;
+		const char *name;
+	} flags[] = {
+		{ o->log_driver.n > 0, "log-driver" },
+		{ o->log_opt.n > 0, "log-opt" },
+		{ o->log_path, "log-path" },
+		{ o->detach && o->remove, "rm" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (flags[i].given)
+			return err_set(err, ERR_USAGE, "--%s needs --monitor=shim: else nobody stays who could do it",
+				       flags[i].name);
+	return 0;
+}
+
+int launch_check(const struct client *cl, const struct launch_options *o, struct err *err)
+{
+	bool foreign;
+
+	if (handover_foreign(cl, o->monitor, o->stdio, &foreign, err) < 0 || (foreign && check_foreign(o, err) < 0))
+		return -1;
 	if (o->keep && o->remove)
 		return err_set(err, ERR_USAGE, "--keep and --rm contradict each other");
 	return 0;
@@ -106,6 +128,17 @@ static int fill_log(Create *c, const struct launch_request *r, struct err *err)
 	return fill_log_driver(c, &o->log_driver, err);
 }
 
+static int add_preserved(const struct client *cl, const struct launch_options *o, struct packet *p, struct err *err)
+{
+	uint64_t sockets = handover_listen_fds();
+
+	p->req.body.create.listen_fds = (uint32_t)sockets;
+	if (handover_add_preserved(&p->beside, cl, FIRST_PRESERVED_FD, sockets, "LISTEN_FDS", err) < 0)
+		return -1;
+	return handover_add_preserved(&p->beside, cl, FIRST_PRESERVED_FD + sockets, o->preserve_fds.v, "--preserve-fds",
+				      err);
+}
+
 static int add_descriptors(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
 {
 	const struct launch_options *o = r->options;
@@ -115,22 +148,36 @@ static int add_descriptors(const struct client *cl, const struct launch_request 
 	if (bundle_fd < 0)
 		return err_sys(err, "cannot open bundle '%s'", r->bundle);
 	if (handover_give(&p->beside, FD_BUNDLE, bundle_fd, err) < 0 ||
-	    (c->stdio == STDIO_INHERIT && handover_add_stdio(&p->beside, err) < 0) ||
-	    handover_add_console(&p->beside, o->console_socket, err) < 0 ||
-	    handover_add_preserved(&p->beside, cl, &o->preserve_fds, err) < 0)
+	    ((c->stdio == STDIO_INHERIT || c->stdio == STDIO_PASS) && handover_add_stdio(&p->beside, err) < 0) ||
+	    handover_add_socket(&p->beside, FD_CONSOLE_SOCKET, o->console_socket, err) < 0 ||
+	    handover_add_socket(&p->beside, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||
+	    add_preserved(cl, o, p, err) < 0)
 		return -1;
 	handover_roles(&p->beside, c->fd_role, &c->fd_role_count);
 	return 0;
 }
 
+/* What follows processes by their groups follows ours too: systemd drops notifications from outside of the unit's group, and a monitor of its caller's does not leave
+ * its group either. */
+static const char *shim_cgroup(const struct launch_options *o, bool foreign)
+{
+	if (!o->shim_cgroup && (foreign || getenv("NOTIFY_SOCKET")))
+		return "keep";
+	return o->shim_cgroup;
+}
+
 static int packet_fill(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
 {
 	Create *c = &p->req.body.create;
+	bool foreign;
 
 	p->req = (Request)Request_init_zero;
 	p->req.which_body = Request_create_tag;
 	c->start = r->start;
-	c->stdio = handover_stdio_mode(cl, r->foreground, r->options->stdio);
+	if (handover_foreign(cl, r->options->monitor, r->options->stdio, &foreign, err) < 0)
+		return -1;
+	c->stdio = handover_stdio_mode(cl, foreign, r->foreground, r->options->stdio);
+	c->leave = foreign && !r->foreground;
 	c->open_stdin = r->open_stdin || c->stdio == STDIO_INHERIT;
 	c->remove_at_exit = r->remove_at_exit;
 	c->no_pivot = r->options->no_pivot;
@@ -139,7 +186,8 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	if (r->size)
 		term_size(&c->rows, &c->columns);
 	if (copy_text(c->id, sizeof(c->id), "container id", r->id, err) < 0 ||
-	    copy_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup", r->options->shim_cgroup, err) < 0 ||
+	    copy_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup", shim_cgroup(r->options, foreign), err) <
+		    0 ||
 	    fill_log(c, r, err) < 0)
 		return -1;
 	return add_descriptors(cl, r, p, err);
@@ -162,6 +210,8 @@ static int launch_once(const struct client *cl, const char *id, struct packet *p
 	if (reply.which_body != Reply_create_tag)
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to a create");
 	l->reply = reply.body.create;
+	if (p->req.body.create.leave)
+		call_await_leave(&l->call);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ void launch_release(struct launch *l);
 #define cleanup_launch __attribute__((cleanup(launch_release)))
 
 /* Options that contradict each other, or that are refused by name. */
-int launch_check(const struct launch_options *o, struct err *err);
+int launch_check(const struct client *cl, const struct launch_options *o, struct err *err);
 
 /* Start a shim and let it create the container; what an earlier create of this id left unfinished is removed first. On failure nothing
  * is left behind. A signal while waiting: call_interrupted(err), and everything is undone. */

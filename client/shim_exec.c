@@ -27,6 +27,7 @@ enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_SEAL_FD = 5, SHIM_FIRST_FREE_FD
 static const char *const mode_options[] = {
 	[SHIM_LAUNCH] = "--launch",
 	[SHIM_SERVE] = "--serve",
+	[SHIM_EXEC] = "--exec",
 	[SHIM_UNDO] = "--undo",
 };
 
@@ -106,7 +107,7 @@ static int child_exec(void *arg)
 
 #define CHILD_STACK_SIZE (64 * 1024)
 
-static int start_child(struct shim_child *c, struct err *err)
+static int start_child(struct shim_child *c, pid_t *ret_pid, struct err *err)
 {
 	char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
 	sigset_t all, old;
@@ -120,8 +121,10 @@ static int start_child(struct shim_child *c, struct err *err)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
 		return -1;
-	if (!c->failed)
+	if (!c->failed) {
+		*ret_pid = pid;
 		return 0;
+	}
 	waitpid(pid, &status, 0);
 	return err_sysno(err, c->sys_errno, "cannot %s", c->failed);
 }
@@ -229,7 +232,8 @@ static void set_tunables(void)
 		fatal("out of memory");
 }
 
-int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err)
+int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, pid_t *ret_pid,
+	      struct err *err)
 {
 	cleanup_fd int exe_fd = -1, seal_fd = -1, null_fd = -1, ours = -1, theirs = -1;
 	struct shim_child child = { .log_fd = wants_log(cl) ? log_fd() : -1 };
@@ -250,7 +254,7 @@ int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int 
 	child.sock_fd = theirs;
 	fill_argv(cl, mode, id, seal_fd >= 0, child.argv);
 	set_tunables();
-	if (start_child(&child, err) < 0)
+	if (start_child(&child, ret_pid, err) < 0)
 		return -1;
 	*ret_sock = take_fd(&ours);
 	return 0;

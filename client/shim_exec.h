@@ -3,14 +3,17 @@
 #ifndef THOLE_CLIENT_SHIM_EXEC_H
 #define THOLE_CLIENT_SHIM_EXEC_H
 
+#include <sys/types.h>
+
 #include "client/client.h"
 
-enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_UNDO };
+enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_UNDO };
 
 /* Start `thole-shim` for container `id` as PROTOCOL.md, "How a shim is started", says. The program is $THOLE_SHIM, else
- * beside our own executable, else in ../libexec/thole/. ret_sock: our end of its control socket, close-on-exec, the caller's. Returns
- * once the program is executed. ERR_NOT_FOUND when there is no such program. */
-int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, struct err *err);
+ * beside our own executable, else in ../libexec/thole/. ret_sock: our end of its control socket, close-on-exec, the caller's. ret_pid: our
+ * child, whom nobody need wait for. Returns once the program is executed. ERR_NOT_FOUND when there is no such program. */
+int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, pid_t *ret_pid,
+	      struct err *err);
 
 /* Execute `thole-shim OPTION` in our place. Returns only when that failed. */
 int shim_become(const char *option, struct err *err);

@@ -62,7 +62,7 @@ struct status_record {
 	uint8_t oom_killed;
 	uint8_t terminal;
 	uint8_t remove_at_exit;
-	uint8_t flags_reserved;
+	uint8_t foreign; /* somebody else is the parent of init: there is no shim but for single commands */
 	char boot_id[40];
 	char id[STATEDIR_ID_MAX + 1];
 	char freezer[480]; /* directory of the container's freezer (v1) or cgroup (v2); empty: none */

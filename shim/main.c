@@ -36,7 +36,9 @@ static const struct timeval tidy_after = { .tv_usec = 200000 };
 static const struct {
 	const char *name;
 	enum shim_mode mode;
-} modes[] = { { "--launch", SHIM_LAUNCH }, { "--serve", SHIM_SERVE }, { "--undo", SHIM_UNDO } };
+} modes[] = {
+	{ "--launch", SHIM_LAUNCH }, { "--serve", SHIM_SERVE }, { "--exec", SHIM_EXEC }, { "--undo", SHIM_UNDO }
+};
 
 static bool parse_mode(struct shim *shim, const char *word)
 {
@@ -156,9 +158,17 @@ static void removed(void *arg)
 	server_ended(shim->server);
 }
 
+static void quiet(void *arg)
+{
+	struct shim *shim = arg;
+
+	if (shim->server)
+		server_leave_if_done(shim->server);
+}
+
 static int step_objects(struct shim *shim, struct err *err)
 {
-	const struct container_ops ops = { .gap_cb = follow_gap, .removed_cb = removed };
+	const struct container_ops ops = { .gap_cb = follow_gap, .quiet_cb = quiet, .removed_cb = removed };
 	struct event_config *config = event_config_new();
 	int next_fd = fcntl(shim->root_fd, F_DUPFD_CLOEXEC, 0);
 
@@ -251,7 +261,7 @@ static int undo(struct shim *shim, struct err *err)
 {
 	Reply rep = Reply_init_zero;
 
-	if (container_load(shim->container, true, err) < 0 || container_undo(shim->container, err) < 0)
+	if (container_load(shim->container, CONTAINER_LOAD_UNDO, err) < 0 || container_undo(shim->container, err) < 0)
 		return -1;
 	rep.serial = 1;
 	return wire_send_reply(shim->control_fd, &rep, NULL, 0, err);
@@ -259,8 +269,13 @@ static int undo(struct shim *shim, struct err *err)
 
 static int serve(struct shim *shim, struct err *err)
 {
+	static const enum server_mode modes_of_server[] = {
+		[SHIM_LAUNCH] = SERVER_LAUNCH,
+		[SHIM_SERVE] = SERVER_SERVE,
+		[SHIM_EXEC] = SERVER_EXEC,
+	};
 	const struct server_options options = {
-		.mode = shim->mode == SHIM_LAUNCH ? SERVER_LAUNCH : SERVER_SERVE,
+		.mode = modes_of_server[shim->mode],
 		.base = shim->base,
 		.container = shim->container,
 		.caller_cgroup = shim->caller_cgroup,
@@ -269,7 +284,9 @@ static int serve(struct shim *shim, struct err *err)
 		.arg = shim,
 	};
 
-	if (shim->mode == SHIM_SERVE && container_load(shim->container, false, err) < 0)
+	if (shim->mode == SHIM_SERVE && container_load(shim->container, CONTAINER_LOAD_SERVE, err) < 0)
+		return -1;
+	if (shim->mode == SHIM_EXEC && container_load(shim->container, CONTAINER_LOAD_JOIN, err) < 0)
 		return -1;
 	shim->server = server_new(&options);
 	if (shim->mode == SHIM_SERVE)

@@ -13,7 +13,7 @@ int cmd_create(const struct client *cl, const struct invocation *inv, struct err
 		.open_stdin = o->interactive,
 	};
 
-	if (launch_check(o, err) < 0 || launch_container(cl, &req, &l, err) < 0)
+	if (launch_check(cl, o, err) < 0 || launch_container(cl, &req, &l, err) < 0)
 		return -1;
 	return launch_pid_file(cl, &req, l.reply.pid, err);
 }

@@ -18,7 +18,11 @@ static int delete_container(const struct client *cl, const char *id, bool force,
 	req.body.delete.force = force;
 	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
 		return -1;
-	return call_request(&c, &req, NULL, err);
+	if (call_request(&c, &req, NULL, err) < 0)
+		return -1;
+	/* One that was started for this has nothing more to do. */
+	call_await_leave(&c);
+	return 0;
 }
 
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err)

@@ -13,6 +13,7 @@
 #include "client/signals.h"
 #include "client/term.h"
 #include "common/fd.h"
+#include "common/proc.h"
 #include "common/statedir.h"
 
 /* One exec, from its options to the process that runs. */
@@ -21,6 +22,7 @@ struct execution {
 	const struct exec_options *o;
 	const char *id;
 	bool use_stdin;
+	bool foreign; /* the process is our caller's */
 	struct call call;
 	ExecReply reply;
 	struct wire_fds fds; /* the streams, in the order of reply.fd_role */
@@ -53,7 +55,7 @@ static int refuse_process_flags(const struct exec_options *o, struct err *err)
 	return 0;
 }
 
-static int check_usage(const struct client *cl, const struct invocation *inv, struct err *err)
+static int check_usage(const struct client *cl, const struct invocation *inv, bool foreign, struct err *err)
 {
 	const struct exec_options *o = inv->options;
 	bool command = inv->n > 1;
@@ -64,6 +66,8 @@ static int check_usage(const struct client *cl, const struct invocation *inv, st
 		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
 	if (!o->detach && o->print_name)
 		return err_set(err, ERR_USAGE, "--print-name needs --detach");
+	if (foreign && o->print_name)
+		return err_set(err, ERR_USAGE, "--print-name needs --monitor=shim: else nobody waits for it here");
 	if (!o->process || cl->oci)
 		return 0;
 	if (command)
@@ -113,6 +117,18 @@ static int add_process(const struct invocation *inv, const char *rootfs, struct 
 	return exec_process_memfd(text, len, &fd, err) < 0 ? -1 : handover_give(h, FD_PROCESS, fd, err);
 }
 
+static int add_cgroups(Exec *e, const struct opt_list *groups, struct err *err)
+{
+	for (size_t i = 0; i < groups->n; i++) {
+		if (i == ARRAY_SIZE(e->cgroup))
+			return err_set(err, ERR_LIMIT, "more than %zu options --cgroup", ARRAY_SIZE(e->cgroup));
+		if (strlen(groups->v[i]) >= sizeof(e->cgroup[i]))
+			return err_set(err, ERR_LIMIT, "--cgroup is longer than %zu bytes", sizeof(e->cgroup[i]) - 1);
+		memcpy(e->cgroup[e->cgroup_count++], groups->v[i], strlen(groups->v[i]) + 1);
+	}
+	return 0;
+}
+
 static int fill_request(struct execution *x, const struct invocation *inv, const char *rootfs, Request *req,
 			struct handover *h, struct err *err)
 {
@@ -120,15 +136,18 @@ static int fill_request(struct execution *x, const struct invocation *inv, const
 	Exec *e = &req->body.exec;
 
 	req->which_body = Request_exec_tag;
-	e->stdio = handover_stdio_mode(x->cl, !o->detach, o->stdio);
+	e->stdio = handover_stdio_mode(x->cl, x->foreign, !o->detach, o->stdio);
+	e->leave = x->foreign && o->detach;
 	e->open_stdin = e->stdio == STDIO_INHERIT || x->use_stdin;
 	e->whole = o->process != NULL;
 	e->ignore_paused = o->ignore_paused;
 	if (!o->detach)
 		term_size(&e->rows, &e->columns);
-	if (add_process(inv, rootfs, h, err) < 0 || (e->stdio == STDIO_INHERIT && handover_add_stdio(h, err) < 0) ||
-	    handover_add_console(h, o->console_socket, err) < 0 ||
-	    handover_add_preserved(h, x->cl, &o->preserve_fds, err) < 0)
+	if (add_cgroups(e, &o->cgroup, err) < 0 || add_process(inv, rootfs, h, err) < 0 ||
+	    ((e->stdio == STDIO_INHERIT || e->stdio == STDIO_PASS) && handover_add_stdio(h, err) < 0) ||
+	    handover_add_socket(h, FD_CONSOLE_SOCKET, o->console_socket, err) < 0 ||
+	    handover_add_socket(h, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||
+	    handover_add_preserved(h, x->cl, FIRST_PRESERVED_FD, o->preserve_fds.v, "--preserve-fds", err) < 0)
 		return -1;
 	handover_roles(h, e->fd_role, &e->fd_role_count);
 	return 0;
@@ -158,13 +177,15 @@ static int check_state(const char *id, const struct status_record *rec, struct e
 	return err_set(err, ERR_STATE, "cannot exec in container '%s': it is %s", id, container_status_name(status));
 }
 
+/* A process of its caller's must be the child of a launcher below that caller: an orphan goes to the nearest subreaper above. Such a launcher also does for a container
+ * that has no shim (any more). */
 static int open_call(struct execution *x, int dir_fd, struct err *err)
 {
+	if (x->foreign)
+		return call_exec(x->cl, x->id, &x->call, err);
 	if (call_open(x->cl, x->id, dir_fd, CALL_REFUSE, &x->call, err) == 0)
 		return 0;
-	if (err->code != ERR_STATE)
-		return -1;
-	return err_set(err, ERR_STATE, "cannot exec in container '%s': its shim is gone", x->id);
+	return err->code == ERR_STATE ? call_exec(x->cl, x->id, &x->call, err) : -1;
 }
 
 /* On success the process's program runs. */
@@ -192,6 +213,12 @@ static int write_pid_file(struct execution *x, struct err *err)
 
 	if (pid_file_write(x->o->pid_file, x->reply.pid, err) == 0)
 		return 0;
+	/* The launcher leaves: it has given us what is needed. */
+	if (x->foreign && x->o->detach) {
+		if (x->fds.n == 1 && proc_pidfd_kill(x->fds.fd[0], SIGKILL, &kill_err) < 0)
+			client_remark(x->cl, "cannot kill process %u: %s", x->reply.pid, kill_err.text);
+		return -1;
+	}
 	req.which_body = Request_kill_tag;
 	req.body.kill.signal = SIGKILL;
 	memcpy(req.body.kill.name, x->reply.name, sizeof(req.body.kill.name));
@@ -226,6 +253,10 @@ static int relay_process(struct execution *x, const struct keys *keys, struct er
 		return 0;
 	if (end == RELAY_LOST)
 		return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the process may still run", x->id);
+	if (x->foreign) {
+		call_release(&x->call);
+		call_await_leave(&x->call);
+	}
 	if (!exit.known)
 		return err_set(err, ERR_GONE, "the exit status of the process is unknown: nobody saw it");
 	return (int)(exit.code & 0xff);
@@ -233,7 +264,11 @@ static int relay_process(struct execution *x, const struct keys *keys, struct er
 
 static int exec_detached(struct execution *x, const struct invocation *inv, struct err *err)
 {
-	if (start_process(x, inv, err) < 0 || write_pid_file(x, err) < 0)
+	if (start_process(x, inv, err) < 0)
+		return -1;
+	if (x->foreign)
+		call_await_leave(&x->call);
+	if (write_pid_file(x, err) < 0)
 		return -1;
 	if (x->o->print_name)
 		puts(x->reply.name);
@@ -272,7 +307,7 @@ int cmd_exec(const struct client *cl, const struct invocation *inv, struct err *
 	};
 	int status;
 
-	if (check_usage(cl, inv, err) < 0)
+	if (handover_foreign(cl, o->monitor, o->stdio, &x.foreign, err) < 0 || check_usage(cl, inv, x.foreign, err) < 0)
 		return -1;
 	status = o->detach ? exec_detached(&x, inv, err) : exec_foreground(&x, inv, err);
 	call_release(&x.call);

@@ -40,11 +40,11 @@ static int refuse_quick_flags(const struct launch_options *o, struct err *err)
 	return 0;
 }
 
-static int check_usage(const struct invocation *inv, struct err *err)
+static int check_usage(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct launch_options *o = inv->options;
 
-	if (launch_check(o, err) < 0)
+	if (launch_check(cl, o, err) < 0)
 		return -1;
 	if (!o->rootfs) {
 		if (inv->n != 1)
@@ -183,7 +183,7 @@ int cmd_run(const struct client *cl, const struct invocation *inv, struct err *e
 {
 	const struct launch_options *o = inv->options;
 
-	if (check_usage(inv, err) < 0)
+	if (check_usage(cl, inv, err) < 0)
 		return -1;
 	if (o->rootfs)
 		return run_quick(cl, inv, err);

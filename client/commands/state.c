@@ -31,11 +31,13 @@ static void add_annotations(json_object *o, const struct sources *s)
 		json_add(o, "annotations", json_object_get(annotations));
 }
 
-/* left: it did what it was there for, or leaves when it has answered; lost: it should be there. */
+/* foreign: init is somebody else's child; left: it did what it was there for, or leaves when it has answered; lost: it should be there. */
 static const char *shim_word(const struct sources *s)
 {
 	if (call_shim_lives(s->dir_fd))
 		return "alive";
+	if (s->rec.foreign)
+		return "foreign";
 	return s->rec.exit_recorded ? "left" : "lost";
 }
 

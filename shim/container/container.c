@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One container: the object, what is asked of it, and a container that another shim has left. */
+/* One container: the object, and what is asked of it. */
 #include "shim/container/container.h"
 
 #include <fcntl.h>
@@ -77,7 +77,7 @@ int container_compile_filter(struct container *c, const struct oci_config *confi
 
 struct container_fds container_fds_none(void)
 {
-	return (struct container_fds) { .main_fd = -1, .stdio = { -1, -1, -1 }, .console_fd = -1 };
+	return (struct container_fds) { .main_fd = -1, .stdio = { -1, -1, -1 }, .console_fd = -1, .pidfd_fd = -1 };
 }
 
 struct container_fds container_fds_take(struct container_fds *from)
@@ -92,6 +92,7 @@ void container_fds_release(struct container_fds *fds)
 {
 	fd_close(&fds->main_fd);
 	fd_close(&fds->console_fd);
+	fd_close(&fds->pidfd_fd);
 	for (int i = 0; i < 3; i++)
 		fd_close(&fds->stdio[i]);
 	for (int i = 0; i < fds->n_preserved; i++)
@@ -163,81 +164,6 @@ void container_settle(struct container *c)
 	c->config = NULL;
 }
 
-/* ---- a container without its shim ------------------------------------------------------------------------------------------ */
-
-static int load_config(struct container *c, struct err *err)
-{
-	cleanup_free char *text = NULL;
-
-	if (fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0)
-		return -1;
-	return oci_config_parse(text, strlen(text), &c->config, err);
-}
-
-/* A record whose process is gone, and nobody has seen it end. */
-static void note_unseen_end(struct container *c)
-{
-	struct err err;
-
-	c->init.exited = true;
-	c->init.drained = true;
-	if (c->rec.exit_recorded) {
-		c->init.exit = (struct container_exit) {
-			.known = c->rec.exit_known,
-			.code = c->rec.exit_code,
-			.signal = c->rec.exit_signal,
-			.oom_killed = c->rec.oom_killed,
-			.time_ns = c->rec.exited_ns,
-		};
-		return;
-	}
-	c->rec.exit_recorded = 1;
-	c->rec.exit_known = 0;
-	if (c->rec.status == STATUS_CREATING || c->rec.status == STATUS_NONE)
-		return;
-	c->rec.status = STATUS_STOPPED;
-	if (state_save(c, &err) < 0)
-		log_warn("container '%s': %s", c->id, err.text);
-}
-
-static int take_lock(struct container *c, bool undo, struct err *err)
-{
-	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) < 0)
-		return -1;
-	if (statedir_open_lock(c->dir_fd, undo, &c->lock_fd, err) < 0)
-		return -1;
-	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0)
-		return 0;
-	if (err->code == ERR_BUSY)
-		return err_set(err, ERR_BUSY, "container '%s' has a shim", c->id);
-	return err_add(err, "container '%s'", c->id);
-}
-
-int container_load(struct container *c, bool undo, struct err *err)
-{
-	struct err ignored;
-	int pidfd;
-
-	c->served = true;
-	if (take_lock(c, undo, err) < 0)
-		return -1;
-	if (statedir_read_status(c->dir_fd, &c->rec, err) < 0 && (!undo || err->code != ERR_NOT_FOUND))
-		return err_add(err, "container '%s'", c->id);
-	/* What cannot be read cannot be removed either: the directory still can. */
-	if (state_load(c, err) < 0)
-		log_warn("container '%s': %s", c->id, err->text);
-	if (load_config(c, err) < 0)
-		log_debug("container '%s': %s", c->id, err->text);
-	if (!undo && container_make_control(c, err) < 0)
-		return -1;
-	if (statedir_init_alive(&c->rec) &&
-	    proc_pidfd_open(c->rec.init_pid, c->rec.init_start_time, &pidfd, &ignored) == 0)
-		return process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0 ? -1
-										  : process_watch_end(&c->init, err);
-	note_unseen_end(c);
-	return 0;
-}
-
 /* ---- what is asked ---------------------------------------------------------------------------------------------------------- */
 
 enum container_status container_status(struct container *c)
@@ -304,6 +230,18 @@ bool container_terminal(struct container *c, const char *name)
 	return p && p->terminal;
 }
 
+int container_pidfd(struct container *c, const char *name)
+{
+	struct process *p = container_find(c, name);
+
+	return p ? p->pidfd : -1;
+}
+
+bool container_is_foreign(const struct container *c)
+{
+	return c->rec.foreign;
+}
+
 const char *container_id(const struct container *c)
 {
 	return c->id;
@@ -311,5 +249,26 @@ const char *container_id(const struct container *c)
 
 bool container_is_idle(const struct container *c)
 {
-	return !c->creation && !c->starting && !c->hooking && !c->pausing && !c->deletion.cb;
+	return !c->creation && !c->starting && !c->hooking && !c->pausing && !c->deletion.cb && !c->n_dying;
+}
+
+bool container_is_over(const struct container *c)
+{
+	return c->passes && c->init.exited && c->init.drained;
+}
+
+bool container_carries_streams(const struct container *c)
+{
+	const struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->relay)
+		return true;
+	return false;
+}
+
+void container_quiet(struct container *c)
+{
+	if (c->ops.quiet_cb && container_is_idle(c))
+		c->ops.quiet_cb(c->arg);
 }

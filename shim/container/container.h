@@ -19,6 +19,7 @@ struct relay;
 struct logfile;
 
 #define CONTAINER_LOG_OPTS_MAX 8
+#define CONTAINER_CGROUPS_MAX 8
 #define PROCESS_NAME_MAX 24
 
 /* Descriptors that come with a request; -1 where there is none. Whoever takes them leaves an empty one behind. */
@@ -27,6 +28,7 @@ struct container_fds {
 	int main_fd;
 	int stdio[3];   /* the caller's */
 	int console_fd; /* connected socket that takes the pty's master */
+	int pidfd_fd;   /* connected socket that takes a pidfd of the process */
 	int n_preserved;
 	int preserved[CONTAINER_PRESERVED_MAX]; /* become 3, 4, ... */
 };
@@ -38,7 +40,9 @@ void container_fds_release(struct container_fds *fds);
 struct container_create {
 	StdioMode stdio;
 	bool start; /* run the program, do not wait for `start` */
+	bool leave; /* its first process is left to the shim's own parent, alive or as a zombie: see container_is_idle() */
 	bool open_stdin, remove_at_exit, no_pivot, no_new_keyring;
+	unsigned int listen_fds;           /* of the preserved ones */
 	uint16_t rows, columns;            /* 0: as in the config */
 	const char *log_driver, *log_path; /* see log_options.h */
 	const char *data_dir;
@@ -63,6 +67,8 @@ typedef void container_done_cb(void *arg, const struct err *err);
 struct container_ops {
 	/* An attached client has lost bytes [from, to) of a stream. */
 	void (*gap_cb)(void *client_arg, Stream stream, uint64_t from, uint64_t to);
+	/* Something is over, and container_is_idle() is true by now. */
+	void (*quiet_cb)(void *arg);
 	/* The container is gone, by itself or by container_delete(): nothing is left of it but this object. */
 	void (*removed_cb)(void *arg);
 };
@@ -78,18 +84,25 @@ void container_free(struct container *c);
 int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg,
 		     struct err *err);
 
-/* With STDIO_FOREGROUND, within done_cb: the client's ends of the streams, now the caller's, and the client, until relay_client_free(). */
+/* Within done_cb. True: the client follows the process to its end. ret_ends and ret_client are its ends of the streams, now the caller's, and itself, until
+ * relay_client_free(); -1 and NULL when it has none here. */
 struct relay_ends;
 struct relay_client;
-void container_take_foreground(struct container *c, const char *name, struct relay_ends *ret_ends,
+bool container_take_foreground(struct container *c, const char *name, struct relay_ends *ret_ends,
 			       struct relay_client **ret_client);
 
 /* Undo a creation that is under way. */
 void container_cancel_create(struct container *c);
 
-/* For a container that another shim has created: take its lock, read its state. ERR_BUSY: it has a shim. ERR_NOT_FOUND: there is none. `undo`:
- * also one without a readable record, and make the directory's lock if it is missing. */
-int container_load(struct container *c, bool undo, struct err *err);
+/* Become, with a new object, a container that somebody else has created: what its files say, and its init if that still lives (the same boot, start time and
+ * pidfd inode), whose end is then noticed. An end that nobody has recorded yet is recorded. ERR_NOT_FOUND: there is none. Changes nothing else. On failure the
+ * object is only good to be freed. */
+enum container_load {
+	CONTAINER_LOAD_SERVE, /* be its shim: takes the lock (ERR_BUSY: it has one), makes the control socket */
+	CONTAINER_LOAD_UNDO,  /* takes the lock, made if it is missing; also one without a readable record */
+	CONTAINER_LOAD_JOIN, /* run a process in it and no more: whoever has the lock keeps it. ERR_STATE: its init has ended */
+};
+int container_load(struct container *c, enum container_load how, struct err *err);
 
 /* Remove what a creation has left that never came to its end. ERR_STATE when it did. After container_load. */
 int container_undo(struct container *c, struct err *err);
@@ -100,9 +113,13 @@ int container_start(struct container *c, container_done_cb *done_cb, void *done_
 /* What Exec asks for; ownership as with container_create. */
 struct container_exec {
 	StdioMode stdio;
+	bool leave; /* as with container_create */
 	bool open_stdin, whole, ignore_paused;
 	uint16_t rows, columns;
 	struct container_fds fds; /* main_fd: a file with the description, see exec_config.h */
+	size_t n_cgroups;
+	const char *cgroups
+		[CONTAINER_CGROUPS_MAX]; /* GROUP below the container's own, or CONTROLLERS:GROUP: see cgroup_open_join_below() */
 };
 
 /* Begin to run a further process. -1: nothing is left of it. Else done_cb comes once its program runs, or with an error, unless it is cancelled before. ret_name: the
@@ -179,7 +196,17 @@ struct relay *container_relay(struct container *c, const char *name); /* NULL: n
 struct event_base *container_base(const struct container *c);
 struct logfile *container_log(struct container *c); /* that clients can read; NULL: none */
 bool container_terminal(struct container *c, const char *name);
+int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no such process */
+bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */
 const char *container_id(const struct container *c);
-bool container_is_idle(const struct container *c); /* nothing under way that a shim has to stay for */
+
+/* Nothing is under way that a shim has to stay for. What was created with `leave` is then its own: the shim may exit. */
+bool container_is_idle(const struct container *c);
+
+/* Its init has ended, and nobody will come for what it has written: the streams were its caller's. */
+bool container_is_over(const struct container *c);
+
+/* Does it carry the streams of an exec'd process that has not ended? */
+bool container_carries_streams(const struct container *c);
 
 #endif

@@ -62,8 +62,10 @@ struct container {
 	struct process init;
 	LIST_HEAD(, process) execs; /* new ones first; ended ones stay for a while */
 	unsigned int last_exec;     /* the highest name that was given */
+	bool passes;                /* created with STDIO_PASS: nothing of its output is kept here */
 	bool removed;
 	unsigned int light_sleepers; /* container_may_sleep() */
+	int n_dying; /* children that process_kill_later() waits for */
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;
@@ -75,10 +77,11 @@ struct container {
 
 /* exec.c */
 void exec_free_all(struct container *c);
-void exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client);
+bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client);
 
 /* container.c */
 int container_compile_filter(struct container *c, const struct oci_config *config, struct err *err);
+void container_quiet(struct container *c); /* something is over: say so if nothing else is under way */
 int container_make_control(struct container *c, struct err *err);
 
 /* create.c */

@@ -13,12 +13,13 @@
 #include "common/path.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/streams.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/lsm.h"
 #include "shim/sandbox/sysctl.h"
-#include "shim/sandbox/tty_socket.h"
+#include "shim/sandbox/fd_socket.h"
 
 /* ---- the steps --------------------------------------------------------------------------------------------------------- */
 
@@ -99,6 +100,20 @@ static void warn_of_missing_caps(const struct container *c)
 				 oci_capability_name(cap));
 }
 
+/* As systemd would tell a program that it starts with these sockets. */
+static void tell_listen_fds(struct container *c)
+{
+	struct oci_strings *env = &c->config->process.env;
+	unsigned int n = c->creation->params.listen_fds;
+
+	if (n == 0 || !c->config->has_process)
+		return;
+	env->v = xreallocarray(env->v, env->n + 3, sizeof(*env->v));
+	env->v[env->n++] = xasprintf("LISTEN_FDS=%u", n);
+	env->v[env->n++] = xstrdup("LISTEN_PID=1");
+	env->v[env->n] = NULL;
+}
+
 static int step_config(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
@@ -114,6 +129,7 @@ static int step_config(struct container *c, struct err *err)
 	    lsm_check(c->config, "/sys", err) < 0 || find_rootfs(c, err) < 0)
 		return -1;
 	warn_of_missing_caps(c);
+	tell_listen_fds(c);
 	return fd_replace_file_at(c->dir_fd, STATEDIR_CONFIG, text, strlen(text), 0600, err);
 }
 
@@ -134,11 +150,12 @@ static int step_record(struct container *c, struct err *err)
 	clock_gettime(CLOCK_REALTIME, &now);
 	c->rec = (struct status_record) {
 		.status = STATUS_CREATING,
-		.shim_pid = getpid(),
+		.shim_pid = cr->params.leave ? 0 : getpid(),
 		.owner_uid = geteuid(),
 		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 		.terminal = c->config->has_process && c->config->process.terminal,
 		.remove_at_exit = cr->params.remove_at_exit,
+		.foreign = cr->params.leave,
 	};
 	if (proc_boot_id(c->rec.boot_id, err) < 0)
 		return -1;
@@ -190,24 +207,33 @@ static int step_start_socket(struct container *c, struct err *err)
 
 static int step_control_socket(struct container *c, struct err *err)
 {
+	if (c->creation->params.leave)
+		return 0; /* nobody will be there */
 	return container_make_control(c, err);
+}
+
+static struct streams_request streams_request(const struct container *c)
+{
+	const struct container_create *params = &c->creation->params;
+	const struct oci_process *pr = c->config->has_process ? &c->config->process : NULL;
+
+	return (struct streams_request) {
+		.stdio = params->stdio,
+		.leave = params->leave,
+		.open_stdin = params->open_stdin,
+		.terminal = pr && pr->terminal,
+		.uid = pr ? pr->uid : 0,
+		.gid = pr ? pr->gid : 0,
+		.logs = c->logs,
+	};
 }
 
 static int step_streams(struct container *c, struct err *err)
 {
-	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = c->ops.gap_cb };
+	const struct streams_request r = streams_request(c);
 	struct creation *cr = c->creation;
-	const struct oci_process *pr = &c->config->process;
-	bool has_stdin = cr->params.open_stdin || (cr->params.stdio == STDIO_INHERIT && cr->params.fds.stdio[0] >= 0);
 
-	if (cr->params.fds.console_fd >= 0)
-		return 0;
-	c->init.relay = relay_new(c->base, c->logs, &ops, &c->init);
-	if (c->config->has_process && pr->terminal)
-		return 0; /* the pty comes from the container's own devpts */
-	return relay_make_pipes(c->init.relay, cr->params.stdio != STDIO_FOREGROUND, has_stdin,
-				c->config->has_process ? pr->uid : 0, c->config->has_process ? pr->gid : 0,
-				cr->child_stdio, err);
+	return streams_make(&c->init, &r, &cr->params.fds, cr->child_stdio, err);
 }
 
 static void undo_streams(struct container *c)
@@ -329,6 +355,7 @@ int container_create(struct container *c, struct container_create *params, conta
 	struct creation *cr = c->creation = creation_new(params);
 
 	cr->done = (struct pending) { done_cb, done_arg };
+	c->passes = cr->params.stdio == STDIO_PASS;
 	for (; cr->steps_done < ARRAY_SIZE(steps); cr->steps_done++) {
 		log_debug("create '%s': %s", c->id, steps[cr->steps_done].name);
 		if (steps[cr->steps_done].run(c, err) < 0) {
@@ -355,20 +382,20 @@ void container_cancel_create(struct container *c)
 	creation_over(c);
 }
 
-void container_take_foreground(struct container *c, const char *name, struct relay_ends *ret_ends,
+bool container_take_foreground(struct container *c, const char *name, struct relay_ends *ret_ends,
 			       struct relay_client **ret_client)
 {
 	struct process *p = container_find(c, name);
 	struct creation *cr = c->creation;
 
-	if (p != &c->init) {
-		exec_take_foreground(p, ret_ends, ret_client);
-		return;
-	}
+	if (p != &c->init)
+		return exec_take_foreground(p, ret_ends, ret_client);
 	*ret_ends = cr->ends;
 	*ret_client = cr->client;
 	cr->ends = (struct relay_ends) { -1, -1, -1 };
 	cr->client = NULL;
+	return streams_client_follows(
+		&(struct streams_request) { .stdio = cr->params.stdio, .leave = cr->params.leave });
 }
 
 /* ---- what init says ---------------------------------------------------------------------------------------------------- */
@@ -420,6 +447,7 @@ static void finish(struct container *c, const struct err *err)
 	creation_over(c);
 	if (c->init.exited)
 		process_news(&c->init);
+	container_quiet(c);
 }
 
 /* ---- the runtime's hooks, while init waits ---- */
@@ -453,35 +481,21 @@ void create_wants_hooks(struct container *c)
 		prestart_done(c, n < 0 ? &err : NULL);
 }
 
-static int use_terminal(struct container *c, struct err *err)
-{
-	struct creation *cr = c->creation;
-	cleanup_fd int master = launch_take_master(c->launch);
-
-	if (master < 0)
-		return 0;
-	if (cr->params.fds.console_fd >= 0)
-		return tty_socket_send(cr->params.fds.console_fd, master, err);
-	relay_use_pty(c->init.relay, take_fd(&master));
-	return 0;
-}
-
 /* Init is ready, its streams are known: connect everything, then let it go on. */
 static int ready(struct container *c, struct err *err)
 {
+	const struct streams_request r = streams_request(c);
 	struct creation *cr = c->creation;
+	cleanup_fd int master = launch_take_master(c->launch);
 
-	if (use_terminal(c, err) < 0 || process_watch_end(&c->init, err) < 0)
+	c->init.leave = cr->params.leave;
+	if (process_watch_end(&c->init, err) < 0)
 		return -1;
 	for (int i = 0; i < 3; i++)
 		fd_close(&cr->child_stdio[i]);
 	fd_close(&c->start_fd); /* only init holds it: when it is gone, connecting fails */
-	if (!c->init.relay)
-		return launch_order(c->launch, cr->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
-	if (relay_start(c->init.relay, err) < 0 || relay_inherit(c->init.relay, cr->params.fds.stdio, err) < 0)
-		return -1;
-	if (cr->params.stdio == STDIO_FOREGROUND &&
-	    relay_attach(c->init.relay, RELAY_FOREGROUND, true, NULL, &cr->ends, &cr->client, err) < 0)
+	if (streams_connect(&c->init, &r, &cr->params.fds, &master, &cr->ends, &cr->client, err) < 0 ||
+	    fd_socket_send_pidfd(cr->params.fds.pidfd_fd, c->init.pidfd, true, err) < 0)
 		return -1;
 	return launch_order(c->launch, cr->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
 }

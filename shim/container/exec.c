@@ -17,10 +17,11 @@
 #include "shim/container/container_internal.h"
 #include "shim/container/exec_config.h"
 #include "shim/container/handshake.h"
+#include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_exec.h"
 #include "shim/sandbox/lsm.h"
-#include "shim/sandbox/tty_socket.h"
+#include "shim/sandbox/fd_socket.h"
 
 #define ENDED_MAX 64
 #define SEALS_WANTED (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
@@ -34,6 +35,7 @@ struct exec {
 	struct event *sync;
 	int joiner_fd; /* pidfd of the process that joins and clones; -1: no more */
 	bool ready, told_to_run;
+	struct streams_request streams;
 	struct relay_ends ends;
 	struct relay_client *client;
 	struct pending done;
@@ -61,16 +63,16 @@ static void launch_over(struct exec *x)
 	oci_config_free(x->config);
 	x->config = NULL;
 	if (x->joiner_fd >= 0)
-		process_kill_later(x->p.c->base, take_fd(&x->joiner_fd));
+		process_kill_later(x->p.c, take_fd(&x->joiner_fd));
 }
 
 static void exec_free(struct exec *x)
 {
 	LIST_REMOVE(&x->p, link);
-	if (x->p.pidfd >= 0 && !x->p.exited)
-		process_kill_later(x->p.c->base, take_fd(&x->p.pidfd));
+	if (x->p.pidfd >= 0 && (!x->p.exited || x->p.leave))
+		process_kill_later(x->p.c, take_fd(&x->p.pidfd));
 	if (x->member_fd >= 0)
-		process_kill_later(x->p.c->base, take_fd(&x->member_fd));
+		process_kill_later(x->p.c, take_fd(&x->member_fd));
 	launch_over(x);
 	relay_ends_close(&x->ends);
 	process_release(&x->p);
@@ -126,6 +128,7 @@ static void news(struct process *p, bool late)
 	process_tell(p, true);
 	process_settle(p);
 	drop_oldest(p->c);
+	container_quiet(p->c);
 }
 
 static const struct process_ops exec_ops = { .ended_cb = ended, .news_cb = news };
@@ -146,6 +149,7 @@ static void finish(struct exec *x, const struct err *err)
 	launch_over(x);
 	if (x->p.exited)
 		process_news(&x->p);
+	container_quiet(x->p.c);
 }
 
 /* "Pid:" of the pidfd, as our own procfs counts. */
@@ -165,25 +169,6 @@ static int pid_of(int pidfd, pid_t *ret_pid, struct err *err)
 	return 0;
 }
 
-static int connect_streams(struct exec *x, struct err *err)
-{
-	struct relay *r = x->p.relay;
-
-	if (x->params.fds.console_fd >= 0 && x->master_fd >= 0)
-		return tty_socket_send(x->params.fds.console_fd, x->master_fd, err);
-	if (!r)
-		return 0;
-	if (x->master_fd >= 0)
-		relay_use_pty(r, take_fd(&x->master_fd));
-	for (int i = 0; i < 3; i++)
-		fd_close(&x->child_stdio[i]);
-	if (relay_start(r, err) < 0 || relay_inherit(r, x->params.fds.stdio, err) < 0)
-		return -1;
-	if (x->params.stdio != STDIO_FOREGROUND)
-		return 0;
-	return relay_attach(r, RELAY_FOREGROUND, true, NULL, &x->ends, &x->client, err);
-}
-
 /* Both are known now: who it is, and that it waits for our word. */
 static int let_it_run(struct exec *x, struct err *err)
 {
@@ -191,8 +176,13 @@ static int let_it_run(struct exec *x, struct err *err)
 
 	if (!x->ready || x->member_fd < 0 || x->told_to_run)
 		return 0;
+	x->p.leave = x->params.leave;
+	for (int i = 0; i < 3; i++)
+		fd_close(&x->child_stdio[i]);
 	if (pid_of(x->member_fd, &pid, err) < 0 || process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 ||
-	    connect_streams(x, err) < 0 || process_watch_end(&x->p, err) < 0)
+	    streams_connect(&x->p, &x->streams, &x->params.fds, &x->master_fd, &x->ends, &x->client, err) < 0 ||
+	    fd_socket_send_pidfd(x->params.fds.pidfd_fd, x->p.pidfd, false, err) < 0 ||
+	    process_watch_end(&x->p, err) < 0)
 		return -1;
 	x->told_to_run = true;
 	return handshake_order(x->sync_fd, CHILD_RUN, err);
@@ -215,7 +205,7 @@ static int hear(struct exec *x, struct err *err)
 	case CHILD_IS:
 		x->member_fd = fd;
 		/* It has nothing more to do but to leave. */
-		process_kill_later(x->p.c->base, take_fd(&x->joiner_fd));
+		process_kill_later(x->p.c, take_fd(&x->joiner_fd));
 		break;
 	case CHILD_READY:
 		x->master_fd = fd;
@@ -257,6 +247,7 @@ static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags)
 			.sync_fd = sync_fd,
 			.start_fd = -1,
 			.stdio = { x->child_stdio[0], x->child_stdio[1], x->child_stdio[2] },
+			.passed = x->params.stdio == STDIO_PASS,
 			.preserved = x->params.fds.preserved,
 			.n_preserved = x->params.fds.n_preserved,
 			.close_first = close_first,
@@ -271,6 +262,15 @@ static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags)
 	child_exec(&p);
 }
 
+static int open_groups(struct exec *x, struct err *err)
+{
+	struct cgroup *cg = x->p.c->cgroup;
+
+	if (x->params.n_cgroups > 0)
+		return cgroup_open_join_below(cg, x->params.cgroups, x->params.n_cgroups, err);
+	return cgroup_open_join(cg, err);
+}
+
 static int clone_joiner(struct exec *x, struct err *err)
 {
 	struct container *c = x->p.c;
@@ -279,7 +279,7 @@ static int clone_joiner(struct exec *x, struct err *err)
 	int pair[2], v2_fd, pidfd = -1;
 	pid_t pid;
 
-	if (child_exec_ns_flags(c->init.pid, &ns_flags, err) < 0 || cgroup_open_join(c->cgroup, err) < 0)
+	if (child_exec_ns_flags(c->init.pid, &ns_flags, err) < 0 || open_groups(x, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, "cannot make a socketpair");
@@ -339,17 +339,17 @@ static int read_config(struct exec *x, struct err *err)
 
 static int make_streams(struct exec *x, struct err *err)
 {
-	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = x->p.c->ops.gap_cb };
 	const struct oci_process *pr = &x->config->process;
-	bool has_stdin = x->params.open_stdin || x->params.fds.stdio[0] >= 0;
 
-	if (x->params.fds.console_fd >= 0)
-		return 0;
-	x->p.relay = relay_new(x->p.c->base, NULL, &ops, &x->p);
-	if (x->p.terminal)
-		return 0;
-	return relay_make_pipes(x->p.relay, x->params.stdio != STDIO_FOREGROUND, has_stdin, pr->uid, pr->gid,
-				x->child_stdio, err);
+	x->streams = (struct streams_request) {
+		.stdio = x->params.stdio,
+		.leave = x->params.leave,
+		.open_stdin = x->params.open_stdin,
+		.terminal = pr->terminal,
+		.uid = pr->uid,
+		.gid = pr->gid,
+	};
+	return streams_make(&x->p, &x->streams, &x->params.fds, x->child_stdio, err);
 }
 
 static struct exec *exec_new(struct container *c, struct container_exec *params)
@@ -400,7 +400,7 @@ void container_cancel_exec(struct container *c, const char *name)
 		exec_free(exec_of(p));
 }
 
-void exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client)
+bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client)
 {
 	struct exec *x = exec_of(p);
 
@@ -408,4 +408,5 @@ void exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct
 	*ret_client = x->client;
 	x->ends = (struct relay_ends) { -1, -1, -1 };
 	x->client = NULL;
+	return streams_client_follows(&x->streams);
 }

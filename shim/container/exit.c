@@ -71,6 +71,7 @@ static void init_news(struct process *p, bool late)
 	logging_finish(c);
 	if (!c->rec.remove_at_exit || c->removed || c->deletion.cb) {
 		process_tell(p, true);
+		container_quiet(c);
 		return;
 	}
 	c->rec.remove_at_exit = 0; /* once */

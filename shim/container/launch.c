@@ -154,6 +154,7 @@ static void run_child(struct container *c, int sync_fd)
 			.sync_fd = sync_fd,
 			.start_fd = c->start_fd,
 			.stdio = { cr->child_stdio[0], cr->child_stdio[1], cr->child_stdio[2] },
+			.passed = cr->params.stdio == STDIO_PASS,
 			.preserved = cr->params.fds.preserved,
 			.n_preserved = cr->params.fds.n_preserved,
 			.close_first = close_first,

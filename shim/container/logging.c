@@ -25,13 +25,14 @@ static void log_changed(void *arg, const struct log *l, const struct err *err)
 int logging_plan(struct container *c, struct err *err)
 {
 	const struct creation *cr = c->creation;
+	/* With a console socket the output goes where the master goes; what is passed on we never see. */
+	bool elsewhere = cr->params.fds.console_fd >= 0 || cr->params.stdio == STDIO_PASS;
 	struct log_request req = {
-		/* With a console socket the output goes where the master goes. */
-		.drivers = cr->params.fds.console_fd >= 0 ? "none" : cr->log_driver,
+		.drivers = elsewhere ? "none" : cr->log_driver,
 		.path = cr->log_path,
 		.data_dir = cr->data_dir,
 		.id = c->id,
-		.n_options = cr->params.fds.console_fd >= 0 ? 0 : cr->params.n_log_opts,
+		.n_options = elsewhere ? 0 : cr->params.n_log_opts,
 		.options = cr->params.log_opts,
 	};
 

@@ -9,6 +9,7 @@
 
 #include "common/fd.h"
 #include "common/proc.h"
+#include "shim/container/container_internal.h"
 #include "shim/stdio/relay.h"
 
 /* How long a reader may take with what is left when somebody waits to go on. */
@@ -70,7 +71,7 @@ static bool read_wait_status(const struct process *p, int *ret_status)
 	struct proc_stat st;
 	struct err ignored;
 
-	if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED) == 0) {
+	if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | (p->leave ? WNOWAIT : 0)) == 0) {
 		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status & 0x7f;
 		return true;
 	}
@@ -150,6 +151,7 @@ void process_tell(struct process *p, bool drained)
 }
 
 struct dying {
+	struct container *c;
 	int pidfd;
 	struct event *end;
 };
@@ -157,24 +159,29 @@ struct dying {
 static void dead_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct dying *d = arg;
+	struct container *c = d->c;
 	siginfo_t info;
 
 	waitid(P_PIDFD, (id_t)d->pidfd, &info, WEXITED | WNOHANG);
 	event_free(d->end);
 	fd_close(&d->pidfd);
 	free(d);
+	c->n_dying--;
+	container_quiet(c);
 }
 
-void process_kill_later(struct event_base *base, int pidfd)
+void process_kill_later(struct container *c, int pidfd)
 {
 	struct dying *d = xcalloc(1, sizeof(*d));
 	struct err ignored;
 
 	proc_pidfd_kill(pidfd, SIGKILL, &ignored);
+	d->c = c;
 	d->pidfd = pidfd;
-	d->end = event_new(base, pidfd, EV_READ, dead_cb, d);
+	d->end = event_new(c->base, pidfd, EV_READ, dead_cb, d);
 	if (!d->end || event_add(d->end, NULL) < 0)
 		fatal("out of memory");
+	c->n_dying++;
 }
 
 void process_kill_now(struct process *p)
@@ -185,7 +192,7 @@ void process_kill_now(struct process *p)
 	if (p->end)
 		event_free(p->end);
 	p->end = NULL;
-	if (p->pidfd < 0 || p->exited)
+	if (p->pidfd < 0 || (p->exited && !p->leave))
 		return;
 	proc_pidfd_kill(p->pidfd, SIGKILL, &ignored);
 	while (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED) < 0 && errno == EINTR)

@@ -8,6 +8,8 @@
 
 #include "shim/container/container.h"
 
+#define PROCESS_STREAM_KEY_MAX 64
+
 struct process;
 
 struct process_ops {
@@ -27,8 +29,10 @@ struct process {
 	uint64_t start_time, pidfd_inode;
 	int pidfd;
 	bool terminal;
-	struct relay *relay; /* NULL: its streams are not here */
+	struct relay *relay;                    /* NULL: its streams are not here */
+	char passed[3][PROCESS_STREAM_KEY_MAX]; /* then: what the caller has passed on, cut off; else empty */
 	bool exited, drained;
+	bool leave; /* its end is looked at, but it is not reaped: that is for whoever inherits it from us */
 	struct container_exit exit;
 	struct event *end, *news;
 	struct container_watch *watches;
@@ -58,8 +62,8 @@ void process_hurry(struct process *p);
 /* Tell those who watch: all of them, or only those who need not know that the output is through. */
 void process_tell(struct process *p, bool drained);
 
-/* SIGKILL the child behind this pidfd, which is taken, and reap it when it has ended: that may be long, in a frozen group. */
-void process_kill_later(struct event_base *base, int pidfd);
+/* SIGKILL the child behind this pidfd, which is taken, and reap it when it has ended: that may be long, in a frozen group. Until then the container is not idle. */
+void process_kill_later(struct container *c, int pidfd);
 
 /* SIGKILL it and reap it, if it is ours and has not ended. Waits for its end. */
 void process_kill_now(struct process *p);

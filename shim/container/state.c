@@ -9,6 +9,7 @@
 #include "common/fd.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/streams.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -179,11 +180,11 @@ static void put_init(const struct container *c, struct json_object *o)
 	add_u64(o, "startTime", c->rec.init_start_time);
 	add_u64(o, "pidfdInode", c->rec.init_pidfd_inode);
 	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
-	add_string(o, "owner", "shim");
-	for (size_t i = 0; c->init.relay && i < ARRAY_SIZE(names); i++) {
-		char key[RELAY_KEY_MAX];
+	add_string(o, "owner", c->rec.foreign ? "foreign" : "shim");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char key[PROCESS_STREAM_KEY_MAX];
 
-		relay_key(c->init.relay, (Stream)i, key);
+		streams_key(&c->init, (Stream)i, key);
 		add_string(streams, names[i], key);
 	}
 	json_object_object_add(o, "streams", streams);
@@ -237,7 +238,7 @@ static int save_locked(struct container *c, struct err *err)
 		put_namespaces(c, o);
 	if (c->rec.exit_recorded)
 		put_exit(c, o);
-	if (!c->served)
+	if (!c->served && !c->rec.foreign)
 		put_shim(object_at(top, "shim"));
 	if (c->rec.init_pid && !c->served)
 		put_init(c, object_at(object_at(top, "processes"), "init"));

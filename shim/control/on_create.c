@@ -45,7 +45,7 @@ static void created(void *arg, const struct err *failed)
 	struct relay_ends ends = { -1, -1, -1 };
 	struct relay_client *client = NULL;
 	Reply rep = Reply_init_zero;
-	bool heard;
+	bool heard, follows;
 	int fds[3], n;
 
 	call->cancelled = NULL;
@@ -56,24 +56,38 @@ static void created(void *arg, const struct err *failed)
 	rep.which_body = Reply_create_tag;
 	rep.body.create.pid = (uint32_t)container_pid(c, "init");
 	rep.body.create.terminal = container_terminal(c, "init");
-	container_take_foreground(c, "init", &ends, &client);
+	follows = container_take_foreground(c, "init", &ends, &client);
 	n = follow_ends(&ends, rep.body.create.fd_role, &rep.body.create.fd_role_count, fds);
-	heard = client ? call_progress(call, &rep, fds, n) : call_done(call, &rep, fds, n);
-	if (client)
+	heard = follows ? call_progress(call, &rep, fds, n) : call_done(call, &rep, fds, n);
+	if (follows)
 		follow_start(call, "init", client);
 	relay_ends_close(&ends);
-	server_created(server);
 	if (!heard)
 		forsake(server);
+	else if (container_is_foreign(c))
+		server_ended(server); /* once the creation has tidied up */
+	else
+		server_created(server);
 }
 
-static int check_sizes(const Create *msg, struct err *err)
+static int check_request(const Create *msg, struct err *err)
 {
+	if (msg->leave && (msg->stdio != STDIO_PASS || msg->remove_at_exit))
+		return err_set(err, ERR_PROTOCOL,
+			       "a shim that leaves can neither relay streams nor remove a container");
 	if (msg->rows > USHRT_MAX || msg->columns > USHRT_MAX)
 		return err_set(err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", msg->rows,
 			       msg->columns);
 	if (msg->log_path[0] && msg->log_path[0] != '/')
 		return err_set(err, ERR_USAGE, "log path '%s' is not absolute", msg->log_path);
+	return 0;
+}
+
+static int check_listen_fds(const Create *msg, const struct container_fds *fds, struct err *err)
+{
+	if (msg->listen_fds > (uint32_t)fds->n_preserved)
+		return err_set(err, ERR_PROTOCOL, "%u sockets of %d preserved descriptors", msg->listen_fds,
+			       fds->n_preserved);
 	return 0;
 }
 
@@ -103,6 +117,8 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 	struct container_create p = {
 		.stdio = msg->stdio,
 		.start = msg->start,
+		.leave = msg->leave,
+		.listen_fds = msg->listen_fds,
 		.open_stdin = msg->open_stdin,
 		.remove_at_exit = msg->remove_at_exit,
 		.no_pivot = msg->no_pivot,
@@ -124,9 +140,9 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 		err_set(&err, ERR_BUSY, "a creation is under way");
 	else if (strcmp(msg->id, container_id(c)) != 0)
 		err_set(&err, ERR_PROTOCOL, "this shim was started for '%s'", container_id(c));
-	else if (check_sizes(msg, &err) == 0 &&
+	else if (check_request(msg, &err) == 0 &&
 		 request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_BUNDLE, fds, &p.fds, &err) == 0 &&
-		 leave_groups(msg->shim_cgroup, &err) == 0) {
+		 check_listen_fds(msg, &p.fds, &err) == 0 && leave_groups(msg->shim_cgroup, &err) == 0) {
 		call->cancelled = cancelled;
 		if (container_create(c, &p, created, call, &err) == 0)
 			return;

@@ -14,6 +14,7 @@
 /* What the call holds until the program runs. */
 struct execing {
 	char name[PROCESS_NAME_MAX];
+	bool leave;
 };
 
 static void cancelled(struct call *call)
@@ -27,13 +28,15 @@ static void cancelled(struct call *call)
 static void runs(void *arg, const struct err *failed)
 {
 	struct call *call = arg;
-	struct container *c = server_container(call->server);
+	struct server *server = call->server;
+	struct container *c = server_container(server);
 	struct execing *e = call->data;
 	struct relay_ends ends = { -1, -1, -1 };
 	struct relay_client *client = NULL;
 	Reply rep = Reply_init_zero;
 	ExecReply *answer = &rep.body.exec;
-	int fds[3], n;
+	bool leave = e->leave, follows;
+	int fds[4], n;
 
 	call->cancelled = NULL;
 	call->data = NULL;
@@ -46,9 +49,13 @@ static void runs(void *arg, const struct err *failed)
 	memcpy(answer->name, e->name, sizeof(answer->name));
 	answer->pid = (uint32_t)container_pid(c, e->name);
 	answer->terminal = container_terminal(c, e->name);
-	container_take_foreground(c, e->name, &ends, &client);
+	follows = container_take_foreground(c, e->name, &ends, &client);
 	n = follow_ends(&ends, answer->fd_role, &answer->fd_role_count, fds);
-	if (client) {
+	if (leave) {
+		answer->fd_role[answer->fd_role_count++] = FD_PIDFD;
+		fds[n++] = container_pidfd(c, e->name);
+	}
+	if (follows) {
 		call_progress(call, &rep, fds, n);
 		follow_start(call, e->name, client);
 	} else {
@@ -56,6 +63,8 @@ static void runs(void *arg, const struct err *failed)
 	}
 	relay_ends_close(&ends);
 	free(e);
+	if (leave)
+		server_ended(server); /* once the exec has tidied up */
 }
 
 void on_exec(struct call *call, Request *req, struct wire_fds *fds)
@@ -63,6 +72,8 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 	const Exec *msg = &req->body.exec;
 	struct container_exec p = {
 		.stdio = msg->stdio,
+		.leave = msg->leave,
+		.n_cgroups = msg->cgroup_count,
 		.open_stdin = msg->open_stdin,
 		.whole = msg->whole,
 		.ignore_paused = msg->ignore_paused,
@@ -73,10 +84,15 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 	struct execing *e = xcalloc(1, sizeof(*e));
 	struct err err;
 
+	for (pb_size_t i = 0; i < msg->cgroup_count; i++)
+		p.cgroups[i] = msg->cgroup[i];
+	e->leave = msg->leave;
 	call->data = e;
 	call->cancelled = cancelled;
 	if (msg->rows > USHRT_MAX || msg->columns > USHRT_MAX)
 		err_set(&err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", msg->rows, msg->columns);
+	else if (msg->leave && (msg->stdio != STDIO_PASS || server_mode(call->server) != SERVER_EXEC))
+		err_set(&err, ERR_PROTOCOL, "only a launcher that relays nothing can leave");
 	else if (request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_PROCESS, fds, &p.fds, &err) == 0 &&
 		 container_exec(server_container(call->server), &p, runs, call, e->name, &err) == 0)
 		return;

@@ -21,6 +21,8 @@ static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
 		return &p->stdio[2];
 	case FD_CONSOLE_SOCKET:
 		return &p->console_fd;
+	case FD_PIDFD_SOCKET:
+		return &p->pidfd_fd;
 	case FD_NONE:
 	case FD_PRESERVED:
 	case FD_LOG:
@@ -47,7 +49,8 @@ int request_sort_fds(const FdRole *roles, int n_roles, StdioMode stdio, FdRole m
 	}
 	if (ret->main_fd < 0)
 		return err_set(err, ERR_PROTOCOL, "the descriptor that the request is about did not come with it");
-	if (stdio != STDIO_INHERIT && (ret->stdio[0] >= 0 || ret->stdio[1] >= 0 || ret->stdio[2] >= 0))
+	if (stdio != STDIO_INHERIT && stdio != STDIO_PASS &&
+	    (ret->stdio[0] >= 0 || ret->stdio[1] >= 0 || ret->stdio[2] >= 0))
 		return err_set(err, ERR_PROTOCOL, "stdio came with the request, but is not inherited");
 	return 0;
 }

@@ -127,12 +127,20 @@ bool server_has_created(const struct server *s)
 	return s->created;
 }
 
+static bool has_a_reason_to_stay(const struct server *s)
+{
+	if (s->ended)
+		return false;
+	if (s->o.mode == SERVER_LAUNCH)
+		return s->created && !container_is_over(s->o.container);
+	return s->n_conns > 0 || (s->o.mode == SERVER_EXEC && container_carries_streams(s->o.container));
+}
+
 void server_leave_if_done(struct server *s)
 {
-	bool stays = s->o.mode == SERVER_LAUNCH ? s->created && !s->ended : s->n_conns > 0 && !s->ended;
 
 	/* The last packets are with the kernel; whoever is still connected hears the end. */
-	if (!stays && (s->ended || s->n_conns == 0) && container_is_idle(s->o.container))
+	if (!has_a_reason_to_stay(s) && (s->ended || s->n_conns == 0) && container_is_idle(s->o.container))
 		s->o.leave_cb(s->o.arg);
 }
 

@@ -17,6 +17,7 @@ struct server;
 enum server_mode {
 	SERVER_LAUNCH, /* waits for Create on its first connection, then stays with the container */
 	SERVER_SERVE,  /* leaves with its last connection */
+	SERVER_EXEC,   /* the same, of one that only runs processes; stays while it carries their streams */
 };
 
 struct server_options {
@@ -45,7 +46,7 @@ const char *server_caller_cgroup(const struct server *s);
 void server_conn_gone(struct server *s);
 void server_leave_if_done(struct server *s); /* something is over that may have been all that was left to do */
 
-/* The container came to be, or came to its end: SERVER_LAUNCH leaves in the second case. */
+/* The container came to be, or it came to its end, or all that is to be done for it is done: then the shim leaves. */
 void server_created(struct server *s);
 void server_ended(struct server *s);
 bool server_has_created(const struct server *s);

@@ -424,17 +424,19 @@ int cgroup_remove(struct cgroup *cg, struct err *err)
 
 /* ---- joining -------------------------------------------------------------------------------------------------------------- */
 
+int cgroup_open_join_at(struct hierarchy *h, const char *dir, struct err *err)
+{
+	cleanup_free char *tasks = xasprintf("%s/tasks", dir);
+
+	h->join_fd = h->v2 ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
+	return h->join_fd < 0 ? err_sys(err, "cannot open '%s'", h->v2 ? dir : tasks) : 0;
+}
+
 int cgroup_open_join(struct cgroup *cg, struct err *err)
 {
-	for (size_t i = 0; i < cg->n; i++) {
-		struct hierarchy *h = &cg->h[i];
-		cleanup_free char *tasks = xasprintf("%s/tasks", h->dir);
-
-		h->join_fd =
-			h->v2 ? open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : open(tasks, O_WRONLY | O_CLOEXEC);
-		if (h->join_fd < 0)
-			return err_sys(err, "cannot open '%s'", h->v2 ? h->dir : tasks);
-	}
+	for (size_t i = 0; i < cg->n; i++)
+		if (cgroup_open_join_at(&cg->h[i], cg->h[i].dir, err) < 0)
+			return -1;
 	return 0;
 }
 

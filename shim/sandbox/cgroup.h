@@ -41,6 +41,9 @@ int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *
  * `tasks`: 0.2 ms where cgroup.procs takes 9 (it waits for an RCU grace period on an idle host). The v2 group is not joined
  * but cloned into: cgroup_v2_fd for CLONE_INTO_CGROUP (-1: none). */
 int cgroup_open_join(struct cgroup *cg, struct err *err);
+/* The same of groups below the container's own, which have to be there: one GROUP (in the hierarchies that have it, the container's own in the others; ERR_USAGE when none
+ * has), or CONTROLLER[,CONTROLLER...]:GROUP each. ERR_USAGE names what is wrong with it, "--cgroup" in front. On failure some are open: cgroup_close_join(). */
+int cgroup_open_join_below(struct cgroup *cg, const char *const *groups, size_t n, struct err *err);
 void cgroup_close_join(struct cgroup *cg);
 int cgroup_v2_fd(const struct cgroup *cg);
 int child_cgroup_join(const struct cgroup *cg, struct err *err);

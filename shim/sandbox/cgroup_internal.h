@@ -31,6 +31,9 @@ struct cgroup {
 const struct hierarchy *cgroup_find(const struct cgroup *cg, const char *controller);
 const struct hierarchy *cgroup_find_v2(const struct cgroup *cg);
 
+/* Open what a child joins this group by, into h->join_fd. `dir`: h->dir or a group below it. */
+int cgroup_open_join_at(struct hierarchy *h, const char *dir, struct err *err);
+
 /* Write VALUE to DIR/FILE; the error names the config's field. */
 int cgroup_write(const struct hierarchy *h, const char *field, const char *file, const char *value, struct err *err);
 

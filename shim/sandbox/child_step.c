@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -93,12 +94,49 @@ int child_step_keyring(struct child *ch, struct err *err)
 	return 0;
 }
 
+/* What the caller has passed on. As with runc, the null device becomes the container's own (the host's would be a mount of the host's), and the process's user
+ * the owner of the rest, who can then open it by name: echo x >/dev/stderr. */
+static int adopt_stream(struct child *ch, int i, struct err *err)
+{
+	struct stat st;
+	int null_fd;
+
+	if (fstat(ch->stdio[i], &st) < 0)
+		return err_sys(err, "cannot look at descriptor %d", i);
+	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)) {
+		/* A container without one keeps what it got. */
+		if (device_open_null(ch->root_fd, O_RDWR, &null_fd, err) < 0)
+			return 0;
+		fd_close(&ch->stdio[i]);
+		ch->stdio[i] = null_fd;
+		return 0;
+	}
+	if (!ch->process || st.st_uid == ch->process->uid || fchown(ch->stdio[i], ch->process->uid, (gid_t)-1) == 0)
+		return 0;
+	/* A file of somebody whom this user namespace does not know, or on a read-only mount, stays as it is. */
+	if (errno == EPERM || errno == EINVAL || errno == EROFS)
+		return 0;
+	return err_sys(err, "cannot give descriptor %d to uid %u", i, ch->process->uid);
+}
+
+static int use_streams(struct child *ch, struct err *err)
+{
+	for (int i = 0; i < 3; i++) {
+		if (ch->stdio[i] < 0 &&
+		    device_open_null(ch->root_fd, i == STDIN_FILENO ? O_RDONLY : O_WRONLY, &ch->stdio[i], err) < 0)
+			return -1;
+		if (ch->p->passed && adopt_stream(ch, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int child_step_terminal(struct child *ch, struct err *err)
 {
 	cleanup_fd int terminal = -1;
 
 	if (!ch->process || !ch->process->terminal)
-		return ch->stdio[0] >= 0 ? 0 : device_open_null(ch->root_fd, O_RDONLY, &ch->stdio[0], err);
+		return use_streams(ch, err);
 	if (device_make_pty(ch->root_fd, ch->process->uid, ch->p->rows, ch->p->columns, &ch->master_fd, &terminal,
 			    err) < 0)
 		return -1;

@@ -42,7 +42,8 @@ struct child_params {
 	const struct seccomp_program *seccomp; /* NULL: none */
 	int sync_fd;
 	int start_fd;         /* listening start socket; -1: none */
-	int stdio[3];         /* -1: stdin from /dev/null; with a terminal all are -1 */
+	int stdio[3];         /* -1: /dev/null; with a terminal all are -1 */
+	bool passed;          /* they are what the caller has, not made for the process */
 	const int *preserved; /* become 3, 4, ... */
 	int n_preserved;
 	const int *close_first; /* what the child must not keep even for a moment: the shim's lock above all */

@@ -445,15 +445,19 @@ END
 	refused 125 'id' thole exec ../x true
 }
 
-@test "its shim is gone: said so" {
+@test "its shim is gone: exec goes on, and so does a detached process's launcher, which reads its pipes" {
 	kill -KILL "$(shim_of "$c")"
 	wait_for no_shims
-	refused 125 'its shim is gone' thole exec "$c" true
-}
-
-@test "what is not there yet is refused by name" {
-	refused 125 '--cgroup' thole exec --cgroup x "$c" true
-	refused 125 '--pidfd-socket' thole exec --pidfd-socket x "$c" true
+	equal "$(thole exec "$c" echo works < /dev/null)" works
+	exits 6 thole exec "$c" sh -c 'exit 6' < /dev/null
+	equal "$("$PROBES/pty" "$THOLE" --root "$ROOT" exec -t "$c" tty <<< end | tr -d '\r')" /dev/pts/0
+	wait_for no_shims
+	thole exec -d "$c" sh -c 'yes | head -c 1000000; while [ ! -e /tmp/go ]; do usleep 10000; done' < /dev/null
+	equal "$(shims | wc -l)" 1
+	touch "$B/rootfs/tmp/go"
+	wait_for no_shims
+	refused 127 'exec /no/such' thole exec "$c" /no/such
+	wait_for no_shims
 }
 
 @test "the container's end ends its exec'd processes, with their status" {

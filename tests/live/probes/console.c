@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* console SOCKET READY: listens on SOCKET as a console socket's owner does, makes the file READY, takes one terminal's master from whoever
- * connects, prints "fds=N name=TEXT" and then what the terminal prints, until it hangs up. */
+ * connects, prints "fds=N name=TEXT" and then what the terminal prints, until it hangs up. Of a pidfd that comes instead it prints "pid=N". */
 #include <sys/stat.h>
 
 #include "tests/live/probes/probe.h"
@@ -27,6 +27,23 @@ static int receive(int sock)
 	return n > 0 ? fds[0] : -1;
 }
 
+/* Whose pidfd it is; nothing when it is none. */
+static void print_pid(int fd)
+{
+	char path[64], text[512] = "";
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	int info = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (info < 0 || read(info, text, sizeof(text) - 1) < 0)
+		probe_die("read %s", path);
+	close(info);
+	line = strstr(text, "\nPid:");
+	if (line)
+		printf("pid=%ld\n", strtol(line + 5, NULL, 10));
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_un addr;
@@ -50,6 +67,7 @@ int main(int argc, char **argv)
 	close(sock);
 	if (master < 0)
 		return 1;
+	print_pid(master);
 	while ((n = read(master, buf, sizeof(buf))) > 0)
 		if (write(STDOUT_FILENO, buf, (size_t)n) != n)
 			probe_die("write");

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container that somebody else has created: what its files say, held against what the kernel says.
+ *
+ * The files are ours alone (statedir.h), but old: the init that they name may have ended, and its pid may be another's by now. So it is taken for the same only with
+ * the same boot, start time and, from kernel 6.9 on, pidfd inode; and it is only ever reached through the pidfd that was compared. */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+
+static int load_config(struct container *c, struct err *err)
+{
+	cleanup_free char *text = NULL;
+
+	if (fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0)
+		return -1;
+	return oci_config_parse(text, strlen(text), &c->config, err);
+}
+
+static int open_directory(struct container *c, enum container_load how, struct err *err)
+{
+	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) < 0)
+		return -1;
+	if (statedir_open_lock(c->dir_fd, how == CONTAINER_LOAD_UNDO, &c->lock_fd, err) < 0)
+		return err_add(err, "container '%s'", c->id);
+	if (how == CONTAINER_LOAD_JOIN || statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0)
+		return 0;
+	if (err->code == ERR_BUSY)
+		return err_set(err, ERR_BUSY, "container '%s' has a shim", c->id);
+	return err_add(err, "container '%s'", c->id);
+}
+
+/* The files. What cannot be read cannot be removed either: the directory still can. */
+static int read_files(struct container *c, enum container_load how, struct err *err)
+{
+	if (statedir_read_status(c->dir_fd, &c->rec, err) < 0 &&
+	    (how != CONTAINER_LOAD_UNDO || err->code != ERR_NOT_FOUND))
+		return err_add(err, "container '%s'", c->id);
+	if (state_load(c, err) < 0) {
+		if (how == CONTAINER_LOAD_JOIN)
+			return err_add(err, "container '%s'", c->id);
+		log_warn("container '%s': %s", c->id, err->text);
+	}
+	if (how != CONTAINER_LOAD_JOIN && load_config(c, err) < 0)
+		log_debug("container '%s': %s", c->id, err->text);
+	return 0;
+}
+
+/* -1: it lives no more, or is another process by now. */
+static int open_init(const struct status_record *rec)
+{
+	cleanup_fd int pidfd = -1;
+	uint64_t inode;
+	struct err ignored;
+
+	if (!statedir_init_alive(rec) || proc_pidfd_open(rec->init_pid, rec->init_start_time, &pidfd, &ignored) < 0)
+		return -1;
+	inode = proc_pidfd_inode(pidfd);
+	if (rec->init_pidfd_inode && inode && inode != rec->init_pidfd_inode)
+		return -1;
+	return take_fd(&pidfd);
+}
+
+static struct container_exit recorded_exit(const struct status_record *rec)
+{
+	return (struct container_exit) {
+		.known = rec->exit_known,
+		.code = rec->exit_code,
+		.signal = rec->exit_signal,
+		.oom_killed = rec->oom_killed,
+		.time_ns = rec->exited_ns,
+	};
+}
+
+/* As long as its parent has not reaped it, the kernel still tells how it has ended. */
+static bool read_zombie(const struct status_record *rec, int *ret_wait_status)
+{
+	char boot_id[PROC_BOOT_ID_SIZE];
+	struct proc_stat st;
+	struct err ignored;
+
+	if (rec->init_pid <= 0 || proc_boot_id(boot_id, &ignored) < 0 || strcmp(boot_id, rec->boot_id) != 0 ||
+	    proc_stat(rec->init_pid, &st, &ignored) < 0 || st.start_time != rec->init_start_time || st.state != 'Z')
+		return false;
+	*ret_wait_status = st.exit_status;
+	return true;
+}
+
+/* Its init is gone. If nobody has recorded how, that is done now, as far as it can be known. */
+static void note_end(struct container *c)
+{
+	bool half_made = c->rec.status == STATUS_CREATING || c->rec.status == STATUS_NONE;
+	struct timespec now;
+	struct err err;
+	int status;
+
+	c->init.exited = true;
+	c->init.drained = true;
+	if (c->rec.exit_recorded) {
+		c->init.exit = recorded_exit(&c->rec);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	c->rec.exit_recorded = 1;
+	c->rec.exit_known = read_zombie(&c->rec, &status);
+	if (c->rec.exit_known) {
+		c->rec.exited_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+		c->rec.exit_signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
+		c->rec.exit_code =
+			WIFSIGNALED(status) ? (uint8_t)(128 + WTERMSIG(status)) : (uint8_t)WEXITSTATUS(status);
+		c->rec.oom_killed = c->rec.exit_signal == SIGKILL && c->cgroup && cgroup_oom_kills(c->cgroup) > 0;
+	}
+	c->init.exit = recorded_exit(&c->rec);
+	if (half_made)
+		return;
+	c->rec.status = STATUS_STOPPED;
+	if (state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+int container_load(struct container *c, enum container_load how, struct err *err)
+{
+	int pidfd;
+
+	c->served = true;
+	if (open_directory(c, how, err) < 0 || read_files(c, how, err) < 0)
+		return -1;
+	if (how == CONTAINER_LOAD_SERVE && container_make_control(c, err) < 0)
+		return -1;
+	pidfd = open_init(&c->rec);
+	if (pidfd < 0 && how == CONTAINER_LOAD_JOIN)
+		return err_set(err, ERR_STATE, "cannot exec in container '%s': it is %s", c->id,
+			       container_status_name(statedir_refresh(&c->rec)));
+	if (pidfd < 0) {
+		note_end(c);
+		return 0;
+	}
+	if (process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0)
+		return -1;
+	c->init.terminal = c->rec.terminal;
+	return how == CONTAINER_LOAD_JOIN ? 0 : process_watch_end(&c->init, err);
+}
