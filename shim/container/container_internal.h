@@ -50,7 +50,8 @@ struct container {
 	int start_fd;   /* the listening start socket, until init has it */
 	int control_fd; /* the listening control socket, until it is taken */
 	struct status_record rec;
-	bool served;               /* loaded: the shim that created it is gone */
+	bool served;               /* loaded: somebody else has created it */
+	bool joined;               /* loaded only to run processes in it */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
 	char *data_dir;
@@ -102,6 +103,7 @@ int state_save(struct container *c, struct err *err);        /* state.json and t
 int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
 int state_save_logs(struct container *c, struct err *err);   /* only what has become of the logs */
 int state_load(struct container *c, struct err *err);
+int state_add_process(struct container *c, struct process *p, struct err *err); /* one of a launcher's */
 int state_merge_resources(struct container *c, struct json_object *changed,
 			  struct err *err);                    /* lay it over container.resources */
 char *state_oci_json(struct container *c, const char *status); /* for hooks; caller frees */

@@ -172,6 +172,8 @@ static int pid_of(int pidfd, pid_t *ret_pid, struct err *err)
 /* Both are known now: who it is, and that it waits for our word. */
 static int let_it_run(struct exec *x, struct err *err)
 {
+	struct container *c = x->p.c;
+	struct err unsaid;
 	pid_t pid;
 
 	if (!x->ready || x->member_fd < 0 || x->told_to_run)
@@ -184,6 +186,9 @@ static int let_it_run(struct exec *x, struct err *err)
 	    fd_socket_send_pidfd(x->params.fds.pidfd_fd, x->p.pidfd, false, err) < 0 ||
 	    process_watch_end(&x->p, err) < 0)
 		return -1;
+	/* Who checkpoints the container wants to know of it; a shim that stays knows its own. */
+	if (c->joined && state_add_process(c, &x->p, &unsaid) < 0)
+		log_warn("container '%s': process %d is not recorded: %s", c->id, pid, unsaid.text);
 	x->told_to_run = true;
 	return handshake_order(x->sync_fd, CHILD_RUN, err);
 }

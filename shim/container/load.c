@@ -130,6 +130,7 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	int pidfd;
 
 	c->served = true;
+	c->joined = how == CONTAINER_LOAD_JOIN;
 	if (open_directory(c, how, err) < 0 || read_files(c, how, err) < 0)
 		return -1;
 	if (how == CONTAINER_LOAD_SERVE && container_make_control(c, err) < 0)
@@ -145,5 +146,5 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	if (process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0)
 		return -1;
 	c->init.terminal = c->rec.terminal;
-	return how == CONTAINER_LOAD_JOIN ? 0 : process_watch_end(&c->init, err);
+	return c->joined ? 0 : process_watch_end(&c->init, err);
 }

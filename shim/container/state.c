@@ -171,20 +171,20 @@ static void put_exit(const struct container *c, struct json_object *o)
 	json_object_object_add(o, "exit", e);
 }
 
-static void put_init(const struct container *c, struct json_object *o)
+static void put_process(const struct process *p, bool foreign, struct json_object *o)
 {
 	static const char *const names[] = { "stdin", "stdout", "stderr" };
 	struct json_object *streams = json_object_new_object();
 
-	add_u64(o, "pid", (uint64_t)c->rec.init_pid);
-	add_u64(o, "startTime", c->rec.init_start_time);
-	add_u64(o, "pidfdInode", c->rec.init_pidfd_inode);
-	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
-	add_string(o, "owner", c->rec.foreign ? "foreign" : "shim");
+	add_u64(o, "pid", (uint64_t)p->pid);
+	add_u64(o, "startTime", p->start_time);
+	add_u64(o, "pidfdInode", p->pidfd_inode);
+	json_object_object_add(o, "terminal", json_object_new_boolean(p->terminal));
+	add_string(o, "owner", foreign ? "foreign" : "shim");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		char key[PROCESS_STREAM_KEY_MAX];
 
-		streams_key(&c->init, (Stream)i, key);
+		streams_key(p, (Stream)i, key);
 		add_string(streams, names[i], key);
 	}
 	json_object_object_add(o, "streams", streams);
@@ -241,7 +241,7 @@ static int save_locked(struct container *c, struct err *err)
 	if (!c->served && !c->rec.foreign)
 		put_shim(object_at(top, "shim"));
 	if (c->rec.init_pid && !c->served)
-		put_init(c, object_at(object_at(top, "processes"), "init"));
+		put_process(&c->init, c->rec.foreign, object_at(object_at(top, "processes"), "init"));
 	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);
 	json_object_put(top);
@@ -292,9 +292,11 @@ static void lay_over(struct json_object *o, struct json_object *changed)
 	}
 }
 
+/* `o` is the whole of it. */
+typedef void state_change(struct container *c, struct json_object *o, void *arg);
+
 /* Change what is there by `change`, and nothing else. */
-static int change_locked(struct container *c, void (*change)(struct container *c, struct json_object *o, void *arg),
-			 void *arg, struct err *err)
+static int change_locked(struct container *c, state_change *change, void *arg, struct err *err)
 {
 	struct json_object *top = read_json(c->dir_fd, err);
 	const char *text;
@@ -302,15 +304,14 @@ static int change_locked(struct container *c, void (*change)(struct container *c
 
 	if (!top)
 		return -1;
-	change(c, object_at(top, "container"), arg);
+	change(c, top, arg);
 	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);
 	json_object_put(top);
 	return r;
 }
 
-static int change_state(struct container *c, void (*change)(struct container *c, struct json_object *o, void *arg),
-			void *arg, struct err *err)
+static int change_state(struct container *c, state_change *change, void *arg, struct err *err)
 {
 	struct err ignored;
 	int r;
@@ -324,7 +325,7 @@ static int change_state(struct container *c, void (*change)(struct container *c,
 
 static void merge_resources(struct container *c, struct json_object *o, void *changed)
 {
-	lay_over(object_at(o, "resources"), changed);
+	lay_over(object_at(object_at(o, "container"), "resources"), changed);
 }
 
 int state_merge_resources(struct container *c, struct json_object *changed, struct err *err)
@@ -334,12 +335,62 @@ int state_merge_resources(struct container *c, struct json_object *changed, stru
 
 static void refresh_logs(struct container *c, struct json_object *o, void *arg)
 {
-	put_logs(c, o);
+	put_logs(c, object_at(o, "container"));
 }
 
 int state_save_logs(struct container *c, struct err *err)
 {
 	return change_state(c, refresh_logs, NULL, err);
+}
+
+static bool lives(struct json_object *process)
+{
+	struct json_object *pid, *start;
+	struct proc_stat st;
+	struct err ignored;
+
+	return json_object_object_get_ex(process, "pid", &pid) &&
+	       json_object_object_get_ex(process, "startTime", &start) &&
+	       proc_stat((pid_t)json_object_get_int64(pid), &st, &ignored) == 0 && proc_stat_alive(&st) &&
+	       st.start_time == json_object_get_uint64(start);
+}
+
+/* Nobody is there at their ends who could take them out. */
+static void drop_ended(struct json_object *processes)
+{
+	struct json_object *kept = json_object_new_object();
+
+	json_object_object_foreach(processes, key, p)
+	{
+		if (strcmp(key, "init") != 0 && !lives(p))
+			json_object_object_add(kept, key, NULL);
+	}
+	json_object_object_foreach(kept, ended, nothing)
+	{
+		(void)nothing;
+		json_object_object_del(processes, ended);
+	}
+	json_object_put(kept);
+}
+
+static void add_process(struct container *c, struct json_object *o, void *arg)
+{
+	struct json_object *container = object_at(o, "container"), *processes = object_at(o, "processes"), *last;
+	const struct process *p = arg;
+	char name[PROCESS_NAME_MAX];
+	uint64_t n = 1;
+
+	if (json_object_object_get_ex(container, "lastProcess", &last))
+		n = json_object_get_uint64(last) + 1;
+	add_u64(container, "lastProcess", n);
+	snprintf(name, sizeof(name), "%llu", (unsigned long long)n);
+	drop_ended(processes);
+	put_process(p, true, object_at(processes, name));
+}
+
+int state_add_process(struct container *c, struct process *p, struct err *err)
+{
+	return change_state(c, add_process, p, err);
 }
 
 char *state_oci_json(struct container *c, const char *status)

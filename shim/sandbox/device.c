@@ -89,6 +89,12 @@ static bool is_configured(const struct oci_config *config, const char *name)
 	return false;
 }
 
+/* A manager that lists all of the host's devices lists this one too. The container's is that of its own devpts, as with runc. */
+static bool is_host_ptmx(const struct oci_device *d)
+{
+	return !strcmp(d->path, "/dev/ptmx");
+}
+
 static bool dev_is_bound(const struct oci_config *config)
 {
 	for (size_t i = 0; i < config->n_mounts; i++)
@@ -121,7 +127,7 @@ int device_make_all(int root_fd, const struct oci_config *config, struct err *er
 	if (access("/proc/kcore", F_OK) == 0 && make_link(dev_fd, "core", "/proc/kcore", err) < 0)
 		return -1;
 	for (size_t i = 0; i < config->n_devices; i++)
-		if (make_configured(root_fd, &config->devices[i], err) < 0)
+		if (!is_host_ptmx(&config->devices[i]) && make_configured(root_fd, &config->devices[i], err) < 0)
 			return -1;
 	return 0;
 }

@@ -27,6 +27,14 @@ own_path() { # CONTROLLER: the caller's own group
 	done
 }
 
+@test "its user may look at the groups, as at any other" {
+	detached sleep 1000
+	local g
+	for g in $(own_cgroups); do
+		equal "$(stat -c %a "$g")" 755 "mode of $g"
+	done
+}
+
 @test "the init is alone in its fresh group" {
 	detached sleep 1000
 	equal "$(file_of memory cgroup.procs)" "$(init_of "$c")"

@@ -24,6 +24,11 @@ stderr /proc/self/fd/2
 ptmx pts/ptmx"
 }
 
+@test "/dev/ptmx among the config's devices is the container's own all the same" {
+	config '.linux.devices = [{ path: "/dev/ptmx", type: "c", major: 5, minor: 2, fileMode: 438 }, { path: "/dev/other", type: "c", major: 1, minor: 3 }]'
+	equal "$(in_container sh -c 'readlink /dev/ptmx; stat -c %t:%T /dev/other' < /dev/null | xargs)" 'pts/ptmx 1:3'
+}
+
 @test "they work" {
 	in_container sh -c 'echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 4 /dev/urandom | wc -c
 		echo x 2>/dev/null > /dev/full || echo full; echo out > /dev/stdout; echo err > /dev/stderr; echo via > /dev/fd/1' < /dev/null > "$T/out" 2> "$T/err"

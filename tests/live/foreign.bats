@@ -203,6 +203,25 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	oci delete "$c"
 }
 
+@test "state.json knows what was exec'd as long as it runs" {
+	args sleep 1000
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1
+	oci exec -d --pid-file "$T/pid" "$c" sleep 1000 < /dev/null > "$T/run.out" 2>&1
+	equal "$(thole_state "$c" '.processes["1"] | "\(.pid) \(.owner) \(.streams.stdin) \(.streams.stdout)"')" \
+		"$(cat "$T/pid") foreign /dev/null $T/run.out"
+	oci exec "$c" true < /dev/null
+	equal "$(thole_state "$c" '.processes | keys | join(" ")')" '1 2 init'
+	# The init of a pid namespace ends only when all of it has been reaped, by a PID 1 that may be slow.
+	oci kill --all "$c" KILL
+	wait_for is "$c" stopped
+	oci delete "$c"
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1
+	oci exec "$c" true < /dev/null
+	oci exec "$c" true < /dev/null
+	equal "$(thole_state "$c" '.processes | keys | join(" ")')" '2 init'
+	oci delete --force "$c"
+}
+
 @test "a process whose pid file cannot be written is ended, and so is a container" {
 	args sleep 1000
 	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1

@@ -39,6 +39,8 @@ has_criu() { [ -x "$BUILD/criu/bin/criu" ] || command -v criu > /dev/null || has
 has_mirror() { timeout 60 apt-get --print-uris -qq download base-files > /dev/null 2>&1; }
 has_debian-root() { [ -e "$BUILD/debian-root/.complete" ] || [ -e /var/cache/thole/debian-root.tar ] || has_mirror; }
 has_sanitized() { [ -x "$BUILD/san/thole-shim" ]; }
+has_conmon() { command -v conmon > /dev/null; }
+has_podman() { command -v podman > /dev/null; }
 has_runc() { command -v runc > /dev/null; }
 
 needs() {
