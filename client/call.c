@@ -201,10 +201,10 @@ void call_abandon(struct call *c, int timeout_ms)
 
 /* ---- finding and starting ---------------------------------------------------------------------- */
 
-int call_launch(const struct client *cl, const char *id, struct call *ret, struct err *err)
+int call_launch(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err)
 {
 	ret->serial = 0;
-	if (shim_exec(cl, SHIM_LAUNCH, id, &ret->sock, &ret->shim_pid, err) < 0)
+	if (shim_exec(cl, SHIM_LAUNCH, leaves, id, &ret->sock, &ret->shim_pid, err) < 0)
 		return -1;
 	/* A shim that could not even begin has said why, and left: that is read instead of the reply. */
 	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
@@ -212,10 +212,10 @@ int call_launch(const struct client *cl, const char *id, struct call *ret, struc
 	return 0;
 }
 
-int call_exec(const struct client *cl, const char *id, struct call *ret, struct err *err)
+int call_exec(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err)
 {
 	ret->serial = 0;
-	if (shim_exec(cl, SHIM_EXEC, id, &ret->sock, &ret->shim_pid, err) < 0)
+	if (shim_exec(cl, SHIM_EXEC, leaves, id, &ret->sock, &ret->shim_pid, err) < 0)
 		return -1;
 	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
 		return -1;
@@ -233,7 +233,7 @@ int call_undo(const struct client *cl, const char *id, struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
 
-	if (shim_exec(cl, SHIM_UNDO, id, &c.sock, &c.shim_pid, err) < 0)
+	if (shim_exec(cl, SHIM_UNDO, true, id, &c.sock, &c.shim_pid, err) < 0)
 		return -1;
 	/* It asks for nothing: its one reply has the serial that a first request would have. */
 	c.serial = 1;
@@ -306,7 +306,7 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 			return -1;
 		if (no_shim == CALL_REFUSE)
 			return err_set(err, ERR_STATE, "container '%s' has no shim", id);
-		if (shim_exec(cl, SHIM_SERVE, id, &c->sock, &c->shim_pid, err) < 0)
+		if (shim_exec(cl, SHIM_SERVE, no_shim == CALL_BRIEFLY, id, &c->sock, &c->shim_pid, err) < 0)
 			return -1;
 	}
 	return send_hello(c, err) < 0 ? -1 : receive_hello(c, err);

@@ -24,11 +24,12 @@ void call_release(struct call *c);
 #define cleanup_call __attribute__((cleanup(call_release)))
 
 /* Start a shim for a new container (`thole-shim --launch`). Does not wait for it: what it has to complain of comes with the
- * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. */
-int call_launch(const struct client *cl, const char *id, struct call *ret, struct err *err);
+ * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. `leaves`: it is asked to
+ * leave once it has answered. */
+int call_launch(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err);
 
 /* Start a shim that runs a process in container `id` for us (`thole-shim --exec`), whether it has one or not. Both sides have said hello. */
-int call_exec(const struct client *cl, const char *id, struct call *ret, struct err *err);
+int call_exec(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err);
 
 /* Wait until the shim that was started for this call has exited: what it leaves is inherited by then. */
 void call_await_leave(struct call *c);
@@ -37,8 +38,9 @@ void call_await_leave(struct call *c);
 int call_undo(const struct client *cl, const char *id, struct err *err);
 
 enum call_no_shim {
-	CALL_SERVE,  /* start one that serves this call and leaves */
-	CALL_REFUSE, /* ERR_STATE */
+	CALL_SERVE,   /* start one that serves this call and leaves */
+	CALL_BRIEFLY, /* the same, for a request after which it leaves at once: call_await_leave() */
+	CALL_REFUSE,  /* ERR_STATE */
 };
 
 /* Connect to the shim of container `id`, whose state directory is dir_fd; `no_shim` says what happens when it has none. Both sides

@@ -200,7 +200,7 @@ static int launch_once(const struct client *cl, const char *id, struct packet *p
 	Reply reply;
 
 	call_release(&l->call);
-	if (call_launch(cl, id, &l->call, err) < 0)
+	if (call_launch(cl, id, p->req.body.create.leave, &l->call, err) < 0)
 		return -1;
 	/* A shim that cannot even begin says why and leaves: that is waiting for us, if this fails. */
 	if (call_send(&l->call, &p->req, p->beside.fd, p->beside.n, err) < 0 && err->code != ERR_GONE)

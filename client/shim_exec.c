@@ -146,7 +146,12 @@ static int own_directory(char **ret_dir, struct err *err)
 	return 0;
 }
 
-static int open_named_shim(const char *name, int *ret_fd, int *ret_seal_fd, struct err *err)
+static int open_sealed(const char *path, bool brief, int *ret_fd, int *ret_seal_fd, struct err *err)
+{
+	return brief ? sealed_exe_copy(path, ret_fd, err) : sealed_exe_open(path, ret_fd, ret_seal_fd, err);
+}
+
+static int open_named_shim(const char *name, bool brief, int *ret_fd, int *ret_seal_fd, struct err *err)
 {
 	cleanup_free char *path = NULL;
 	char cwd[PATH_MAX] = "";
@@ -154,25 +159,25 @@ static int open_named_shim(const char *name, int *ret_fd, int *ret_seal_fd, stru
 	if (name[0] != '/' && !getcwd(cwd, sizeof(cwd)))
 		return err_sys(err, "cannot find the current directory");
 	path = path_join(cwd, name);
-	if (sealed_exe_open(path, ret_fd, ret_seal_fd, err) < 0)
+	if (open_sealed(path, brief, ret_fd, ret_seal_fd, err) < 0)
 		return err_add(err, "THOLE_SHIM");
 	return 0;
 }
 
-static int open_shim(int *ret_fd, int *ret_seal_fd, struct err *err)
+static int open_shim(bool brief, int *ret_fd, int *ret_seal_fd, struct err *err)
 {
 	static const char *const places[] = { "thole-shim", "../libexec/thole/thole-shim" };
 	const char *named = getenv("THOLE_SHIM");
 	cleanup_free char *dir = NULL;
 
 	if (named && named[0])
-		return open_named_shim(named, ret_fd, ret_seal_fd, err);
+		return open_named_shim(named, brief, ret_fd, ret_seal_fd, err);
 	if (own_directory(&dir, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		cleanup_free char *path = path_join(dir, places[i]);
 
-		if (sealed_exe_open(path, ret_fd, ret_seal_fd, err) == 0)
+		if (open_sealed(path, brief, ret_fd, ret_seal_fd, err) == 0)
 			return 0;
 		if (!err_is_sys(err, ENOENT) && !err_is_sys(err, ENOTDIR))
 			return -1;
@@ -185,7 +190,7 @@ int shim_become(const char *option, struct err *err)
 	char *const argv[] = { (char *)"thole-shim", (char *)option, NULL };
 	cleanup_fd int exe_fd = -1, seal_fd = -1;
 
-	if (open_shim(&exe_fd, &seal_fd, err) < 0)
+	if (open_shim(true, &exe_fd, &seal_fd, err) < 0)
 		return -1;
 	syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
 	return err_sys(err, "cannot execute thole-shim");
@@ -232,14 +237,14 @@ static void set_tunables(void)
 		fatal("out of memory");
 }
 
-int shim_exec(const struct client *cl, enum shim_mode mode, const char *id, int *ret_sock, pid_t *ret_pid,
+int shim_exec(const struct client *cl, enum shim_mode mode, bool brief, const char *id, int *ret_sock, pid_t *ret_pid,
 	      struct err *err)
 {
 	cleanup_fd int exe_fd = -1, seal_fd = -1, null_fd = -1, ours = -1, theirs = -1;
 	struct shim_child child = { .log_fd = wants_log(cl) ? log_fd() : -1 };
 	int pair[2];
 
-	if (open_shim(&exe_fd, &seal_fd, err) < 0)
+	if (open_shim(brief, &exe_fd, &seal_fd, err) < 0)
 		return -1;
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0)

@@ -119,21 +119,38 @@ static int copy_to_memfd(int exe_fd, const char *path, int *ret_fd, struct err *
 	return 0;
 }
 
-int sealed_exe_open(const char *path, int *ret_fd, int *ret_mount_fd, struct err *err)
+static int open_program(const char *path, int *ret_fd, struct err *err)
 {
-	cleanup_fd int exe_fd = -1;
-	struct err ignored;
+	cleanup_fd int fd = -1;
 	struct stat st;
 
 	if (path[0] != '/')
 		return err_set(err, ERR_INTERNAL, "cannot execute '%s': not an absolute path", path);
-	exe_fd = open(path, O_PATH | O_CLOEXEC);
-	if (exe_fd < 0 || fstat(exe_fd, &st) < 0)
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, "cannot open '%s'", path);
 	if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
 		return err_sysno(err, EACCES, "cannot execute '%s'", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+int sealed_exe_open(const char *path, int *ret_fd, int *ret_mount_fd, struct err *err)
+{
+	cleanup_fd int exe_fd = -1;
+	struct err ignored;
+
+	if (open_program(path, &exe_fd, err) < 0)
+		return -1;
 	*ret_mount_fd = -1;
 	if (open_in_overlay(exe_fd, ret_fd, ret_mount_fd, &ignored) == 0)
 		return 0;
 	return copy_to_memfd(exe_fd, path, ret_fd, err);
+}
+
+int sealed_exe_copy(const char *path, int *ret_fd, struct err *err)
+{
+	cleanup_fd int exe_fd = -1;
+
+	return open_program(path, &exe_fd, err) < 0 ? -1 : copy_to_memfd(exe_fd, path, ret_fd, err);
 }

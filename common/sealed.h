@@ -17,4 +17,7 @@
  * kernel waits for an RCU grace period): by whoever has the time. The program may be run before and after. */
 int sealed_exe_open(const char *path, int *ret_fd, int *ret_mount_fd, struct err *err);
 
+/* The same, always as the copy: half a millisecond dearer to make, but nothing waits when it goes. For a program whose end somebody waits for. */
+int sealed_exe_copy(const char *path, int *ret_fd, struct err *err);
+
 #endif

@@ -16,7 +16,7 @@ static int delete_container(const struct client *cl, const char *id, bool force,
 		return call_undo(cl, id, err);
 	req.which_body = Request_delete_tag;
 	req.body.delete.force = force;
-	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
+	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0)
 		return -1;
 	if (call_request(&c, &req, NULL, err) < 0)
 		return -1;

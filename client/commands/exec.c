@@ -182,10 +182,10 @@ static int check_state(const char *id, const struct status_record *rec, struct e
 static int open_call(struct execution *x, int dir_fd, struct err *err)
 {
 	if (x->foreign)
-		return call_exec(x->cl, x->id, &x->call, err);
+		return call_exec(x->cl, x->id, x->o->detach, &x->call, err);
 	if (call_open(x->cl, x->id, dir_fd, CALL_REFUSE, &x->call, err) == 0)
 		return 0;
-	return err->code == ERR_STATE ? call_exec(x->cl, x->id, &x->call, err) : -1;
+	return err->code == ERR_STATE ? call_exec(x->cl, x->id, false, &x->call, err) : -1;
 }
 
 /* On success the process's program runs. */
