@@ -47,8 +47,7 @@ static int check_usage(const struct client *cl, const struct invocation *inv, st
 	if (launch_check(cl, o, err) < 0)
 		return -1;
 	if (!o->detach && o->console_socket)
-		return err_set(err, ERR_USAGE,
-			       "--console-socket needs --detach: else the terminal is passed on here");
+		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
 	if (!o->rootfs) {
 		if (inv->n != 1)
 			return err_set(err, ERR_USAGE,

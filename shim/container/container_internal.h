@@ -66,7 +66,7 @@ struct container {
 	bool passes;                /* created with STDIO_PASS: nothing of its output is kept here */
 	bool removed;
 	unsigned int light_sleepers; /* container_may_sleep() */
-	int n_dying; /* children that process_kill_later() waits for */
+	int n_dying;                 /* children that process_kill_later() waits for */
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;

@@ -276,12 +276,27 @@ static int open_groups(struct exec *x, struct err *err)
 	return cgroup_open_join(cg, err);
 }
 
+static pid_t clone_into(const struct cgroup *cg, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	int v2_fd = cgroup_v2_fd(cg);
+
+	if (v2_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)v2_fd;
+	}
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
 static int clone_joiner(struct exec *x, struct err *err)
 {
 	struct container *c = x->p.c;
-	struct clone_args args = { .flags = CLONE_PIDFD, .exit_signal = SIGCHLD };
 	uint64_t ns_flags;
-	int pair[2], v2_fd, pidfd = -1;
+	int pair[2], pidfd = -1;
 	pid_t pid;
 
 	if (child_exec_ns_flags(c->init.pid, &ns_flags, err) < 0 || open_groups(x, err) < 0)
@@ -289,18 +304,21 @@ static int clone_joiner(struct exec *x, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, "cannot make a socketpair");
 	x->sync_fd = pair[0];
-	v2_fd = cgroup_v2_fd(c->cgroup);
-	if (v2_fd >= 0) {
-		args.flags |= CLONE_INTO_CGROUP;
-		args.cgroup = (uint64_t)v2_fd;
+	pid = clone_into(c->cgroup, &pidfd);
+	/* An init that is a manager itself (systemd) has divided the group, which may then have no processes of its own: beside it there is room. */
+	if (pid < 0 && errno == EBUSY && x->params.n_cgroups == 0) {
+		if (cgroup_open_join_of(c->cgroup, c->init.pid, err) == 0)
+			pid = clone_into(c->cgroup, &pidfd);
+		else
+			errno = EBUSY;
 	}
-	args.pidfd = (uint64_t)(uintptr_t)&pidfd;
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 	if (pid == 0)
 		run_child(x, pair[1], ns_flags);
+	if (pid < 0)
+		err_sys(err, "cannot clone a process for the container");
 	fd_close(&pair[1]);
 	if (pid < 0)
-		return err_sys(err, "cannot clone a process for the container");
+		return -1;
 	x->joiner_fd = pidfd;
 	return 0;
 }

@@ -62,12 +62,12 @@ static void created(void *arg, const struct err *failed)
 	if (follows)
 		follow_start(call, "init", client);
 	relay_ends_close(&ends);
+	if (!container_is_foreign(c))
+		server_created(server);
 	if (!heard)
 		forsake(server);
 	else if (container_is_foreign(c))
 		server_ended(server); /* once the creation has tidied up */
-	else
-		server_created(server);
 }
 
 static int check_request(const Create *msg, struct err *err)

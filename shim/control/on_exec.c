@@ -65,6 +65,8 @@ static void runs(void *arg, const struct err *failed)
 	free(e);
 	if (leave)
 		server_ended(server); /* once the exec has tidied up */
+	else if (server_mode(server) == SERVER_EXEC)
+		server_settled(server);
 }
 
 void on_exec(struct call *call, Request *req, struct wire_fds *fds)

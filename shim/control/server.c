@@ -154,6 +154,11 @@ void server_created(struct server *s)
 {
 	s->created = true;
 	server_listen(s, container_take_control(s->o.container));
+	server_settled(s);
+}
+
+void server_settled(struct server *s)
+{
 	if (s->o.settled_cb)
 		s->o.settled_cb(s->o.arg);
 }

@@ -23,10 +23,11 @@ enum server_mode {
 struct server_options {
 	enum server_mode mode;
 	struct event_base *base;
-	struct container *container;   /* borrowed */
-	const char *caller_cgroup;     /* borrowed: /proc/self/cgroup of whoever started us */
-	void (*leave_cb)(void *arg);   /* nothing is left to do */
-	void (*settled_cb)(void *arg); /* the container runs, its creation is over: a time to tidy up */
+	struct container *container; /* borrowed */
+	const char *caller_cgroup;   /* borrowed: /proc/self/cgroup of whoever started us */
+	void (*leave_cb)(void *arg); /* nothing is left to do */
+	void (*settled_cb)(
+		void *arg); /* what was to be launched runs: the caller's descriptors go, a time to tidy up */
 	void *arg;
 };
 
@@ -50,5 +51,8 @@ void server_leave_if_done(struct server *s); /* something is over that may have 
 void server_created(struct server *s);
 void server_ended(struct server *s);
 bool server_has_created(const struct server *s);
+
+/* Its process runs, and may do so for long: see settled_cb. */
+void server_settled(struct server *s);
 
 #endif

@@ -44,6 +44,10 @@ int cgroup_open_join(struct cgroup *cg, struct err *err);
 /* The same of groups below the container's own, which have to be there: one GROUP (in the hierarchies that have it, the container's own in the others; ERR_USAGE when none
  * has), or CONTROLLER[,CONTROLLER...]:GROUP each. ERR_USAGE names what is wrong with it, "--cgroup" in front. On failure some are open: cgroup_close_join(). */
 int cgroup_open_join_below(struct cgroup *cg, const char *const *groups, size_t n, struct err *err);
+
+/* Instead of the container's v2 group, join the one below it that process `pid` is in: what is open for it is replaced. For a container that has divided its group: then no
+ * process may be in the upper one (EBUSY). */
+int cgroup_open_join_of(struct cgroup *cg, pid_t pid, struct err *err);
 void cgroup_close_join(struct cgroup *cg);
 int cgroup_v2_fd(const struct cgroup *cg);
 int child_cgroup_join(const struct cgroup *cg, struct err *err);

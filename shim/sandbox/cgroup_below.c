@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Joining a group below the container's own: `exec --cgroup`.
+/* Joining a group below the container's own: `exec --cgroup`, and where the container itself has moved to.
  *
  * Runs in the shim. The groups are the container's or its manager's to make; the path is the caller's, who may not lead out of the container with it. */
 #include <fcntl.h>
@@ -103,4 +103,51 @@ int cgroup_open_join_below(struct cgroup *cg, const char *const *groups, size_t 
 		r = cgroup_open_join_at(&cg->h[i], b.dir[i] ? b.dir[i] : cg->h[i].dir, err);
 	below_release(&b);
 	return r;
+}
+
+/* `group` as a group file tells it, "/a/b/c". Our directory ends in one of "/a", "/a/b", "/a/b/c": the longest of them is the container's group, and the rest is below it. NULL:
+ * none is. */
+static const char *part_below(const char *dir, const char *group)
+{
+	const char *found = NULL;
+
+	for (size_t n = 1; group[n - 1]; n++) {
+		size_t dir_len = strlen(dir);
+
+		if (n > 1 && (group[n] == '/' || !group[n]) && n <= dir_len && !strncmp(dir + dir_len - n, group, n))
+			found = group + n;
+	}
+	return found;
+}
+
+/* The v2 group of a /proc/PID/cgroup text, cut out of it. NULL: there is none. */
+static const char *v2_group(char *text)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (!strncmp(line, "0::", 3))
+			return line + 3;
+	return NULL;
+}
+
+int cgroup_open_join_of(struct cgroup *cg, pid_t pid, struct err *err)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/cgroup", (int)pid), *text = NULL, *dir = NULL;
+	const char *group, *below = NULL;
+	struct hierarchy *h = NULL;
+
+	if (fd_read_file_at(AT_FDCWD, path, 1 << 20, &text, err) < 0)
+		return -1;
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].v2)
+			h = &cg->h[i];
+	group = v2_group(text);
+	if (h && group)
+		below = part_below(h->dir, group);
+	if (!below)
+		return err_set(err, ERR_STATE, "the container's first process has left its cgroup");
+	dir = xasprintf("%s%s", h->dir, below);
+	fd_close(&h->join_fd);
+	return cgroup_open_join_at(h, dir, err);
 }

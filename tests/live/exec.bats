@@ -445,6 +445,17 @@ END
 	refused 125 'id' thole exec ../x true
 }
 
+@test "an init that has divided its v2 group is joined where it is" {
+	needs hybrid
+	local group
+	group=$(grep -oE '^[^ ]+ [^ ]+ cgroup2' /proc/mounts | cut -d' ' -f2 | head -1)$(sed -n 's/^0:://p' "/proc/$(init_of "$c")/cgroup")
+	[ -n "$(cat "$group/cgroup.controllers")" ] || skip 'no v2 controller to divide a group for'
+	mkdir "$group/inner"
+	init_of "$c" > "$group/inner/cgroup.procs"
+	sed 's/[a-z_]*/+&/g' < "$group/cgroup.controllers" > "$group/cgroup.subtree_control"
+	equal "$(thole exec "$c" sed -n 's/^0:://p' /proc/self/cgroup < /dev/null)" /inner
+}
+
 @test "its shim is gone: exec goes on, and so does a detached process's launcher, which reads its pipes" {
 	kill -KILL "$(shim_of "$c")"
 	wait_for no_shims
@@ -452,7 +463,9 @@ END
 	exits 6 thole exec "$c" sh -c 'exit 6' < /dev/null
 	equal "$("$PROBES/pty" "$THOLE" --root "$ROOT" exec -t "$c" tty <<< end | tr -d '\r')" /dev/pts/0
 	wait_for no_shims
-	thole exec -d "$c" sh -c 'yes | head -c 1000000; while [ ! -e /tmp/go ]; do usleep 10000; done' < /dev/null
+	# Whoever reads what the command says, to its end, is not held.
+	timeout 20 "$THOLE" --debug --root "$ROOT" exec -d "$c" sh -c 'yes | head -c 1000000; while [ ! -e /tmp/go ]; do usleep 10000; done' < /dev/null 2>&1 |
+		timeout 20 cat > "$T/out"
 	equal "$(shims | wc -l)" 1
 	touch "$B/rootfs/tmp/go"
 	wait_for no_shims

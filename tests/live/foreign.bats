@@ -421,3 +421,44 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	contains "$(cat "$T/err")" createRuntime
 	nothing_left
 }
+
+@test "many commands at once on a container without a shim: each is served" {
+	local i callers=()
+	args sleep 1000
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1
+	for ((i = 0; i < 30; i++)); do
+		in_background "$THOLE_OCI" --root "$ROOT" ps --format json "$c" > "$T/ps.$i" 2>&1
+		callers+=($!)
+	done
+	for i in "${callers[@]}"; do
+		wait "$i" || fail "$(cat "$T"/ps.*)"
+	done
+	equal "$(cat "$T"/ps.* | jq -s 'map(length) | unique' -c)" '[1]'
+	wait_for no_shims
+	oci delete --force "$c"
+}
+
+@test "many launchers at once: every status arrives, nothing stays" {
+	local i callers=()
+	args sh -c 'exit 3'
+	for ((i = 0; i < 20; i++)); do
+		in_background "$THOLE_OCI" --root "$ROOT" run --bundle "$B" "$c-$i" < /dev/null > "$T/run.$i" 2>&1
+		callers+=($!)
+	done
+	for i in "${callers[@]}"; do
+		exits 3 wait "$i" || fail "$(cat "$T"/run.*)"
+	done
+	wait_for nothing_left
+	args sleep 1000
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1
+	callers=()
+	for ((i = 0; i < 20; i++)); do
+		in_background "$THOLE_OCI" --root "$ROOT" exec "$c" sh -c "exit $i" < /dev/null > "$T/exec.$i" 2>&1
+		callers+=($!)
+	done
+	for ((i = 0; i < 20; i++)); do
+		exits $i wait "${callers[$i]}" || fail "$(cat "$T/exec.$i")"
+	done
+	equal "$(oci ps --format json "$c" | jq length)" 1
+	oci delete --force "$c"
+}
