@@ -124,6 +124,24 @@ int proc_pidfd_open(pid_t pid, uint64_t start_time, int *ret_fd, struct err *err
 	return 0;
 }
 
+int proc_pidfd_pid(int pidfd, pid_t *ret_pid, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	const char *line;
+	char path[48];
+	long pid;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	if (fd_read_file_at(AT_FDCWD, path, 4096, &text, err) < 0)
+		return -1;
+	line = strstr(text, "\nPid:");
+	pid = line ? strtol(line + strlen("\nPid:"), NULL, 10) : -1;
+	if (pid <= 0)
+		return err_set(err, ERR_GONE, "the process has ended");
+	*ret_pid = (pid_t)pid;
+	return 0;
+}
+
 uint64_t proc_pidfd_inode(int pidfd)
 {
 	struct statfs fs;

@@ -27,6 +27,9 @@ int proc_boot_id(char ret[PROC_BOOT_ID_SIZE], struct err *err);
 /* pidfd_open(2), verified: the process behind it has this start time (0: any). ERR_NOT_FOUND when not. */
 int proc_pidfd_open(pid_t pid, uint64_t start_time, int *ret_fd, struct err *err);
 
+/* The pid behind a pidfd, as this process's /proc counts; ERR_GONE when it was reaped. */
+int proc_pidfd_pid(int pidfd, pid_t *ret_pid, struct err *err);
+
 /* Inode of a pidfd: unique for a boot from kernel 6.9 (pidfs); before, all share one and 0 is returned. */
 uint64_t proc_pidfd_inode(int pidfd);
 

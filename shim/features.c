@@ -84,8 +84,7 @@ static void add_linux(struct json_object *o)
 	struct json_object *list = list_at(o, "namespaces"), *policy;
 
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
-		if (oci_ns_is_done((enum oci_ns)i))
-			append(list, oci_ns_name((enum oci_ns)i));
+		append(list, oci_ns_name((enum oci_ns)i));
 	list = list_at(o, "capabilities");
 	for (int cap = 0; oci_capability_name(cap)[4] != '?'; cap++)
 		append(list, oci_capability_name(cap));

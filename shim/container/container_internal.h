@@ -10,6 +10,7 @@
 #include "shim/container/process.h"
 #include "shim/oci/config.h"
 #include "shim/sandbox/child_step.h"
+#include "shim/sandbox/mount_source.h"
 #include "shim/sandbox/ns.h"
 #include "shim/sandbox/seccomp.h"
 #include "shim/stdio/relay.h"
@@ -32,6 +33,7 @@ struct creation {
 	int child_stdio[3];
 	char *bundle, *rootfs;
 	struct ns_joined joined;
+	struct mount_sources sources;
 	struct relay_ends ends; /* of the foreground client, until they are taken */
 	struct relay_client *client;
 	size_t steps_done;

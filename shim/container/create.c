@@ -70,6 +70,8 @@ static int find_rootfs(struct container *c, struct err *err)
 		return err_set(err, ERR_CONFIG, "root.path: is missing");
 	joined = path_join(cr->bundle, c->config->root_path);
 	cr->rootfs = path_clean(joined);
+	if (c->config->ns[OCI_NS_MOUNT].path)
+		return 0; /* it is looked up there */
 	if (stat(cr->rootfs, &st) < 0)
 		return err_sys(err, "root.path: cannot use '%s'", cr->rootfs);
 	if (!S_ISDIR(st.st_mode))
@@ -92,7 +94,9 @@ static void warn_of_missing_caps(const struct container *c)
 	uint64_t missing;
 	struct err ignored;
 
-	if (!c->config->has_process || caps_missing(&c->config->process.caps, &missing, &ignored) < 0)
+	/* In a user namespace of its own it has all of them. */
+	if (!c->config->has_process || c->config->ns[OCI_NS_USER].wanted ||
+	    caps_missing(&c->config->process.caps, &missing, &ignored) < 0)
 		return;
 	for (int cap = 0; cap < 64; cap++)
 		if (missing & (1ull << cap))
@@ -248,7 +252,8 @@ static int step_process(struct container *c, struct err *err)
 
 	if (container_compile_filter(c, c->config, err) < 0)
 		return -1;
-	if (ns_open_joined(c->config, &cr->joined, err) < 0 || sysctl_check_joined(c->config, &cr->joined, err) < 0)
+	if (ns_open_joined(c->config, &cr->joined, err) < 0 || sysctl_check_joined(c->config, &cr->joined, err) < 0 ||
+	    mount_sources_open(c->config, cr->bundle, &cr->joined, &cr->sources, err) < 0)
 		return -1;
 	c->launch = launch_new(c, err);
 	return c->launch ? 0 : -1;
@@ -333,6 +338,7 @@ void creation_free(struct creation *cr)
 	for (int i = 0; i < 3; i++)
 		fd_close(&cr->child_stdio[i]);
 	ns_joined_release(&cr->joined);
+	mount_sources_release(&cr->sources);
 	relay_ends_close(&cr->ends);
 	free(cr->bundle);
 	free(cr->rootfs);

@@ -20,6 +20,8 @@
 #include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_exec.h"
+#include "shim/sandbox/idmap.h"
+#include "shim/sandbox/limits.h"
 #include "shim/sandbox/lsm.h"
 #include "shim/sandbox/fd_socket.h"
 
@@ -36,6 +38,7 @@ struct exec {
 	int joiner_fd; /* pidfd of the process that joins and clones; -1: no more */
 	bool ready, told_to_run;
 	struct streams_request streams;
+	uint64_t ns_flags; /* CLONE_NEW*: what the container has of its own */
 	struct relay_ends ends;
 	struct relay_client *client;
 	struct pending done;
@@ -152,23 +155,6 @@ static void finish(struct exec *x, const struct err *err)
 	container_quiet(x->p.c);
 }
 
-/* "Pid:" of the pidfd, as our own procfs counts. */
-static int pid_of(int pidfd, pid_t *ret_pid, struct err *err)
-{
-	cleanup_free char *text = NULL;
-	const char *line;
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (fd_read_file_at(AT_FDCWD, path, 4096, &text, err) < 0)
-		return -1;
-	line = strstr(text, "\nPid:");
-	*ret_pid = line ? (pid_t)strtol(line + 5, NULL, 10) : -1;
-	if (*ret_pid <= 0)
-		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
-	return 0;
-}
-
 /* Both are known now: who it is, and that it waits for our word. */
 static int let_it_run(struct exec *x, struct err *err)
 {
@@ -181,7 +167,10 @@ static int let_it_run(struct exec *x, struct err *err)
 	x->p.leave = x->params.leave;
 	for (int i = 0; i < 3; i++)
 		fd_close(&x->child_stdio[i]);
-	if (pid_of(x->member_fd, &pid, err) < 0 || process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 ||
+	if (proc_pidfd_pid(x->member_fd, &pid, err) < 0)
+		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
+	if (process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 ||
+	    ((x->ns_flags & CLONE_NEWUSER) && limits_apply(pid, &x->config->process, err) < 0) ||
 	    streams_connect(&x->p, &x->streams, &x->params.fds, &x->master_fd, &x->ends, &x->client, err) < 0 ||
 	    fd_socket_send_pidfd(x->params.fds.pidfd_fd, x->p.pidfd, false, err) < 0 ||
 	    process_watch_end(&x->p, err) < 0)
@@ -221,6 +210,7 @@ static int hear(struct exec *x, struct err *err)
 		*err = msg.err;
 		return -1;
 	case CHILD_WANTS_HOOKS:
+	case CHILD_WANTS_IDMAP:
 		fd_close(&fd);
 		return err_set(err, ERR_INTERNAL, "the exec'd process speaks out of turn");
 	}
@@ -236,8 +226,8 @@ static void sync_cb(evutil_socket_t fd, short what, void *arg)
 		finish(x, &err);
 }
 
-static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags) __attribute__((noreturn));
-static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags)
+static void run_child(struct exec *x, int sync_fd) __attribute__((noreturn));
+static void run_child(struct exec *x, int sync_fd)
 {
 	struct container *c = x->p.c;
 	const int close_first[] = { c->lock_fd };
@@ -259,9 +249,11 @@ static void run_child(struct exec *x, int sync_fd, uint64_t ns_flags)
 			.n_close_first = ARRAY_SIZE(close_first),
 			.rows = own_size ? (uint16_t)pr->console_rows : x->params.rows,
 			.columns = own_size ? (uint16_t)pr->console_columns : x->params.columns,
+			.in_user_ns = x->ns_flags & CLONE_NEWUSER,
 		},
 		.init_pidfd = c->init.pidfd,
-		.ns_flags = ns_flags,
+		.ns_flags = x->ns_flags,
+		.only_chrooted = x->config->ns[OCI_NS_MOUNT].path,
 	};
 
 	child_exec(&p);
@@ -295,11 +287,12 @@ static pid_t clone_into(const struct cgroup *cg, int *ret_pidfd)
 static int clone_joiner(struct exec *x, struct err *err)
 {
 	struct container *c = x->p.c;
-	uint64_t ns_flags;
 	int pair[2], pidfd = -1;
 	pid_t pid;
 
-	if (child_exec_ns_flags(c->init.pid, &ns_flags, err) < 0 || open_groups(x, err) < 0)
+	if (child_exec_ns_flags(c->init.pid, &x->ns_flags, err) < 0 || open_groups(x, err) < 0)
+		return -1;
+	if ((x->ns_flags & CLONE_NEWUSER) && idmap_chown(c->init.pid, &x->config->process, x->child_stdio, 3, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, "cannot make a socketpair");
@@ -313,7 +306,7 @@ static int clone_joiner(struct exec *x, struct err *err)
 			errno = EBUSY;
 	}
 	if (pid == 0)
-		run_child(x, pair[1], ns_flags);
+		run_child(x, pair[1]);
 	if (pid < 0)
 		err_sys(err, "cannot clone a process for the container");
 	fd_close(&pair[1]);

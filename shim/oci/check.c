@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/fd.h"
-#include "shim/oci/config.h"
+#include "shim/oci/check.h"
 #include "shim/oci/names.h"
 #include "shim/oci/sysctl.h"
 
@@ -207,7 +207,8 @@ int oci_config_check(const struct oci_config *c, struct err *err)
 	    check_name(c, "domainname", c->domainname, err) < 0 || check_mount_namespace(c, err) < 0 ||
 	    check_mounts(c, err) < 0 || check_rlimits(&c->process, err) < 0 ||
 	    check_capabilities(&c->process.caps, err) < 0 || check_scheduler(&c->process.scheduler, err) < 0 ||
-	    check_devices(c, err) < 0 || oci_resources_check(&c->resources, err) < 0 || check_sysctl(c, err) < 0)
+	    check_devices(c, err) < 0 || oci_resources_check(&c->resources, err) < 0 || check_sysctl(c, err) < 0 ||
+	    oci_check_ids(c, err) < 0)
 		return -1;
 	return 0;
 }

@@ -48,6 +48,17 @@ struct oci_namespace {
 	char *path;
 };
 
+/* Ranges of ids: `size` of them from `container` on are those from `host` on. */
+#define OCI_ID_MAPS_MAX 340       /* the kernel's */
+#define OCI_ID_MAPS_TEXT_MAX 4096 /* bytes; it takes them in one write, of less than a page */
+struct oci_id_map {
+	uint32_t container, host, size;
+};
+struct oci_id_maps {
+	size_t n;
+	struct oci_id_map *v;
+};
+
 /* One word of mounts[].options, resolved: see the table in shim/oci/mount_options.c. */
 struct oci_mount {
 	char *destination; /* absolute and lexically clean */
@@ -61,7 +72,16 @@ struct oci_mount {
 	uint64_t rec_attr_clear;   /* MOUNT_ATTR_* of rrw, rsuid, ... */
 	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, ... | MS_REC, or 0 */
 	bool tmpcopyup;            /* the tmpfs begins with what it covers */
-	char *data;                /* what is left, joined by ",", for the file system; NULL when empty */
+	bool idmap;                /* "idmap" or "ridmap", or mappings are given */
+	bool idmap_recursive;      /* "ridmap" */
+	struct oci_id_maps uid_maps, gid_maps; /* none: those of the container */
+	char *data;                            /* what is left, joined by ",", for the file system; NULL when empty */
+};
+
+struct oci_time_offset {
+	bool set;
+	int64_t secs;
+	uint32_t nanosecs;
 };
 
 struct oci_device {
@@ -282,6 +302,8 @@ struct oci_config {
 	struct oci_strings annotation_keys, annotation_values; /* same n */
 	/* linux */
 	struct oci_namespace ns[OCI_NS_COUNT];
+	struct oci_id_maps uid_maps, gid_maps;
+	struct oci_time_offset monotonic, boottime;
 	size_t n_devices;
 	struct oci_device *devices;
 	char *mount_label;  /* SELinux context of new file systems */
@@ -307,6 +329,9 @@ void oci_resources_free(struct oci_resources *r); /* accepts NULL */
  * Called by oci_config_parse as its last step. */
 int oci_config_check(const struct oci_config *config, struct err *err);
 int oci_resources_check(const struct oci_resources *r, struct err *err); /* part of the former */
+
+/* Does linux.timeOffsets say anything? */
+bool oci_has_time_offsets(const struct oci_config *config);
 
 /* Accepts NULL and half-built configs. */
 void oci_config_free(struct oci_config *config);

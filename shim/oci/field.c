@@ -321,15 +321,6 @@ int refuse_not_done(const struct at *at, struct json_object *v, void *out, const
 	return has_content(v) ? refuse(at, err, ERR_UNSUPPORTED, "not supported yet") : 0;
 }
 
-int refuse_not_done_zero(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
-{
-	if (json_object_is_type(v, json_type_boolean) && !json_object_get_boolean(v))
-		return 0;
-	if (json_object_is_type(v, json_type_int) && json_object_get_int64(v) == 0)
-		return 0;
-	return refuse_not_done(at, v, out, arg, err);
-}
-
 int refuse_other_platform(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	return has_content(v) ? refuse(at, err, ERR_UNSUPPORTED, "not for Linux") : 0;

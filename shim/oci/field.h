@@ -91,7 +91,6 @@ reader_fn read_list;    /* a count and a pointer, by the struct list at arg */
 
 /* Fields that are known and not done: nothing in them is fine (null, "", [], {}), anything else is refused. */
 reader_fn refuse_not_done;
-reader_fn refuse_not_done_zero; /* 0 and false are nothing, too */
 reader_fn refuse_other_platform;
 /* clang-format on */
 

@@ -18,6 +18,8 @@ static void mounts_free(struct oci_mount *mounts, size_t n)
 		free(mounts[i].type);
 		free(mounts[i].source);
 		free(mounts[i].data);
+		free(mounts[i].uid_maps.v);
+		free(mounts[i].gid_maps.v);
 	}
 	free(mounts);
 }
@@ -107,6 +109,8 @@ void oci_config_free(struct oci_config *c)
 	strings_release(&c->annotation_values);
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
 		free(c->ns[i].path);
+	free(c->uid_maps.v);
+	free(c->gid_maps.v);
 	for (size_t i = 0; i < c->n_devices; i++)
 		free(c->devices[i].path);
 	free(c->devices);

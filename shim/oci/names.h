@@ -30,9 +30,6 @@ bool oci_propagation_flags(const char *name, unsigned long *ret_flags);
 /* The options that oci_mount_option() knows, one by one; "" for one that is not done, NULL at the end. */
 const char *oci_mount_option_name(size_t i);
 
-/* Can it be made? */
-bool oci_ns_is_done(enum oci_ns ns);
-
 /* Sort one word of mounts[].options into `m`. What is not in the table goes to m->data. Returns false for options that are known
  * but not done yet. */
 bool oci_mount_option(struct oci_mount *m, const char *option);

@@ -17,6 +17,10 @@ extern const struct list oci_hugepage_list;
 reader_fn read_rdma;
 reader_fn read_unified;
 
+/* read_ids.c */
+extern const struct list oci_id_map_list;            /* of struct oci_id_maps */
+extern const struct present oci_time_offset_present; /* of struct oci_time_offset */
+
 /* read_sched.c */
 extern const struct present oci_scheduler_present, oci_io_priority_present; /* of structs of those names */
 extern const struct present oci_memory_policy_present, oci_personality_present;

@@ -43,31 +43,10 @@ static const struct row namespace_rows[] = {
 };
 static const struct table namespace_table = TABLE(namespace_rows);
 
-/* Done so far. The others need an intermediate process between the shim and the container's first one. */
-/* clang-format off */
-static const struct {
-	bool make, join;
-} namespaces_done[OCI_NS_COUNT] = {
-	[OCI_NS_USER]    = { false, false },
-	[OCI_NS_IPC]     = { true,  true },
-	[OCI_NS_UTS]     = { true,  true },
-	[OCI_NS_NETWORK] = { true,  true },
-	[OCI_NS_PID]     = { true,  false },
-	[OCI_NS_MOUNT]   = { true,  false },
-	[OCI_NS_CGROUP]  = { true,  false },
-	[OCI_NS_TIME]    = { false, false },
-};
-/* clang-format on */
-
-bool oci_ns_is_done(enum oci_ns ns)
-{
-	return namespaces_done[ns].make;
-}
-
 static int read_namespace(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	__attribute__((cleanup(cleanup_entry_fn))) struct namespace_entry entry = { 0 };
-	struct at type_at = { .up = at, .key = "type" }, path_at = { .up = at, .key = "path" };
+	struct at type_at = { .up = at, .key = "type" };
 	struct oci_config *c = out;
 	enum oci_ns ns;
 
@@ -78,11 +57,6 @@ static int read_namespace(const struct at *at, struct json_object *v, void *out,
 		return refuse(&type_at, err, ERR_CONFIG, "unknown namespace '%s'", entry.type);
 	if (c->ns[ns].wanted)
 		return refuse(&type_at, err, ERR_CONFIG, "'%s' is listed twice", entry.type);
-	if (!namespaces_done[ns].make)
-		return refuse(&type_at, err, ERR_UNSUPPORTED, "'%s' is not supported yet", entry.type);
-	if (entry.path && !namespaces_done[ns].join)
-		return refuse(&path_at, err, ERR_UNSUPPORTED, "joining a '%s' namespace is not supported yet",
-			      entry.type);
 	c->ns[ns].wanted = true;
 	c->ns[ns].path = take_ptr(entry.path);
 	return 0;
@@ -400,15 +374,9 @@ static int read_propagation(const struct at *at, struct json_object *v, void *ou
 	return 0;
 }
 
-static const struct row time_offset_rows[] = {
-	ROW("secs", refuse_not_done_zero, 0),
-	ROW("nanosecs", refuse_not_done_zero, 0),
-};
-static const struct table time_offset_table = TABLE(time_offset_rows);
-
 static const struct row time_offsets_rows[] = {
-	ROW("monotonic", read_object, 0, .arg = &time_offset_table),
-	ROW("boottime", read_object, 0, .arg = &time_offset_table),
+	ROW("monotonic", read_filled, offsetof(struct oci_config, monotonic), .arg = &oci_time_offset_present),
+	ROW("boottime", read_filled, offsetof(struct oci_config, boottime), .arg = &oci_time_offset_present),
 };
 static const struct table time_offsets_table = TABLE(time_offsets_rows);
 
@@ -438,8 +406,8 @@ static const struct row linux_rows[] = {
 	ROW("rootfsPropagation", read_propagation, offsetof(struct oci_config, rootfs_propagation)),
 	ROW("maskedPaths", read_paths, offsetof(struct oci_config, masked_paths)),
 	ROW("readonlyPaths", read_paths, offsetof(struct oci_config, readonly_paths)),
-	ROW("uidMappings", refuse_not_done, 0),
-	ROW("gidMappings", refuse_not_done, 0),
+	ROW("uidMappings", read_list, offsetof(struct oci_config, uid_maps), .arg = &oci_id_map_list),
+	ROW("gidMappings", read_list, offsetof(struct oci_config, gid_maps), .arg = &oci_id_map_list),
 	ROW("timeOffsets", read_object, 0, .arg = &time_offsets_table),
 	ROW("sysctl", read_sysctl, 0),
 	ROW("mountLabel", read_label, offsetof(struct oci_config, mount_label)),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
@@ -41,17 +42,34 @@ int child_exec_ns_flags(pid_t pid, uint64_t *ret_flags, struct err *err)
 	return 0;
 }
 
+static int open_other_root(int pidfd, int *ret_fd, struct err *err)
+{
+	char path[40];
+	pid_t pid;
+
+	if (proc_pidfd_pid(pidfd, &pid, err) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	*ret_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(err, "cannot open the container's root") : 0;
+}
+
 static int step_join(struct child *ch, struct err *err)
 {
 	const struct child_exec_params *p = ch->exec;
+	cleanup_fd int root_fd = -1;
 
 	if (child_sched_affinity(&ch->process->exec_affinity_initial, "process.execCPUAffinity.initial", err) < 0 ||
 	    child_cgroup_join(ch->p->cgroup, err) < 0 ||
 	    child_sched_affinity(&ch->process->exec_affinity_final, "process.execCPUAffinity.final", err) < 0)
 		return -1;
+	if (p->only_chrooted && open_other_root(p->init_pidfd, &root_fd, err) < 0)
+		return -1;
 	if (setns(p->init_pidfd, (int)p->ns_flags) < 0)
 		return err_sys(err, "cannot join the container's namespaces");
-	return 0;
+	if (root_fd >= 0 && (fchdir(root_fd) < 0 || chroot(".") < 0))
+		return err_sys(err, "cannot change to the container's root");
+	return ch->p->in_user_ns ? child_become_root(err) : 0;
 }
 
 static int step_open_root(struct child *ch, struct err *err)

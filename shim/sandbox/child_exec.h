@@ -7,8 +7,9 @@
 
 struct child_exec_params {
 	struct child_params common;
-	int init_pidfd;    /* whose namespaces are joined */
-	uint64_t ns_flags; /* CLONE_NEW*: those that differ from the shim's */
+	int init_pidfd;     /* whose namespaces are joined */
+	uint64_t ns_flags;  /* CLONE_NEW*: those that differ from the shim's */
+	bool only_chrooted; /* the root is not that of its mount namespace */
 };
 
 /* Runs in the child; never returns. It joins, clones the process itself as the shim's child (CLONE_PARENT), says which one that is, and exits. */

@@ -28,10 +28,15 @@
 
 static int step_join(struct child *ch, struct err *err)
 {
+	if (child_cgroup_join(ch->p->cgroup, err) < 0)
+		return -1;
+	return child_ns_join(ch->init->joined, NULL, err);
+}
+
+static int step_cgroup_namespace(struct child *ch, struct err *err)
+{
 	const struct oci_config *c = ch->init->config;
 
-	if (child_cgroup_join(ch->p->cgroup, err) < 0 || child_ns_join(ch->init->joined, err) < 0)
-		return -1;
 	if (c->ns[OCI_NS_CGROUP].wanted && !c->ns[OCI_NS_CGROUP].path && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(err, "cannot make a cgroup namespace");
 	return 0;
@@ -50,7 +55,17 @@ static int step_names(struct child *ch, struct err *err)
 
 static int step_sysctl(struct child *ch, struct err *err)
 {
-	return child_sysctl_apply(ch->init->config, err);
+	size_t n = ch->init->config->sysctl_keys.n;
+
+	ch->sysctl_todo = xcalloc(n, sizeof(*ch->sysctl_todo));
+	memset(ch->sysctl_todo, true, n);
+	return child_sysctl_apply(ch->init->config, ch->sysctl_todo, ch->p->in_user_ns, err);
+}
+
+/* As the root of the user namespace, which building the rootfs has made us. */
+static int step_sysctl_left(struct child *ch, struct err *err)
+{
+	return child_sysctl_apply(ch->init->config, ch->sysctl_todo, false, err);
 }
 
 static int step_build_rootfs(struct child *ch, struct err *err)
@@ -62,12 +77,12 @@ static int step_build_rootfs(struct child *ch, struct err *err)
 static int step_hooks(struct child *ch, struct err *err)
 {
 	const struct oci_config *c = ch->init->config;
-	const struct hook_run run = {
+	struct hook_run run = {
 		.hooks = &c->hooks[OCI_HOOK_CREATE_CONTAINER],
 		.kind = oci_hook_name(OCI_HOOK_CREATE_CONTAINER),
-		.state = ch->init->state_creating,
 		.cwd = ch->init->bundle,
 	};
+	cleanup_free char *state = NULL;
 	mode_t old;
 	int r;
 
@@ -76,6 +91,9 @@ static int step_hooks(struct child *ch, struct err *err)
 		if (child_await_order(ch->sync_fd) != CHILD_GO_ON)
 			_exit(1);
 	}
+	if (run.hooks->n == 0)
+		return 0;
+	run.state = state = ch->init->state_cb(ch->init->state_arg, "creating");
 	old = umask(HOOK_UMASK);
 	r = hook_run_all(&run, err);
 	umask(old);
@@ -87,15 +105,21 @@ static int step_enter_rootfs(struct child *ch, struct err *err)
 	return child_enter_rootfs(ch->init, ch->root_fd, err);
 }
 
-static const struct child_step steps[] = {
+/* What a joiner has done for us, if there was one. */
+static const struct child_step before[] = {
 	{ "let go", child_step_let_go },
-	{ "session", child_step_session },
 	{ "join", step_join },
+};
+
+static const struct child_step steps[] = {
+	{ "session", child_step_session },
+	{ "cgroup namespace", step_cgroup_namespace },
 	{ "close", child_step_close_others },
 	{ "keyring", child_step_keyring },
 	{ "names", step_names },
 	{ "sysctl", step_sysctl },
 	{ "rootfs", step_build_rootfs },
+	{ "other sysctl", step_sysctl_left },
 	{ "hooks", step_hooks },
 	{ "terminal", child_step_terminal },
 	{ "enter", step_enter_rootfs },
@@ -131,6 +155,8 @@ void child_init(const struct child_init_params *p)
 
 	child_begin(&ch, &p->common);
 	ch.init = p;
+	if (!p->by_joiner)
+		child_run_steps(&ch, before, ARRAY_SIZE(before));
 	child_run_steps(&ch, steps, ARRAY_SIZE(steps));
 	child_say(ch.sync_fd, CHILD_READY, NULL, ch.master_fd);
 	fd_close(&ch.master_fd);

@@ -4,6 +4,7 @@
 #define THOLE_SHIM_SANDBOX_CHILD_INIT_H
 
 #include "shim/sandbox/child_step.h"
+#include "shim/sandbox/mount_source.h"
 #include "shim/sandbox/ns.h"
 
 struct child_init_params {
@@ -12,9 +13,13 @@ struct child_init_params {
 	const char *bundle; /* absolute path of the host; sources of binds may be relative to it */
 	const char *rootfs; /* absolute path of the host */
 	const struct ns_joined *joined;
+	const struct mount_sources *sources;
+	bool leaves_user; /* ns_leaves_user() */
+	bool by_joiner;   /* child_join() has done what comes before the session */
 	bool no_pivot;
-	const char *state_creating; /* OCI state for the createContainer hooks; NULL without them */
-	const char *state_created;  /* for the startContainer hooks */
+	/* The OCI state as the container's process sees itself, for its hooks: called there. Caller frees. */
+	char *(*state_cb)(void *arg, const char *status);
+	void *state_arg;
 };
 
 /* Runs in the child; never returns. */

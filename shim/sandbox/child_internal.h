@@ -19,7 +19,9 @@ int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct er
 /* child_process.c: what a process is, whether first or exec'd. */
 int child_close_all_but(const int *keep, int n, struct err *err);
 int child_reset_signals(struct err *err);
-int child_become_user(const struct oci_process *process, struct err *err);
+int child_become_root(struct err *err); /* of the user namespace, on the way in */
+/* in_user_ns: of one that may deny setgroups(2), as its maker had to. */
+int child_become_user(const struct oci_process *process, bool in_user_ns, struct err *err);
 int child_enter_cwd(const struct oci_process *process, bool as_user, struct err *err);
 /* Put stdio onto 0 to 2 and the preserved ones onto 3 and up; everything else is closed by execve. */
 int child_place_fds(const int stdio[3], const int *preserved, int n_preserved, struct err *err);
@@ -46,7 +48,9 @@ struct child {
 	int sync_fd, start_fd;
 	int stdio[3];
 	int root_fd;
-	int master_fd; /* until it has been sent */
+	int master_fd;     /* until it has been sent */
+	unsigned int left; /* namespaces that are joined from inside the user namespace: 1 << OCI_NS_x */
+	bool *sysctl_todo; /* see sysctl.h */
 	struct child_program prog;
 };
 

@@ -74,12 +74,40 @@ static int regain_effective(struct err *err)
 	return 0;
 }
 
-int child_become_user(const struct oci_process *process, struct err *err)
+/* Until now we have been somebody whom the user namespace does not know, with all of its capabilities. */
+int child_become_root(struct err *err)
+{
+	if (setgroups(0, NULL) < 0 && errno != EPERM)
+		return err_sys(err, "cannot leave the caller's groups");
+	if (setresgid(0, 0, 0) < 0)
+		return err_sys(err, "cannot become gid 0 of the user namespace");
+	if (setresuid(0, 0, 0) < 0)
+		return err_sys(err, "cannot become uid 0 of the user namespace");
+	/* That has made it what fs.suid_dumpable says. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become undumpable");
+	return 0;
+}
+
+static int set_groups(const struct oci_process *process, bool in_user_ns, struct err *err)
+{
+	if (setgroups(process->n_additional_gids, process->additional_gids) == 0)
+		return 0;
+	/* We have CAP_SETGID: the namespace itself denies it. */
+	if (in_user_ns && errno == EPERM)
+		return process->n_additional_gids == 0
+			       ? 0
+			       : err_set(err, ERR_PERMISSION,
+					 "process.user.additionalGids: the user namespace denies setgroups");
+	return err_sys(err, "cannot set the additional groups");
+}
+
+int child_become_user(const struct oci_process *process, bool in_user_ns, struct err *err)
 {
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return err_sys(err, "cannot keep capabilities");
-	if (setgroups(process->n_additional_gids, process->additional_gids) < 0)
-		return err_sys(err, "cannot set the additional groups");
+	if (set_groups(process, in_user_ns, err) < 0)
+		return -1;
 	if (setresgid(process->gid, process->gid, process->gid) < 0)
 		return err_sys(err, "cannot become gid %u", process->gid);
 	if (setresuid(process->uid, process->uid, process->uid) < 0)

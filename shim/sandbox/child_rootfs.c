@@ -45,21 +45,23 @@ static int make_parent_private(int dir_fd, struct err *err)
 }
 
 /* A root that is a mount of its own, in this namespace only. */
-static int attach_root(const char *rootfs, unsigned long propagation, int *ret_root_fd, struct err *err)
+static int attach_root(const char *rootfs, unsigned long propagation, bool joined, int *ret_root_fd, struct err *err)
 {
 	cleanup_fd int dir = -1, tree = -1;
 
-	/* From the host we go on receiving, or nothing at all; we send only if the config wants that. */
-	if (!(propagation & MS_SHARED) &&
+	/* From the host we go on receiving, or nothing at all; we send only if the config wants that. A namespace that is joined is others' too. */
+	if (!joined && !(propagation & MS_SHARED) &&
 	    mount(NULL, "/", NULL, (propagation & MS_PRIVATE ? MS_PRIVATE : MS_SLAVE) | MS_REC, NULL) < 0)
 		return err_sys(err, "cannot change the propagation of '/'");
 	dir = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_sys(err, "cannot open the rootfs '%s'", rootfs);
-	if ((propagation & MS_SHARED) && make_parent_private(dir, err) < 0)
+	if (!joined && (propagation & MS_SHARED) && make_parent_private(dir, err) < 0)
 		return err_add(err, "cannot keep the rootfs '%s' from the host's mounts", rootfs);
 	if (mount_clone(dir, "", true, &tree, err) < 0 || mount_attach(tree, dir, err) < 0)
 		return err_add(err, "cannot mount the rootfs '%s'", rootfs);
+	if (joined && mount_change(tree, true, 0, 0, MS_PRIVATE, err) < 0)
+		return err_add(err, "cannot make the rootfs '%s' private", rootfs);
 	*ret_root_fd = take_fd(&tree);
 	return 0;
 }
@@ -87,7 +89,7 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 			m.data = data;
 		if (is_late_readonly(&m))
 			m.flags_set &= ~(unsigned long)MS_RDONLY;
-		if (mount_one(root_fd, &m, p->common.cgroup, new_cgroup_ns, err) < 0)
+		if (mount_one(root_fd, &m, p->sources->fd[i], p->common.cgroup, new_cgroup_ns, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -105,8 +107,11 @@ int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, stru
 {
 	cleanup_fd int root_fd = -1;
 
-	if (attach_root(p->rootfs, p->config->rootfs_propagation, &root_fd, err) < 0 ||
-	    mount_all(p, root_fd, err) < 0 || device_make_all(root_fd, p->config, err) < 0)
+	/* Paths of the host are looked up as whoever we are there, what is made belongs to the container's root. */
+	if (attach_root(p->rootfs, p->config->rootfs_propagation, p->config->ns[OCI_NS_MOUNT].path, &root_fd, err) <
+		    0 ||
+	    (p->leaves_user && child_become_root(err) < 0) || mount_all(p, root_fd, err) < 0 ||
+	    device_make_all(root_fd, p->config, p->leaves_user, err) < 0)
 		return -1;
 	*ret_root_fd = take_fd(&root_fd);
 	return 0;
@@ -144,12 +149,27 @@ static int move_and_chroot(int root_fd, struct err *err)
 	return 0;
 }
 
+/* In a mount namespace that others are in too, their root is not ours to move. */
+static int only_chroot(int root_fd, struct err *err)
+{
+	if (fchdir(root_fd) < 0 || chroot(".") < 0)
+		return err_sys(err, "cannot change the root");
+	return 0;
+}
+
+static int change_root(const struct child_init_params *p, int root_fd, struct err *err)
+{
+	if (p->config->ns[OCI_NS_MOUNT].path)
+		return only_chroot(root_fd, err);
+	return p->no_pivot ? move_and_chroot(root_fd, err) : pivot(root_fd, err);
+}
+
 int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct err *err)
 {
 	const struct oci_config *c = p->config;
 	cleanup_fd int null_fd = -1;
 
-	if ((p->no_pivot ? move_and_chroot(root_fd, err) : pivot(root_fd, err)) < 0)
+	if (change_root(p, root_fd, err) < 0)
 		return -1;
 	if (chdir("/") < 0)
 		return err_sys(err, "cannot enter the new root");

@@ -70,8 +70,9 @@ int child_step_session(struct child *ch, struct err *err)
 
 int child_step_close_others(struct child *ch, struct err *err)
 {
+	const struct mount_sources none = { 0 }, *sources = ch->init ? ch->init->sources : &none;
 	int n = 0;
-	cleanup_free int *keep = xcalloc(5 + (size_t)ch->p->n_preserved, sizeof(*keep));
+	cleanup_free int *keep = xcalloc(5 + (size_t)ch->p->n_preserved + sources->n, sizeof(*keep));
 
 	keep[n++] = ch->sync_fd;
 	keep[n++] = ch->start_fd;
@@ -79,6 +80,8 @@ int child_step_close_others(struct child *ch, struct err *err)
 		keep[n++] = ch->stdio[i];
 	for (int i = 0; i < ch->p->n_preserved; i++)
 		keep[n++] = ch->p->preserved[i];
+	for (size_t i = 0; i < sources->n; i++)
+		keep[n++] = sources->fd[i];
 	return child_close_all_but(keep, n, err);
 }
 
@@ -158,8 +161,9 @@ int child_step_limits(struct child *ch, struct err *err)
 
 	if (!pr)
 		return 0;
-	if (child_make_env(pr, ch->root_fd, &ch->prog, err) < 0 || limits_apply(0, pr, err) < 0 ||
-	    child_sched_apply(pr, err) < 0 || child_lsm_apply(pr, err) < 0)
+	if (child_make_env(pr, ch->root_fd, &ch->prog, err) < 0 ||
+	    (!ch->p->in_user_ns && limits_apply(0, pr, err) < 0) || child_sched_apply(pr, err) < 0 ||
+	    child_lsm_apply(pr, err) < 0)
 		return -1;
 	umask(pr->has_umask ? pr->umask : DEFAULT_UMASK);
 	if (pr->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -174,7 +178,7 @@ int child_step_user(struct child *ch, struct err *err)
 	if (!pr)
 		return 0;
 	if (child_enter_cwd(pr, false, err) < 0 || child_caps_drop_bounding(&pr->caps, err) < 0 ||
-	    child_become_user(pr, err) < 0)
+	    child_become_user(pr, ch->p->in_user_ns, err) < 0)
 		return -1;
 	/* With no_new_privs nothing that follows needs a capability. */
 	if (pr->no_new_privileges && child_caps_apply(&pr->caps, err) < 0)
@@ -262,14 +266,18 @@ static int give_up_caps(const void *arg, struct err *err)
  * running hooks takes. */
 static int run_start_hooks(const struct child *ch, struct err *err)
 {
-	const struct hook_run run = {
+	struct hook_run run = {
 		.hooks = &ch->init->config->hooks[OCI_HOOK_START_CONTAINER],
 		.kind = oci_hook_name(OCI_HOOK_START_CONTAINER),
-		.state = ch->init->state_created,
 		.cwd = "/",
 		.prepare = give_up_caps,
 		.prepare_arg = &ch->process->caps,
 	};
+	cleanup_free char *state = NULL;
+
+	if (run.hooks->n == 0)
+		return 0;
+	run.state = state = ch->init->state_cb(ch->init->state_arg, "created");
 
 	return hook_run_all(&run, err);
 }

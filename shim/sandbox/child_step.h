@@ -18,9 +18,12 @@ struct cgroup;
 enum child_word {
 	CHILD_FAILED = 1, /* err says why; the child exits */
 	CHILD_READY = 2,
-	CHILD_IS = 3, /* exec only: beside it the pidfd of the process that goes on; the sender exits. READY may
-				* come before */
+	CHILD_IS =
+		3, /* from a joiner: beside it the pidfd of the process that goes on; the sender exits. Of an exec READY may come
+		       * before; init waits for GO_ON */
 	CHILD_WANTS_HOOKS = 4, /* init only, before READY: its namespaces and mounts are made; it waits for GO_ON */
+	CHILD_WANTS_IDMAP =
+		5, /* joiner only: it is in the user namespace, which may have no mappings yet; it waits for GO_ON */
 };
 
 struct child_message {
@@ -30,7 +33,7 @@ struct child_message {
 
 /* From the shim, one byte. A connection that ends before it makes the child exit. */
 enum child_order {
-	CHILD_GO_ON = 'g',          /* init only: the hooks of the runtime have run */
+	CHILD_GO_ON = 'g',          /* what was wanted is there */
 	CHILD_RUN = 'r',            /* execute the program; errors come over this connection */
 	CHILD_WAIT_FOR_START = 'w', /* init only: wait on the start socket, on whose connection errors come */
 };
@@ -49,6 +52,7 @@ struct child_params {
 	const int *close_first; /* what the child must not keep even for a moment: the shim's lock above all */
 	int n_close_first;
 	bool no_new_keyring;
+	bool in_user_ns; /* another one than the shim's: who sets limits has to be outside, and that is the shim, after READY */
 	uint16_t rows, columns;
 };
 

@@ -58,19 +58,57 @@ static int make_node(int dir_fd, const char *name, mode_t type, mode_t mode, dev
 	return 0;
 }
 
-static int make_configured(int root_fd, const struct oci_device *d, struct err *err)
+/* Nobody makes devices in a user namespace: the host's own is bound over a file. Its owner and mode are the host's. */
+static int bind_node(int dir_fd, const char *name, const char *host_path, mode_t type, dev_t rdev, struct err *err)
+{
+	cleanup_fd int source = open(host_path, O_PATH | O_CLOEXEC), target = -1, tree = -1;
+	struct stat st;
+
+	if (source < 0 || fstat(source, &st) < 0)
+		return err_sys(err, "a user namespace takes the host's device, and '%s' cannot be used", host_path);
+	if ((st.st_mode & S_IFMT) != type || st.st_rdev != rdev)
+		return err_set(err, ERR_CONFIG,
+			       "a user namespace takes the host's device, and '%s' is there not device %u:%u",
+			       host_path, major(rdev), minor(rdev));
+	if (mknodat(dir_fd, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make a file for device '%s'", name);
+	target = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (target < 0 || fstat(target, &st) < 0)
+		return err_sys(err, "cannot open '%s'", name);
+	if (!S_ISREG(st.st_mode) && ((st.st_mode & S_IFMT) != type || st.st_rdev != rdev))
+		return err_sysno(err, EEXIST, "cannot bind device '%s'", name);
+	if (mount_clone(source, "", false, &tree, err) < 0 || mount_attach(tree, target, err) < 0)
+		return err_add(err, "cannot bind device '%s'", name);
+	return 0;
+}
+
+static int make_configured(int root_fd, const struct oci_device *d, bool bind, struct err *err)
 {
 	cleanup_free char *dir = xstrdup(d->path);
 	char *slash = strrchr(dir, '/');
 	const char *name = d->path + (slash - dir) + 1;
 	mode_t type = d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
+	dev_t rdev = makedev((unsigned int)d->major, (unsigned int)d->minor);
 	cleanup_fd int dir_fd = -1;
 
 	*slash = '\0';
 	if (rootfs_make(root_fd, dir[0] ? dir : "/", ROOTFS_DIR, &dir_fd, err) < 0)
 		return err_add(err, "cannot make device '%s'", d->path);
-	return make_node(dir_fd, name, type, d->mode, makedev((unsigned int)d->major, (unsigned int)d->minor), d->uid,
-			 d->gid, err);
+	if (bind && type != S_IFIFO && bind_node(dir_fd, name, d->path, type, rdev, err) < 0)
+		return err_add(err, "cannot make device '%s'", d->path);
+	if (bind && type != S_IFIFO)
+		return 0;
+	return make_node(dir_fd, name, type, d->mode, rdev, d->uid, d->gid, err);
+}
+
+static int make_default(int dev_fd, size_t i, bool bind, struct err *err)
+{
+	const char *name = default_nodes[i].name;
+	dev_t rdev = makedev(default_nodes[i].major, default_nodes[i].minor);
+	cleanup_free char *host_path = xasprintf("/dev/%s", name);
+
+	return bind ? bind_node(dev_fd, name, host_path, S_IFCHR, rdev, err)
+		    : make_node(dev_fd, name, S_IFCHR, 0666, rdev, 0, 0, err);
 }
 
 static int make_link(int dev_fd, const char *name, const char *target, struct err *err)
@@ -103,7 +141,7 @@ static bool dev_is_bound(const struct oci_config *config)
 	return false;
 }
 
-int device_make_all(int root_fd, const struct oci_config *config, struct err *err)
+int device_make_all(int root_fd, const struct oci_config *config, bool bind, struct err *err)
 {
 	cleanup_fd int made = -1, dev_fd = -1;
 
@@ -117,9 +155,7 @@ int device_make_all(int root_fd, const struct oci_config *config, struct err *er
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(default_nodes); i++)
-		if (!is_configured(config, default_nodes[i].name) &&
-		    make_node(dev_fd, default_nodes[i].name, S_IFCHR, 0666,
-			      makedev(default_nodes[i].major, default_nodes[i].minor), 0, 0, err) < 0)
+		if (!is_configured(config, default_nodes[i].name) && make_default(dev_fd, i, bind, err) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(default_links); i++)
 		if (make_link(dev_fd, default_links[i].name, default_links[i].target, err) < 0)
@@ -127,7 +163,7 @@ int device_make_all(int root_fd, const struct oci_config *config, struct err *er
 	if (access("/proc/kcore", F_OK) == 0 && make_link(dev_fd, "core", "/proc/kcore", err) < 0)
 		return -1;
 	for (size_t i = 0; i < config->n_devices; i++)
-		if (!is_host_ptmx(&config->devices[i]) && make_configured(root_fd, &config->devices[i], err) < 0)
+		if (!is_host_ptmx(&config->devices[i]) && make_configured(root_fd, &config->devices[i], bind, err) < 0)
 			return -1;
 	return 0;
 }

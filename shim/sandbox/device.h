@@ -11,9 +11,9 @@
 
 /* All of this runs in the container's first process, before pivot_root, with the privileges to make nodes; umask is 0. */
 
-/* The default devices and links of the specification, and those of linux.devices. Does nothing when the config binds something over /dev:
+/* The default devices and links of the specification, and those of linux.devices; bind: the host's own, where nobody may make any (a user namespace). Does nothing when the config binds something over /dev:
  * then it is the caller's. */
-int device_make_all(int root_fd, const struct oci_config *config, struct err *err);
+int device_make_all(int root_fd, const struct oci_config *config, bool bind, struct err *err);
 
 /* Open /dev/null of the container: it is checked to be the real one (CVE-2025-31133). */
 int device_open_null(int root_fd, int flags, int *ret_fd, struct err *err);

@@ -247,35 +247,50 @@ static int open_target(int root_fd, const struct oci_mount *m, enum rootfs_kind 
 	return 0;
 }
 
-static int finish(int mount_fd, int target_fd, const struct oci_mount *m, struct err *err)
+static int attach(int mount_fd, int target_fd, const struct oci_mount *m, struct err *err)
 {
-	if (m->rec_attr_set || m->rec_attr_clear)
-		if (mount_change(mount_fd, true, m->rec_attr_set, m->rec_attr_clear, 0, err) < 0)
-			return -1;
 	if (mount_attach(mount_fd, target_fd, err) < 0)
 		return -1;
 	/* A detached mount belongs to no namespace: its propagation means something only now. */
 	return mount_change(mount_fd, m->propagation & MS_REC, 0, 0, m->propagation & ~(unsigned long)MS_REC, err);
 }
 
-static int mount_bind(int root_fd, const struct oci_mount *m, struct err *err)
+static int finish(int mount_fd, int target_fd, const struct oci_mount *m, struct err *err)
+{
+	if (mount_change(mount_fd, true, m->rec_attr_set, m->rec_attr_clear, 0, err) < 0)
+		return -1;
+	return attach(mount_fd, target_fd, m, err);
+}
+
+int mount_bind_tree(const struct oci_mount *m, const char *source, int *ret_fd, struct err *err)
+{
+	cleanup_fd int tree = -1;
+	uint64_t set, clear;
+
+	if (mount_clone(AT_FDCWD, source, m->recursive, &tree, err) < 0)
+		return err_sys(err, "cannot open the source '%s'", source);
+	mount_attr_from_flags(m->flags_set, m->flags_clear, &set, &clear);
+	if (mount_change(tree, false, set, clear, 0, err) < 0 ||
+	    mount_change(tree, true, m->rec_attr_set, m->rec_attr_clear, 0, err) < 0)
+		return -1;
+	*ret_fd = take_fd(&tree);
+	return 0;
+}
+
+static int mount_bind(int root_fd, const struct oci_mount *m, int tree_fd, struct err *err)
 {
 	cleanup_fd int tree = -1, target = -1;
-	uint64_t set, clear;
 	struct stat st;
 
-	if (!m->source)
-		return err_set(err, ERR_CONFIG, "a bind mount needs a source");
-	if (mount_clone(AT_FDCWD, m->source, m->recursive, &tree, err) < 0)
-		return err_sys(err, "cannot open the source '%s'", m->source);
-	if (fstat(tree, &st) < 0)
-		return err_sys(err, "cannot look at the source '%s'", m->source);
-	mount_attr_from_flags(m->flags_set, m->flags_clear, &set, &clear);
-	if (mount_change(tree, false, set, clear, 0, err) < 0)
+	if (tree_fd < 0 && mount_bind_tree(m, m->source, &tree, err) < 0)
 		return -1;
+	if (tree_fd < 0)
+		tree_fd = tree;
+	if (fstat(tree_fd, &st) < 0)
+		return err_sys(err, "cannot look at the source '%s'", m->source);
 	if (open_target(root_fd, m, S_ISDIR(st.st_mode) ? ROOTFS_DIR : ROOTFS_FILE, &target, err) < 0)
 		return -1;
-	return finish(tree, target, m, err);
+	return attach(tree_fd, target, m, err);
 }
 
 /* A tmpfs that begins with what it covers; it becomes read-only when that is in it. */
@@ -379,14 +394,15 @@ static int mount_cgroup(int root_fd, const struct oci_mount *m, const struct cgr
 	return mount_cgroup_hierarchy(root_fd, m, &v, m->destination, new_ns, err);
 }
 
-int mount_one(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_cgroup_ns, struct err *err)
+int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct cgroup *cgroup, bool new_cgroup_ns,
+	      struct err *err)
 {
 	int r;
 
 	r = check_destination(m, err);
 	if (r == 0) {
 		if (m->bind)
-			r = mount_bind(root_fd, m, err);
+			r = mount_bind(root_fd, m, tree_fd, err);
 		else if (m->type && (!strcmp(m->type, "cgroup") || !strcmp(m->type, "cgroup2")))
 			r = mount_cgroup(root_fd, m, cgroup, new_cgroup_ns, err);
 		else

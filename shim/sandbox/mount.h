@@ -11,7 +11,8 @@
 
 struct cgroup;
 
-/* All of this runs in the container's first process, in its new mount namespace, with the privileges of its user namespace. */
+/* All of this runs in the container's first process, in its new mount namespace, with the privileges of its user namespace; what makes detached mounts also in
+ * the shim. */
 
 /* Make a file system of `type` (fsopen), configured with the comma-separated `data` (NULL: nothing) and the superblock part of
  * `flags` (MS_RDONLY, MS_SYNCHRONOUS, ...), mounted nowhere yet, with the mount part of `flags`. */
@@ -31,8 +32,13 @@ int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_
 /* MS_* flags as MOUNT_ATTR_*: what to set and what must be cleared with it (the atime family is one field). */
 void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret_set, uint64_t *ret_clear);
 
-/* One entry of config.mounts. host_proc_fd etc. are not needed: sources are paths of the host, still visible. */
-int mount_one(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_cgroup_ns, struct err *err);
+/* The detached mount of a bind, complete but for its propagation. `source` is a path of the host. */
+int mount_bind_tree(const struct oci_mount *m, const char *source, int *ret_fd, struct err *err);
+
+/* One entry of config.mounts. tree_fd: its mount_bind_tree(), when the shim has made it (it stays the caller's), else -1: sources are paths of the host,
+ * still visible. */
+int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct cgroup *cgroup, bool new_cgroup_ns,
+	      struct err *err);
 
 /* linux.readonlyPaths and linux.maskedPaths: a missing path is no error. null_fd: the container's verified /dev/null. */
 int mount_readonly_path(int root_fd, const char *path, struct err *err);

@@ -8,6 +8,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "shim/oci/names.h"
@@ -16,10 +17,43 @@ uint64_t ns_clone_flags(const struct oci_config *config)
 {
 	uint64_t flags = 0;
 
-	for (size_t i = 0; i < OCI_NS_COUNT; i++)
-		if (config->ns[i].wanted && !config->ns[i].path && i != OCI_NS_CGROUP)
+	for (size_t i = 0; i < OCI_NS_COUNT; i++) {
+		if (!config->ns[i].wanted || config->ns[i].path || i == OCI_NS_CGROUP || i == OCI_NS_USER)
+			continue;
+		if (i != OCI_NS_TIME || !oci_has_time_offsets(config))
 			flags |= (uint64_t)oci_ns_clone_flag((enum oci_ns)i);
+	}
 	return flags;
+}
+
+bool ns_leaves_user(const struct oci_config *config, const struct ns_joined *j)
+{
+	const struct oci_namespace *user = &config->ns[OCI_NS_USER];
+
+	return user->wanted && (!user->path || j->fd[OCI_NS_USER] >= 0);
+}
+
+bool ns_needs_joiner(const struct oci_config *config, const struct ns_joined *j)
+{
+	return ns_leaves_user(config, j) || j->fd[OCI_NS_PID] >= 0 || oci_has_time_offsets(config);
+}
+
+static int open_one(enum oci_ns ns, const char *path, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat ours, theirs;
+
+	if (fd < 0)
+		return err_sys(err, "linux.namespaces: cannot open the %s namespace '%s'", oci_ns_proc_name(ns), path);
+	if (ioctl(fd, NS_GET_NSTYPE) != oci_ns_clone_flag(ns))
+		return err_set(err, ERR_CONFIG, "linux.namespaces: '%s' is no %s namespace", path,
+			       oci_ns_proc_name(ns));
+	/* The kernel refuses to enter the user namespace that one is in: that would give capabilities back. */
+	if (ns == OCI_NS_USER && stat("/proc/self/ns/user", &ours) == 0 && fstat(fd, &theirs) == 0 &&
+	    ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+		return 0;
+	*ret_fd = take_fd(&fd);
+	return 0;
 }
 
 int ns_open_joined(const struct oci_config *config, struct ns_joined *ret, struct err *err)
@@ -30,20 +64,8 @@ int ns_open_joined(const struct oci_config *config, struct ns_joined *ret, struc
 		j.fd[i] = -1;
 	for (size_t i = 0; i < OCI_NS_COUNT; i++) {
 		const char *path = config->ns[i].path;
-		int type;
 
-		if (!path)
-			continue;
-		j.fd[i] = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-		if (j.fd[i] < 0) {
-			err_sys(err, "cannot open the %s namespace '%s'", oci_ns_proc_name((enum oci_ns)i), path);
-			ns_joined_release(&j);
-			return -1;
-		}
-		type = ioctl(j.fd[i], NS_GET_NSTYPE);
-		if (type < 0 || type != oci_ns_clone_flag((enum oci_ns)i)) {
-			err_set(err, ERR_CONFIG, "linux.namespaces: '%s' is no %s namespace", path,
-				oci_ns_proc_name((enum oci_ns)i));
+		if (path && open_one((enum oci_ns)i, path, &j.fd[i], err) < 0) {
 			ns_joined_release(&j);
 			return -1;
 		}
@@ -58,10 +80,30 @@ void ns_joined_release(struct ns_joined *j)
 		fd_close(&j->fd[i]);
 }
 
-int child_ns_join(const struct ns_joined *j, struct err *err)
+static int join(const struct ns_joined *j, unsigned int want, unsigned int *ret_left, struct err *err)
 {
-	for (size_t i = 0; i < OCI_NS_COUNT; i++)
-		if (j->fd[i] >= 0 && setns(j->fd[i], oci_ns_clone_flag((enum oci_ns)i)) < 0)
+	unsigned int left = 0;
+
+	for (unsigned int i = 0; i < OCI_NS_COUNT; i++) {
+		if (!(want & (1u << i)) || j->fd[i] < 0)
+			continue;
+		if (setns(j->fd[i], oci_ns_clone_flag((enum oci_ns)i)) == 0)
+			continue;
+		if (!ret_left || errno != EPERM)
 			return err_sys(err, "cannot join the %s namespace", oci_ns_proc_name((enum oci_ns)i));
+		left |= 1u << i;
+	}
+	if (ret_left)
+		*ret_left = left;
 	return 0;
+}
+
+int child_ns_join(const struct ns_joined *j, unsigned int *ret_left, struct err *err)
+{
+	return join(j, ~(1u << OCI_NS_USER), ret_left, err);
+}
+
+int child_ns_join_left(const struct ns_joined *j, unsigned int left, struct err *err)
+{
+	return join(j, left, NULL, err);
 }

@@ -58,16 +58,33 @@ static int apply_one(int proc_fd, const char *key, const char *value, struct err
 	return procfs_write(proc_fd, below, value, err);
 }
 
-int child_sysctl_apply(const struct oci_config *c, struct err *err)
+static bool any(const bool *todo, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (todo[i])
+			return true;
+	return false;
+}
+
+int child_sysctl_apply(const struct oci_config *c, bool *todo, bool may_leave, struct err *err)
 {
 	cleanup_fd int proc_fd = -1;
 
-	if (c->sysctl_keys.n == 0)
+	if (!any(todo, c->sysctl_keys.n))
 		return 0;
 	if (procfs_open(PROCFS_ALL, &proc_fd, err) < 0)
 		return err_add(err, "linux.sysctl");
-	for (size_t i = 0; i < c->sysctl_keys.n; i++)
-		if (apply_one(proc_fd, c->sysctl_keys.v[i], c->sysctl_values.v[i], err) < 0)
+	for (size_t i = 0; i < c->sysctl_keys.n; i++) {
+		struct err failed;
+
+		if (!todo[i])
+			continue;
+		if (apply_one(proc_fd, c->sysctl_keys.v[i], c->sysctl_values.v[i], &failed) == 0) {
+			todo[i] = false;
+		} else if (!may_leave || !(err_is_sys(&failed, EACCES) || err_is_sys(&failed, EPERM))) {
+			*err = failed;
 			return err_add(err, "linux.sysctl.%s", c->sysctl_keys.v[i]);
+		}
+	}
 	return 0;
 }

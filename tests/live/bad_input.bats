@@ -120,11 +120,9 @@ bad_field() {
 	bad_field '.linux.sysctl = { "kernel.panic": "1" }' 'linux\.sysctl\.kernel\.panic.*host'
 	[ -d /sys/module/apparmor ] || bad_field '.process.apparmorProfile = "some"' 'process\.apparmorProfile: AppArmor is not enabled'
 	[ -d /sys/fs/selinux ] || bad_field '.process.selinuxLabel = "some"' 'process\.selinuxLabel: SELinux is not enabled'
-	bad_field '.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }] | .linux.namespaces += [{ type: "user" }]' '(uidMappings|user)'
 	bad_field '.linux.resources.unified = { "memory.high": "1" }' 'unified'
 	bad_field '.linux.resources.network = { classID: 1 }' 'network'
 	bad_field '.linux.seccomp = { defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/x" }' 'seccomp'
-	bad_field '.linux.timeOffsets = { boottime: { secs: 1 } } | .linux.namespaces += [{ type: "time" }]' '(timeOffsets|time)'
 }
 
 @test "ids: characters, length, dots, dashes" {

@@ -45,12 +45,186 @@ ns_inside() { # KIND
 	is "$first" running
 }
 
-@test "a pid namespace with a path is not there yet: refused by name, nothing left" {
-	detached sleep 1000
+# join TYPE=PATH...: a second bundle with these namespaces joined
+join() {
+	local pair
+	rm -rf "$T/second"
 	bundle second
-	config --arg p "/proc/$(init_of "$c")/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)'
+	config 'del(.hostname)'
+	for pair; do
+		config --arg t "${pair%%=*}" --arg p "${pair#*=}" '.linux.namespaces |= (map(select(.type != $t)) + [{ type: $t, path: $p }])'
+	done
+}
+
+@test "a pod: pid, network, ipc and uts namespaces of another container, its processes are seen" {
+	detached sleep 1000
+	local pid kind
+	pid=$(init_of "$c")
+	join pid="/proc/$pid/ns/pid" network="/proc/$pid/ns/net" ipc="/proc/$pid/ns/ipc" uts="/proc/$pid/ns/uts"
+	args sh -c 'for k in pid net ipc uts; do readlink /proc/self/ns/$k; done; cat /proc/1/cmdline | tr "\0" " "; echo; echo $$'
+	thole run --bundle "$B" "$c-2" < /dev/null > "$T/out"
+	local line=1
+	for kind in pid net ipc uts; do
+		equal "$(sed -n "${line}p" "$T/out")" "$(readlink "/proc/$pid/ns/$kind")"
+		line=$((line + 1))
+	done
+	equal "$(sed -n 5p "$T/out")" 'sleep 1000 '
+	[ "$(sed -n 6p "$T/out")" -gt 1 ]
+	is "$c" running
+}
+
+@test "in a joined pid namespace: exec, kill, the state's pid, and the end of the other's init ends it" {
+	detached sleep 1000
+	local first=$c pid
+	join pid="/proc/$(init_of "$c")/ns/pid"
+	args sleep 2000
+	thole run -d --bundle "$B" "$c-2" < /dev/null > /dev/null
+	pid=$(init_of "$c-2")
+	equal "$(tr '\0' ' ' < "/proc/$pid/cmdline")" 'sleep 2000 '
+	equal "$(awk '/^PPid/ { print $2 }' "/proc/$pid/status")" "$(shim_of "$c-2")" 'parent of init'
+	contains "$(thole exec "$c-2" ps < /dev/null)" 'sleep 1000'
+	thole kill "$first" KILL
+	wait_for is "$c-2" stopped
+	exits 137 thole wait "$c-2" > "$T/out"
+}
+
+@test "a pid namespace whose first process has ended: refused with its path" {
+	detached sleep 1000
+	local pid fd
+	pid=$(init_of "$c")
+	exec {fd}< "/proc/$pid/ns/pid"
+	thole delete --force "$c"
+	join pid="/proc/$$/fd/$fd"
 	args true
-	refused 125 'linux.namespaces\[[0-9]\]\.path.*pid' thole run --bundle "$B" "$c-2"
+	refused 125 "linux\.namespaces: the pid namespace '/proc/$$/fd/$fd' is over" thole run --bundle "$B" "$c"
+	exec {fd}<&-
+	join pid="/proc/$pid/ns/pid"
+	args true
+	refused 125 "linux\.namespaces: cannot open the pid namespace '/proc/$pid/ns/pid'" thole run --bundle "$B" "$c"
+}
+
+@test "cgroup and time namespaces are joined, for exec too" {
+	config '.linux.namespaces += [{ type: "time" }]'
+	detached sleep 1000
+	local pid kind
+	pid=$(init_of "$c")
+	[ "$(readlink "/proc/$pid/ns/time")" != "$(readlink /proc/self/ns/time)" ]
+	join cgroup="/proc/$pid/ns/cgroup" time="/proc/$pid/ns/time"
+	args sleep 1000
+	thole run -d --bundle "$B" "$c-2" < /dev/null > /dev/null
+	for kind in cgroup time; do
+		equal "$(readlink "/proc/$(init_of "$c-2")/ns/$kind")" "$(readlink "/proc/$pid/ns/$kind")"
+		equal "$(thole exec "$c-2" readlink "/proc/self/ns/$kind" < /dev/null)" "$(readlink "/proc/$pid/ns/$kind")"
+	done
+}
+
+@test "a mount namespace is joined: the root is looked up there, nothing of the host's is moved, exec finds the same root" {
+	mkdir "$T/m"
+	in_background unshare --mount --propagation private sh -c "mount -t tmpfs hidden '$T/m' && cp -a '$(template)' '$T/m/rootfs' && touch '$T/ready' && exec sleep 1000"
+	local holder=$!
+	wait_for test -e "$T/ready"
+	[ ! -e "$T/m/rootfs" ]
+	join mount="/proc/$holder/ns/mnt"
+	config --arg r "$T/m/rootfs" '.root.path = $r'
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null > /dev/null
+	equal "$(readlink "/proc/$(init_of "$c")/ns/mnt")" "$(readlink "/proc/$holder/ns/mnt")"
+	equal "$(thole exec "$c" sh -c 'ls -d /bin/busybox; cat /proc/1/cmdline | tr "\0" " "' < /dev/null)" $'/bin/busybox\nsleep 1000 '
+	equal "$(readlink "/proc/$holder/root")" /
+	nsenter -t "$holder" -m test -d /usr/share
+	equal "$(grep -c "$T/m" /proc/self/mountinfo || true)" 0
+}
+
+@test "a user namespace is joined: alone, and with the other container's namespaces" {
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	cp -a "$B/rootfs" "$T/owned"
+	chown -R 100000:100000 "$T/owned"
+	config --arg r "$T/owned" '.root.path = $r'
+	detached sleep 1000
+	local pid kind
+	pid=$(init_of "$c")
+	join user="/proc/$pid/ns/user"
+	config --arg r "$T/owned" '.root.path = $r | .process.user.uid = 1000'
+	args sh -c 'echo a > /dev/stdout; readlink /proc/self/ns/user; cat /proc/self/uid_map; readlink /proc/self/ns/net'
+	thole run --bundle "$B" "$c-2" < /dev/null > "$T/out"
+	equal "$(sed -n 1,2p "$T/out")" "a"$'\n'"$(readlink "/proc/$pid/ns/user")"
+	matches "$(sed -n 3p "$T/out")" '0 +100000 +65536'
+	[ "$(sed -n 4p "$T/out")" != "$(readlink "/proc/$pid/ns/net")" ]
+	join user="/proc/$pid/ns/user" pid="/proc/$pid/ns/pid" network="/proc/$pid/ns/net" ipc="/proc/$pid/ns/ipc" uts="/proc/$pid/ns/uts"
+	config --arg r "$T/owned" '.root.path = $r'
+	args sleep 1000
+	thole run -d --bundle "$B" "$c-3" < /dev/null > "$T/out"
+	for kind in user pid net ipc uts; do
+		equal "$(readlink "/proc/$(init_of "$c-3")/ns/$kind")" "$(readlink "/proc/$pid/ns/$kind")"
+	done
+	equal "$(thole exec --user 5 "$c-3" id -u < /dev/null)" 5
+}
+
+@test "a network namespace of the host's is joined from a user namespace of its own" {
+	in_background unshare --net sleep 1000
+	local holder=$!
+	wait_for eval '[ "$(readlink /proc/'$holder'/ns/net)" != "$(readlink /proc/self/ns/net)" ]'
+	join network="/proc/$holder/ns/net"
+	chown -R 100000:100000 "$B/rootfs"
+	config 'del(.mounts[] | select(.type == "sysfs")) | .linux.namespaces += [{ type: "user" }] |
+		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null > /dev/null
+	equal "$(readlink "/proc/$(init_of "$c")/ns/net")" "$(readlink "/proc/$holder/ns/net")"
+	equal "$(thole exec "$c" readlink /proc/self/ns/net < /dev/null)" "$(readlink "/proc/$holder/ns/net")"
+}
+
+@test "mappings beside a joined user namespace: its own or podman's placeholder are taken, others are refused" {
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 "$B/rootfs"
+	detached sleep 1000
+	local pid maps
+	pid=$(init_of "$c")
+	join user="/proc/$pid/ns/user"
+	chown -R 100000:100000 "$B/rootfs"
+	args true
+	for maps in '[{ containerID: 0, hostID: 0, size: 1 }]' '[{ containerID: 0, hostID: 100000, size: 65536 }]'; do
+		config ".linux.uidMappings = $maps | .linux.gidMappings = $maps"
+		thole run --bundle "$B" "$c-2" < /dev/null
+	done
+	config '.linux.gidMappings = [{ containerID: 0, hostID: 1, size: 65536 }]'
+	refused 125 'linux\.gidMappings: the user namespace that is joined has others' thole run --bundle "$B" "$c-2"
+}
+
+@test "the caller's own user namespace by path is no other one" {
+	config '.linux.namespaces += [{ type: "user", path: "/proc/self/ns/user" }]'
+	equal "$(in_container readlink /proc/self/ns/user < /dev/null)" "$(readlink /proc/self/ns/user)"
+}
+
+@test "time namespaces: offsets of both clocks, also negative, with and without a user namespace" {
+	config '.linux.namespaces += [{ type: "time" }] | .linux.timeOffsets = { monotonic: { secs: 86400, nanosecs: 5 }, boottime: { secs: 172800 } }'
+	equal "$(in_container awk '{ print $1, $2, $3 }' /proc/self/timens_offsets < /dev/null)" $'monotonic 86400 5\nboottime 172800 0'
+	local up
+	up=$(in_container cut -d. -f1 /proc/uptime < /dev/null)
+	[ $((up - $(cut -d. -f1 /proc/uptime))) -ge 172799 ] || fail "uptime inside $up"
+	config '.linux.timeOffsets.boottime.secs = -1'
+	contains "$(in_container cat /proc/self/timens_offsets < /dev/null)" '-1'
+	config '.linux.timeOffsets.boottime.secs = 7 | .linux.namespaces += [{ type: "user" }] |
+		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 "$B/rootfs"
+	detached sleep 1000
+	equal "$(thole exec "$c" awk '/boottime/ { print $2 }' /proc/self/timens_offsets < /dev/null)" 7
+}
+
+@test "time offsets that cannot be are refused by name" {
+	args true
+	config '.linux.timeOffsets = { boottime: { secs: 1 } }'
+	refused 125 'linux\.timeOffsets: needs a time namespace' thole run --bundle "$B" "$c"
+	config '.linux.namespaces += [{ type: "time", path: "/proc/self/ns/time" }]'
+	refused 125 'linux\.timeOffsets: the time namespace is joined' thole run --bundle "$B" "$c"
+	config '.linux.namespaces |= map(if .type == "time" then del(.path) else . end) | .linux.timeOffsets.boottime.secs = -1000000000'
+	refused 125 'linux\.timeOffsets: .*before 0' thole run --bundle "$B" "$c"
+	config '.linux.timeOffsets.boottime = { secs: 1, nanosecs: 1000000000 }'
+	refused 125 'linux\.timeOffsets\.boottime\.nanosecs' thole run --bundle "$B" "$c"
+	config '.linux.timeOffsets.boottime = { secs: "1" }'
+	refused 125 'linux\.timeOffsets\.boottime\.secs' thole run --bundle "$B" "$c"
+	config '.linux.timeOffsets = { realtime: { secs: 0 }, monotonic: {} }'
+	thole run --bundle "$B" "$c" < /dev/null
 }
 
 @test "the first process is pid 1 and sees only its own" {
