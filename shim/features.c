@@ -96,7 +96,7 @@ static void add_linux(struct json_object *o)
 	policy = object_at(o, "memoryPolicy");
 	add_words(policy, "modes", oci_memory_modes);
 	add_words(policy, "flags", oci_memory_flags);
-	add_bool(object_at(object_at(o, "mountExtensions"), "idmap"), "enabled", false);
+	add_bool(object_at(object_at(o, "mountExtensions"), "idmap"), "enabled", true);
 	add_bool(object_at(o, "netDevices"), "enabled", false);
 }
 

@@ -112,7 +112,38 @@ bool oci_has_time_offsets(const struct oci_config *c)
 	return c->monotonic.secs || c->monotonic.nanosecs || c->boottime.secs || c->boottime.nanosecs;
 }
 
+static int check_mount(const struct oci_config *c, size_t i, struct err *err)
+{
+	const struct oci_mount *m = &c->mounts[i];
+	char field[48];
+
+	if (!m->idmap)
+		return 0;
+	if (!m->bind)
+		return err_set(err, ERR_CONFIG, "mounts[%zu]: ids can be mapped for bind mounts only", i);
+	if (!m->uid_maps.n != !m->gid_maps.n)
+		return err_set(err, ERR_CONFIG, "mounts[%zu].%s: is missing: there is the other one", i,
+			       m->uid_maps.n ? "gidMappings" : "uidMappings");
+	if (!m->uid_maps.n && !c->ns[OCI_NS_USER].wanted)
+		return err_set(err, ERR_CONFIG,
+			       "mounts[%zu].options: 'idmap' needs uidMappings and gidMappings, or a user namespace",
+			       i);
+	snprintf(field, sizeof(field), "mounts[%zu].uidMappings", i);
+	if (oci_check_id_maps(field, &m->uid_maps, err) < 0)
+		return -1;
+	snprintf(field, sizeof(field), "mounts[%zu].gidMappings", i);
+	return oci_check_id_maps(field, &m->gid_maps, err);
+}
+
+static int check_mounts(const struct oci_config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (check_mount(c, i, err) < 0)
+			return -1;
+	return 0;
+}
+
 int oci_check_ids(const struct oci_config *c, struct err *err)
 {
-	return check_user_namespace(c, err) < 0 ? -1 : check_time(c, err);
+	return check_user_namespace(c, err) < 0 || check_time(c, err) < 0 ? -1 : check_mounts(c, err);
 }

@@ -26,6 +26,7 @@ enum kind {
 	KIND_TREE_SET, /* value: MOUNT_ATTR_x, for mount_setattr(2) with AT_RECURSIVE */
 	KIND_TREE_CLEAR,
 	KIND_COPY_UP,
+	KIND_IDMAP, /* value: MS_REC or 0 */
 	KIND_NOT_DONE,
 };
 
@@ -94,8 +95,8 @@ static const struct {
 
 	{ "remount",       KIND_NOT_DONE,   0 },
 	{ "tmpcopyup",     KIND_COPY_UP,    0 },
-	{ "idmap",         KIND_NOT_DONE,   0 },
-	{ "ridmap",        KIND_NOT_DONE,   0 },
+	{ "idmap",         KIND_IDMAP,      0 },
+	{ "ridmap",        KIND_IDMAP,      MS_REC },
 };
 
 static const struct {
@@ -191,6 +192,10 @@ bool oci_mount_option(struct oci_mount *m, const char *option)
 		break;
 	case KIND_COPY_UP:
 		m->tmpcopyup = true;
+		break;
+	case KIND_IDMAP:
+		m->idmap = true;
+		m->idmap_recursive |= options[i].value != 0;
 		break;
 	case KIND_NOT_DONE:
 		return false;

@@ -192,8 +192,8 @@ static const struct row mount_rows[] = {
 	ROW("type", read_string, offsetof(struct oci_mount, type)),
 	ROW("source", read_string, offsetof(struct oci_mount, source)),
 	ROW("options", read_list, 0, .arg = &mount_option_list),
-	ROW("uidMappings", refuse_not_done, 0),
-	ROW("gidMappings", refuse_not_done, 0),
+	ROW("uidMappings", read_list, offsetof(struct oci_mount, uid_maps), .arg = &oci_id_map_list),
+	ROW("gidMappings", read_list, offsetof(struct oci_mount, gid_maps), .arg = &oci_id_map_list),
 };
 static const struct table mount_table = TABLE(mount_rows);
 
@@ -205,6 +205,8 @@ static int read_mount(const struct at *at, struct json_object *v, void *out, con
 		return -1;
 	if (m->type && !strcmp(m->type, "bind"))
 		m->bind = true;
+	/* Mappings say it as well as the option. */
+	m->idmap |= m->uid_maps.n || m->gid_maps.n;
 	return 0;
 }
 

@@ -7,11 +7,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "shim/sandbox/procfs.h"
 
 #define TEXT_MAX (64 << 10) /* of a mapping as the kernel shows it */
@@ -45,7 +51,8 @@ static bool has_cap(int cap)
 	return syscall(SYS_capget, &head, data) == 0 && (data[0].effective & (1u << cap));
 }
 
-int idmap_write(pid_t pid, const struct oci_id_maps *uids, const struct oci_id_maps *gids, struct err *err)
+static int write_both(pid_t pid, const struct oci_id_maps *uids, const struct oci_id_maps *gids, const char *uid_field,
+		      const char *gid_field, struct err *err)
 {
 	cleanup_free char *setgroups = xasprintf("%d/setgroups", (int)pid);
 	cleanup_fd int proc_fd = -1;
@@ -53,12 +60,62 @@ int idmap_write(pid_t pid, const struct oci_id_maps *uids, const struct oci_id_m
 	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0)
 		return -1;
 	if (write_map(proc_fd, pid, "uid_map", uids, err) < 0)
-		return err_add(err, "linux.uidMappings");
+		return err_add(err, "%s", uid_field);
 	if (!has_cap(CAP_SETGID) && procfs_write(proc_fd, setgroups, "deny", err) < 0)
-		return err_add(err, "linux.gidMappings");
+		return err_add(err, "%s", gid_field);
 	if (write_map(proc_fd, pid, "gid_map", gids, err) < 0)
-		return err_add(err, "linux.gidMappings");
+		return err_add(err, "%s", gid_field);
 	return 0;
+}
+
+int idmap_write(pid_t pid, const struct oci_id_maps *uids, const struct oci_id_maps *gids, struct err *err)
+{
+	return write_both(pid, uids, gids, "linux.uidMappings", "linux.gidMappings", err);
+}
+
+/* Somebody has to make the namespace; it is there when clone3 returns, and stays with the descriptor. */
+static pid_t clone_holder(int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = CLONE_NEWUSER | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = SIGCHLD,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid == 0) {
+		/* Also for a shim that dies before it has killed us: a copy of its lock is here. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0)
+			for (;;)
+				pause();
+		_exit(1);
+	}
+	return pid;
+}
+
+int idmap_open(const struct oci_id_maps *uids, const struct oci_id_maps *gids, int *ret_fd, struct err *err)
+{
+	cleanup_free char *path = NULL;
+	cleanup_fd int pidfd = -1;
+	struct err ignored;
+	pid_t pid = clone_holder(&pidfd);
+	int r, fd = -1;
+
+	if (pid < 0)
+		return err_sys(err, "cannot make a user namespace");
+	r = write_both(pid, uids, gids, "uidMappings", "gidMappings", err);
+	if (r == 0) {
+		path = xasprintf("/proc/%d/ns/user", (int)pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			r = err_sys(err, "cannot open a user namespace");
+	}
+	proc_pidfd_kill(pidfd, SIGKILL, &ignored);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (r == 0)
+		*ret_fd = fd;
+	return r;
 }
 
 static int read_map(pid_t pid, const char *name, struct oci_id_maps *ret, struct err *err)

@@ -29,6 +29,9 @@ bool idmap_to_host(const struct oci_id_maps *maps, uint32_t id, uint32_t *ret_ho
 /* Do both say the same? */
 bool idmap_equal(const struct oci_id_maps *a, const struct oci_id_maps *b);
 
+/* A user namespace with these mappings and nobody in it, for idmapped mounts. ret_fd is the caller's. */
+int idmap_open(const struct oci_id_maps *uids, const struct oci_id_maps *gids, int *ret_fd, struct err *err);
+
 /* Give what is behind these descriptors (-1: nothing) to a user of process `pid`'s user namespace. */
 int idmap_chown(pid_t pid, const struct oci_process *user, const int *fds, size_t n, struct err *err);
 

@@ -1,22 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only the shim can get at of the host's files: the sources of bind mounts, for a container in another user namespace.
+/* What only the shim can get at of the host's files: the sources of bind mounts for a container in another user namespace, and those with mapped ids.
  *
  * Runs in the shim, before the clone. The container's root may not search the directories that lead to a source, and may not map ids. What the
  * child then gets is a detached mount: it attaches it, and needs to look up nothing. */
 #include "shim/sandbox/mount_source.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 
 #include "common/fd.h"
 #include "common/path.h"
+#include "shim/sandbox/idmap.h"
 #include "shim/sandbox/mount.h"
 
-static int open_one(const struct oci_mount *m, const char *bundle, int *ret_fd, struct err *err)
+/* The user namespace whose mappings the mount gets. */
+static int open_maps(const struct oci_config *c, const struct oci_mount *m, const struct ns_joined *joined, int *ret_fd,
+		     struct err *err)
+{
+	int fd = joined->fd[OCI_NS_USER];
+
+	if (m->uid_maps.n)
+		return idmap_open(&m->uid_maps, &m->gid_maps, ret_fd, err);
+	if (!c->ns[OCI_NS_USER].path)
+		return idmap_open(&c->uid_maps, &c->gid_maps, ret_fd, err);
+	if (fd < 0)
+		return err_set(err, ERR_CONFIG, "the user namespace is the caller's: there is nothing to map");
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(err, "cannot duplicate a descriptor");
+	*ret_fd = fd;
+	return 0;
+}
+
+static int map_ids(const struct oci_config *c, const struct oci_mount *m, const struct ns_joined *joined, int tree,
+		   struct err *err)
+{
+	cleanup_fd int ns_fd = -1;
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
+
+	if (open_maps(c, m, joined, &ns_fd, err) < 0)
+		return -1;
+	attr.userns_fd = (uint64_t)ns_fd;
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | (m->idmap_recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) == 0)
+		return 0;
+	return err_sys(err, "cannot map its ids%s",
+		       errno == EINVAL ? ", its file system (or one below) may not support that" : "");
+}
+
+static int open_one(const struct oci_config *c, const struct oci_mount *m, const char *bundle,
+		    const struct ns_joined *joined, int *ret_fd, struct err *err)
 {
 	cleanup_free char *source = path_join(bundle, m->source);
 	cleanup_fd int fd = -1;
 
-	if (mount_bind_tree(m, source, &fd, err) < 0)
+	if (mount_bind_tree(m, source, &fd, err) < 0 || (m->idmap && map_ids(c, m, joined, fd, err) < 0))
 		return err_add(err, "cannot mount %s at '%s'", m->source, m->destination);
 	*ret_fd = take_fd(&fd);
 	return 0;
@@ -33,7 +71,7 @@ int mount_sources_open(const struct oci_config *config, const char *bundle, cons
 	for (size_t i = 0; i < s.n; i++) {
 		const struct oci_mount *m = &config->mounts[i];
 
-		if (m->bind && leaves_user && open_one(m, bundle, &s.fd[i], err) < 0) {
+		if (m->bind && (leaves_user || m->idmap) && open_one(config, m, bundle, joined, &s.fd[i], err) < 0) {
 			mount_sources_release(&s);
 			return -1;
 		}

@@ -832,8 +832,6 @@ static void scheduling(void **state)
 static void not_done_is_refused_by_name(void **state)
 {
 	static const char *const fields[][2] = {
-		{ "\"mounts\":[{\"destination\":\"/a\",\"uidMappings\":[{}]}]", "mounts[0].uidMappings" },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"gidMappings\":[{}]}]", "mounts[0].gidMappings" },
 		{ "\"linux\":{\"netDevices\":{\"eth0\":{}}}", "linux.netDevices" },
 		{ "\"linux\":{\"intelRdt\":{\"closID\":\"x\"}}", "linux.intelRdt" },
 		{ "\"linux\":{\"seccomp\":{\"listenerPath\":\"/x\"}}", "linux.seccomp.listenerPath" },
@@ -843,10 +841,6 @@ static void not_done_is_refused_by_name(void **state)
 	static const struct refusal rows[] = {
 		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ro\",\"remount\"]}]",
 		  "mounts[0].options[1]: 'remount' is not supported yet" },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"idmap\"]}]",
-		  "mounts[0].options[0]: 'idmap' is not supported yet" },
-		{ "\"mounts\":[{\"destination\":\"/a\",\"options\":[\"ridmap\"]}]",
-		  "mounts[0].options[0]: 'ridmap' is not supported yet" },
 		{ P "\"commandLine\":\"x\"}", "process.commandLine: not for Linux" },
 		{ P "\"user\":{\"username\":\"x\"}}", "process.user.username: not for Linux" },
 	};
