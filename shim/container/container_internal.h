@@ -107,8 +107,9 @@ int state_save_logs(struct container *c, struct err *err);   /* only what has be
 int state_load(struct container *c, struct err *err);
 int state_add_process(struct container *c, struct process *p, struct err *err); /* one of a launcher's */
 int state_merge_resources(struct container *c, struct json_object *changed,
-			  struct err *err);                    /* lay it over container.resources */
-char *state_oci_json(struct container *c, const char *status); /* for hooks; caller frees */
+			  struct err *err); /* lay it over container.resources */
+char *state_oci_json(struct container *c, const struct oci_config *config,
+		     const char *status); /* for hooks; caller frees */
 void state_set_text(char *field, size_t size, const char *value);
 
 /* logging.c */

@@ -17,6 +17,7 @@
 #include "shim/container/container_internal.h"
 #include "shim/container/exec_config.h"
 #include "shim/container/handshake.h"
+#include "shim/container/notify.h"
 #include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_exec.h"
@@ -33,7 +34,7 @@ struct exec {
 	struct container_exec params;
 	struct oci_config *config; /* until it runs */
 	int child_stdio[3];
-	int sync_fd, member_fd, master_fd;
+	int sync_fd, member_fd, master_fd, listener_fd;
 	struct event *sync;
 	int joiner_fd; /* pidfd of the process that joins and clones; -1: no more */
 	bool ready, told_to_run;
@@ -59,6 +60,7 @@ static void launch_over(struct exec *x)
 	x->sync = NULL;
 	fd_close(&x->sync_fd); /* a joiner that still waits for us leaves */
 	fd_close(&x->master_fd);
+	fd_close(&x->listener_fd);
 	fd_close(&x->member_fd);
 	for (int i = 0; i < 3; i++)
 		fd_close(&x->child_stdio[i]);
@@ -182,6 +184,21 @@ static int let_it_run(struct exec *x, struct err *err)
 	return handshake_order(x->sync_fd, CHILD_RUN, err);
 }
 
+/* Its filter is loaded; who it is may still be on its way. */
+static int hand_over_listener(struct exec *x, struct err *err)
+{
+	cleanup_fd int listener = -1;
+	pid_t pid;
+
+	if (x->member_fd < 0)
+		return 0;
+	listener = take_fd(&x->listener_fd);
+	if (proc_pidfd_pid(x->member_fd, &pid, err) < 0 ||
+	    notify_send(x->p.c, x->config, "running", pid, listener, err) < 0)
+		return -1;
+	return handshake_order(x->sync_fd, CHILD_GO_ON, err);
+}
+
 static int hear(struct exec *x, struct err *err)
 {
 	struct child_message msg;
@@ -205,6 +222,9 @@ static int hear(struct exec *x, struct err *err)
 		x->master_fd = fd;
 		x->ready = true;
 		break;
+	case CHILD_NOTIFIES:
+		x->listener_fd = fd;
+		break;
 	case CHILD_FAILED:
 		fd_close(&fd);
 		*err = msg.err;
@@ -214,7 +234,7 @@ static int hear(struct exec *x, struct err *err)
 		fd_close(&fd);
 		return err_set(err, ERR_INTERNAL, "the exec'd process speaks out of turn");
 	}
-	return let_it_run(x, err);
+	return x->listener_fd >= 0 ? hand_over_listener(x, err) : let_it_run(x, err);
 }
 
 static void sync_cb(evutil_socket_t fd, short what, void *arg)
@@ -379,7 +399,7 @@ static struct exec *exec_new(struct container *c, struct container_exec *params)
 	x->params.fds = container_fds_take(&params->fds);
 	for (int i = 0; i < 3; i++)
 		x->child_stdio[i] = -1;
-	x->sync_fd = x->member_fd = x->master_fd = x->joiner_fd = -1;
+	x->sync_fd = x->member_fd = x->master_fd = x->listener_fd = x->joiner_fd = -1;
 	x->ends = (struct relay_ends) { -1, -1, -1 };
 	LIST_INSERT_HEAD(&c->execs, &x->p, link);
 	return x;

@@ -48,7 +48,7 @@ static int start(struct container *c, enum oci_hook_kind kind, const char *statu
 
 	if (!hooks || hooks->n == 0)
 		return 1;
-	state = state_oci_json(c, status);
+	state = state_oci_json(c, c->config, status);
 	return hook_start(&(struct hook_run) { .hooks = hooks,
 					       .kind = oci_hook_name(kind),
 					       .state = state,

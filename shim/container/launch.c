@@ -17,6 +17,7 @@
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/handshake.h"
+#include "shim/container/notify.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_init.h"
 #include "shim/sandbox/child_join.h"
@@ -145,6 +146,17 @@ static void joiner_end_cb(evutil_socket_t fd, short what, void *arg)
 	create_launched(l->c, &err);
 }
 
+/* Its terminal, if it has one, comes later. */
+static int hand_over_listener(struct launch *l, int listener, struct err *err)
+{
+	cleanup_fd int fd = listener;
+	struct container *c = l->c;
+
+	if (notify_send(c, c->config, "creating", c->rec.init_pid, fd, err) < 0)
+		return -1;
+	return launch_order(l, CHILD_GO_ON, err);
+}
+
 static void in_order(struct launch *l, const struct child_message *msg)
 {
 	struct container *c = l->c;
@@ -167,6 +179,9 @@ static void in_order(struct launch *l, const struct child_message *msg)
 		break;
 	case CHILD_WANTS_IDMAP:
 		r = set_idmap(l, &err);
+		break;
+	case CHILD_NOTIFIES:
+		r = hand_over_listener(l, launch_take_master(l), &err);
 		break;
 	}
 	if (r < 0)
@@ -237,7 +252,7 @@ static char *state_inside(void *arg, const char *status)
 	struct container *c = arg;
 
 	c->rec.init_pid = getpid();
-	return state_oci_json(c, status);
+	return state_oci_json(c, c->config, status);
 }
 
 static void run_child(struct container *c, const int pair[2], bool joiner) __attribute__((noreturn));

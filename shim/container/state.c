@@ -393,18 +393,18 @@ int state_add_process(struct container *c, struct process *p, struct err *err)
 	return change_state(c, add_process, p, err);
 }
 
-char *state_oci_json(struct container *c, const char *status)
+char *state_oci_json(struct container *c, const struct oci_config *config, const char *status)
 {
 	struct json_object *o = json_object_new_object();
 	char *text;
 
-	add_string(o, "ociVersion", c->config->version);
+	add_string(o, "ociVersion", config->version);
 	add_string(o, "id", c->id);
 	add_string(o, "status", status);
 	if (!c->init.exited && c->rec.init_pid)
 		add_u64(o, "pid", (uint64_t)c->rec.init_pid);
 	add_string(o, "bundle", c->rec.bundle);
-	json_object_object_add(o, "annotations", annotations(c->config));
+	json_object_object_add(o, "annotations", annotations(config));
 	text = xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 	return text;

@@ -187,7 +187,7 @@ struct oci_seccomp {
 	struct oci_u64 default_errno_ret;
 	struct oci_strings architectures; /* SCMP_ARCH_... */
 	struct oci_strings flags;         /* SECCOMP_FILTER_FLAG_... */
-	char *listener_path;              /* refused for now */
+	char *listener_path;              /* absolute: a socket to which SCMP_ACT_NOTIFY's descriptor is sent */
 	char *listener_metadata;
 	size_t n_rules;
 	struct oci_seccomp_rule *rules;

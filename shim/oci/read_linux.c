@@ -25,8 +25,8 @@ static void cleanup_entry_fn(struct namespace_entry *e)
 	free(e->path);
 }
 
-/* An empty path is none: it is what writers with fixed structs put there. */
-static int read_namespace_path(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+/* An empty path is none: it is what writers with fixed structs put there. As it is written: it may be a link's. */
+static int read_optional_path(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	char **path = out;
 
@@ -39,7 +39,7 @@ static int read_namespace_path(const struct at *at, struct json_object *v, void 
 
 static const struct row namespace_rows[] = {
 	ROW("type", read_text, offsetof(struct namespace_entry, type), .required = true),
-	ROW("path", read_namespace_path, offsetof(struct namespace_entry, path)),
+	ROW("path", read_optional_path, offsetof(struct namespace_entry, path)),
 };
 static const struct table namespace_table = TABLE(namespace_rows);
 
@@ -341,8 +341,8 @@ static const struct row seccomp_rows[] = {
 	ROW("defaultErrnoRet", read_u64, offsetof(struct oci_seccomp, default_errno_ret)),
 	ROW("architectures", read_strings, offsetof(struct oci_seccomp, architectures)),
 	ROW("flags", read_strings, offsetof(struct oci_seccomp, flags)),
-	ROW("listenerPath", refuse_not_done, 0),
-	ROW("listenerMetadata", refuse_not_done, 0),
+	ROW("listenerPath", read_optional_path, offsetof(struct oci_seccomp, listener_path)),
+	ROW("listenerMetadata", read_string, offsetof(struct oci_seccomp, listener_metadata)),
 	ROW("syscalls", read_list, offsetof(struct oci_seccomp, n_rules), .arg = &syscall_list),
 };
 static const struct table seccomp_table = TABLE(seccomp_rows);
@@ -350,13 +350,15 @@ static const struct table seccomp_table = TABLE(seccomp_rows);
 /* Neither a default nor a rule is how some writers say "no filter". */
 static int read_seccomp(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
-	struct at action_at = { .up = at, .key = "defaultAction" };
+	struct at action_at = { .up = at, .key = "defaultAction" }, path_at = { .up = at, .key = "listenerPath" };
 	struct oci_seccomp *s = out;
 
 	if (read_object(at, v, s, &seccomp_table, err) < 0)
 		return -1;
 	if (!s->default_action && s->n_rules > 0)
 		return refuse(&action_at, err, ERR_CONFIG, "is missing");
+	if (s->listener_metadata && !s->listener_path)
+		return refuse(&path_at, err, ERR_CONFIG, "is missing: listenerMetadata is for it");
 	s->set = s->default_action != NULL;
 	return 0;
 }

@@ -87,9 +87,14 @@ static const struct child_step before[] = {
 };
 
 static const struct child_step after[] = {
-	{ "session", child_step_session },       { "root", step_open_root },  { "terminal", child_step_terminal },
-	{ "limits", child_step_limits },         { "user", child_step_user }, { "program", child_step_find_program },
+	{ "session", child_step_session },
+	{ "root", step_open_root },
+	{ "terminal", child_step_terminal },
+	{ "limits", child_step_limits },
+	{ "user", child_step_user },
+	{ "program", child_step_find_program },
 	{ "descriptors", child_step_place_fds },
+	{ "notify", child_step_notify },
 };
 
 static pid_t clone_sibling(int *ret_pidfd)

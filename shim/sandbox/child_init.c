@@ -127,6 +127,7 @@ static const struct child_step steps[] = {
 	{ "user", child_step_user },
 	{ "program", child_step_find_program },
 	{ "descriptors", child_step_place_fds },
+	{ "notify", child_step_notify },
 };
 
 /* The connection of whoever starts us. */

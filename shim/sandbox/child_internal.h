@@ -50,6 +50,7 @@ struct child {
 	int root_fd;
 	int master_fd;     /* until it has been sent */
 	unsigned int left; /* namespaces that are joined from inside the user namespace: 1 << OCI_NS_x */
+	bool filtered;     /* the filter is loaded */
 	bool *sysctl_todo; /* see sysctl.h */
 	struct child_program prog;
 };
@@ -71,6 +72,7 @@ int child_step_limits(struct child *ch, struct err *err);
 int child_step_user(struct child *ch, struct err *err);
 int child_step_find_program(struct child *ch, struct err *err);
 int child_step_place_fds(struct child *ch, struct err *err);
+int child_step_notify(struct child *ch, struct err *err);
 
 /* `fd` goes beside the word; -1: none. Exits when the shim is gone. */
 void child_say(int sync_fd, enum child_word word, const struct err *err, int fd);

@@ -202,6 +202,24 @@ int child_step_place_fds(struct child *ch, struct err *err)
 	return child_place_fds(ch->stdio, ch->p->preserved, n, err);
 }
 
+/* A filter whose calls somebody else answers is loaded as soon as that is possible: it is the shim that brings the listener to whom the config names, and the
+ * shim may be gone when the container is started. */
+int child_step_notify(struct child *ch, struct err *err)
+{
+	int listener = -1;
+
+	if (!ch->process || !ch->p->seccomp || !ch->p->seccomp->notifies)
+		return 0;
+	if (child_seccomp_load(ch->p->seccomp, &listener, err) < 0)
+		return -1;
+	ch->filtered = true;
+	child_say(ch->sync_fd, CHILD_NOTIFIES, NULL, listener);
+	if (child_await_order(ch->sync_fd) != CHILD_GO_ON)
+		_exit(1);
+	fd_close(&listener);
+	return 0;
+}
+
 /* ---- talking to the shim ---------------------------------------------------------------------------------------------------- */
 
 void child_say(int sync_fd, enum child_word word, const struct err *err, int fd)
@@ -254,7 +272,7 @@ char child_await_order(int sync_fd)
 
 static int load_filter(const struct child *ch, struct err *err)
 {
-	return ch->p->seccomp ? child_seccomp_load(ch->p->seccomp, err) : 0;
+	return ch->p->seccomp && !ch->filtered ? child_seccomp_load(ch->p->seccomp, NULL, err) : 0;
 }
 
 static int give_up_caps(const void *arg, struct err *err)

@@ -41,6 +41,7 @@ static const struct action {
 	{ "SCMP_ACT_TRACE",        SCMP_ACT_TRACE(0),     TRACE_MAX },
 	{ "SCMP_ACT_ALLOW",        SCMP_ACT_ALLOW,        0 },
 	{ "SCMP_ACT_LOG",          SCMP_ACT_LOG,          0 },
+	{ "SCMP_ACT_NOTIFY",       SCMP_ACT_NOTIFY,       0 },
 };
 
 static const struct {
@@ -56,7 +57,6 @@ static const struct {
 	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
 };
 
-/* WAIT_KILLABLE_RECV is about the listener of SCMP_ACT_NOTIFY, without which the kernel refuses the flag and it says nothing. */
 static const struct {
 	const char *name;
 	unsigned int flag;
@@ -64,7 +64,7 @@ static const struct {
 	{ "SECCOMP_FILTER_FLAG_TSYNC",              SECCOMP_FILTER_FLAG_TSYNC },
 	{ "SECCOMP_FILTER_FLAG_LOG",                SECCOMP_FILTER_FLAG_LOG },
 	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW",         SECCOMP_FILTER_FLAG_SPEC_ALLOW },
-	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 0 },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV },
 };
 
 /* The names of libseccomp's headers are missing where it is too old for one: seccomp_arch_add then says so. */
@@ -102,6 +102,7 @@ static const struct {
 struct build {
 	scmp_filter_ctx ctx;
 	uint32_t default_action;
+	bool notifies;
 	size_t n_archs;
 	uint32_t arch[ARCHS_MAX];
 	int64_t highest[ARCHS_MAX]; /* number that the profile names for it; -1: none */
@@ -123,8 +124,6 @@ static int action_value(const char *field, const char *name, const struct oci_u6
 	for (size_t i = 0; i < ARRAY_SIZE(actions) && !a; i++)
 		if (!strcmp(actions[i].name, name))
 			a = &actions[i];
-	if (!a && !strcmp(name, "SCMP_ACT_NOTIFY"))
-		return err_set(err, ERR_UNSUPPORTED, "%s: SCMP_ACT_NOTIFY is not supported yet", field);
 	if (!a)
 		return err_set(err, ERR_CONFIG, "%s: unknown action '%s'", field, name);
 	if (errno_ret->set && !a->data_max)
@@ -263,6 +262,18 @@ static int add_names(struct build *b, const struct oci_seccomp_rule *rule, uint3
 	return 0;
 }
 
+/* With it the container's process hands the descriptor over: nobody could answer before. */
+static int check_notified(const struct oci_seccomp_rule *rule, const char *field, struct err *err)
+{
+	for (size_t i = 0; i < rule->names.n; i++)
+		if (!strcmp(rule->names.v[i], "sendmsg"))
+			return err_set(err, ERR_CONFIG,
+				       "%s.names[%zu]: SCMP_ACT_NOTIFY is not possible for 'sendmsg': it carries the "
+				       "descriptor to who answers",
+				       field, i);
+	return 0;
+}
+
 static int add_rule(struct build *b, const struct oci_seccomp_rule *rule, size_t index, struct err *err)
 {
 	cleanup_free struct scmp_arg_cmp *cmp = xcalloc(rule->n_args, sizeof(*cmp));
@@ -273,6 +284,9 @@ static int add_rule(struct build *b, const struct oci_seccomp_rule *rule, size_t
 	snprintf(sub, sizeof(sub), "%s.action", field);
 	if (action_value(sub, rule->action, &rule->errno_ret, &action, err) < 0)
 		return -1;
+	if (action == SCMP_ACT_NOTIFY && check_notified(rule, field, err) < 0)
+		return -1;
+	b->notifies |= action == SCMP_ACT_NOTIFY;
 	for (size_t i = 0; i < rule->n_args; i++) {
 		snprintf(sub, sizeof(sub), "%s.args[%zu]", field, i);
 		if (convert_arg(sub, &rule->args[i], &cmp[i], err) < 0)
@@ -408,6 +422,14 @@ static int assemble(struct build *b, struct seccomp_program *ret, struct err *er
 	return 0;
 }
 
+/* TSYNC and a listener want to return two things, and there is one thread. WAIT_KILLABLE_RECV says nothing without a listener, and is refused then. */
+static unsigned int flags_of(const struct build *b, unsigned int wanted)
+{
+	if (b->notifies)
+		return (wanted & ~(unsigned int)SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	return wanted & ~(unsigned int)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+}
+
 int seccomp_compile(const struct oci_seccomp *s, struct seccomp_program *ret, struct err *err)
 {
 	__attribute__((cleanup(cleanup_ctx_fn))) scmp_filter_ctx ctx = NULL;
@@ -421,6 +443,11 @@ int seccomp_compile(const struct oci_seccomp *s, struct seccomp_program *ret, st
 	if (action_value("linux.seccomp.defaultAction", s->default_action, &s->default_errno_ret, &b.default_action,
 			 err) < 0)
 		return -1;
+	if (b.default_action == SCMP_ACT_NOTIFY)
+		return err_set(
+			err, ERR_CONFIG,
+			"linux.seccomp.defaultAction: must not be SCMP_ACT_NOTIFY: nobody could answer the first "
+			"call");
 	if (collect_flags(&s->flags, &collected, err) < 0)
 		return -1;
 	ctx = b.ctx = seccomp_init(b.default_action);
@@ -432,9 +459,12 @@ int seccomp_compile(const struct oci_seccomp *s, struct seccomp_program *ret, st
 	for (size_t i = 0; i < s->n_rules; i++)
 		if (add_rule(&b, &s->rules[i], i, err) < 0)
 			return -1;
+	if (b.notifies && !s->listener_path)
+		return err_set(err, ERR_CONFIG, "linux.seccomp.listenerPath: is missing: SCMP_ACT_NOTIFY needs it");
 	if (assemble(&b, ret, err) < 0)
 		return -1;
-	ret->flags = collected;
+	ret->flags = flags_of(&b, collected);
+	ret->notifies = b.notifies;
 	return 0;
 }
 
@@ -444,7 +474,7 @@ void seccomp_program_release(struct seccomp_program *p)
 	*p = (struct seccomp_program) { 0 };
 }
 
-int child_seccomp_load(const struct seccomp_program *p, struct err *err)
+int child_seccomp_load(const struct seccomp_program *p, int *ret_listener, struct err *err)
 {
 	struct sock_fprog prog = { .len = p->len, .filter = p->filter };
 	long r;
@@ -454,6 +484,10 @@ int child_seccomp_load(const struct seccomp_program *p, struct err *err)
 	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, p->flags, &prog);
 	if (r < 0)
 		return err_sys(err, "cannot load the seccomp filter");
+	if (p->notifies) {
+		*ret_listener = (int)r;
+		return 0;
+	}
 	if (r > 0) /* TSYNC: the thread that could not follow */
 		return err_set(err, ERR_INTERNAL, "cannot load the seccomp filter into thread %ld", r);
 	return 0;
@@ -462,6 +496,8 @@ int child_seccomp_load(const struct seccomp_program *p, struct err *err)
 /* A flag that the kernel takes makes it look at the missing program. */
 static bool kernel_takes(unsigned int flag)
 {
+	if (flag == SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+		flag |= SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	return flag && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flag, NULL) < 0 && errno == EFAULT;
 }
 

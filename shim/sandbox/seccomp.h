@@ -13,6 +13,7 @@ struct seccomp_program {
 	unsigned short len;         /* instructions */
 	struct sock_filter *filter; /* owned */
 	unsigned int flags;         /* of seccomp(2) */
+	bool notifies;              /* has SCMP_ACT_NOTIFY: loading it gives a descriptor for whoever answers */
 };
 
 /* Compile linux.seccomp. ret is filled on success only, and released by the caller; no filter (s->set false) gives an empty one.
@@ -39,7 +40,8 @@ const char *seccomp_word(enum seccomp_list list, size_t i);
 void seccomp_program_release(struct seccomp_program *p);
 
 /* Load it into the calling process, for good. Needs no_new_privs or CAP_SYS_ADMIN in the process's user namespace. One system call,
- * no memory; an empty program does nothing. */
-int child_seccomp_load(const struct seccomp_program *p, struct err *err);
+ * no memory; an empty program does nothing. ret_listener: the descriptor of one that notifies, close-on-exec, the caller's; else untouched. From then on
+ * some calls wait for an answer, never sendmsg(2). */
+int child_seccomp_load(const struct seccomp_program *p, int *ret_listener, struct err *err);
 
 #endif

@@ -122,7 +122,7 @@ bad_field() {
 	[ -d /sys/fs/selinux ] || bad_field '.process.selinuxLabel = "some"' 'process\.selinuxLabel: SELinux is not enabled'
 	bad_field '.linux.resources.unified = { "memory.high": "1" }' 'unified'
 	bad_field '.linux.resources.network = { classID: 1 }' 'network'
-	bad_field '.linux.seccomp = { defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/x" }' 'seccomp'
+	bad_field '.linux.seccomp = { defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/x" }' 'linux\.seccomp\.defaultAction: must not be SCMP_ACT_NOTIFY'
 }
 
 @test "ids: characters, length, dots, dashes" {

@@ -18,9 +18,7 @@ bound() {
 
 own_user() {
 	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
-	rm -rf "$B/rootfs"
-	cp -a "$(template)" "$B/rootfs"
-	chown -R 100000:100000 "$B/rootfs"
+	owned_rootfs 100000 100000
 }
 
 @test "without a user namespace: the mount's own mappings, files made there belong to who is meant" {

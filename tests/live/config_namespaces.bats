@@ -137,21 +137,20 @@ join() {
 
 @test "a user namespace is joined: alone, and with the other container's namespaces" {
 	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
-	cp -a "$B/rootfs" "$T/owned"
-	chown -R 100000:100000 "$T/owned"
-	config --arg r "$T/owned" '.root.path = $r'
+	owned_rootfs 100000 100000
+	local owned=$B/rootfs
 	detached sleep 1000
 	local pid kind
 	pid=$(init_of "$c")
 	join user="/proc/$pid/ns/user"
-	config --arg r "$T/owned" '.root.path = $r | .process.user.uid = 1000'
+	config --arg r "$owned" '.root.path = $r | .process.user.uid = 1000'
 	args sh -c 'echo a > /dev/stdout; readlink /proc/self/ns/user; cat /proc/self/uid_map; readlink /proc/self/ns/net'
 	thole run --bundle "$B" "$c-2" < /dev/null > "$T/out"
 	equal "$(sed -n 1,2p "$T/out")" "a"$'\n'"$(readlink "/proc/$pid/ns/user")"
 	matches "$(sed -n 3p "$T/out")" '0 +100000 +65536'
 	[ "$(sed -n 4p "$T/out")" != "$(readlink "/proc/$pid/ns/net")" ]
 	join user="/proc/$pid/ns/user" pid="/proc/$pid/ns/pid" network="/proc/$pid/ns/net" ipc="/proc/$pid/ns/ipc" uts="/proc/$pid/ns/uts"
-	config --arg r "$T/owned" '.root.path = $r'
+	config --arg r "$owned" '.root.path = $r'
 	args sleep 1000
 	thole run -d --bundle "$B" "$c-3" < /dev/null > "$T/out"
 	for kind in user pid net ipc uts; do
@@ -165,7 +164,7 @@ join() {
 	local holder=$!
 	wait_for eval '[ "$(readlink /proc/'$holder'/ns/net)" != "$(readlink /proc/self/ns/net)" ]'
 	join network="/proc/$holder/ns/net"
-	chown -R 100000:100000 "$B/rootfs"
+	owned_rootfs 100000 100000
 	config 'del(.mounts[] | select(.type == "sysfs")) | .linux.namespaces += [{ type: "user" }] |
 		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
 	args sleep 1000
@@ -176,12 +175,12 @@ join() {
 
 @test "mappings beside a joined user namespace: its own or podman's placeholder are taken, others are refused" {
 	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
-	chown -R 100000:100000 "$B/rootfs"
+	owned_rootfs 100000 100000
 	detached sleep 1000
 	local pid maps
 	pid=$(init_of "$c")
 	join user="/proc/$pid/ns/user"
-	chown -R 100000:100000 "$B/rootfs"
+	owned_rootfs 100000 100000
 	args true
 	for maps in '[{ containerID: 0, hostID: 0, size: 1 }]' '[{ containerID: 0, hostID: 100000, size: 65536 }]'; do
 		config ".linux.uidMappings = $maps | .linux.gidMappings = $maps"
@@ -206,7 +205,7 @@ join() {
 	contains "$(in_container cat /proc/self/timens_offsets < /dev/null)" '-1'
 	config '.linux.timeOffsets.boottime.secs = 7 | .linux.namespaces += [{ type: "user" }] |
 		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
-	chown -R 100000:100000 "$B/rootfs"
+	owned_rootfs 100000 100000
 	detached sleep 1000
 	equal "$(thole exec "$c" awk '/boottime/ { print $2 }' /proc/self/timens_offsets < /dev/null)" 7
 }

@@ -93,3 +93,78 @@ answer() { # NUMBER ARGS...: what the system call gives inside
 	grep -q '^NoNewPrivs:[[:space:]]*0$' "/proc/$(shim_of "$c")/status"
 	equal "$(awk '/^CapBnd/ { print $2 }' "/proc/$(shim_of "$c")/status")" "$(awk '/^CapBnd/ { print $2 }' /proc/self/status)"
 }
+
+# agent: answers in the background what filters ask; what it is told goes to $T/agent.out
+agent() {
+	in_background "$PROBES/notify" "$T/agent.sock" > "$T/agent.out"
+	wait_for test -S "$T/agent.sock"
+	config --arg p "$T/agent.sock" '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: $p, listenerMetadata: "some data",
+		syscalls: [ { names: ["getppid"], action: "SCMP_ACT_NOTIFY" } ] } | .annotations = { "org.example.a": "b" }'
+}
+
+@test "notify: the listener gets the state and the descriptor, and answers the container" {
+	agent
+	equal "$(answer 110)" 'ret=-1 errno=77'
+	wait_for grep -q '^syscall=110$' "$T/agent.out"
+	sed -n 's/^state=//p' "$T/agent.out" > "$T/told"
+	equal "$(jq -c '[.fds, .metadata, .ociVersion, .state.id, .state.status, .state.bundle, .state.annotations["org.example.a"], .pid == .state.pid]' < "$T/told")" \
+		"[[\"seccompFd\"],\"some data\",\"$(jq -r .ociVersion "$B/config.json")\",\"$c\",\"creating\",\"$B\",\"b\",true]"
+	equal "$(value peer "$T/agent.out")" "$(id -u)"
+}
+
+@test "notify: with create and start, with no_new_privs, as a user, in a user namespace" {
+	agent
+	config '.process.noNewPrivileges = true | .process.user = { uid: 1000, gid: 1000 } | .process.capabilities = {}'
+	args /usr/bin/syscall 110
+	thole create --bundle "$B" "$c" < /dev/null
+	wait_for grep -q '^state=' "$T/agent.out"
+	equal "$(sed -n 's/^state=//p' "$T/agent.out" | jq .pid)" "$(init_of "$c")"
+	not grep -q '^syscall=' "$T/agent.out"
+	thole start "$c"
+	wait_for is "$c" stopped
+	contains "$(thole logs "$c")" 'ret=-1 errno=77'
+	thole delete "$c"
+	config '.process.noNewPrivileges = false | .linux.namespaces += [{ type: "user" }] |
+		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	owned_rootfs 100000 100000
+	equal "$(answer 110)" 'ret=-1 errno=77'
+}
+
+@test "notify: each exec'd process is told of, with its own pid" {
+	agent
+	detached sleep 1000
+	equal "$(thole exec "$c" /usr/bin/syscall 110 < /dev/null)" 'ret=-1 errno=77'
+	thole exec -d --pid-file "$T/pid" "$c" sleep 1000 < /dev/null
+	wait_for eval '[ "$(grep -c ^state= "$T/agent.out")" = 3 ]'
+	sed -n 's/^state=//p' "$T/agent.out" | tail -1 > "$T/told"
+	equal "$(jq -c '[.pid, .state.pid, .state.status]' < "$T/told")" "[$(cat "$T/pid"),$(init_of "$c"),\"running\"]"
+}
+
+@test "notify: nobody listens, no path, no way: refused by the field" {
+	args true
+	config --arg p "$T/none.sock" '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: $p, syscalls: [ { names: ["getppid"], action: "SCMP_ACT_NOTIFY" } ] }'
+	refused 125 "linux\.seccomp\.listenerPath: cannot connect to '$T/none.sock'" thole run --bundle "$B" "$c"
+	config 'del(.linux.seccomp.listenerPath)'
+	refused 125 'linux\.seccomp\.listenerPath: is missing' thole run --bundle "$B" "$c"
+	config '.linux.seccomp.listenerMetadata = "x"'
+	refused 125 'linux\.seccomp\.listenerPath: is missing: listenerMetadata' thole run --bundle "$B" "$c"
+	config '.linux.seccomp.listenerPath = "relative"'
+	refused 125 'linux\.seccomp\.listenerPath: must be an absolute path' thole run --bundle "$B" "$c"
+	config '.linux.seccomp.listenerPath = "/x" | .linux.seccomp.syscalls[0].names = ["sendmsg"]'
+	refused 125 'linux\.seccomp\.syscalls\[0\]\.names\[0\]: .*sendmsg' thole run --bundle "$B" "$c"
+	config '.linux.seccomp.defaultAction = "SCMP_ACT_NOTIFY"'
+	refused 125 'linux\.seccomp\.defaultAction' thole run --bundle "$B" "$c"
+	wait_for nothing_left
+	# Without the action the path says nothing.
+	config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/no/such" }'
+	thole run --bundle "$B" "$c" < /dev/null
+}
+
+@test "all flags, with and without a listener" {
+	agent
+	config '.linux.seccomp.flags = ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]'
+	equal "$(answer 110)" 'ret=-1 errno=77'
+	config '.linux.seccomp.syscalls[0].action = "SCMP_ACT_ERRNO"'
+	equal "$(answer 110)" 'ret=-1 errno=1'
+	equal "$("$THOLE" features | jq -c '.linux.seccomp | [(.actions | index("SCMP_ACT_NOTIFY") != null), (.supportedFlags | index("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV") != null)]')" '[true,true]'
+}

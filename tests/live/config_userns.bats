@@ -7,8 +7,7 @@ load lib
 setup_test() {
 	B=$T/b
 	mkdir -p "$B"
-	cp -a "$(template)" "$B/rootfs"
-	chown -R 100000:200000 "$B/rootfs"
+	owned_rootfs 100000 200000
 	"$THOLE" spec --bundle "$B"
 	config '.process.terminal = false | .root.readonly = false | .linux.namespaces += [{ type: "user" }] |
 		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] |

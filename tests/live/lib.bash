@@ -276,6 +276,13 @@ bundle() {
 	config '.process.terminal = false | .root.readonly = false'
 }
 
+# owned_rootfs UID GID: a root file system of the bundle's own (bundles share files) that belongs to somebody else
+owned_rootfs() {
+	rm -rf "$B/rootfs"
+	cp -a "$(template)" "$B/rootfs"
+	chown -R "$1:$2" "$B/rootfs"
+}
+
 # config [JQ OPTIONS] FILTER: edits $B/config.json
 config() {
 	jq "$@" < "$B/config.json" > "$B/config.json.new"

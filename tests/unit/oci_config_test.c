@@ -834,8 +834,6 @@ static void not_done_is_refused_by_name(void **state)
 	static const char *const fields[][2] = {
 		{ "\"linux\":{\"netDevices\":{\"eth0\":{}}}", "linux.netDevices" },
 		{ "\"linux\":{\"intelRdt\":{\"closID\":\"x\"}}", "linux.intelRdt" },
-		{ "\"linux\":{\"seccomp\":{\"listenerPath\":\"/x\"}}", "linux.seccomp.listenerPath" },
-		{ "\"linux\":{\"seccomp\":{\"listenerMetadata\":\"x\"}}", "linux.seccomp.listenerMetadata" },
 	};
 	static const char *const platforms[] = { "windows", "solaris", "vm", "zos", "freebsd" };
 	static const struct refusal rows[] = {

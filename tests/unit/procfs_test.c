@@ -214,7 +214,7 @@ static void deny_fsopen(void)
 	struct err err;
 
 	CHECK(seccomp_compile(&s, &p, &err) == 0);
-	CHECK(child_seccomp_load(&p, &err) == 0);
+	CHECK(child_seccomp_load(&p, NULL, &err) == 0);
 	CHECK(fsopen("proc", 0) == -1 && errno == EPERM);
 }
 

@@ -110,7 +110,7 @@ static int make_calls(const struct seccomp_program *p, const struct call *calls,
 		/* cmocka catches these and would go on with the tests, in the child. */
 		signal(SIGSYS, SIG_DFL);
 		signal(SIGSEGV, SIG_DFL);
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || child_seccomp_load(p, &err) < 0)
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || child_seccomp_load(p, NULL, &err) < 0)
 			end_child(77);
 		for (size_t i = 0; i < n; i++) {
 			long r;
@@ -320,7 +320,7 @@ static void no_filter_is_an_empty_program(void **state)
 	assert_int_equal(seccomp_compile(&none, &p, &err), 0);
 	assert_int_equal(p.len, 0);
 	assert_null(p.filter);
-	assert_int_equal(child_seccomp_load(&p, &err), 0);
+	assert_int_equal(child_seccomp_load(&p, NULL, &err), 0);
 	assert_int_equal(prctl(PR_GET_SECCOMP), 0);
 	seccomp_program_release(&p);
 }
@@ -328,10 +328,10 @@ static void no_filter_is_an_empty_program(void **state)
 static void load_says_why_not(void **state)
 {
 	struct sock_filter nonsense[] = { { 0xffff, 0, 0, 0 } };
-	struct seccomp_program p = { 1, nonsense, 0 };
+	struct seccomp_program p = { 1, nonsense, 0, false };
 	struct err err = { 0 };
 
-	assert_int_equal(child_seccomp_load(&p, &err), -1);
+	assert_int_equal(child_seccomp_load(&p, NULL, &err), -1);
 	assert_int_equal(err.code, ERR_SYS);
 	assert_non_null(strstr(err.text, "cannot load the seccomp filter"));
 }
@@ -525,8 +525,8 @@ static void unknown_words_are_refused_by_field(void **state)
 {
 	refused("{\"defaultAction\":\"SCMP_ACT_NOTHING\"}", ERR_CONFIG,
 		"linux.seccomp.defaultAction: unknown action 'SCMP_ACT_NOTHING'");
-	refused("{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", ERR_UNSUPPORTED,
-		"linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported yet");
+	refused("{\"defaultAction\":\"SCMP_ACT_NOTIFY\"}", ERR_CONFIG,
+		"linux.seccomp.defaultAction: must not be SCMP_ACT_NOTIFY: nobody could answer the first call");
 	refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}", ERR_CONFIG,
 		"linux.seccomp.defaultAction: 'SCMP_ACT_ALLOW' cannot carry an errno");
 	refused("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":4095}", ERR_CONFIG,
@@ -537,8 +537,12 @@ static void unknown_words_are_refused_by_field(void **state)
 		"linux.seccomp.flags[0]: unknown flag 'SECCOMP_FILTER_FLAG_X'");
 	refused(RULE("{\"names\":[\"getppid\"],\"action\":\"x\"}"), ERR_CONFIG,
 		"linux.seccomp.syscalls[1].action: unknown action 'x'");
-	refused(RULE("{\"names\":[\"getppid\"],\"action\":\"SCMP_ACT_NOTIFY\"}"), ERR_UNSUPPORTED,
-		"linux.seccomp.syscalls[1].action: SCMP_ACT_NOTIFY is not supported yet");
+	refused(RULE("{\"names\":[\"getppid\"],\"action\":\"SCMP_ACT_NOTIFY\"}"), ERR_CONFIG,
+		"linux.seccomp.listenerPath: is missing: SCMP_ACT_NOTIFY needs it");
+	refused(RULE("{\"names\":[\"getppid\",\"sendmsg\"],\"action\":\"SCMP_ACT_NOTIFY\"}"), ERR_CONFIG,
+		"linux.seccomp.syscalls[1].names[1]: SCMP_ACT_NOTIFY is not possible for 'sendmsg': it carries the "
+		"descriptor "
+		"to who answers");
 	refused(RULE("{\"names\":[\"getppid\"],\"action\":\"SCMP_ACT_KILL\",\"errnoRet\":5}"), ERR_CONFIG,
 		"linux.seccomp.syscalls[1].action: 'SCMP_ACT_KILL' cannot carry an errno");
 	refused(RULE("{\"names\":[\"getppid\"],\"action\":\"SCMP_ACT_KILL\",\"args\":[{\"index\":0,\"value\":1,\"op\":"

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Handing the listener of a seccomp filter to whom the config names.
+ *
+ * Runs in the shim, so that whoever listens sees the caller's credentials and host pids. It is a trusted program: it answers for the kernel. */
+#include "shim/container/notify.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <json-c/json.h>
+
+#include "common/fd.h"
+
+/* The name of the specification for what comes beside the text. */
+#define LISTENER_NAME "seccompFd"
+
+static char *message(struct container *c, const struct oci_config *config, const char *status, pid_t pid)
+{
+	struct json_object *o = json_object_new_object(), *fds = json_object_new_array();
+	cleanup_free char *state = state_oci_json(c, config, status);
+	char *text;
+
+	json_object_array_add(fds, json_object_new_string(LISTENER_NAME));
+	json_object_object_add(o, "ociVersion", json_object_new_string(config->version));
+	json_object_object_add(o, "fds", fds);
+	json_object_object_add(o, "pid", json_object_new_int64(pid));
+	if (config->seccomp.listener_metadata)
+		json_object_object_add(o, "metadata", json_object_new_string(config->seccomp.listener_metadata));
+	json_object_object_add(o, "state", json_tokener_parse(state));
+	text = xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+	return text;
+}
+
+static int connect_to(const char *path, int *ret_sock, struct err *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	cleanup_fd int sock = -1;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return err_sysno(err, ENAMETOOLONG, "cannot connect to '%.64s...'", path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (sock < 0)
+		return err_sys(err, "cannot make a socket");
+	if (connect(sock, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_sys(err, "cannot connect to '%s'", path);
+	*ret_sock = take_fd(&sock);
+	return 0;
+}
+
+static int send_with(int sock, const char *text, int fd, struct err *err)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)text, .iov_len = strlen(text) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	ssize_t n;
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	do
+		n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "cannot send the listener");
+	if ((size_t)n != iov.iov_len)
+		return err_sysno(err, EMSGSIZE, "cannot send the state");
+	return 0;
+}
+
+int notify_send(struct container *c, const struct oci_config *config, const char *status, pid_t pid, int listener,
+		struct err *err)
+{
+	cleanup_free char *text = message(c, config, status, pid);
+	cleanup_fd int sock = -1;
+
+	if (connect_to(config->seccomp.listener_path, &sock, err) < 0 || send_with(sock, text, listener, err) < 0)
+		return err_add(err, "linux.seccomp.listenerPath");
+	return 0;
+}
