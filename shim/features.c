@@ -97,7 +97,7 @@ static void add_linux(struct json_object *o)
 	add_words(policy, "modes", oci_memory_modes);
 	add_words(policy, "flags", oci_memory_flags);
 	add_bool(object_at(object_at(o, "mountExtensions"), "idmap"), "enabled", true);
-	add_bool(object_at(o, "netDevices"), "enabled", false);
+	add_bool(object_at(o, "netDevices"), "enabled", true);
 }
 
 static void add_annotations(struct json_object *o)

@@ -23,6 +23,7 @@
 #include "shim/sandbox/child_join.h"
 #include "shim/sandbox/idmap.h"
 #include "shim/sandbox/limits.h"
+#include "shim/sandbox/net_device.h"
 #include "shim/sandbox/procfs.h"
 
 struct launch {
@@ -128,7 +129,8 @@ static int adopt_init(struct launch *l, int pidfd, struct err *err)
 	event_free(l->joiner_end);
 	l->joiner_end = NULL;
 	process_kill_later(c, take_fd(&c->init.pidfd));
-	if (proc_pidfd_pid(fd, &pid, err) < 0 || note_init(c, pid, take_fd(&fd), err) < 0 || settle_init(c, err) < 0)
+	if (proc_pidfd_pid(fd, &pid, err) < 0 || note_init(c, pid, take_fd(&fd), err) < 0 || settle_init(c, err) < 0 ||
+	    net_device_move_all(c->config, pid, err) < 0)
 		return -1;
 	return launch_order(l, CHILD_GO_ON, err);
 }

@@ -5,7 +5,7 @@
 
 #include "shim/oci/config.h"
 
-/* check_ids.c: user and time namespaces. */
+/* check_ids.c: user, time and network namespaces. */
 int oci_check_ids(const struct oci_config *config, struct err *err);
 
 /* Ranges that the kernel takes; `field` is for errors. */

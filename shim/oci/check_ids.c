@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* User and time namespaces: what their fields need of one another. */
+/* Namespaces: what the fields about them need of one another. */
 #include "shim/oci/check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* As the kernel has it: no id beyond 2^32-2, none of them twice on either side. */
 static int check_range(const char *field, const struct oci_id_maps *maps, size_t i, struct err *err)
@@ -107,6 +108,19 @@ static int check_time(const struct oci_config *c, struct err *err)
 	return 0;
 }
 
+static int check_net_devices(const struct oci_config *c, struct err *err)
+{
+	for (size_t i = 0; i < c->n_net_devices; i++)
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(c->net_devices[i].name, c->net_devices[k].name) &&
+			    !strchr(c->net_devices[i].name, '%'))
+				return err_set(err, ERR_CONFIG,
+					       "linux.netDevices.%s.name: '%s' is that of '%s' as well",
+					       c->net_devices[i].host_name, c->net_devices[i].name,
+					       c->net_devices[k].host_name);
+	return 0;
+}
+
 bool oci_has_time_offsets(const struct oci_config *c)
 {
 	return c->monotonic.secs || c->monotonic.nanosecs || c->boottime.secs || c->boottime.nanosecs;
@@ -145,5 +159,7 @@ static int check_mounts(const struct oci_config *c, struct err *err)
 
 int oci_check_ids(const struct oci_config *c, struct err *err)
 {
-	return check_user_namespace(c, err) < 0 || check_time(c, err) < 0 ? -1 : check_mounts(c, err);
+	if (check_user_namespace(c, err) < 0 || check_time(c, err) < 0 || check_mounts(c, err) < 0)
+		return -1;
+	return check_net_devices(c, err);
 }

@@ -84,6 +84,11 @@ struct oci_time_offset {
 	uint32_t nanosecs;
 };
 
+struct oci_net_device {
+	char *host_name;
+	char *name; /* in the container; may have one "%d" for a number that is free */
+};
+
 struct oci_device {
 	char *path; /* absolute and clean */
 	char type;  /* 'c' (also for "u"), 'b', 'p' */
@@ -304,6 +309,8 @@ struct oci_config {
 	struct oci_namespace ns[OCI_NS_COUNT];
 	struct oci_id_maps uid_maps, gid_maps;
 	struct oci_time_offset monotonic, boottime;
+	size_t n_net_devices;
+	struct oci_net_device *net_devices;
 	size_t n_devices;
 	struct oci_device *devices;
 	char *mount_label;  /* SELinux context of new file systems */

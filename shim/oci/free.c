@@ -109,6 +109,11 @@ void oci_config_free(struct oci_config *c)
 	strings_release(&c->annotation_values);
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
 		free(c->ns[i].path);
+	for (size_t i = 0; i < c->n_net_devices; i++) {
+		free(c->net_devices[i].host_name);
+		free(c->net_devices[i].name);
+	}
+	free(c->net_devices);
 	free(c->uid_maps.v);
 	free(c->gid_maps.v);
 	for (size_t i = 0; i < c->n_devices; i++)

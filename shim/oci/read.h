@@ -21,6 +21,9 @@ reader_fn read_unified;
 extern const struct list oci_id_map_list;            /* of struct oci_id_maps */
 extern const struct present oci_time_offset_present; /* of struct oci_time_offset */
 
+/* read_net.c: into struct oci_config. */
+reader_fn read_net_devices;
+
 /* read_sched.c */
 extern const struct present oci_scheduler_present, oci_io_priority_present; /* of structs of those names */
 extern const struct present oci_memory_policy_present, oci_personality_present;

@@ -413,7 +413,7 @@ static const struct row linux_rows[] = {
 	ROW("timeOffsets", read_object, 0, .arg = &time_offsets_table),
 	ROW("sysctl", read_sysctl, 0),
 	ROW("mountLabel", read_label, offsetof(struct oci_config, mount_label)),
-	ROW("netDevices", refuse_not_done, 0),
+	ROW("netDevices", read_net_devices, 0),
 	ROW("intelRdt", refuse_not_done, 0),
 	ROW("memoryPolicy", read_filled, offsetof(struct oci_config, process.memory_policy),
 	    .arg = &oci_memory_policy_present),

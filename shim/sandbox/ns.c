@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -35,13 +36,23 @@ bool ns_leaves_user(const struct oci_config *config, const struct ns_joined *j)
 
 bool ns_needs_joiner(const struct oci_config *config, const struct ns_joined *j)
 {
-	return ns_leaves_user(config, j) || j->fd[OCI_NS_PID] >= 0 || oci_has_time_offsets(config);
+	return ns_leaves_user(config, j) || j->fd[OCI_NS_PID] >= 0 || oci_has_time_offsets(config) ||
+	       config->n_net_devices > 0;
+}
+
+static bool is_own(enum oci_ns ns, int fd)
+{
+	struct stat ours, theirs;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", oci_ns_proc_name(ns));
+	return stat(path, &ours) == 0 && fstat(fd, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
+	       ours.st_ino == theirs.st_ino;
 }
 
 static int open_one(enum oci_ns ns, const char *path, int *ret_fd, struct err *err)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat ours, theirs;
 
 	if (fd < 0)
 		return err_sys(err, "linux.namespaces: cannot open the %s namespace '%s'", oci_ns_proc_name(ns), path);
@@ -49,10 +60,21 @@ static int open_one(enum oci_ns ns, const char *path, int *ret_fd, struct err *e
 		return err_set(err, ERR_CONFIG, "linux.namespaces: '%s' is no %s namespace", path,
 			       oci_ns_proc_name(ns));
 	/* The kernel refuses to enter the user namespace that one is in: that would give capabilities back. */
-	if (ns == OCI_NS_USER && stat("/proc/self/ns/user", &ours) == 0 && fstat(fd, &theirs) == 0 &&
-	    ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+	if (ns == OCI_NS_USER && is_own(ns, fd))
 		return 0;
 	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* An example of the specification has devices and no namespace: it is read, but nothing can be made of it. */
+static int check_net_devices(const struct oci_config *config, const struct ns_joined *j, struct err *err)
+{
+	if (!config->n_net_devices)
+		return 0;
+	if (!config->ns[OCI_NS_NETWORK].wanted)
+		return err_set(err, ERR_CONFIG, "linux.netDevices: needs a network namespace");
+	if (is_own(OCI_NS_NETWORK, j->fd[OCI_NS_NETWORK]))
+		return err_set(err, ERR_CONFIG, "linux.netDevices: the network namespace that is joined is the host's");
 	return 0;
 }
 
@@ -69,6 +91,10 @@ int ns_open_joined(const struct oci_config *config, struct ns_joined *ret, struc
 			ns_joined_release(&j);
 			return -1;
 		}
+	}
+	if (check_net_devices(config, &j, err) < 0) {
+		ns_joined_release(&j);
+		return -1;
 	}
 	*ret = j;
 	return 0;

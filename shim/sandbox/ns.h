@@ -26,7 +26,7 @@ void ns_joined_release(struct ns_joined *j);
 /* Will the container be in another user namespace than the shim's? */
 bool ns_leaves_user(const struct oci_config *config, const struct ns_joined *j);
 
-/* Does it take a process between the shim and init (child_join.h)? */
+/* Does it take a process between the shim and init (child_join.h)? Also for network devices: then init waits until they are there. */
 bool ns_needs_joiner(const struct oci_config *config, const struct ns_joined *j);
 
 /* In the child: join all but the user namespace, in the table's order. ret_left: where the bits (1 << OCI_NS_x) go of those that the kernel

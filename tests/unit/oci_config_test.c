@@ -832,7 +832,6 @@ static void scheduling(void **state)
 static void not_done_is_refused_by_name(void **state)
 {
 	static const char *const fields[][2] = {
-		{ "\"linux\":{\"netDevices\":{\"eth0\":{}}}", "linux.netDevices" },
 		{ "\"linux\":{\"intelRdt\":{\"closID\":\"x\"}}", "linux.intelRdt" },
 	};
 	static const char *const platforms[] = { "windows", "solaris", "vm", "zos", "freebsd" };
@@ -920,13 +919,13 @@ static void examples(void **state)
 		{ "good/zos-minimal.json", 0, NULL },
 		{ "good/freebsd-minimal.json", 0, NULL },
 		/* Good, and more than this version does. */
-		{ "good/linux-netdevice.json", ERR_UNSUPPORTED, "linux.netDevices: not supported yet" },
+		{ "good/linux-netdevice.json", 0, NULL },
 		{ "good/linux-rdma.json", 0, NULL },
 		/* Good on other systems. */
 		{ "bad/freebsd-vnet-disable.json", ERR_UNSUPPORTED, "freebsd: not for Linux" },
 		{ "bad/linux-hugepage.json", ERR_CONFIG,
 		  "linux.resources.hugepageLimits[0].pageSize: must be a size such as 2MB or 1GB" },
-		{ "bad/linux-netdevice.json", ERR_UNSUPPORTED, "linux.netDevices: not supported yet" },
+		{ "bad/linux-netdevice.json", ERR_CONFIG, "linux.netDevices.eth0.name: must be a string" },
 		{ "bad/linux-rdma.json", ERR_CONFIG, "linux.resources.rdma.mlx5_1.hcaHandles: must be an integer" },
 	};
 

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linux.netDevices: interfaces of the host that become the container's.
+ *
+ * A child of the shim's does it, with the shim's privileges, since it has to be in both namespaces: it opens a socket here, enters the container's, and opens another. The kernel
+ * takes an interface's addresses away when it moves, so they are read before and given back afterwards. */
+#include "shim/sandbox/net_device.h"
+
+#include <fcntl.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "common/fd.h"
+#include "common/wire.h"
+
+#define ADDRESSES_MAX 256 /* of one interface */
+#define NETLINK_BUFFER 65536
+
+struct address {
+	struct ifaddrmsg head;
+	size_t len;
+	char attributes[256];
+};
+
+struct addresses {
+	size_t n;
+	struct address v[ADDRESSES_MAX];
+};
+
+/* Both ends of the way. */
+struct mover {
+	int here, there; /* netlink sockets */
+	int here_ns, there_ns;
+};
+
+struct request {
+	struct nlmsghdr h;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg address;
+	};
+	char room[512];
+};
+
+static void add_attribute(struct request *r, unsigned short type, const void *data, size_t len)
+{
+	struct rtattr *a = (struct rtattr *)((char *)r + NLMSG_ALIGN(r->h.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (unsigned short)RTA_LENGTH(len);
+	memcpy(RTA_DATA(a), data, len);
+	r->h.nlmsg_len = (uint32_t)(NLMSG_ALIGN(r->h.nlmsg_len) + RTA_ALIGN(a->rta_len));
+}
+
+/* 0, or -1 with errno. */
+static int acknowledged(int sock, struct request *r)
+{
+	char buf[1024];
+	const struct nlmsghdr *m = (const struct nlmsghdr *)buf;
+	struct nlmsgerr answer;
+	ssize_t n;
+
+	r->h.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	if (send(sock, r, r->h.nlmsg_len, 0) < 0)
+		return -1;
+	do
+		n = recv(sock, buf, sizeof(buf), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -1;
+	if (!NLMSG_OK(m, (unsigned int)n) || m->nlmsg_type != NLMSG_ERROR) {
+		errno = EPROTO;
+		return -1;
+	}
+	memcpy(&answer, NLMSG_DATA(m), sizeof(answer));
+	errno = -answer.error;
+	return answer.error ? -1 : 0;
+}
+
+static struct request link_request(int index)
+{
+	return (struct request) {
+		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_NEWLINK },
+		.link = { .ifi_family = AF_UNSPEC, .ifi_index = index },
+	};
+}
+
+static int set_up(int sock, int index, bool up)
+{
+	struct request r = link_request(index);
+
+	r.link.ifi_change = IFF_UP;
+	r.link.ifi_flags = up ? IFF_UP : 0;
+	return acknowledged(sock, &r);
+}
+
+static int move(int sock, int index, int ns_fd, const char *name)
+{
+	struct request r = link_request(index);
+	uint32_t fd = (uint32_t)ns_fd;
+
+	add_attribute(&r, IFLA_NET_NS_FD, &fd, sizeof(fd));
+	add_attribute(&r, IFLA_IFNAME, name, strlen(name) + 1);
+	return acknowledged(sock, &r);
+}
+
+/* ---- addresses ----------------------------------------------------------------------------------------------------------- */
+
+/* Those that somebody gave it: link-local ones and those that the network gives come by themselves. */
+static void remember(const struct nlmsghdr *m, int index, struct addresses *all)
+{
+	struct ifaddrmsg head;
+	size_t len = m->nlmsg_len - NLMSG_SPACE(sizeof(head));
+	struct address *a;
+
+	memcpy(&head, NLMSG_DATA(m), sizeof(head));
+	if ((int)head.ifa_index != index || head.ifa_scope != RT_SCOPE_UNIVERSE || !(head.ifa_flags & IFA_F_PERMANENT))
+		return;
+	if (all->n == ADDRESSES_MAX)
+		return;
+	a = &all->v[all->n];
+	*a = (struct address) { .head = head };
+	for (const struct rtattr *attr = IFA_RTA(NLMSG_DATA(m)); RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
+		/* Labels have the old name in them; the rest is what the kernel says, not what it takes. */
+		if (attr->rta_type != IFA_ADDRESS && attr->rta_type != IFA_LOCAL && attr->rta_type != IFA_BROADCAST &&
+		    attr->rta_type != IFA_FLAGS)
+			continue;
+		if (a->len + RTA_ALIGN(attr->rta_len) > sizeof(a->attributes))
+			return;
+		memcpy(a->attributes + a->len, attr, attr->rta_len);
+		a->len += RTA_ALIGN(attr->rta_len);
+	}
+	all->n++;
+}
+
+static int read_addresses(int sock, int index, struct addresses *all)
+{
+	cleanup_free char *buf = xmalloc(NETLINK_BUFFER);
+	struct request r = {
+		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifaddrmsg)),
+		       .nlmsg_type = RTM_GETADDR,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+		.address = { .ifa_family = AF_UNSPEC },
+	};
+
+	all->n = 0;
+	if (send(sock, &r, r.h.nlmsg_len, 0) < 0)
+		return -1;
+	for (;;) {
+		ssize_t n = recv(sock, buf, NETLINK_BUFFER, 0);
+		unsigned int left = (unsigned int)n;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		for (const struct nlmsghdr *m = (const struct nlmsghdr *)buf; NLMSG_OK(m, left);
+		     m = NLMSG_NEXT(m, left)) {
+			if (m->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (m->nlmsg_type == RTM_NEWADDR)
+				remember(m, index, all);
+		}
+	}
+}
+
+static int add_address(int sock, int index, const struct address *a)
+{
+	struct request r = {
+		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifaddrmsg)),
+		       .nlmsg_type = RTM_NEWADDR,
+		       .nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE },
+		.address = a->head,
+	};
+
+	r.address.ifa_index = (uint32_t)index;
+	memcpy((char *)&r + r.h.nlmsg_len, a->attributes, a->len);
+	r.h.nlmsg_len += (uint32_t)a->len;
+	return acknowledged(sock, &r);
+}
+
+/* ---- one interface --------------------------------------------------------------------------------------------------------- */
+
+static int index_of(int sock, const char *name)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	return ioctl(sock, SIOCGIFINDEX, &ifr) < 0 ? -1 : ifr.ifr_ifindex;
+}
+
+/* It arrives under a name of our own, which the kernel keeps to; a pattern ("eth%d") is for the container's end of it. */
+static int rename_there(const struct mover *mv, int index, const char *pattern)
+{
+	struct request r = link_request(index);
+
+	add_attribute(&r, IFLA_IFNAME, pattern, strlen(pattern) + 1);
+	return acknowledged(mv->there, &r);
+}
+
+static int arrive(const struct mover *mv, const struct oci_net_device *d, const char *arrival,
+		  const struct addresses *addresses, struct err *err)
+{
+	int index = index_of(mv->there, arrival);
+
+	if (index < 0)
+		return err_sys(err, "cannot find it in the container");
+	if (strcmp(arrival, d->name) != 0 && rename_there(mv, index, d->name) < 0)
+		return err_sys(err, "cannot name it '%s'", d->name);
+	for (size_t i = 0; i < addresses->n; i++)
+		if (add_address(mv->there, index, &addresses->v[i]) < 0)
+			return err_sys(err, "cannot give it its address back");
+	if (set_up(mv->there, index, true) < 0)
+		return err_sys(err, "cannot set it up");
+	return 0;
+}
+
+/* A namespace that ends takes virtual interfaces along, and whoever had it wants it as it was. */
+static void move_back(const struct mover *mv, const char *name, const char *host_name, struct addresses *addresses)
+{
+	int index = index_of(mv->there, name);
+
+	if (index < 0)
+		return;
+	if (addresses->n == 0)
+		read_addresses(mv->there, index, addresses);
+	if (set_up(mv->there, index, false) < 0 || move(mv->there, index, mv->here_ns, host_name) < 0)
+		return;
+	index = index_of(mv->here, host_name);
+	for (size_t i = 0; i < addresses->n; i++)
+		add_address(mv->here, index, &addresses->v[i]);
+	set_up(mv->here, index, true);
+}
+
+static int move_one(const struct mover *mv, const struct oci_net_device *d, char arrival[IFNAMSIZ],
+		    struct addresses *addresses, struct err *err)
+{
+	int index = index_of(mv->here, d->host_name);
+
+	if (index < 0)
+		return err_sysno(err, ENODEV, "cannot find it");
+	snprintf(arrival, IFNAMSIZ, "%s", d->name);
+	if (strchr(d->name, '%'))
+		snprintf(arrival, IFNAMSIZ, "thole%d", index);
+	if (read_addresses(mv->here, index, addresses) < 0)
+		return err_sys(err, "cannot read its addresses");
+	if (set_up(mv->here, index, false) < 0)
+		return err_sys(err, "cannot set it down");
+	if (move(mv->here, index, mv->there_ns, arrival) < 0) {
+		int saved = errno;
+
+		/* The kernel moves it first and gives it its name then. */
+		move_back(mv, d->host_name, d->host_name, addresses);
+		set_up(mv->here, index, true);
+		return err_sysno(err, saved, "cannot move it into the container as '%s'", d->name);
+	}
+	return 0;
+}
+
+static int move_all(const struct mover *mv, const struct oci_config *c, struct err *err)
+{
+	cleanup_free struct addresses *addresses = xcalloc(1, sizeof(*addresses));
+
+	for (size_t i = 0; i < c->n_net_devices; i++) {
+		const struct oci_net_device *d = &c->net_devices[i];
+		char arrival[IFNAMSIZ];
+		int r = move_one(mv, d, arrival, addresses, err);
+
+		if (r == 0) {
+			r = arrive(mv, d, arrival, addresses, err);
+			if (r < 0)
+				move_back(mv, arrival, d->host_name, addresses);
+		}
+		if (r < 0) {
+			while (i-- > 0) {
+				addresses->n = 0;
+				move_back(mv, c->net_devices[i].name, c->net_devices[i].host_name, addresses);
+			}
+			return err_add(err, "linux.netDevices.%s", d->host_name);
+		}
+	}
+	return 0;
+}
+
+/* ---- the child --------------------------------------------------------------------------------------------------------------- */
+
+static int open_mover(pid_t pid, struct mover *mv, struct err *err)
+{
+	char path[40];
+
+	mv->here = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	mv->here_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	mv->there_ns = open(path, O_RDONLY | O_CLOEXEC);
+	if (mv->here < 0 || mv->here_ns < 0 || mv->there_ns < 0 || setns(mv->there_ns, CLONE_NEWNET) < 0)
+		return err_sys(err, "linux.netDevices: cannot enter the network namespace");
+	mv->there = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	return mv->there < 0 ? err_sys(err, "linux.netDevices: cannot make a socket") : 0;
+}
+
+static void run(const struct oci_config *c, pid_t pid, int sock) __attribute__((noreturn));
+static void run(const struct oci_config *c, pid_t pid, int sock)
+{
+	struct mover mv = { -1, -1, -1, -1 };
+	struct err err = { 0 };
+
+	/* A copy of the shim's lock is here. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (open_mover(pid, &mv, &err) == 0)
+		move_all(&mv, c, &err);
+	wire_send_err(sock, &err); /* all zero: none */
+	_exit(0);
+}
+
+int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *err)
+{
+	struct err outcome;
+	int pair[2], n;
+	pid_t child;
+
+	if (config->n_net_devices == 0)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "cannot make a socketpair");
+	child = fork();
+	if (child == 0)
+		run(config, pid, pair[1]);
+	fd_close(&pair[1]);
+	if (child < 0) {
+		fd_close(&pair[0]);
+		return err_sys(err, "cannot fork");
+	}
+	n = wire_recv_err(pair[0], &outcome, err);
+	fd_close(&pair[0]);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (n < 0)
+		return -1;
+	if (n == 0)
+		return err_set(err, ERR_INTERNAL, "linux.netDevices: the process that moves them has died");
+	if (outcome.code == ERR_NONE)
+		return 0;
+	*err = outcome;
+	return -1;
+}

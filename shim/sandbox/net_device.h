@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linux.netDevices: interfaces of the host that become the container's. */
+#ifndef THOLE_SHIM_SANDBOX_NET_DEVICE_H
+#define THOLE_SHIM_SANDBOX_NET_DEVICE_H
+
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "shim/oci/config.h"
+
+/* In the shim: move them all into the network namespace of process `pid`, under their new names, with their global addresses, and set them up. On failure those that
+ * were moved are back, as far as the kernel lets them. Errors name linux.netDevices.NAME. Waits for a child of its own. */
+int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *err);
+
+#endif
