@@ -79,6 +79,14 @@ static void add_cgroup(struct json_object *o)
 	add_bool(o, "rdma", true);
 }
 
+/* What can be asked for; whether the machine has it is another matter. */
+static void add_rdt(struct json_object *o)
+{
+	add_bool(o, "enabled", true);
+	add_bool(o, "schemata", true);
+	add_bool(o, "monitoring", true);
+}
+
 static void add_linux(struct json_object *o)
 {
 	struct json_object *list = list_at(o, "namespaces"), *policy;
@@ -92,7 +100,7 @@ static void add_linux(struct json_object *o)
 	add_seccomp(object_at(o, "seccomp"));
 	add_bool(object_at(o, "apparmor"), "enabled", true);
 	add_bool(object_at(o, "selinux"), "enabled", true);
-	add_bool(object_at(o, "intelRdt"), "enabled", false);
+	add_rdt(object_at(o, "intelRdt"));
 	policy = object_at(o, "memoryPolicy");
 	add_words(policy, "modes", oci_memory_modes);
 	add_words(policy, "flags", oci_memory_flags);

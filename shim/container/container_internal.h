@@ -12,6 +12,7 @@
 #include "shim/sandbox/child_step.h"
 #include "shim/sandbox/mount_source.h"
 #include "shim/sandbox/ns.h"
+#include "shim/sandbox/resctrl.h"
 #include "shim/sandbox/seccomp.h"
 #include "shim/stdio/relay.h"
 
@@ -60,6 +61,7 @@ struct container {
 	struct log_plans log_plans; /* of a container that this shim has created */
 	struct logs *logs;
 	struct cgroup *cgroup;
+	struct resctrl resctrl;
 	struct seccomp_program *seccomp; /* compiled once; NULL: not yet, or none */
 
 	struct process init;

@@ -151,6 +151,8 @@ static int step_record(struct container *c, struct err *err)
 		return -1;
 	if (cgroup_new(mountinfo, cr->caller_cgroup, c->config->cgroups_path, c->id, &c->cgroup, err) < 0)
 		return -1;
+	if (resctrl_plan(mountinfo, &c->config->intel_rdt, c->id, &c->resctrl, err) < 0)
+		return -1;
 	clock_gettime(CLOCK_REALTIME, &now);
 	c->rec = (struct status_record) {
 		.status = STATUS_CREATING,
@@ -187,6 +189,18 @@ static void undo_groups(struct container *c)
 	struct err ignored;
 
 	remove_groups(c, &ignored);
+}
+
+static int step_resctrl(struct container *c, struct err *err)
+{
+	return resctrl_create(&c->resctrl, &c->config->intel_rdt, err);
+}
+
+static void undo_resctrl(struct container *c)
+{
+	struct err ignored;
+
+	resctrl_remove(&c->resctrl, &ignored);
 }
 
 static int step_log(struct container *c, struct err *err)
@@ -277,6 +291,7 @@ static const struct {
 	{ "config", step_config, NULL },
 	{ "record", step_record, NULL },
 	{ "control groups", step_groups, undo_groups },
+	{ "resctrl", step_resctrl, undo_resctrl },
 	{ "log", step_log, undo_log },
 	{ "start socket", step_start_socket, NULL },
 	{ "control socket", step_control_socket, NULL },

@@ -172,6 +172,7 @@ static int let_it_run(struct exec *x, struct err *err)
 	if (proc_pidfd_pid(x->member_fd, &pid, err) < 0)
 		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
 	if (process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 ||
+	    resctrl_join(&x->p.c->resctrl, pid, err) < 0 ||
 	    ((x->ns_flags & CLONE_NEWUSER) && limits_apply(pid, &x->config->process, err) < 0) ||
 	    streams_connect(&x->p, &x->streams, &x->params.fds, &x->master_fd, &x->ends, &x->client, err) < 0 ||
 	    fd_socket_send_pidfd(x->params.fds.pidfd_fd, x->p.pidfd, false, err) < 0 ||

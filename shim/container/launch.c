@@ -324,7 +324,9 @@ static int note_init(struct container *c, pid_t pid, int pidfd, struct err *err)
 
 static int settle_init(struct container *c, struct err *err)
 {
-	return set_oom_score_adj(c, err) < 0 ? -1 : state_save_record(c, err);
+	if (set_oom_score_adj(c, err) < 0 || resctrl_join(&c->resctrl, c->rec.init_pid, err) < 0)
+		return -1;
+	return state_save_record(c, err);
 }
 
 struct launch *launch_new(struct container *c, struct err *err)

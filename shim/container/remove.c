@@ -46,7 +46,7 @@ void remove_log(struct container *c)
 
 int remove_everything(struct container *c, struct err *err)
 {
-	if (remove_groups(c, err) < 0)
+	if (remove_groups(c, err) < 0 || resctrl_remove(&c->resctrl, err) < 0)
 		return -1;
 	logging_close(c);
 	remove_log(c);

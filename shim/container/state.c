@@ -126,6 +126,19 @@ static void put_logs(const struct container *c, struct json_object *o)
 	json_object_put(others);
 }
 
+static void put_resctrl(const struct container *c, struct json_object *o)
+{
+	struct json_object *r;
+
+	if (!c->resctrl.dir)
+		return;
+	r = json_object_new_object();
+	add_string(r, "path", c->resctrl.dir);
+	json_object_object_add(r, "own", json_object_new_boolean(c->resctrl.is_ours));
+	add_string(r, "monitor", c->resctrl.monitor ? c->resctrl.monitor : "");
+	json_object_object_add(o, "resctrl", r);
+}
+
 /* What does not change after the creation. */
 static void put_origin(struct container *c, struct json_object *o)
 {
@@ -142,6 +155,7 @@ static void put_origin(struct container *c, struct json_object *o)
 	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
 	add_string(o, "dataDir", c->data_dir);
 	json_object_object_add(o, "cgroups", groups(c->cgroup));
+	put_resctrl(c, o);
 }
 
 static void put_namespaces(const struct container *c, struct json_object *o)
@@ -434,6 +448,18 @@ static void load_groups(struct container *c, struct json_object *list)
 	}
 }
 
+static void load_resctrl(struct container *c, struct json_object *o)
+{
+	const char *dir = string_at(o, "path"), *monitor = string_at(o, "monitor");
+	struct json_object *own;
+
+	c->resctrl = (struct resctrl) {
+		.dir = dir[0] == '/' ? xstrdup(dir) : NULL,
+		.monitor = monitor[0] == '/' ? xstrdup(monitor) : NULL,
+		.is_ours = json_object_object_get_ex(o, "own", &own) && json_object_get_boolean(own),
+	};
+}
+
 int state_load(struct container *c, struct err *err)
 {
 	struct json_object *top = read_json(c->dir_fd, err), *o, *list;
@@ -447,6 +473,8 @@ int state_load(struct container *c, struct err *err)
 	c->data_dir = xstrdup(string_at(o, "dataDir"));
 	if (json_object_object_get_ex(o, "cgroups", &list))
 		load_groups(c, list);
+	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
+		load_resctrl(c, list);
 	json_object_put(top);
 	return 0;
 }

@@ -84,6 +84,14 @@ struct oci_time_offset {
 	uint32_t nanosecs;
 };
 
+struct oci_intel_rdt {
+	bool set;
+	char *clos_id; /* "/": the root group */
+	char *l3_schema, *mb_schema;
+	struct oci_strings schemata;
+	bool monitoring;
+};
+
 struct oci_net_device {
 	char *host_name;
 	char *name; /* in the container; may have one "%d" for a number that is free */
@@ -309,6 +317,7 @@ struct oci_config {
 	struct oci_namespace ns[OCI_NS_COUNT];
 	struct oci_id_maps uid_maps, gid_maps;
 	struct oci_time_offset monotonic, boottime;
+	struct oci_intel_rdt intel_rdt;
 	size_t n_net_devices;
 	struct oci_net_device *net_devices;
 	size_t n_devices;

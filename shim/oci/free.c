@@ -114,6 +114,10 @@ void oci_config_free(struct oci_config *c)
 		free(c->net_devices[i].name);
 	}
 	free(c->net_devices);
+	free(c->intel_rdt.clos_id);
+	free(c->intel_rdt.l3_schema);
+	free(c->intel_rdt.mb_schema);
+	strings_release(&c->intel_rdt.schemata);
 	free(c->uid_maps.v);
 	free(c->gid_maps.v);
 	for (size_t i = 0; i < c->n_devices; i++)

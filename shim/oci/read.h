@@ -24,6 +24,9 @@ extern const struct present oci_time_offset_present; /* of struct oci_time_offse
 /* read_net.c: into struct oci_config. */
 reader_fn read_net_devices;
 
+/* read_rdt.c */
+extern const struct present oci_intel_rdt_present; /* of struct oci_intel_rdt */
+
 /* read_sched.c */
 extern const struct present oci_scheduler_present, oci_io_priority_present; /* of structs of those names */
 extern const struct present oci_memory_policy_present, oci_personality_present;

@@ -414,7 +414,7 @@ static const struct row linux_rows[] = {
 	ROW("sysctl", read_sysctl, 0),
 	ROW("mountLabel", read_label, offsetof(struct oci_config, mount_label)),
 	ROW("netDevices", read_net_devices, 0),
-	ROW("intelRdt", refuse_not_done, 0),
+	ROW("intelRdt", read_filled, offsetof(struct oci_config, intel_rdt), .arg = &oci_intel_rdt_present),
 	ROW("memoryPolicy", read_filled, offsetof(struct oci_config, process.memory_policy),
 	    .arg = &oci_memory_policy_present),
 	ROW("personality", read_filled, offsetof(struct oci_config, process.personality),

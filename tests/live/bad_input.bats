@@ -116,7 +116,13 @@ bad_field() {
 @test "what the specification does not know is ignored, what is known and not done is refused by name" {
 	config '.unknownField = { a: 1 } | .process.alsoUnknown = true | .linux.resources.other = 1'
 	in_container true < /dev/null
-	bad_field '.linux.intelRdt = { closID: "x" }' 'intelRdt'
+	grep -q ' - resctrl ' /proc/self/mountinfo || bad_field '.linux.intelRdt = { closID: "x" }' 'linux\.intelRdt: no resctrl file system is mounted'
+	bad_field '.linux.intelRdt = { closID: "a/b" }' 'linux\.intelRdt\.closID'
+	bad_field '.linux.intelRdt = { closID: ".." }' 'linux\.intelRdt\.closID'
+	bad_field '.linux.intelRdt = { l3CacheSchema: "MB:0=1" }' 'linux\.intelRdt\.l3CacheSchema'
+	bad_field '.linux.intelRdt = { memBwSchema: "L3:0=1" }' 'linux\.intelRdt\.memBwSchema'
+	bad_field '.linux.intelRdt = { schemata: ["L3:0=1", "a\nb"] }' 'linux\.intelRdt\.schemata\[1\]'
+	bad_field '.linux.intelRdt = { enableMonitoring: "yes" }' 'linux\.intelRdt\.enableMonitoring'
 	bad_field '.linux.sysctl = { "kernel.panic": "1" }' 'linux\.sysctl\.kernel\.panic.*host'
 	[ -d /sys/module/apparmor ] || bad_field '.process.apparmorProfile = "some"' 'process\.apparmorProfile: AppArmor is not enabled'
 	[ -d /sys/fs/selinux ] || bad_field '.process.selinuxLabel = "some"' 'process\.selinuxLabel: SELinux is not enabled'

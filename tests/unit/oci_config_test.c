@@ -832,7 +832,7 @@ static void scheduling(void **state)
 static void not_done_is_refused_by_name(void **state)
 {
 	static const char *const fields[][2] = {
-		{ "\"linux\":{\"intelRdt\":{\"closID\":\"x\"}}", "linux.intelRdt" },
+		{ "\"linux\":{\"personality\":{\"domain\":\"LINUX\",\"flags\":[\"x\"]}}", "linux.personality.flags" },
 	};
 	static const char *const platforms[] = { "windows", "solaris", "vm", "zos", "freebsd" };
 	static const struct refusal rows[] = {
