@@ -91,6 +91,9 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 			m.flags_set &= ~(unsigned long)MS_RDONLY;
 		if (mount_one(root_fd, &m, p->sources->fd[i], p->common.cgroup, new_cgroup_ns, err) < 0)
 			return -1;
+		/* What is seen through it between create and start is the container's, but reached past its root. */
+		if (p->sources->fd[i] >= 0)
+			close(p->sources->fd[i]);
 	}
 	return 0;
 }

@@ -284,3 +284,67 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	[ -d "/proc/$(shim_of "$c")" ]
 	is "$c" running
 }
+
+# The same with a user namespace, where the container's root is somebody outside, here the owner of what must not be touched.
+in_user_namespace() {
+	owned_rootfs 100000 100000
+	chmod 755 "$T"
+	chown -R 100000:100000 "$T/outside"
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+}
+
+@test "in a user namespace: links in the root lead nowhere, for devices, mounts, masks, the console" {
+	in_user_namespace
+	mkdir "$T/src"
+	config --arg s "$T/src" '.process.terminal = true | .linux.devices = [{ path: "/links/kmsg", type: "c", major: 1, minor: 11 }] |
+		.mounts += [{ destination: "/mnt/point", type: "none", source: $s, options: ["bind"] }] | .mounts |= map(select(.destination | startswith("/dev") | not))'
+	link_out /links
+	attempt sh -c 'echo bad > /mnt/point/new'
+	link_out /dev
+	attempt true
+	rm "$B/rootfs/dev"
+	mkdir -p "$B/rootfs/dev/pts"
+	chown 100000 "$B/rootfs/dev"
+	ln -s "$T/outside/file" "$B/rootfs/dev/null"
+	ln -s "$T/outside/new" "$B/rootfs/dev/zero"
+	attempt sh -c 'echo bad > /dev/zero'
+	link_out /mnt
+	attempt sh -c 'echo bad > /mnt/point/new'
+	config '.process.terminal = false'
+	link_out /proc
+	args true
+	refused 125 /proc thole run --bundle "$B" "$c"
+	outside_unharmed
+}
+
+@test "in a user namespace: only harmless descriptors between create and start, none of the host's tree inside" {
+	in_user_namespace
+	config --arg s "$T/outside" '.mounts += [{ destination: "/data", type: "none", source: $s, options: ["bind"] }]'
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	find "/proc/$(init_of "$c")/fd" -type l -printf '%l\n' > "$T/fds"
+	not grep -vE '^(pipe:|socket:|anon_inode:|/$|/proc$|.*/dev/null$|/dev/pts|/memfd:|/.*thole)' "$T/fds"
+	not grep -E "^$T" "$T/fds"
+	thole delete --force "$c"
+	args /usr/bin/selfexe
+	bash -c 'exec 11< / 12< /etc; exec "$0" --root "$1" run --bundle "$2/b" "$3" < /dev/null' "$THOLE" "$ROOT" "$T" "$c" > "$T/out"
+	equal "$(tail -1 "$T/out")" 'writable=0 outside=0'
+}
+
+@test "who waits in a pid namespace and a user namespace that others join finds nothing to write to" {
+	in_user_namespace
+	config '.process.capabilities = { bounding: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"], permitted: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"], effective: ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"] }'
+	local owned=$B/rootfs pid i
+	args sh -c '/usr/bin/selfexe 3 "$0" > /tmp/watched; exec sleep 1000' "$ROOT"
+	thole run -d --bundle "$B" "$c" < /dev/null > "$T/out"
+	pid=$(init_of "$c")
+	bundle third
+	config --arg r "$owned" --arg u "/proc/$pid/ns/user" --arg p "/proc/$pid/ns/pid" '.root.path = $r |
+		.linux.namespaces |= (map(select(.type != "pid")) + [{ type: "user", path: $u }, { type: "pid", path: $p }])'
+	args true
+	for ((i = 0; i < 10; i++)); do
+		thole run --bundle "$B" "$c-$i" < /dev/null
+	done
+	wait_for grep -q '^writable=' "$owned/tmp/watched"
+	not grep '^writable pid' "$owned/tmp/watched"
+}
