@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -95,12 +96,35 @@ static int check_joined_maps(const char *field, const struct oci_id_maps *given,
 	return err_set(err, ERR_CONFIG, "%s: the user namespace that is joined has others", field);
 }
 
+/* The rules of the specification for when the container may have its group: a new cgroup namespace, and the file system mounted writable. */
+static bool owns_group(const struct oci_config *config)
+{
+	const struct oci_namespace *ns = &config->ns[OCI_NS_CGROUP];
+
+	for (size_t i = 0; ns->wanted && !ns->path && config->has_process && i < config->n_mounts; i++) {
+		const struct oci_mount *m = &config->mounts[i];
+
+		if (m->type && !strncmp(m->type, "cgroup", 6) && !strcmp(m->destination, "/sys/fs/cgroup") &&
+		    !(m->flags_set & MS_RDONLY))
+			return true;
+	}
+	return false;
+}
+
+static int delegate(const struct container *c, uint32_t host_uid, struct err *err)
+{
+	if (!owns_group(c->config) || host_uid == 0)
+		return 0;
+	return cgroup_delegate(c->cgroup, CGROUP_DELEGATE_LIST, host_uid, err);
+}
+
 /* The joiner is in the user namespace, and waits. */
 static int set_idmap(struct launch *l, struct err *err)
 {
 	struct container *c = l->c;
 	const struct oci_config *config = c->config;
 	cleanup_idmap struct idmap found = { 0 };
+	uint32_t uid;
 
 	if (!config->ns[OCI_NS_USER].path && idmap_write(c->init.pid, &config->uid_maps, &config->gid_maps, err) < 0)
 		return -1;
@@ -110,6 +134,8 @@ static int set_idmap(struct launch *l, struct err *err)
 	    check_joined_maps("linux.gidMappings", &config->gid_maps, &found.gids, err) < 0)
 		return -1;
 	if (config->has_process && idmap_chown(c->init.pid, &config->process, c->creation->child_stdio, 3, err) < 0)
+		return -1;
+	if (config->has_process && idmap_to_host(&found.uids, config->process.uid, &uid) && delegate(c, uid, err) < 0)
 		return -1;
 	return launch_order(l, CHILD_GO_ON, err);
 }
@@ -333,9 +359,12 @@ struct launch *launch_new(struct container *c, struct err *err)
 {
 	struct launch *l;
 	bool joiner = ns_needs_joiner(c->config, &c->creation->joined);
+	bool leaves_user = ns_leaves_user(c->config, &c->creation->joined);
 	int pair[2], pidfd = -1;
 	pid_t pid;
 
+	if (!leaves_user && delegate(c, c->config->process.uid, err) < 0)
+		return NULL;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		err_sys(err, "cannot make a socketpair");
 		return NULL;

@@ -37,6 +37,11 @@ int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *e
  * Devices are left alone. */
 int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *err);
 
+/* On a v2 host, give the container's group to `uid` (as the shim numbers users), with those files that the kernel lists in `list` ("" where it has none: the usual three): then who
+ * is that inside may make child groups, and move what is in the container. Does nothing on v1, where that would not be safe. */
+#define CGROUP_DELEGATE_LIST "/sys/kernel/cgroup/delegate"
+int cgroup_delegate(const struct cgroup *cg, const char *list, uid_t uid, struct err *err);
+
 /* Open, before the clone, what the child joins by. child_cgroup_join: called by the single-threaded child itself, "0" into each v1
  * `tasks`: 0.2 ms where cgroup.procs takes 9 (it waits for an RCU grace period on an idle host). The v2 group is not joined
  * but cloned into: cgroup_v2_fd for CLONE_INTO_CGROUP (-1: none). */

@@ -231,3 +231,26 @@ int cgroup_v2_devices(struct cgroup *cg, const struct oci_resources *r, struct e
 	free(program.v);
 	return n < 0 ? err_add(err, "linux.resources.devices") : 0;
 }
+
+int cgroup_delegate(const struct cgroup *cg, const char *list, uid_t uid, struct err *err)
+{
+	static const char usual[] = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
+	const struct hierarchy *h = cg->pure_v2 ? cgroup_find_v2(cg) : NULL;
+	cleanup_free char *names = NULL;
+	cleanup_fd int dir = -1;
+	struct err ignored;
+	char *save = NULL;
+
+	if (!h)
+		return 0;
+	if (fd_read_file_at(AT_FDCWD, list, 4096, &names, &ignored) < 0)
+		names = xstrdup(usual);
+	dir = open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || fchown(dir, uid, (gid_t)-1) < 0)
+		return err_sys(err, "cannot give cgroup '%s' to uid %u", h->dir, uid);
+	/* Which of them there are depends on the controllers. */
+	for (char *name = strtok_r(names, "\n", &save); name; name = strtok_r(NULL, "\n", &save))
+		if (fchownat(dir, name, uid, (gid_t)-1, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+			return err_sys(err, "cannot give '%s' of cgroup '%s' to uid %u", name, h->dir, uid);
+	return 0;
+}

@@ -403,6 +403,40 @@ static void a_line_of_a_device_is_set_back_alone(void **state)
 	assert_string_equal(plan.v[1].old, "8:32 rbps=max");
 }
 
+/* On v2 the group and what the kernel lists becomes the user's, the limits stay; on v1 nothing does. */
+static void delegation_gives_the_listed_files(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const files[] = { "cgroup.procs", "cgroup.threads", "memory.max", "list" };
+	static const uid_t owners[] = { 4242, 0, 0, 0 };
+	cleanup_free char *list = xasprintf("%s/list", f->dir);
+	struct stat st;
+	struct err err;
+
+	if (geteuid() != 0)
+		skip();
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		put(f, files[i], "");
+	put(f, "list", "cgroup.procs\nno.such.file\n");
+	cgroup_rebuild_add(f->cg, "", f->dir, strlen(f->dir));
+	assert_int_equal(cgroup_delegate(f->cg, list, 4242, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		cleanup_free char *path = xasprintf("%s/%s", f->dir, files[i]);
+
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_uid, owners[i]);
+	}
+	assert_int_equal(stat(f->dir, &st), 0);
+	assert_int_equal(st.st_uid, 4242);
+	assert_int_equal(cgroup_delegate(f->cg, "/no/such/list", 4243, &err), 0);
+	assert_int_equal(stat(f->dir, &st), 0);
+	assert_int_equal(st.st_uid, 4243);
+	cgroup_rebuild_add(f->cg, "memory", f->dir, strlen(f->dir));
+	assert_int_equal(cgroup_delegate(f->cg, list, 4244, &err), 0);
+	assert_int_equal(stat(f->dir, &st), 0);
+	assert_int_equal(st.st_uid, 4243);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -418,6 +452,7 @@ int main(void)
 		TEST(a_refused_value_takes_the_others_back),
 		TEST(at_create_what_was_written_stays),
 		TEST(a_line_of_a_device_is_set_back_alone),
+		TEST(delegation_gives_the_listed_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
