@@ -250,8 +250,8 @@ in_shared_world() { # SCRIPT
 		.mounts += [{ destination: "/volume", type: "bind", source: $v, options: ["rbind", "rshared"] }]'
 	args sh -c 'mkdir /volume/in && mount -t tmpfs inner /volume/in && grep " / rw.*shared:" /proc/self/mountinfo; mkdir /x; mount -t tmpfs private /x; sleep 1000'
 	in_shared_world '$THOLE --root $STATE run -d --bundle $BUNDLE $ID < /dev/null
-		n=0; until grep -q "inner" /proc/self/mountinfo || [ $n = 200 ]; do n=$((n + 1)); sleep 0.02; done
-		$THOLE --root $STATE logs $ID > $BUNDLE/log; cat /proc/self/mountinfo' > "$T/out"
+		n=0; until $THOLE --root $STATE logs $ID > $BUNDLE/log; grep -q " / rw.*shared:" $BUNDLE/log || [ $n = 200 ]; do n=$((n + 1)); sleep 0.02; done
+		cat /proc/self/mountinfo' > "$T/out"
 	grep -q ' / rw.*shared:' "$B/log"
 	grep -q " $B/volume/in .*inner" "$T/out"
 	not grep -q " $B/rootfs" "$T/out"
