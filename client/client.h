@@ -14,8 +14,9 @@
 struct global_options {
 	const char *root;
 	const char *log;
-	const char *log_format; /* "text", "json" or NULL */
-	const char *cgroup_manager;
+	const char *log_format;     /* "text", "json" or NULL */
+	const char *cgroup_manager; /* cgroupfs, systemd, disabled, or NULL */
+	bool systemd_cgroup;        /* --systemd-cgroup: runc's word for the second */
 	bool debug;
 	bool version;
 };

@@ -17,7 +17,7 @@ const struct option_row global_option_rows[] = {
 	{ "debug",          0,   OPT_FLAG,         NULL,        "say more", AT(global_options, debug) },
 	{ "version",        'v', OPT_FLAG,         NULL,        "print the version", AT(global_options, version) },
 	{ "cgroup-manager", 0,   OPT_CHOICE,       "cgroupfs|systemd|disabled", NULL, AT(global_options, cgroup_manager) },
-	{ "systemd-cgroup", 0,   OPT_REFUSED_FLAG, NULL,        NULL, 0 },
+	{ "systemd-cgroup", 0,   OPT_FLAG,         NULL,        NULL, AT(global_options, systemd_cgroup) },
 	{ "rootless",       0,   OPT_REFUSED,      "MODE",      NULL, 0 },
 	{ "criu",           0,   OPT_REFUSED,      "PATH",      NULL, 0 },
 	{ NULL },

@@ -166,6 +166,13 @@ static const char *shim_cgroup(const struct launch_options *o, bool foreign)
 	return o->shim_cgroup;
 }
 
+static CgroupManager cgroup_manager(const struct global_options *g)
+{
+	if (g->systemd_cgroup || (g->cgroup_manager && !strcmp(g->cgroup_manager, "systemd")))
+		return CGROUP_MANAGER_SYSTEMD;
+	return CGROUP_MANAGER_CGROUPFS;
+}
+
 static int packet_fill(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
 {
 	Create *c = &p->req.body.create;
@@ -180,6 +187,7 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	c->leave = foreign && !r->foreground;
 	c->open_stdin = r->open_stdin || c->stdio == STDIO_INHERIT;
 	c->remove_at_exit = r->remove_at_exit;
+	c->cgroup_manager = cgroup_manager(&cl->global);
 	c->no_pivot = r->options->no_pivot;
 	c->no_new_keyring = r->options->no_new_keyring;
 	c->detach = !r->foreground;

@@ -120,12 +120,15 @@ static int flush_stdout(int status, struct err *err)
 
 static int judge_globals(struct client *cl, struct err *err)
 {
-	const char *manager = cl->global.cgroup_manager;
+	struct global_options *g = &cl->global;
 
 	if (open_log(cl, err) < 0)
 		return -1;
-	if (manager && strcmp(manager, "cgroupfs") != 0)
-		return err_set(err, ERR_UNSUPPORTED, "--cgroup-manager %s is not supported yet", manager);
+	if (g->systemd_cgroup && g->cgroup_manager && strcmp(g->cgroup_manager, "systemd") != 0)
+		return err_set(err, ERR_USAGE, "--systemd-cgroup and --cgroup-manager %s contradict each other",
+			       g->cgroup_manager);
+	if (g->cgroup_manager && !strcmp(g->cgroup_manager, "disabled"))
+		return err_set(err, ERR_UNSUPPORTED, "--cgroup-manager %s is not supported yet", g->cgroup_manager);
 	return statedir_root_path(cl->global.root, &cl->root_path, err);
 }
 

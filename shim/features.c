@@ -74,7 +74,7 @@ static void add_cgroup(struct json_object *o)
 {
 	add_bool(o, "v1", true);
 	add_bool(o, "v2", true);
-	add_bool(o, "systemd", false);
+	add_bool(o, "systemd", true);
 	add_bool(o, "systemdUser", false);
 	add_bool(o, "rdma", true);
 }

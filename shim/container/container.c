@@ -52,6 +52,7 @@ void container_free(struct container *c)
 	logging_close(c);
 	log_plans_release(&c->log_plans);
 	cgroup_free(c->cgroup);
+	free(c->scope_unit);
 	resctrl_release(&c->resctrl);
 	oci_config_free(c->config);
 	fd_close(&c->start_fd);

@@ -40,6 +40,7 @@ void container_fds_release(struct container_fds *fds);
 struct container_create {
 	StdioMode stdio;
 	bool start; /* run the program, do not wait for `start` */
+	CgroupManager cgroup_manager;
 	bool leave; /* its first process is left to the shim's own parent, alive or as a zombie: see container_is_idle() */
 	bool open_stdin, remove_at_exit, no_pivot, no_new_keyring;
 	unsigned int listen_fds;           /* of the preserved ones */

@@ -9,6 +9,7 @@
 #include "shim/container/log_options.h"
 #include "shim/container/process.h"
 #include "shim/oci/config.h"
+#include "shim/sandbox/scope.h"
 #include "shim/sandbox/child_step.h"
 #include "shim/sandbox/mount_source.h"
 #include "shim/sandbox/ns.h"
@@ -34,6 +35,8 @@ struct creation {
 	int child_stdio[3];
 	char *bundle, *rootfs;
 	struct ns_joined joined;
+	struct scope scope; /* systemd's, when it is the driver */
+	struct scope_holder scope_holder;
 	struct mount_sources sources;
 	struct relay_ends ends; /* of the foreground client, until they are taken */
 	struct relay_client *client;
@@ -61,6 +64,7 @@ struct container {
 	struct log_plans log_plans; /* of a container that this shim has created */
 	struct logs *logs;
 	struct cgroup *cgroup;
+	char *scope_unit; /* NULL: the groups are not systemd's */
 	struct resctrl resctrl;
 	struct seccomp_program *seccomp; /* compiled once; NULL: not yet, or none */
 
@@ -88,6 +92,13 @@ bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct
 int container_compile_filter(struct container *c, const struct oci_config *config, struct err *err);
 void container_quiet(struct container *c); /* something is over: say so if nothing else is under way */
 int container_make_control(struct container *c, struct err *err);
+
+/* groups.c */
+int groups_plan(struct container *c, const char *mountinfo, struct err *err); /* where they will be; no effect */
+int groups_make(struct container *c, struct err *err);   /* with their limits; on failure nothing is left */
+int groups_settle(struct container *c, struct err *err); /* init is in them */
+int groups_update(struct container *c, const struct oci_resources *r, struct err *err);
+int groups_remove(struct container *c, struct err *err); /* and whatever is in them */
 
 /* create.c */
 void creation_free(struct creation *cr);

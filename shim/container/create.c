@@ -149,9 +149,8 @@ static int step_record(struct container *c, struct err *err)
 		return -1;
 	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0)
 		return -1;
-	if (cgroup_new(mountinfo, cr->caller_cgroup, c->config->cgroups_path, c->id, &c->cgroup, err) < 0)
-		return -1;
-	if (resctrl_plan(mountinfo, &c->config->intel_rdt, c->id, &c->resctrl, err) < 0)
+	if (groups_plan(c, mountinfo, err) < 0 ||
+	    resctrl_plan(mountinfo, &c->config->intel_rdt, c->id, &c->resctrl, err) < 0)
 		return -1;
 	clock_gettime(CLOCK_REALTIME, &now);
 	c->rec = (struct status_record) {
@@ -172,23 +171,11 @@ static int step_record(struct container *c, struct err *err)
 	return state_save(c, err);
 }
 
-static int step_groups(struct container *c, struct err *err)
-{
-	struct err ignored;
-
-	if (cgroup_create(c->cgroup, err) < 0)
-		return -1;
-	if (cgroup_apply(c->cgroup, &c->config->resources, err) == 0 && cgroup_open_join(c->cgroup, err) == 0)
-		return 0;
-	cgroup_remove(c->cgroup, &ignored);
-	return -1;
-}
-
 static void undo_groups(struct container *c)
 {
 	struct err ignored;
 
-	remove_groups(c, &ignored);
+	groups_remove(c, &ignored);
 }
 
 static int step_resctrl(struct container *c, struct err *err)
@@ -290,7 +277,7 @@ static const struct {
 	{ "state directory", step_directory, undo_directory },
 	{ "config", step_config, NULL },
 	{ "record", step_record, NULL },
-	{ "control groups", step_groups, undo_groups },
+	{ "control groups", groups_make, undo_groups },
 	{ "resctrl", step_resctrl, undo_resctrl },
 	{ "log", step_log, undo_log },
 	{ "start socket", step_start_socket, NULL },
@@ -336,6 +323,7 @@ static struct creation *creation_new(struct container_create *params)
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
 		cr->joined.fd[i] = -1;
 	cr->ends = (struct relay_ends) { -1, -1, -1 };
+	cr->scope_holder = SCOPE_HOLDER_NONE;
 	return cr;
 }
 
@@ -355,6 +343,8 @@ void creation_free(struct creation *cr)
 	ns_joined_release(&cr->joined);
 	mount_sources_release(&cr->sources);
 	relay_ends_close(&cr->ends);
+	scope_let_go(&cr->scope_holder);
+	scope_release(&cr->scope);
 	free(cr->bundle);
 	free(cr->rootfs);
 	free(cr);
@@ -515,7 +505,8 @@ static int ready(struct container *c, struct err *err)
 	for (int i = 0; i < 3; i++)
 		fd_close(&cr->child_stdio[i]);
 	fd_close(&c->start_fd); /* only init holds it: when it is gone, connecting fails */
-	if (streams_connect(&c->init, &r, &cr->params.fds, &master, &cr->ends, &cr->client, err) < 0 ||
+	if (groups_settle(c, err) < 0 ||
+	    streams_connect(&c->init, &r, &cr->params.fds, &master, &cr->ends, &cr->client, err) < 0 ||
 	    fd_socket_send_pidfd(cr->params.fds.pidfd_fd, c->init.pidfd, true, err) < 0)
 		return -1;
 	return launch_order(c->launch, cr->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);

@@ -11,16 +11,6 @@
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
-int remove_groups(struct container *c, struct err *err)
-{
-	if (!c->cgroup)
-		return 0;
-	cgroup_close_join(c->cgroup);
-	if (!cgroup_is_empty(c->cgroup) && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
-		return -1;
-	return cgroup_remove(c->cgroup, err);
-}
-
 /* What belongs to the log at its default path: the file and its rotated ones, and a quick run's bundle. Checkpoints stay, and with them the
  * directory. */
 void remove_log(struct container *c)
@@ -46,7 +36,7 @@ void remove_log(struct container *c)
 
 int remove_everything(struct container *c, struct err *err)
 {
-	if (remove_groups(c, err) < 0 || resctrl_remove(&c->resctrl, err) < 0)
+	if (groups_remove(c, err) < 0 || resctrl_remove(&c->resctrl, err) < 0)
 		return -1;
 	logging_close(c);
 	remove_log(c);

@@ -155,6 +155,8 @@ static void put_origin(struct container *c, struct json_object *o)
 	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
 	add_string(o, "dataDir", c->data_dir);
 	json_object_object_add(o, "cgroups", groups(c->cgroup));
+	if (c->scope_unit)
+		add_string(o, "systemdUnit", c->scope_unit);
 	put_resctrl(c, o);
 }
 
@@ -473,6 +475,8 @@ int state_load(struct container *c, struct err *err)
 	c->data_dir = xstrdup(string_at(o, "dataDir"));
 	if (json_object_object_get_ex(o, "cgroups", &list))
 		load_groups(c, list);
+	if (string_at(o, "systemdUnit")[0])
+		c->scope_unit = xstrdup(string_at(o, "systemdUnit"));
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
 	json_object_put(top);

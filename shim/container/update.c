@@ -37,7 +37,7 @@ int container_update(struct container *c, const char *text, size_t len, struct e
 		return err_set(err, ERR_UNSUPPORTED, "cannot update container '%s': it has no cgroup", c->id);
 	if (oci_resources_parse("resources", text, len, &r, err) < 0)
 		return -1;
-	if (cgroup_update(c->cgroup, r, err) < 0)
+	if (groups_update(c, r, err) < 0)
 		return -1;
 	keep(c, text, len);
 	return 0;

@@ -118,6 +118,7 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 		.stdio = msg->stdio,
 		.start = msg->start,
 		.leave = msg->leave,
+		.cgroup_manager = msg->cgroup_manager,
 		.listen_fds = msg->listen_fds,
 		.open_stdin = msg->open_stdin,
 		.remove_at_exit = msg->remove_at_exit,

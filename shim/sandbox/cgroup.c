@@ -312,18 +312,30 @@ static int read_procs(const char *dir, char **ret_text, struct err *err)
 	return fd_read_file_at(AT_FDCWD, path, PROCS_MAX, ret_text, err);
 }
 
-int cgroup_create(struct cgroup *cg, struct err *err)
+/* Somebody else's group is not ours to fill. */
+static int check_members(struct hierarchy *h, pid_t holder, struct err *err)
+{
+	cleanup_free char *procs = NULL, *only_holder = xasprintf("%d\n", (int)holder);
+
+	if (read_procs(h->dir, &procs, err) < 0)
+		return -1;
+	if (holder > 0 && !strcmp(procs, only_holder)) {
+		h->base_len = (size_t)(strrchr(h->dir, '/') - h->dir); /* its parents stay */
+		return 0;
+	}
+	if (procs[0])
+		return err_set(err, ERR_EXISTS, "cgroup '%s' is in use by other processes", h->dir);
+	return 0;
+}
+
+int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 {
 	for (size_t i = 0; i < cg->n; i++) {
 		struct hierarchy *h = &cg->h[i];
 		bool existed = access(h->dir, F_OK) == 0;
-		cleanup_free char *procs = NULL;
 		struct err ignored;
 
-		if (existed && read_procs(h->dir, &procs, err) < 0)
-			return -1;
-		if (existed && procs[0]) {
-			err_set(err, ERR_EXISTS, "cgroup '%s' is in use by other processes", h->dir);
+		if (existed && check_members(h, holder, err) < 0) {
 			cgroup_remove(cg, &ignored);
 			return -1;
 		}

@@ -27,8 +27,9 @@ int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_pa
 /* Accepts NULL. Removes nothing. */
 void cgroup_free(struct cgroup *cg);
 
-/* Make the groups. An existing group with processes in it is refused. On failure what was made is gone again. */
-int cgroup_create(struct cgroup *cg, struct err *err);
+/* Make the groups. An existing group with processes in it is refused, unless it is one that somebody has made for us and that `holder` alone sits in (0:
+ * there is none). On failure what was made is gone again. */
+int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err);
 
 /* Write the limits. Errors name the field: "linux.resources.memory.limit: ...". */
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);

@@ -33,6 +33,7 @@ has_root() { [ "$(id -u)" = 0 ]; }
 has_cgroup-v1() { grep -q ' cgroup rw.*[, ]memory' /proc/mounts; }
 has_cgroup-v2() { [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; }
 has_apparmor() { [ "$(cat /sys/module/apparmor/parameters/enabled 2> /dev/null)" = Y ]; }
+has_systemd() { [ -d /run/systemd/system ]; }
 has_cgroup() { has_cgroup-v1 || has_cgroup-v2; }
 has_hybrid() { has_cgroup-v1 && grep -q ' cgroup2 ' /proc/mounts; }
 has_overlay() { grep -q overlay /proc/filesystems || modprobe overlay 2> /dev/null; }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container's control groups, by either driver: made by ourselves (cgroupfs), or first asked of systemd as a scope, and then filled by
+ * ourselves all the same. */
+#include <signal.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/scope.h"
+
+int groups_plan(struct container *c, const char *mountinfo, struct err *err)
+{
+	struct creation *cr = c->creation;
+	const char *path = c->config->cgroups_path;
+
+	if (cr->params.cgroup_manager == CGROUP_MANAGER_SYSTEMD) {
+		if (scope_parse(path, c->id, &cr->scope, err) < 0)
+			return -1;
+		path = cr->scope.path;
+		c->scope_unit = xstrdup(cr->scope.unit);
+	}
+	return cgroup_new(mountinfo, cr->caller_cgroup, path, c->id, &c->cgroup, err);
+}
+
+static void give_back_scope(struct container *c)
+{
+	struct err err;
+
+	if (c->creation)
+		scope_let_go(&c->creation->scope_holder);
+	if (c->scope_unit && scope_stop(c->scope_unit, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+int groups_make(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+	struct err ignored;
+
+	if (c->scope_unit && scope_start(&cr->scope, c->id, c->config, &cr->scope_holder, err) < 0)
+		return -1;
+	/* What could not be made may be somebody else's: nobody in it is killed. */
+	if (cgroup_create(c->cgroup, cr->scope_holder.pid, err) < 0) {
+		give_back_scope(c);
+		return -1;
+	}
+	if (cgroup_apply(c->cgroup, &c->config->resources, err) == 0 && cgroup_open_join(c->cgroup, err) == 0)
+		return 0;
+	groups_remove(c, &ignored);
+	return -1;
+}
+
+int groups_settle(struct container *c, struct err *err)
+{
+	if (!c->scope_unit)
+		return 0;
+	/* What systemd rounds is written again as it was asked for. */
+	if (scope_set_limits(c->scope_unit, &c->config->resources, err) < 0 ||
+	    cgroup_apply(c->cgroup, &c->config->resources, err) < 0)
+		return -1;
+	scope_let_go(&c->creation->scope_holder);
+	return 0;
+}
+
+int groups_update(struct container *c, const struct oci_resources *r, struct err *err)
+{
+	if (cgroup_update(c->cgroup, r, err) < 0)
+		return -1;
+	if (!c->scope_unit)
+		return 0;
+	if (scope_set_limits(c->scope_unit, r, err) < 0)
+		return -1;
+	return cgroup_update(c->cgroup, r, err);
+}
+
+int groups_remove(struct container *c, struct err *err)
+{
+	if (!c->cgroup)
+		return 0;
+	cgroup_close_join(c->cgroup);
+	if (!cgroup_is_empty(c->cgroup) && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
+		return -1;
+	give_back_scope(c);
+	return cgroup_remove(c->cgroup, err);
+}

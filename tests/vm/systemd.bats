@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root systemd
+# The systemd driver: the container is a scope that systemd knows, with its limits; units that start containers may end.
+load ../live/lib
+
+setup_test() { bundle; }
+
+teardown_test() { systemctl stop "thole-test-$c.service" 2> /dev/null || true; }
+
+sd() { "$THOLE" --root "$ROOT" --systemd-cgroup "$@"; }
+started() { # CMD...: detached, under systemd
+	args "$@"
+	sd run -d --bundle "$B" "$c" < /dev/null > "$T/run.out"
+}
+property() { systemctl show --value -p "$1" "${2:-thole-$c.scope}"; }
+file() { cat "$(cgroup_of "$c" memory)/$1"; }
+no_unit() { [ "$(property LoadState)" = not-found ]; }
+
+@test "a scope of its own in system.slice, with the container in it; gone with it" {
+	started sleep 1000
+	equal "$(property ActiveState) $(property Slice) $(property Delegate)" 'active system.slice yes'
+	equal "$(sed 's/^0:://' "/proc/$(init_of "$c")/cgroup")" "/system.slice/thole-$c.scope"
+	equal "$(file cgroup.procs)" "$(init_of "$c")"
+	equal "$(thole exec "$c" cat /proc/self/cgroup)" 0::/
+	thole delete --force "$c"
+	wait_for no_unit
+	equal "$(own_cgroups)" ''
+	# The name is free again at once.
+	started sleep 1000
+	equal "$(property ActiveState)" active
+}
+
+@test "cgroupsPath SLICE:PREFIX:NAME; slices within slices" {
+	config --arg p "thole-deep.slice:pre:$c" '.linux.cgroupsPath = $p'
+	started sleep 1000
+	equal "$(sed 's/^0:://' "/proc/$(init_of "$c")/cgroup")" "/thole.slice/thole-deep.slice/pre-$c.scope"
+	equal "$(property Slice "pre-$c.scope")" thole-deep.slice
+	thole delete --force "$c"
+	config '.linux.cgroupsPath = "/a/path"'
+	refused 1 'linux.cgroupsPath: .* is not SLICE:PREFIX:NAME' sd create --bundle "$B" "$c"
+}
+
+@test "systemd has the limits too, exactly in the files, and keeps them when it reads its units again" {
+	config '.linux.resources = { memory: { limit: 67108864, reservation: 33554432, swap: 67108864 }, pids: { limit: 31 },
+		cpu: { shares: 1024, quota: 33333, period: 100000 } }'
+	started sleep 1000
+	equal "$(property MemoryMax) $(property MemoryLow) $(property MemorySwapMax) $(property TasksMax) $(property CPUWeight)" '67108864 33554432 0 31 100'
+	equal "$(file memory.max) $(file pids.max) $(file cpu.max)" '67108864 31 33333 100000'
+	systemctl daemon-reload
+	equal "$(file memory.max) $(file pids.max)" '67108864 31'
+	thole update --memory 134217728 --memory-swap 134217728 --pids-limit 17 "$c"
+	equal "$(property MemoryMax) $(property TasksMax)" '134217728 17'
+	equal "$(file memory.max) $(file pids.max)" '134217728 17'
+}
+
+@test "annotations are properties" {
+	config '.annotations = { "org.systemd.property.TimeoutStopUSec": "uint64 7000000", "org.systemd.property.CollectMode": "'"'inactive-or-failed'"'" }'
+	started sleep 1000
+	equal "$(property TimeoutStopUSec) $(property CollectMode)" '7s inactive-or-failed'
+	thole delete --force "$c"
+	config '.annotations = { "org.systemd.property.Bad": "[" }'
+	refused 1 'annotations.org.systemd.property.Bad' sd create --bundle "$B" "$c"
+	config '.annotations = { "org.systemd.property.NoSuchThing": "5" }'
+	refused 1 'NoSuchThing' sd create --bundle "$B" "$c"
+	nothing_left
+	wait_for no_unit
+}
+
+@test "stopping the scope ends the container, and its status is known" {
+	started sh -c 'trap "exit 5" TERM; while :; do sleep 0.1; done'
+	systemctl stop "thole-$c.scope"
+	exits 5 thole wait "$c"
+}
+
+@test "a service that starts a container can end without ending it" {
+	args sleep 1000
+	systemd-run --quiet --wait --unit "thole-test-$c" "$THOLE" --root "$ROOT" --systemd-cgroup run -d --bundle "$B" "$c"
+	is "$c" running
+	not systemctl is-active --quiet "thole-test-$c"
+	thole exec "$c" true
+}
+
+@test "a create that fails later leaves no scope" {
+	config '.hooks.createRuntime = [{ path: "/bin/false" }]'
+	args sleep 1000
+	refused 1 createRuntime sd create --bundle "$B" "$c"
+	wait_for no_unit
+	equal "$(own_cgroups)" ''
+}
+
+@test "a shim that is killed in create, after the scope: the next delete removes it" {
+	config '.hooks.createRuntime = [{ path: "/bin/sleep", args: ["sleep", "1000"] }]'
+	args sleep 1000
+	in_background "$THOLE" --root "$ROOT" --systemd-cgroup create --bundle "$B" "$c"
+	hook_runs() { pgrep -f '^sleep 1000$' > /dev/null; }
+	wait_for hook_runs
+	# Neither can tidy up after the other.
+	kill -STOP "${STARTED[-1]}"
+	local pid
+	for pid in $(shims); do # the one that runs the hooks too
+		kill -KILL "$pid"
+	done
+	kill -KILL "${STARTED[-1]}"
+	wait_for no_shims
+	thole delete --force "$c"
+	wait_for no_unit
+	equal "$(own_cgroups)" ''
+}
