@@ -43,6 +43,19 @@ static long long now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
+int relay_prepare(struct relay *r, const struct client *cl, struct call *call, const char *detach_keys, struct err *err)
+{
+	*r = (struct relay) {
+		.cl = cl,
+		.call = call,
+		.always_keys = detach_keys != NULL,
+		.stdin_fd = -1,
+		.stdout_fd = -1,
+		.stderr_fd = -1,
+	};
+	return keys_parse(detach_keys ? detach_keys : KEYS_DEFAULT, &r->keys, err);
+}
+
 void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, struct wire_fds *fds)
 {
 	int *const slots[] = { [FD_STDIN] = &r->stdin_fd, [FD_STDOUT] = &r->stdout_fd, [FD_STDERR] = &r->stderr_fd };
@@ -223,7 +236,7 @@ static void fill_poll(struct loop *l, struct pollfd *p)
 {
 	/* After the Exit the connection has nothing more to say but its end. */
 	p[SLOT_CONTROL] = (struct pollfd) { .fd = l->has_exit ? -1 : l->r->call->sock, .events = POLLIN };
-	p[SLOT_SIGNALS] = (struct pollfd) { .fd = l->r->signal_fd, .events = POLLIN };
+	p[SLOT_SIGNALS] = (struct pollfd) { .fd = l->r->call->signal_fd, .events = POLLIN };
 	for (int i = 0; i < 3; i++)
 		pump_poll(&l->pump[i], &p[SLOT_STDIN + i]);
 	if (l->has_exit || (l->parked && term_in_background(STDIN_FILENO)))
@@ -253,7 +266,7 @@ static int handle_events(struct loop *l, struct pollfd *p, struct err *err)
 {
 	int sig, r = 0;
 
-	while (p[SLOT_SIGNALS].revents && (sig = signals_next(l->r->signal_fd)))
+	while (p[SLOT_SIGNALS].revents && (sig = signals_next(l->r->call->signal_fd)))
 		on_signal(l, sig);
 	if (p[SLOT_STDIN].fd >= 0 && p[SLOT_STDIN].revents)
 		move_stdin(l, &p[SLOT_STDIN]);

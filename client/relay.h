@@ -14,8 +14,7 @@ enum relay_end {
 
 struct relay {
 	const struct client *cl;
-	struct call *call;   /* the connection, and the serial that its Exit will carry */
-	int signal_fd;       /* from signals_open() */
+	struct call *call;   /* the connection, the serial that its Exit will carry, and the signals' descriptor */
 	const char *process; /* its name, "" for init: whose are signals and size */
 	bool terminal;       /* it has one */
 	bool use_stdin;   /* pass on what the caller's stdin brings, and its end; else the container's stays as it is */
@@ -23,6 +22,11 @@ struct relay {
 	struct keys keys;
 	int stdin_fd, stdout_fd, stderr_fd; /* pipes from the shim, -1 when absent; the relay closes them */
 };
+
+/* A relay without streams yet. detach_keys: as they were given, NULL for the usual ones (which then only count at a terminal). ERR_USAGE for what is no such
+ * sequence. */
+int relay_prepare(struct relay *r, const struct client *cl, struct call *call, const char *detach_keys,
+		  struct err *err);
 
 /* Take the streams out of what came with a reply. The rest is closed. */
 void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, struct wire_fds *fds);

@@ -77,23 +77,15 @@ int cmd_attach(const struct client *cl, const struct invocation *inv, struct err
 	bool with_stdin = !o->no_stdin && handover_has_stdin(cl);
 	cleanup_call struct call c = CALL_NONE;
 	cleanup_fd int signal_fd = -1;
-	struct relay r = {
-		.cl = cl,
-		.call = &c,
-		.use_stdin = with_stdin,
-		.always_keys = o->detach_keys != NULL,
-		.stdin_fd = -1,
-		.stdout_fd = -1,
-		.stderr_fd = -1,
-	};
+	struct relay r;
 
-	if (keys_parse(o->detach_keys ? o->detach_keys : KEYS_DEFAULT, &r.keys, err) < 0)
+	if (relay_prepare(&r, cl, &c, o->detach_keys, err) < 0)
 		return -1;
+	r.use_stdin = with_stdin;
 	if (open_running(cl, id, &c, err) < 0)
 		return -1;
 	if (signals_open(o->no_sig_proxy ? SIGNALS_WINDOW : SIGNALS_ATTACHED, &signal_fd, err) < 0)
 		return -1;
-	r.signal_fd = signal_fd;
 	c.signal_fd = signal_fd;
 	if (send_attach(&c, with_stdin, &r, err) < 0) {
 		if (call_interrupted(err))

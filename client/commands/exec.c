@@ -228,26 +228,16 @@ static int write_pid_file(struct execution *x, struct err *err)
 	return -1;
 }
 
-static int relay_process(struct execution *x, const struct keys *keys, struct err *err)
+static int relay_process(struct execution *x, struct relay *r, struct err *err)
 {
-	struct relay r = {
-		.cl = x->cl,
-		.call = &x->call,
-		.signal_fd = x->call.signal_fd,
-		.process = x->reply.name,
-		.terminal = x->reply.terminal,
-		.use_stdin = x->use_stdin,
-		.always_keys = x->o->detach_keys != NULL,
-		.keys = *keys,
-		.stdin_fd = -1,
-		.stdout_fd = -1,
-		.stderr_fd = -1,
-	};
 	enum relay_end end;
 	Exit exit;
 
-	relay_take_streams(&r, x->reply.fd_role, x->reply.fd_role_count, &x->fds);
-	if (relay_run(&r, &end, &exit, err) < 0)
+	r->process = x->reply.name;
+	r->terminal = x->reply.terminal;
+	r->use_stdin = x->use_stdin;
+	relay_take_streams(r, x->reply.fd_role, x->reply.fd_role_count, &x->fds);
+	if (relay_run(r, &end, &exit, err) < 0)
 		return -1;
 	if (end == RELAY_LEFT)
 		return 0;
@@ -277,11 +267,10 @@ static int exec_detached(struct execution *x, const struct invocation *inv, stru
 
 static int exec_foreground(struct execution *x, const struct invocation *inv, struct err *err)
 {
-	const char *text = x->o->detach_keys;
 	cleanup_fd int signal_fd = -1;
-	struct keys keys;
+	struct relay r;
 
-	if (keys_parse(text ? text : KEYS_DEFAULT, &keys, err) < 0)
+	if (relay_prepare(&r, x->cl, &x->call, x->o->detach_keys, err) < 0)
 		return -1;
 	/* Before there is a process: a signal that comes when there is one is meant for it. */
 	if (signals_open(x->o->no_sig_proxy ? SIGNALS_WINDOW : SIGNALS_FOREGROUND, &signal_fd, err) < 0)
@@ -292,7 +281,7 @@ static int exec_foreground(struct execution *x, const struct invocation *inv, st
 			signals_die(x->call.signal);
 		return -1;
 	}
-	return relay_process(x, &keys, err);
+	return relay_process(x, &r, err);
 }
 
 int cmd_exec(const struct client *cl, const struct invocation *inv, struct err *err)

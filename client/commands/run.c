@@ -89,26 +89,16 @@ static int lost_shim(const struct client *cl, const char *id, struct err *err)
 	return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
 }
 
-static int relay_foreground(const struct client *cl, const struct launch_request *req, const struct keys *keys,
+static int relay_foreground(const struct client *cl, const struct launch_request *req, struct relay *r,
 			    struct launch *l, struct err *err)
 {
-	struct relay r = {
-		.cl = cl,
-		.call = &l->call,
-		.signal_fd = l->call.signal_fd,
-		.terminal = l->reply.terminal,
-		.use_stdin = req->open_stdin,
-		.always_keys = req->options->detach_keys != NULL,
-		.keys = *keys,
-		.stdin_fd = -1,
-		.stdout_fd = -1,
-		.stderr_fd = -1,
-	};
 	enum relay_end end;
 	Exit exit;
 
-	relay_take_streams(&r, l->reply.fd_role, l->reply.fd_role_count, &l->fds);
-	if (relay_run(&r, &end, &exit, err) < 0)
+	r->terminal = l->reply.terminal;
+	r->use_stdin = req->open_stdin;
+	relay_take_streams(r, l->reply.fd_role, l->reply.fd_role_count, &l->fds);
+	if (relay_run(r, &end, &exit, err) < 0)
 		return -1;
 	if (end == RELAY_LEFT)
 		return 0;
@@ -117,12 +107,11 @@ static int relay_foreground(const struct client *cl, const struct launch_request
 
 static int run_foreground(const struct client *cl, const struct launch_request *req, struct err *err)
 {
-	const char *text = req->options->detach_keys;
 	cleanup_launch struct launch l = LAUNCH_NONE;
 	cleanup_fd int signal_fd = -1;
-	struct keys keys;
+	struct relay r;
 
-	if (keys_parse(text ? text : KEYS_DEFAULT, &keys, err) < 0)
+	if (relay_prepare(&r, cl, &l.call, req->options->detach_keys, err) < 0)
 		return -1;
 	/* Before there is a container: a signal that comes when there is one is meant for it. */
 	if (signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
@@ -133,7 +122,7 @@ static int run_foreground(const struct client *cl, const struct launch_request *
 			signals_die(l.call.signal);
 		return -1;
 	}
-	return relay_foreground(cl, req, &keys, &l, err);
+	return relay_foreground(cl, req, &r, &l, err);
 }
 
 static int run_request(const struct client *cl, const struct launch_options *o, const char *id, const char *bundle,

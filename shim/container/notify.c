@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 
 #include "common/fd.h"
+#include "shim/sandbox/fd_socket.h"
 
 /* The name of the specification for what comes beside the text. */
 #define LISTENER_NAME "seccompFd"
@@ -50,40 +51,13 @@ static int connect_to(const char *path, int *ret_sock, struct err *err)
 	return 0;
 }
 
-static int send_with(int sock, const char *text, int fd, struct err *err)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)text, .iov_len = strlen(text) };
-	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-	ssize_t n;
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	do
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(err, "cannot send the listener");
-	if ((size_t)n != iov.iov_len)
-		return err_sysno(err, EMSGSIZE, "cannot send the state");
-	return 0;
-}
-
 int notify_send(struct container *c, const struct oci_config *config, const char *status, pid_t pid, int listener,
 		struct err *err)
 {
 	cleanup_free char *text = message(c, config, status, pid);
 	cleanup_fd int sock = -1;
 
-	if (connect_to(config->seccomp.listener_path, &sock, err) < 0 || send_with(sock, text, listener, err) < 0)
+	if (connect_to(config->seccomp.listener_path, &sock, err) < 0 || fd_socket_send(sock, listener, text, err) < 0)
 		return err_add(err, "linux.seccomp.listenerPath");
 	return 0;
 }

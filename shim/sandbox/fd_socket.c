@@ -7,13 +7,13 @@
 
 #include "common/fd.h"
 
-static int send_fd(int sock, int fd, const char *name)
+int fd_socket_send(int sock, int fd, const char *text, struct err *err)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = { 0 };
-	struct iovec iov = { .iov_base = (void *)name, .iov_len = strlen(name) };
+	struct iovec iov = { .iov_base = (void *)text, .iov_len = strlen(text) };
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
 	};
@@ -27,19 +27,23 @@ static int send_fd(int sock, int fd, const char *name)
 	do
 		n = sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -1 : 0;
+	if (n < 0)
+		return err_sys(err, "cannot send a descriptor");
+	if ((size_t)n != iov.iov_len)
+		return err_sysno(err, EMSGSIZE, "cannot send what goes with a descriptor");
+	return 0;
 }
 
 int fd_socket_send_terminal(int sock, int master_fd, struct err *err)
 {
-	if (send_fd(sock, master_fd, "/dev/ptmx") < 0)
-		return err_sys(err, "cannot send the terminal to the console socket");
+	if (fd_socket_send(sock, master_fd, "/dev/ptmx", err) < 0)
+		return err_add(err, "console socket");
 	return 0;
 }
 
 int fd_socket_send_pidfd(int sock, int pidfd, bool init, struct err *err)
 {
-	if (sock >= 0 && send_fd(sock, pidfd, init ? "standard" : "setns") < 0)
-		return err_sys(err, "cannot send the pidfd to its socket");
+	if (sock >= 0 && fd_socket_send(sock, pidfd, init ? "standard" : "setns", err) < 0)
+		return err_add(err, "pidfd socket");
 	return 0;
 }

@@ -10,6 +10,9 @@
 /* Send one descriptor over a connected stream socket, with a name beside it, as runc does. Both descriptors stay the caller's. Does not wait: a peer
  * that does not read is an error. */
 
+/* With this text. */
+int fd_socket_send(int sock, int fd, const char *text, struct err *err);
+
 /* The master of a pty; the name is that of ptmx. */
 int fd_socket_send_terminal(int sock, int master_fd, struct err *err);
 
