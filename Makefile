@@ -38,7 +38,7 @@ CFLAGS   += -std=gnu17 $(OPT) -ffunction-sections -fdata-sections $(if $(SAN),$(
 LDFLAGS  += $(LINK) $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now
 
 LIBS_COMMON := -lprotobuf-nanopb -ljson-c
-LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap -lm
+LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap -lprotobuf-c -lm
 
 COMMON_SRC := $(wildcard common/*.c)
 CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)
@@ -46,11 +46,11 @@ SHIM_SRC   := $(wildcard shim/*.c shim/*/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*_test.c)
 PROBE_SRC  := $(wildcard tests/live/probes/*.c)
 
-GEN    := $(BUILD)/proto/control.pb.h
+GEN    := $(BUILD)/proto/control.pb.h $(BUILD)/proto/criu.pb-c.h
 objs    = $(patsubst %.c,$(OBJ)/%.o,$(1))
 COMMON_OBJ := $(call objs,$(COMMON_SRC)) $(OBJ)/proto/control.pb.o
 CLIENT_OBJ := $(call objs,$(CLIENT_SRC))
-SHIM_OBJ   := $(call objs,$(SHIM_SRC))
+SHIM_OBJ   := $(call objs,$(SHIM_SRC)) $(OBJ)/proto/criu.pb-c.o
 
 .PHONY: all
 all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
@@ -68,11 +68,15 @@ $(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
 $(OUT)/thole-oci: $(OUT)/thole
 	@ln -sf thole $@
 
-$(GEN) $(BUILD)/proto/control.pb.c: proto/control.proto proto/control.options
+$(BUILD)/proto/control.pb.h $(BUILD)/proto/control.pb.c: proto/control.proto proto/control.options
 	@mkdir -p $(BUILD)/proto
 	@nanopb_generator.py -q -I proto -D $(BUILD)/proto control.proto
 
-$(OBJ)/proto/control.pb.o: $(BUILD)/proto/control.pb.c $(GEN)
+$(BUILD)/proto/criu.pb-c.h $(BUILD)/proto/criu.pb-c.c: proto/criu.proto
+	@mkdir -p $(BUILD)/proto
+	@protoc-c -I proto --c_out=$(BUILD)/proto criu.proto
+
+$(OBJ)/proto/%.o: $(BUILD)/proto/%.c $(GEN)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CPPFLAGS) -I$(BUILD)/proto $(CFLAGS) -c -o $@ $<

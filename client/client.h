@@ -17,6 +17,7 @@ struct global_options {
 	const char *log_format;     /* "text", "json" or NULL */
 	const char *cgroup_manager; /* cgroupfs, systemd, disabled, or NULL */
 	bool systemd_cgroup;        /* --systemd-cgroup: runc's word for the second */
+	const char *criu;           /* --criu, or NULL */
 	bool debug;
 	bool version;
 };

@@ -19,7 +19,7 @@ const struct option_row global_option_rows[] = {
 	{ "cgroup-manager", 0,   OPT_CHOICE,       "cgroupfs|systemd|disabled", NULL, AT(global_options, cgroup_manager) },
 	{ "systemd-cgroup", 0,   OPT_FLAG,         NULL,        NULL, AT(global_options, systemd_cgroup) },
 	{ "rootless",       0,   OPT_REFUSED,      "MODE",      NULL, 0 },
-	{ "criu",           0,   OPT_REFUSED,      "PATH",      NULL, 0 },
+	{ "criu",           0,   OPT_STRING,       "PATH",      "the criu that checkpoint and restore use", AT(global_options, criu) },
 	{ NULL },
 };
 
@@ -65,6 +65,46 @@ static const struct option_row run_rows[] = {
 	{ "pids-limit",   0,   OPT_UINT,   "N",           "", AT(launch_options, pids_limit) },
 	{ "read-only",    0,   OPT_FLAG,   NULL,          "", AT(launch_options, read_only) },
 	{ "network",      0,   OPT_CHOICE, "host|none",   "", AT(launch_options, network) },
+	{ NULL },
+};
+
+#define CRIU_ROWS(type, prefix) \
+	{ "image-path",      0, OPT_STRING, "DIR",  "where the checkpoint is (default: ./checkpoint)", AT(type, prefix image_path) }, \
+	{ "work-path",       0, OPT_STRING, "DIR",  "where criu's log goes (default: the same)", AT(type, prefix work_path) }, \
+	{ "tcp-established", 0, OPT_FLAG,   NULL,   "keep open TCP connections", AT(type, prefix tcp_established) }, \
+	{ "tcp-close",       0, OPT_FLAG,   NULL,   "or drop them", AT(type, prefix tcp_close) }, \
+	{ "ext-unix-sk",     0, OPT_FLAG,   NULL,   "allow unix sockets that lead outside", AT(type, prefix ext_unix_sk) }, \
+	{ "shell-job",       0, OPT_FLAG,   NULL,   "allow a terminal of the caller's", AT(type, prefix shell_job) }, \
+	{ "file-locks",      0, OPT_FLAG,   NULL,   "keep locks on files", AT(type, prefix file_locks) }, \
+	{ "empty-ns",        0, OPT_CHOICE, "network", "leave the network namespace empty, for a hook to set up", AT(type, prefix empty_ns) }, \
+	{ "manage-cgroups-mode", 0, OPT_CHOICE, "soft|full|strict|ignore", "criu's way with groups (default: ignore, the shim makes them)", AT(type, prefix manage_cgroups_mode) }, \
+	{ "network-lock",    0, OPT_CHOICE, "iptables|nftables|skip", "how the network is held (default: as needed)", AT(type, prefix network_lock) }, \
+	{ "auto-dedup",      0, OPT_REFUSED_FLAG, NULL, NULL, 0 }, \
+	{ "lazy-pages",      0, OPT_REFUSED_FLAG, NULL, NULL, 0 }
+
+static const struct option_row checkpoint_rows[] = {
+	CRIU_ROWS(criu_options, ),
+	{ "leave-running", 0, OPT_FLAG,   NULL, "let the container go on", AT(criu_options, leave_running) },
+	{ "drop-execs",    0, OPT_FLAG,   NULL, "kill exec'd processes, which cannot be kept", AT(criu_options, drop_execs) },
+	{ "link-remap",    0, OPT_FLAG,   NULL, "allow open files that have been removed", AT(criu_options, link_remap) },
+	{ "tcp-skip-in-flight", 0, OPT_FLAG, NULL, "leave out connections that are being made", AT(criu_options, tcp_skip_in_flight) },
+	{ "pre-dump",      0, OPT_REFUSED_FLAG, NULL,   NULL, 0 },
+	{ "parent-path",   0, OPT_REFUSED,      "DIR",  NULL, 0 },
+	{ "page-server",   0, OPT_REFUSED,      "ADDRESS:PORT", NULL, 0 },
+	{ "status-fd",     0, OPT_REFUSED,      "FD",   NULL, 0 },
+	{ NULL },
+};
+
+static const struct option_row restore_rows[] = {
+	{ "detach",       'd', OPT_FLAG,   NULL,          "leave it running in the background", AT(launch_options, detach) },
+	{ "keep",         0,   OPT_FLAG,   NULL,          "keep it when it has ended", AT(launch_options, keep) },
+	{ "rm",           0,   OPT_FLAG,   NULL,          "remove it when it has ended (with -d)", AT(launch_options, remove) },
+	CRIU_ROWS(restore_options, criu.),
+	LAUNCH_ROWS,
+	{ "detach-keys",  0,   OPT_STRING, "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(launch_options, detach_keys) },
+	{ "no-subreaper", 0,   OPT_FLAG,   NULL,          NULL, AT(launch_options, no_subreaper) },
+	{ "lsm-profile",  0,   OPT_STRING, "TYPE:NAME",   "another security profile", AT(restore_options, criu.lsm_profile) },
+	{ "lsm-mount-context", 0, OPT_STRING, "CONTEXT",  "another context of its mounts", AT(restore_options, criu.lsm_mount_context) },
 	{ NULL },
 };
 
@@ -197,12 +237,12 @@ static const struct command commands[] = {
 	{ "stats",   cmd_stats,   OPTIONS(stats_rows, stats_options),   "[ID...]",     0, -1, "show what containers use", 0 },
 	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics and lack of memory as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
+	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID",  1, 1, "write a running container to files (with CRIU)", NEEDS_ID },
+	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
 	{ "features", cmd_features, NO_OPTIONS,                         "",            0, 0, "tell what this runtime can do, as JSON", 0 },
 	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
 	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
-	NOT_YET("checkpoint", 0),
-	NOT_YET("restore", 0),
 	NOT_YET("recover", 0),
 	NOT_YET("upgrade", 0),
 };
@@ -272,7 +312,7 @@ void command_help_all(const struct client *cl, FILE *out)
 	fprintf(out, "%s [OPTIONS] COMMAND [...]: OCI containers without a daemon\n\n", cl->program);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (commands[i].run)
-			fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+			fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
 	fputc('\n', out);
 	for (const struct option_row *row = global_option_rows; row->name; row++)
 		if (row->help)

@@ -48,6 +48,7 @@ int command_failure_status(const struct client *cl, const struct command *cmd, c
 
 /* One per file in client/commands/. */
 int cmd_attach(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_create(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_events(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -59,6 +60,7 @@ int cmd_list(const struct client *cl, const struct invocation *inv, struct err *
 int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_pause(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_ps(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_restore(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_resume(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_run(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_spec(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -191,6 +193,20 @@ struct launch_options {
 	const char *cpus;
 	const char *network; /* "host", "none" or NULL */
 	struct opt_uint pids_limit;
+};
+
+/* Of checkpoint, and of restore as far as they mean something there. */
+struct criu_options {
+	const char *image_path, *work_path;
+	bool leave_running, drop_execs;
+	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
+	const char *manage_cgroups_mode, *empty_ns, *network_lock;
+	const char *lsm_profile, *lsm_mount_context;
+};
+
+struct restore_options {
+	struct launch_options launch; /* first: its rows are those of create and run */
+	struct criu_options criu;
 };
 
 #endif

@@ -4,6 +4,7 @@
 #define THOLE_CLIENT_LAUNCH_H
 
 #include "client/call.h"
+#include "client/checkpoint.h"
 #include "client/command.h"
 
 struct launch_request {
@@ -14,7 +15,8 @@ struct launch_request {
 	bool foreground;
 	bool open_stdin;
 	bool remove_at_exit;
-	bool size; /* tell the size of the caller's terminal */
+	const struct checkpoint_files *restore; /* out of these; NULL: a new one */
+	bool size;                              /* tell the size of the caller's terminal */
 };
 
 /* A container that was made. */

@@ -115,6 +115,8 @@ static void add_annotations(struct json_object *o)
 
 	snprintf(text, sizeof(text), "%u.%u.%u", v->major, v->minor, v->micro);
 	json_object_object_add(o, "io.github.seccomp.libseccomp.version", json_object_new_string(text));
+	/* What callers of runc look for before they checkpoint. */
+	json_object_object_add(o, "org.opencontainers.runc.checkpoint.enabled", json_object_new_string("true"));
 	json_object_object_add(o, "io.thole.version", json_object_new_string(THOLE_VERSION));
 }
 

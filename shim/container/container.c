@@ -45,6 +45,7 @@ void container_free(struct container *c)
 	hooks_free(c->hooking);
 	exec_free_all(c);
 	pause_free(c->pausing);
+	checkpoint_free(c->checkpointing);
 	process_release(&c->init);
 	if (c->seccomp)
 		seccomp_program_release(c->seccomp);
@@ -79,7 +80,13 @@ int container_compile_filter(struct container *c, const struct oci_config *confi
 
 struct container_fds container_fds_none(void)
 {
-	return (struct container_fds) { .main_fd = -1, .stdio = { -1, -1, -1 }, .console_fd = -1, .pidfd_fd = -1 };
+	return (struct container_fds) { .main_fd = -1,
+					.stdio = { -1, -1, -1 },
+					.console_fd = -1,
+					.pidfd_fd = -1,
+					.images_fd = -1,
+					.work_fd = -1,
+					.options_fd = -1 };
 }
 
 struct container_fds container_fds_take(struct container_fds *from)
@@ -95,6 +102,9 @@ void container_fds_release(struct container_fds *fds)
 	fd_close(&fds->main_fd);
 	fd_close(&fds->console_fd);
 	fd_close(&fds->pidfd_fd);
+	fd_close(&fds->images_fd);
+	fd_close(&fds->work_fd);
+	fd_close(&fds->options_fd);
 	for (int i = 0; i < 3; i++)
 		fd_close(&fds->stdio[i]);
 	for (int i = 0; i < fds->n_preserved; i++)
@@ -249,9 +259,15 @@ const char *container_id(const struct container *c)
 	return c->id;
 }
 
+bool container_is_removed(const struct container *c)
+{
+	return c->removed;
+}
+
 bool container_is_idle(const struct container *c)
 {
-	return !c->creation && !c->starting && !c->hooking && !c->pausing && !c->deletion.cb && !c->n_dying;
+	return !c->creation && !c->starting && !c->hooking && !c->pausing && !c->checkpointing && !c->deletion.cb &&
+	       !c->n_dying;
 }
 
 bool container_is_over(const struct container *c)

@@ -26,9 +26,11 @@ struct logfile;
 #define CONTAINER_PRESERVED_MAX 64
 struct container_fds {
 	int main_fd;
-	int stdio[3];   /* the caller's */
-	int console_fd; /* connected socket that takes the pty's master */
-	int pidfd_fd;   /* connected socket that takes a pidfd of the process */
+	int stdio[3];           /* the caller's */
+	int console_fd;         /* connected socket that takes the pty's master */
+	int pidfd_fd;           /* connected socket that takes a pidfd of the process */
+	int images_fd, work_fd; /* directories of a checkpoint: its files, its log (-1: the same) */
+	int options_fd;         /* a file with a checkpoint's or a restore's options */
 	int n_preserved;
 	int preserved[CONTAINER_PRESERVED_MAX]; /* become 3, 4, ... */
 };
@@ -50,7 +52,7 @@ struct container_create {
 	size_t n_log_opts;
 	const char *log_opts[CONTAINER_LOG_OPTS_MAX];
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
-	struct container_fds fds;  /* main_fd: the bundle */
+	struct container_fds fds;  /* main_fd: the bundle. With options_fd it is restored from images_fd */
 };
 
 /* What has become of init. */
@@ -156,6 +158,14 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 						const struct container_notices_ops *ops, void *arg, struct err *err);
 void container_notices_free(struct container_notices *n); /* accepts NULL */
 
+/* Checkpoint it into fds->images_fd, as fds->options_fd says: see "Checkpoint" in PROTOCOL.md. The descriptors are taken. done_cb comes when criu has ended and, unless the
+ * container goes on, nothing is left of it. On failure it runs as before. */
+int container_checkpoint(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
+			 struct err *err);
+
+/* Nobody waits for it any more. True: it is given up, and done_cb will not come. False: it is too late for that, done_cb comes. */
+bool container_cancel_checkpoint(struct container *c);
+
 /* Remove it. `force`: kill it first. done_cb comes when nothing is left, before ops->removed_cb. */
 int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err);
 
@@ -200,6 +210,7 @@ bool container_terminal(struct container *c, const char *name);
 int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no such process */
 bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */
 const char *container_id(const struct container *c);
+bool container_is_removed(const struct container *c);
 
 /* Nothing is under way that a shim has to stay for. What was created with `leave` is then its own: the shim may exit. */
 bool container_is_idle(const struct container *c);

@@ -27,6 +27,13 @@ struct pending {
 	void *arg;
 };
 
+/* A step of a creation, with effects outside that can be undone. */
+struct create_step {
+	const char *name;
+	int (*run)(struct container *c, struct err *err);
+	void (*undo)(struct container *c);
+};
+
 /* Copies and descriptors that only the creation needs; gone when it is through. */
 struct creation {
 	struct container_create params; /* strings are copies below */
@@ -40,8 +47,10 @@ struct creation {
 	struct mount_sources sources;
 	struct relay_ends ends; /* of the foreground client, until they are taken */
 	struct relay_client *client;
-	size_t steps_done;
-	struct err why; /* while the poststop hooks of a failed one run */
+	const struct create_step *steps; /* the plan: a new container, or one that is restored */
+	size_t n_steps, steps_done;
+	struct restoring *restoring; /* restore.c; NULL: it is new */
+	struct err why;              /* while the poststop hooks of a failed one run */
 	struct pending done;
 };
 
@@ -78,10 +87,11 @@ struct container {
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;
-	struct starting *starting; /* start.c */
-	struct pending deletion;   /* waits for the end of init, or of the poststop hooks */
-	struct hooking *hooking;   /* hooks.c */
-	struct pausing *pausing;   /* pause.c */
+	struct starting *starting;           /* start.c */
+	struct pending deletion;             /* waits for the end of init, or of the poststop hooks */
+	struct hooking *hooking;             /* hooks.c */
+	struct pausing *pausing;             /* pause.c */
+	struct checkpointing *checkpointing; /* checkpoint.c */
 };
 
 /* exec.c */
@@ -110,6 +120,8 @@ void launch_free(struct launch *l); /* accepts NULL; kills nothing */
 int launch_order(struct launch *l, enum child_order order, struct err *err);
 int launch_take_master(struct launch *l);                         /* -1: no terminal */
 void create_wants_hooks(struct container *c);                     /* create.c: init waits for the runtime's hooks */
+void create_restored(struct container *c, const struct err *err); /* create.c: criu has done it, or has failed */
+int launch_note_init(struct container *c, pid_t pid, int pidfd, struct err *err); /* who init is: pidfd is taken */
 void create_launched(struct container *c, const struct err *err); /* create.c: init is ready, or not to be had */
 void create_runs(struct container *c, const struct err *err);     /* create.c: the program runs, or cannot */
 
@@ -135,7 +147,12 @@ void logging_finish(struct container *c); /* the output has ended */
 extern const struct process_ops init_ops;
 struct process *container_find(struct container *c, const char *name);
 
+/* load.c */
+int load_config(struct container *c, struct err *err); /* config.json as it was at create, if it is not there */
+
 /* remove.c */
+/* Remove it as container_delete does, once its last output has been delivered. */
+void remove_when_drained(struct container *c, container_done_cb *done_cb, void *done_arg);
 int remove_groups(struct container *c, struct err *err); /* whoever is in them is killed */
 void remove_log(struct container *c);
 int remove_everything(struct container *c, struct err *err);
@@ -150,6 +167,17 @@ void hooks_free(struct hooking *h);     /* accepts NULL; kills nothing */
 
 /* pause.c */
 void pause_free(struct pausing *p); /* accepts NULL */
+
+/* checkpoint.c */
+void checkpoint_free(struct checkpointing *k); /* accepts NULL; kills criu */
+
+/* restore.c: criu brings init back. create_launched(), create_restored() follow. */
+int restore_read(struct container *c, struct err *err);  /* options and image, judged */
+int restore_start(struct container *c, struct err *err); /* criu, with what it inherits */
+void restore_undo(struct container *c);
+void restore_free(struct restoring *r);                              /* accepts NULL */
+int restore_take_master(struct restoring *r);                        /* -1: no terminal */
+void restore_hooks_done(struct container *c, const struct err *err); /* of create_wants_hooks() */
 
 /* start.c */
 void start_free(struct starting *s); /* accepts NULL */

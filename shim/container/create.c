@@ -269,11 +269,7 @@ static void undo_process(struct container *c)
 	process_kill_now(&c->init);
 }
 
-static const struct {
-	const char *name;
-	int (*run)(struct container *c, struct err *err);
-	void (*undo)(struct container *c);
-} steps[] = {
+static const struct create_step create_steps[] = {
 	{ "state directory", step_directory, undo_directory },
 	{ "config", step_config, NULL },
 	{ "record", step_record, NULL },
@@ -286,15 +282,28 @@ static const struct {
 	{ "process", step_process, undo_process },
 };
 
+/* The same of a container that comes out of an image. */
+static const struct create_step restore_steps[] = {
+	{ "state directory", step_directory, undo_directory },
+	{ "config", step_config, NULL },
+	{ "image", restore_read, NULL },
+	{ "record", step_record, NULL },
+	{ "control groups", groups_make, undo_groups },
+	{ "log", step_log, undo_log },
+	{ "control socket", step_control_socket, NULL },
+	{ "streams", step_streams, undo_streams },
+	{ "criu", restore_start, restore_undo },
+};
+
 void create_undo(struct container *c)
 {
-	size_t done = c->creation ? c->creation->steps_done : ARRAY_SIZE(steps);
+	struct creation *cr = c->creation;
+	size_t done = cr->steps_done;
 
 	while (done-- > 0)
-		if (steps[done].undo)
-			steps[done].undo(c);
-	if (c->creation)
-		c->creation->steps_done = 0;
+		if (cr->steps[done].undo)
+			cr->steps[done].undo(c);
+	cr->steps_done = 0;
 }
 
 /* ---- the object -------------------------------------------------------------------------------------------------------- */
@@ -318,6 +327,8 @@ static struct creation *creation_new(struct container_create *params)
 		cr->params.log_opts[i] = cr->log_opts[i];
 	}
 	cr->params.fds = container_fds_take(&params->fds);
+	cr->steps = cr->params.fds.options_fd >= 0 ? restore_steps : create_steps;
+	cr->n_steps = cr->steps == restore_steps ? ARRAY_SIZE(restore_steps) : ARRAY_SIZE(create_steps);
 	for (int i = 0; i < 3; i++)
 		cr->child_stdio[i] = -1;
 	for (size_t i = 0; i < OCI_NS_COUNT; i++)
@@ -342,6 +353,7 @@ void creation_free(struct creation *cr)
 		fd_close(&cr->child_stdio[i]);
 	ns_joined_release(&cr->joined);
 	mount_sources_release(&cr->sources);
+	restore_free(cr->restoring);
 	relay_ends_close(&cr->ends);
 	scope_let_go(&cr->scope_holder);
 	scope_release(&cr->scope);
@@ -367,9 +379,9 @@ int container_create(struct container *c, struct container_create *params, conta
 
 	cr->done = (struct pending) { done_cb, done_arg };
 	c->passes = cr->params.stdio == STDIO_PASS;
-	for (; cr->steps_done < ARRAY_SIZE(steps); cr->steps_done++) {
-		log_debug("create '%s': %s", c->id, steps[cr->steps_done].name);
-		if (steps[cr->steps_done].run(c, err) < 0) {
+	for (; cr->steps_done < cr->n_steps; cr->steps_done++) {
+		log_debug("create '%s': %s", c->id, cr->steps[cr->steps_done].name);
+		if (cr->steps[cr->steps_done].run(c, err) < 0) {
 			create_undo(c);
 			creation_over(c);
 			return -1;
@@ -468,6 +480,10 @@ static void create_runtime_done(void *arg, const struct err *failure)
 	struct container *c = arg;
 	struct err err;
 
+	if (c->creation->restoring) {
+		restore_hooks_done(c, failure);
+		return;
+	}
 	if (!failure && launch_order(c->launch, CHILD_GO_ON, &err) == 0)
 		return;
 	finish(c, failure ? failure : &err);
@@ -492,12 +508,11 @@ void create_wants_hooks(struct container *c)
 		prestart_done(c, n < 0 ? &err : NULL);
 }
 
-/* Init is ready, its streams are known: connect everything, then let it go on. */
-static int ready(struct container *c, struct err *err)
+/* Init is there, its streams are known: connect everything. */
+static int connect_init(struct container *c, int *master, struct err *err)
 {
 	const struct streams_request r = streams_request(c);
 	struct creation *cr = c->creation;
-	cleanup_fd int master = launch_take_master(c->launch);
 
 	c->init.leave = cr->params.leave;
 	if (process_watch_end(&c->init, err) < 0)
@@ -506,10 +521,18 @@ static int ready(struct container *c, struct err *err)
 		fd_close(&cr->child_stdio[i]);
 	fd_close(&c->start_fd); /* only init holds it: when it is gone, connecting fails */
 	if (groups_settle(c, err) < 0 ||
-	    streams_connect(&c->init, &r, &cr->params.fds, &master, &cr->ends, &cr->client, err) < 0 ||
-	    fd_socket_send_pidfd(cr->params.fds.pidfd_fd, c->init.pidfd, true, err) < 0)
+	    streams_connect(&c->init, &r, &cr->params.fds, master, &cr->ends, &cr->client, err) < 0)
 		return -1;
-	return launch_order(c->launch, cr->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
+	return fd_socket_send_pidfd(cr->params.fds.pidfd_fd, c->init.pidfd, true, err);
+}
+
+static int ready(struct container *c, struct err *err)
+{
+	cleanup_fd int master = launch_take_master(c->launch);
+
+	if (connect_init(c, &master, err) < 0)
+		return -1;
+	return launch_order(c->launch, c->creation->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
 }
 
 void create_launched(struct container *c, const struct err *failure)
@@ -557,4 +580,21 @@ void create_runs(struct container *c, const struct err *failure)
 	n = hooks_run(c, OCI_HOOK_POSTSTART, "running", poststart_done, &err);
 	if (n != 0)
 		finish(c, n < 0 ? &err : NULL);
+}
+
+void create_restored(struct container *c, const struct err *failure)
+{
+	cleanup_fd int master = restore_take_master(c->creation->restoring);
+	struct err err;
+
+	if (failure) {
+		finish(c, failure);
+		return;
+	}
+	if (!c->init.exited)
+		c->rec.status = STATUS_RUNNING;
+	if (connect_init(c, &master, &err) < 0 || state_save(c, &err) < 0)
+		finish(c, &err);
+	else
+		finish(c, NULL);
 }

@@ -57,7 +57,7 @@ static void init_news(struct process *p, bool late)
 	struct container *c = p->c;
 	struct err err;
 
-	if (c->creation || c->starting || c->hooking)
+	if (c->creation || c->starting || c->hooking || (c->checkpointing && !c->deletion.cb))
 		return;
 	process_tell(p, false);
 	if (c->deletion.cb && (p->drained || late)) {

@@ -15,10 +15,12 @@
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
-static int load_config(struct container *c, struct err *err)
+int load_config(struct container *c, struct err *err)
 {
 	cleanup_free char *text = NULL;
 
+	if (c->config)
+		return 0;
 	if (fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0)
 		return -1;
 	return oci_config_parse(text, strlen(text), &c->config, err);

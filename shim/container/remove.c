@@ -118,3 +118,9 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 		deleted(c, NULL);
 	return 0;
 }
+
+void remove_when_drained(struct container *c, container_done_cb *done_cb, void *done_arg)
+{
+	c->deletion = (struct pending) { done_cb, done_arg };
+	process_news(&c->init); /* exit.c goes on, now or when its output is through */
+}

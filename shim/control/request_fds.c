@@ -23,6 +23,12 @@ static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
 		return &p->console_fd;
 	case FD_PIDFD_SOCKET:
 		return &p->pidfd_fd;
+	case FD_IMAGES:
+		return role == main_role || main_role == FD_BUNDLE ? &p->images_fd : NULL;
+	case FD_WORK:
+		return p->images_fd >= 0 ? &p->work_fd : NULL;
+	case FD_OPTIONS:
+		return p->images_fd >= 0 ? &p->options_fd : NULL;
 	case FD_NONE:
 	case FD_PRESERVED:
 	case FD_LOG:
@@ -47,7 +53,7 @@ int request_sort_fds(const FdRole *roles, int n_roles, StdioMode stdio, FdRole m
 		else
 			return err_set(err, ERR_PROTOCOL, "descriptor %d has no place", i);
 	}
-	if (ret->main_fd < 0)
+	if (main_role == FD_IMAGES ? ret->images_fd < 0 || ret->options_fd < 0 : ret->main_fd < 0)
 		return err_set(err, ERR_PROTOCOL, "the descriptor that the request is about did not come with it");
 	if (stdio != STDIO_INHERIT && stdio != STDIO_PASS &&
 	    (ret->stdio[0] >= 0 || ret->stdio[1] >= 0 || ret->stdio[2] >= 0))

@@ -4,7 +4,9 @@
  * Clients of a process without a terminal write into its pipe themselves. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "common/fd.h"
 #include "shim/stdio/relay_internal.h"
@@ -156,4 +158,72 @@ void input_drop_client(struct relay *r, const struct relay_client *client)
 	}
 	if (r->in.owner == client)
 		r->in.owner = NULL;
+}
+
+/* ---- what is unread -------------------------------------------------------------------------------------------------------- */
+
+bool relay_has_input(const struct relay *r)
+{
+	return r->in.fd >= 0;
+}
+
+/* The read end is opened for the moment only: held, it would keep the process's own close from being seen. */
+static int copy_pipe(int write_fd, char **ret_data, size_t *ret_len, struct err *err)
+{
+	cleanup_fd int from = -1, near = -1, far = -1;
+	char link[40];
+	int fds[2], n = 0;
+	ssize_t copied = 0;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", write_fd);
+	from = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (from < 0 || ioctl(from, FIONREAD, &n) < 0 || pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot look into the stdin of the process");
+	near = fds[1];
+	far = fds[0];
+	if (fcntl(near, F_SETPIPE_SZ, fcntl(from, F_GETPIPE_SZ)) < 0)
+		return err_sys(err, "cannot make a pipe as large as the stdin of the process");
+	if (n > 0)
+		copied = tee(from, near, (size_t)n, SPLICE_F_NONBLOCK);
+	if (copied < 0)
+		return err_sys(err, "cannot copy the stdin of the process");
+	fd_close(&near);
+	*ret_data = xmalloc((size_t)copied + 1);
+	copied = fd_read_full(far, *ret_data, (size_t)copied, err);
+	*ret_len = copied < 0 ? 0 : (size_t)copied;
+	return copied < 0 ? -1 : 0;
+}
+
+int relay_copy_unread(struct relay *r, char **ret_data, size_t *ret_len, struct err *err)
+{
+	cleanup_free char *data = NULL;
+	struct source *s;
+	size_t len = 0;
+
+	if (!r->tty && r->in.fd >= 0) {
+		if (copy_pipe(r->in.fd, &data, &len, err) < 0)
+			return -1;
+		LIST_FOREACH(s, &r->in.sources, link)
+		{
+			data = xrealloc(data, len + (s->len - s->at) + 1);
+			memcpy(data + len, s->data + s->at, s->len - s->at);
+			len += s->len - s->at;
+		}
+	}
+	*ret_data = take_ptr(data);
+	*ret_len = len;
+	return 0;
+}
+
+int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *err)
+{
+	if (r->tty || r->in.fd < 0 || len == 0)
+		return 0;
+	if (fd_set_nonblock(r->in.fd, true, err) < 0)
+		return -1;
+	if ((size_t)fcntl(r->in.fd, F_GETPIPE_SZ) < len)
+		fcntl(r->in.fd, F_SETPIPE_SZ, (int)len);
+	if (write(r->in.fd, data, len) != (ssize_t)len)
+		return err_set(err, ERR_LIMIT, "the %zu bytes that its stdin held do not fit into a pipe", len);
+	return 0;
 }

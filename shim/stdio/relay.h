@@ -78,6 +78,15 @@ int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *e
 /* The process has ended: read what is left. Others may still hold the pipes: the wait for their end is bounded. */
 void relay_process_ended(struct relay *r);
 
+/* Can it still be written to? */
+bool relay_has_input(const struct relay *r);
+
+/* What has been written to the process's stdin, or waits here to be, and that it has not read: a copy, the caller's to free. It stays where it is. Nothing for a terminal. */
+int relay_copy_unread(struct relay *r, char **ret_data, size_t *ret_len, struct err *err);
+
+/* Before the process runs: let its stdin begin with this. ERR_LIMIT: its pipe does not take so much. */
+int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *err);
+
 bool relay_is_tty(const struct relay *r);
 uint64_t relay_offset(const struct relay *r, Stream stream);
 

@@ -17,6 +17,7 @@ setup_test() { thole features > "$T/features"; }
 	equal "$(feature '.linux.seccomp | keys | join(" ")')" 'actions archs enabled knownFlags operators supportedFlags'
 	equal "$(feature '[.. | strings | select(. == "")] | length')" 0
 	equal "$("$THOLE_OCI" --root /no/such/root features)" "$(cat "$T/features")"
+	equal "$(feature '.annotations["org.opencontainers.runc.checkpoint.enabled"]')" true
 	[ ! -e "$ROOT" ]
 }
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What checkpoint and restore have in common: criu's options, its directories, and where criu is. */
+#include "client/checkpoint.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "client/json.h"
+#include "common/fd.h"
+#include "common/memfd.h"
+#include "common/path.h"
+
+#define IMAGE_PATH "checkpoint" /* below the current directory, as with runc */
+
+void checkpoint_files_close(struct checkpoint_files *f)
+{
+	fd_close(&f->images_fd);
+	fd_close(&f->work_fd);
+	fd_close(&f->options_fd);
+}
+
+static int open_directory(const char *path, bool make, int *ret_fd, struct err *err)
+{
+	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make directory '%s'", path);
+	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(err, "cannot open directory '%s'", path) : 0;
+}
+
+/* ---- criu ------------------------------------------------------------------------------------------------------------------ */
+
+static char *in_path(const char *name)
+{
+	cleanup_free char *path = xstrdup(getenv("PATH") ? getenv("PATH") : "/usr/sbin:/usr/bin:/sbin:/bin");
+	char *rest = NULL;
+
+	for (const char *dir = strtok_r(path, ":", &rest); dir; dir = strtok_r(NULL, ":", &rest)) {
+		cleanup_free char *file = xasprintf("%s/%s", dir, name);
+
+		if (dir[0] == '/' && access(file, X_OK) == 0)
+			return take_ptr(file);
+	}
+	return NULL;
+}
+
+/* What contrib/install-criu makes for the tree that we were built in. */
+static char *beside_build(void)
+{
+	cleanup_free char *self = NULL, *file = NULL;
+	char *slash;
+	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	struct err ignored;
+
+	if (fd < 0 || fd_path(fd, &self, &ignored) < 0) {
+		fd_close(&fd);
+		return NULL;
+	}
+	fd_close(&fd);
+	slash = strrchr(self, '/');
+	if (!slash)
+		return NULL;
+	file = xasprintf("%.*s/criu/bin/criu", (int)(slash - self), self);
+	return access(file, X_OK) == 0 ? take_ptr(file) : NULL;
+}
+
+static int find_criu(const struct client *cl, char **ret, struct err *err)
+{
+	const char *named = cl->global.criu ? cl->global.criu : getenv("THOLE_CRIU");
+
+	if (named && strchr(named, '/'))
+		return access(named, X_OK) < 0 ? err_sys(err, "cannot use criu '%s'", named)
+					       : path_absolute(named, ret, err);
+	*ret = in_path(named ? named : "criu");
+	if (!*ret && !named)
+		*ret = beside_build();
+	if (*ret)
+		return 0;
+	return err_set(err, ERR_NOT_FOUND, "there is no '%s' in PATH: checkpoint and restore need CRIU (--criu PATH)",
+		       named ? named : "criu");
+}
+
+/* ---- the options ----------------------------------------------------------------------------------------------------------- */
+
+static void add_text(json_object *o, const char *key, const char *value)
+{
+	if (value)
+		json_add_string(o, key, value);
+}
+
+static int fill_options(const struct criu_options *o, const char *criu, int *ret_fd, struct err *err)
+{
+	const struct {
+		const char *key;
+		bool v;
+	} flags[] = {
+		{ "leaveRunning", o->leave_running },
+		{ "dropExecs", o->drop_execs },
+		{ "tcpEstablished", o->tcp_established },
+		{ "tcpClose", o->tcp_close },
+		{ "tcpSkipInFlight", o->tcp_skip_in_flight },
+		{ "shellJob", o->shell_job },
+		{ "extUnixSk", o->ext_unix_sk },
+		{ "fileLocks", o->file_locks },
+		{ "linkRemap", o->link_remap },
+		{ "autoDedup", o->auto_dedup },
+		{ "emptyNetwork", o->empty_ns != NULL },
+	};
+	cleanup_json json_object *top = json_new_object();
+	const char *text;
+
+	json_add_string(top, "criu", criu);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		json_add_bool(top, flags[i].key, flags[i].v);
+	add_text(top, "manageCgroupsMode", o->manage_cgroups_mode);
+	add_text(top, "networkLock", o->network_lock);
+	add_text(top, "lsmProfile", o->lsm_profile);
+	add_text(top, "lsmMountContext", o->lsm_mount_context);
+	text = json_text(top);
+	return memfd_sealed("criu-options", text, strlen(text), ret_fd, err);
+}
+
+int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
+			  struct checkpoint_files *ret, struct err *err)
+{
+	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
+	cleanup_free char *criu = NULL;
+
+	if (find_criu(cl, &criu, err) < 0 ||
+	    open_directory(o->image_path ? o->image_path : IMAGE_PATH, make, &f.images_fd, err) < 0 ||
+	    (o->work_path && open_directory(o->work_path, true, &f.work_fd, err) < 0) ||
+	    fill_options(o, criu, &f.options_fd, err) < 0)
+		return -1;
+	*ret = f;
+	f = CHECKPOINT_FILES_NONE;
+	return 0;
+}

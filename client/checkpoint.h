@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What checkpoint and restore have in common: criu's options, its directories, and where criu is. */
+#ifndef THOLE_CLIENT_CHECKPOINT_H
+#define THOLE_CLIENT_CHECKPOINT_H
+
+#include "client/client.h"
+#include "client/command.h"
+
+/* What rides beside the request; -1: none. */
+struct checkpoint_files {
+	int images_fd, work_fd, options_fd;
+};
+
+#define CHECKPOINT_FILES_NONE ((struct checkpoint_files) { -1, -1, -1 })
+
+void checkpoint_files_close(struct checkpoint_files *f);
+#define cleanup_checkpoint_files __attribute__((cleanup(checkpoint_files_close)))
+
+/* Open them. `make`: the directories are made (0700) when they are missing. criu is --criu, else $THOLE_CRIU, else one in PATH, else the one beside the build. ERR_NOT_FOUND. */
+int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
+			  struct checkpoint_files *ret, struct err *err);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A launch and what follows: run and restore, detached or between the caller's stdio and the container's. */
+#include "client/foreground.h"
+
+#include <stdio.h>
+
+#include "client/handover.h"
+#include "client/relay.h"
+#include "client/signals.h"
+#include "common/fd.h"
+#include "common/statedir.h"
+
+static int follow_nobody(const struct client *cl, const struct launch_request *req, struct err *err)
+{
+	cleanup_launch struct launch l = LAUNCH_NONE;
+
+	if (launch_container(cl, req, &l, err) < 0 || launch_pid_file(cl, req, l.reply.pid, err) < 0)
+		return -1;
+	if (req->options->rootfs)
+		puts(req->id);
+	return 0;
+}
+
+/* The shim has ended before it told us: perhaps it recorded how the container ended. */
+static int lost_shim(const struct client *cl, const char *id, struct err *err)
+{
+	cleanup_fd int dir_fd = -1;
+	struct status_record rec;
+	struct err ignored;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0 &&
+	    statedir_read_status(dir_fd, &rec, &ignored) == 0 && rec.exit_recorded) {
+		Exit e = { .known = rec.exit_known, .code = rec.exit_code };
+
+		return call_exit_status(id, &e, err);
+	}
+	return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
+}
+
+static int relay_foreground(const struct client *cl, const struct launch_request *req, struct relay *r,
+			    struct launch *l, struct err *err)
+{
+	enum relay_end end;
+	Exit exit;
+
+	r->terminal = l->reply.terminal;
+	r->use_stdin = req->open_stdin;
+	relay_take_streams(r, l->reply.fd_role, l->reply.fd_role_count, &l->fds);
+	if (relay_run(r, &end, &exit, err) < 0)
+		return -1;
+	if (end == RELAY_LEFT)
+		return 0;
+	return end == RELAY_EXIT ? call_exit_status(req->id, &exit, err) : lost_shim(cl, req->id, err);
+}
+
+static int follow(const struct client *cl, const struct launch_request *req, struct err *err)
+{
+	cleanup_launch struct launch l = LAUNCH_NONE;
+	cleanup_fd int signal_fd = -1;
+	struct relay r;
+
+	if (relay_prepare(&r, cl, &l.call, req->options->detach_keys, err) < 0)
+		return -1;
+	/* Before there is a container: a signal that comes when there is one is meant for it. */
+	if (signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
+		return -1;
+	l.call.signal_fd = signal_fd;
+	if (launch_container(cl, req, &l, err) < 0 || launch_pid_file(cl, req, l.reply.pid, err) < 0) {
+		if (call_interrupted(err))
+			signals_die(l.call.signal);
+		return -1;
+	}
+	return relay_foreground(cl, req, &r, &l, err);
+}
+
+int launch_and_follow(const struct client *cl, struct launch_request *req, struct err *err)
+{
+	const struct launch_options *o = req->options;
+
+	req->foreground = !o->detach;
+	req->open_stdin = o->interactive || (!o->detach && handover_has_stdin(cl));
+	req->remove_at_exit = o->detach ? o->remove : !o->keep;
+	req->size = !o->detach;
+	return o->detach ? follow_nobody(cl, req, err) : follow(cl, req, err);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One operation of criu: `criu swrk`, a child of ours for just this, spoken to over a socketpair. */
+#ifndef THOLE_SHIM_CHECKPOINT_CRIU_H
+#define THOLE_SHIM_CHECKPOINT_CRIU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "proto/criu.pb-c.h"
+
+struct cgroup;
+struct criu;
+struct event_base;
+
+#define CRIU_FIRST_FD 4 /* as criu numbers what it inherits */
+#define CRIU_FDS_MAX 8
+
+/* Called from the loop. */
+struct criu_ops {
+	/* criu is at a point of its work and waits for criu_answer(). `what` is its own word for it; `fd` (-1: none) is the callee's. */
+	void (*notify_cb)(void *arg, const char *what, pid_t pid, int fd);
+	/* criu has ended. err NULL: it did what was asked. May free it. */
+	void (*done_cb)(void *arg, const struct err *err);
+};
+
+/* What criu runs in. Everything is borrowed for the call. */
+struct criu_program {
+	const char *path;            /* absolute */
+	const struct cgroup *cgroup; /* groups to be in, opened to be joined (cgroup_open_join); NULL: the shim's own */
+	bool new_cgroup_ns; /* with those groups as its root: what is restored is born into it, since criu restores none */
+	int cgroup_ns_fd; /* or this one; -1: none */
+	mode_t umask;     /* of the files that it makes */
+	const char *
+		root; /* a directory that has to be a mount: bound to itself, in a mount namespace of criu's own; NULL: none */
+	const int *close_first; /* what a child's copy would keep: the lock */
+	size_t n_close_first;
+	const int *fds; /* become CRIU_FIRST_FD and up */
+	size_t n_fds;
+};
+
+/* Start it, ask for its version, and then for `type` with `opts`: what is too old is refused before it does anything. ret is the caller's, to be freed with
+ * criu_free(); opts stay the caller's and are not needed afterwards. images_dir_fd and work_dir_fd are numbers of this process, open until the end. */
+int criu_start(struct event_base *base, const struct criu_program *program, CriuType type, CriuOpts *opts,
+	       const struct criu_ops *ops, void *arg, struct criu **ret, struct err *err);
+
+/* After notify_cb: go on, or abort. */
+void criu_answer(struct criu *k, bool go_on);
+
+/* SIGKILL; done_cb comes with an error when it is dead. */
+void criu_kill(struct criu *k);
+
+/* Accepts NULL. A criu that runs is killed, and not waited for. */
+void criu_free(struct criu *k);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directory of a checkpoint: made beside what is there, so that a dump that fails changes nothing in it; and what criu's log says.
+ *
+ * Runs in the shim. The directory is its caller's; names in it are only ever used below its descriptor, and links are not followed. */
+#include "shim/checkpoint/image.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+
+#define NEW_DIR ".thole-dump"
+#define INVENTORY "inventory.img"
+#define LOG_MAX (64 << 20)
+#define LINES_TOLD 3
+
+static bool has_end(const char *name, const char *end)
+{
+	size_t n = strlen(name), m = strlen(end);
+
+	return n > m && !strcmp(name + n - m, end);
+}
+
+/* Is it a file of a dump, and not a log or somebody else's? */
+static bool is_of_dump(const char *name)
+{
+	return has_end(name, ".img") || !strcmp(name, "descriptors.json") || !strcmp(name, "stats-dump");
+}
+
+/* `only_dump`: leave what is no file of a dump. */
+static int remove_files(int dir_fd, bool only_dump, struct err *err)
+{
+	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	struct dirent *e;
+
+	if (!dir)
+		return err_sys(err, "cannot read the image's directory");
+	take_fd(&own_fd);
+	while ((e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    (!only_dump || is_of_dump(e->d_name)) && unlinkat(dir_fd, e->d_name, 0) < 0)
+			return err_sys(err, "cannot remove '%s'", e->d_name);
+	return 0;
+}
+
+static int open_new(int dir_fd, struct err *err)
+{
+	int fd = openat(dir_fd, NEW_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, "cannot open '" NEW_DIR "' in the image's directory") : fd;
+}
+
+int image_begin(int dir_fd, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (mkdirat(dir_fd, NEW_DIR, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot write to the image's directory");
+	fd = open_new(dir_fd, err);
+	if (fd < 0 || remove_files(fd, false, err) < 0)
+		return -1;
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* The inventory comes last: without one criu sees no image. */
+static int move_files(int dir_fd, int new_fd, bool inventory, struct err *err)
+{
+	cleanup_fd int own_fd = openat(new_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	struct dirent *e;
+
+	if (!dir)
+		return err_sys(err, "cannot read the image's directory");
+	take_fd(&own_fd);
+	while ((e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    !strcmp(e->d_name, INVENTORY) == inventory && renameat(new_fd, e->d_name, dir_fd, e->d_name) < 0)
+			return err_sys(err, "cannot move '%s' to its place", e->d_name);
+	return 0;
+}
+
+int image_commit(int dir_fd, int new_fd, struct err *err)
+{
+	bool first = faccessat(new_fd, INVENTORY, F_OK, 0) == 0;
+
+	if (first && ((unlinkat(dir_fd, INVENTORY, 0) < 0 && errno != ENOENT) || remove_files(dir_fd, true, err) < 0))
+		return err_add(err, "cannot remove the image that was there before");
+	if (move_files(dir_fd, new_fd, false, err) < 0)
+		return -1;
+	return move_files(dir_fd, new_fd, true, err);
+}
+
+void image_end(int dir_fd)
+{
+	struct err ignored;
+	cleanup_fd int fd = open_new(dir_fd, &ignored);
+
+	if (fd >= 0)
+		remove_files(fd, false, &ignored);
+	unlinkat(dir_fd, NEW_DIR, AT_REMOVEDIR);
+}
+
+int image_check(int dir_fd, struct err *err)
+{
+	cleanup_free char *path = NULL;
+	struct stat st;
+	struct err ignored;
+
+	if (fstatat(dir_fd, INVENTORY, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+		return 0;
+	fd_path(dir_fd, &path, &ignored);
+	return err_set(err, ERR_NOT_FOUND, "there is no checkpoint in '%s'", path ? path : "?");
+}
+
+/* ---- criu's log ------------------------------------------------------------------------------------------------------------ */
+
+/* What some of its errors mean. */
+static const struct {
+	const char *text, *meaning;
+} causes[] = {
+	{ "Connected TCP socket", "a TCP connection is open: --tcp-established keeps it, --tcp-close drops it" },
+	{ "in-flight connection", "a TCP connection is being opened: --tcp-skip-in-flight leaves it out" },
+	{ "External socket is used", "a unix socket leads outside: --ext-unix-sk" },
+	{ "unix socket is external", "a unix socket leads outside: --ext-unix-sk" },
+	{ "Can't dump half of stream unix", "a unix socket leads outside: --ext-unix-sk" },
+	{ "Can't lookup mount", "an open file is on no mount of the container" },
+	{ "Some file locks are hold", "files are locked: --file-locks" },
+	{ "file locks", "files are locked: --file-locks" },
+	{ "has bad size", "a file has changed since the checkpoint" },
+	{ "bad mode", "a file has changed since the checkpoint" },
+	{ "link-remap", "a file is open that has been removed: --link-remap" },
+	{ "Can't create link remap", "a file is open that has been removed: --link-remap" },
+	{ "is not supported", "something in the container that this criu cannot dump" },
+	{ "No space left on device", "the disk is full" },
+	{ "shell-job", "the container has its caller's terminal: --shell-job" },
+};
+
+/* "(00.012) Error (criu/x.c:12): TEXT" without what stands before TEXT. */
+static const char *text_of(const char *line)
+{
+	const char *at = strstr(line, "Error (");
+	const char *end = at ? strstr(at, "): ") : NULL;
+
+	return end ? end + 3 : NULL;
+}
+
+/* What a criu without all capabilities complains of every time, and what says no more than that it has failed. */
+static bool is_harmless(const char *text)
+{
+	static const char *const parts[] = { "rlimit", "Unable to create tun", "Dumping FAILED", "Restoring FAILED",
+					     "cgroupd: recv" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (strstr(text, parts[i]))
+			return true;
+	return false;
+}
+
+static const char *meaning_of(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+		if (strstr(text, causes[i].text))
+			return causes[i].meaning;
+	return NULL;
+}
+
+static void append(char *text, size_t size, const char *more)
+{
+	size_t used = strlen(text);
+
+	snprintf(text + used, size - used, "%s%s", used ? "; " : "", more);
+}
+
+static void gather(char *log, char *told, size_t size, const char **ret_meaning)
+{
+	char *rest = NULL;
+	int n = 0;
+
+	for (char *line = strtok_r(log, "\n", &rest); line && n < LINES_TOLD; line = strtok_r(NULL, "\n", &rest)) {
+		const char *text = text_of(line);
+
+		if (!text || is_harmless(text))
+			continue;
+		append(told, size, text);
+		if (!*ret_meaning)
+			*ret_meaning = meaning_of(text);
+		n++;
+	}
+}
+
+void image_explain(int work_dir_fd, const char *log, struct err *err)
+{
+	cleanup_free char *text = NULL, *path = NULL;
+	char told[ERR_TEXT_MAX / 2] = "";
+	const char *meaning = NULL;
+	struct err ignored, said = *err;
+
+	if (fd_path(work_dir_fd, &path, &ignored) < 0 ||
+	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) < 0)
+		return;
+	gather(text, told, sizeof(told), &meaning);
+	err_set(err, said.code, "%s%s%s%s%s%s (log: %s/%s)", said.text, told[0] ? ": " : "", told, meaning ? " (" : "",
+		meaning ? meaning : "", meaning ? ")" : "", path, log);
+	err->sys_errno = said.sys_errno;
+	err_clean(err);
+}

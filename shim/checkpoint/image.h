@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directory of a checkpoint: made beside what is there, so that a dump that fails changes nothing in it; and what criu's log says. */
+#ifndef THOLE_SHIM_CHECKPOINT_IMAGE_H
+#define THOLE_SHIM_CHECKPOINT_IMAGE_H
+
+#include "common/err.h"
+
+#define IMAGE_STDIN "thole-stdin.img" /* what had been written to its stdin and not been read yet */
+
+/* Make a directory below dir_fd (0700) for the files of a dump, without what an earlier one may have left there. ret_fd is the caller's. */
+int image_begin(int dir_fd, int *ret_fd, struct err *err);
+
+/* The dump is complete: its files take the place of those that are there. Can be called again for what comes late. */
+int image_commit(int dir_fd, int new_fd, struct err *err);
+
+/* Remove the directory that image_begin() has made, and what is in it. */
+void image_end(int dir_fd);
+
+/* Does the directory hold a whole image? ERR_NOT_FOUND. */
+int image_check(int dir_fd, struct err *err);
+
+/* Put what criu has to complain of into err, with a sentence on what it means where that is known, and the log's path. `log`: its name below work_dir_fd. */
+void image_explain(int work_dir_fd, const char *log, struct err *err);
+
+#endif

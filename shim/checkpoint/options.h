@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is asked of a checkpoint or a restore: the client's JSON, judged, and as fields of a request to criu. */
+#ifndef THOLE_SHIM_CHECKPOINT_OPTIONS_H
+#define THOLE_SHIM_CHECKPOINT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/err.h"
+#include "proto/criu.pb-c.h"
+#include "shim/oci/config.h"
+
+#define CHECKPOINT_OPTIONS_MAX (64 << 10) /* bytes of the JSON */
+
+struct checkpoint_options {
+	char *criu; /* absolute path of the program */
+	bool leave_running, drop_execs;
+	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
+	bool empty_network;
+	char *cgroups_mode, *network_lock; /* words; NULL: not said */
+	char *lsm_profile, *lsm_mount_context;
+};
+
+/* Parse the object in `text` (see "Checkpoint" in PROTOCOL.md). ERR_PROTOCOL: not one, or a member of another kind; ERR_USAGE: a word that is none. ret is released with
+ * checkpoint_options_release(), after a failure too. */
+int checkpoint_options_parse(const char *text, size_t len, struct checkpoint_options *ret, struct err *err);
+void checkpoint_options_release(struct checkpoint_options *o);
+
+/* A request in the making: what its pointers point to. Released with criu_plan_release(), which accepts one that is all zero. */
+struct criu_plan {
+	CriuOpts opts;
+	size_t n_mounts, n_inherit, n_external, n_join;
+	CriuMountMap *mounts;
+	CriuMountMap **mount_list;
+	CriuInheritFd *inherit;
+	CriuInheritFd **inherit_list;
+	char **external;
+	CriuJoinNs *join;
+	CriuJoinNs **join_list;
+	char *root, *freezer;
+};
+void criu_plan_release(struct criu_plan *p);
+
+struct cgroup;
+
+/* For a dump of init, whose /proc/PID/root and /proc/PID/ns are looked at. */
+int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config, pid_t init,
+		   const char *rootfs, const struct cgroup *cgroup, struct err *err);
+
+/* For a restore below `rootfs`. ret_fds, ret_n: namespaces to be inherited by criu, which come first; the caller's to close. */
+int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
+		      const char *rootfs, const struct cgroup *cgroup, int *ret_fds, size_t *ret_n, struct err *err);
+
+/* criu is to give its descriptor `fd` to what is known in the image as `key`. */
+void criu_plan_inherit(struct criu_plan *p, const char *key, int fd);
+
+#endif

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checkpointing a container: what is refused before anything is frozen, criu at its work, and what follows from how that ends.
+ *
+ * criu freezes and thaws by itself. When it is killed the group may be left frozen and the network locked: then that is for us to undo. Whatever happens before its word
+ * "post-dump" leaves the container running, and the image that was there before as it was. */
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/memfd.h"
+#include "common/proc.h"
+#include "shim/checkpoint/criu.h"
+#include "shim/checkpoint/descriptors.h"
+#include "shim/checkpoint/image.h"
+#include "shim/checkpoint/netlock.h"
+#include "shim/checkpoint/options.h"
+#include "shim/container/container_internal.h"
+#include "shim/container/streams.h"
+#include "shim/sandbox/cgroup.h"
+
+/* An exec'd process that is to be gone before criu looks. */
+struct dropped {
+	struct checkpointing *k;
+	int pidfd;
+	struct event *end;
+};
+
+struct checkpointing {
+	struct container *c;
+	struct checkpoint_options options;
+	struct container_fds fds;
+	int new_fd; /* the directory of the dump's files, below fds.images_fd */
+	struct descriptors streams;
+	struct criu *criu;
+	bool locked;   /* criu was about to lock the network */
+	bool complete; /* "post-dump": too late to give up */
+	size_t n_dropped, n_dropping;
+	struct dropped *dropped;
+	struct pending done;
+};
+
+static void free_dropped(struct checkpointing *k)
+{
+	for (size_t i = 0; i < k->n_dropped; i++) {
+		if (k->dropped[i].end)
+			event_free(k->dropped[i].end);
+		fd_close(&k->dropped[i].pidfd);
+	}
+	free(k->dropped);
+	k->dropped = NULL;
+	k->n_dropped = k->n_dropping = 0;
+}
+
+void checkpoint_free(struct checkpointing *k)
+{
+	if (!k)
+		return;
+	criu_free(k->criu);
+	free_dropped(k);
+	checkpoint_options_release(&k->options);
+	container_fds_release(&k->fds);
+	fd_close(&k->new_fd);
+	free(k);
+}
+
+static int work_fd(const struct checkpointing *k)
+{
+	return k->fds.work_fd >= 0 ? k->fds.work_fd : k->fds.images_fd;
+}
+
+/* ---- the end --------------------------------------------------------------------------------------------------------------- */
+
+static void finish(struct container *c, const struct err *err)
+{
+	struct pending done = c->checkpointing->done;
+
+	checkpoint_free(c->checkpointing);
+	c->checkpointing = NULL;
+	if (c->init.exited && !c->removed)
+		process_news(&c->init);
+	if (done.cb)
+		done.cb(done.arg, err);
+	container_quiet(c);
+}
+
+static void gone(void *arg, const struct err *err)
+{
+	finish(arg, err);
+}
+
+/* It runs on, whatever criu was at. */
+static void clean_up(struct checkpointing *k)
+{
+	struct container *c = k->c;
+	struct err err;
+
+	if (c->cgroup && cgroup_set_frozen(c->cgroup, false, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	if (k->locked && !c->init.exited && netlock_clear(c->init.pid, &err) < 0)
+		log_warn("container '%s': its network may still be locked: %s", c->id, err.text);
+	if (!k->complete)
+		image_end(k->fds.images_fd);
+}
+
+static void criu_done(void *arg, const struct err *failure)
+{
+	struct checkpointing *k = arg;
+	struct container *c = k->c;
+	struct err err;
+
+	if (failure) {
+		err = *failure;
+		image_explain(work_fd(k), "dump.log", &err);
+		err_add(&err, "cannot checkpoint container '%s'", c->id);
+		clean_up(k);
+		finish(c, &err);
+		return;
+	}
+	/* Its statistics come last. */
+	if (image_commit(k->fds.images_fd, k->new_fd, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	image_end(k->fds.images_fd);
+	if (k->options.leave_running) {
+		finish(c, NULL);
+		return;
+	}
+	criu_free(k->criu);
+	k->criu = NULL;
+	remove_when_drained(c, gone, c);
+}
+
+/* ---- while criu works ------------------------------------------------------------------------------------------------------ */
+
+static int save_stdin(struct checkpointing *k, struct err *err)
+{
+	struct relay *r = k->c->init.relay;
+	cleanup_free char *data = NULL;
+	size_t len = 0;
+
+	if (!r || !descriptors_is_pipe(k->streams.key[0]))
+		return 0;
+	if (relay_copy_unread(r, &data, &len, err) < 0)
+		return -1;
+	return fd_replace_file_at(k->new_fd, IMAGE_STDIN, data, len, 0600, err);
+}
+
+/* Everything is written and nothing moves yet. What fails here makes criu let the container go on. */
+static int complete(struct checkpointing *k, struct err *err)
+{
+	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->streams, err) < 0 ||
+	    image_commit(k->fds.images_fd, k->new_fd, err) < 0)
+		return -1;
+	k->complete = true;
+	return 0;
+}
+
+static void notified(void *arg, const char *what, pid_t pid, int fd)
+{
+	struct checkpointing *k = arg;
+	struct err err;
+
+	fd_close(&fd);
+	log_debug("container '%s': criu: %s", k->c->id, what);
+	if (!strcmp(what, "network-lock"))
+		k->locked = true;
+	else if (!strcmp(what, "network-unlock"))
+		k->locked = false;
+	else if (!strcmp(what, "post-dump") && complete(k, &err) < 0) {
+		log_error("container '%s': %s", k->c->id, err.text);
+		criu_answer(k->criu, false);
+		return;
+	}
+	criu_answer(k->criu, true);
+}
+
+static int start_criu(struct checkpointing *k, struct err *err)
+{
+	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
+	struct container *c = k->c;
+	const int close_first[] = { c->lock_fd };
+	const struct criu_program program = {
+		.path = k->options.criu,
+		.cgroup_ns_fd = -1,
+		.umask = 0077,
+		.close_first = close_first,
+		.n_close_first = ARRAY_SIZE(close_first),
+	};
+	struct criu_plan plan = { 0 };
+	int r = criu_plan_dump(&plan, &k->options, c->config, c->init.pid, c->rec.rootfs, c->cgroup, err);
+
+	plan.opts.images_dir_fd = k->new_fd;
+	plan.opts.has_work_dir_fd = 1;
+	plan.opts.work_dir_fd = work_fd(k);
+	if (r == 0)
+		r = criu_start(c->base, &program, CRIU_TYPE__REQ_DUMP, &plan.opts, &ops, k, &k->criu, err);
+	criu_plan_release(&plan);
+	return r;
+}
+
+/* ---- whose processes -------------------------------------------------------------------------------------------------------- */
+
+/* criu dumps init and what descends from it. Who is in the groups and does not was exec'd. */
+static bool descends(pid_t pid, pid_t init)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	while (pid > 1 && pid != init) {
+		if (proc_stat(pid, &st, &ignored) < 0)
+			return true; /* it has just ended */
+		pid = st.ppid;
+	}
+	return pid == init;
+}
+
+static bool lives(pid_t pid)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	return proc_stat(pid, &st, &ignored) == 0 && proc_stat_alive(&st);
+}
+
+/* Keeps those of `pids` that descend from init, and gives the others. */
+static struct cgroup_pids take_execs(struct cgroup_pids *pids, pid_t init)
+{
+	struct cgroup_pids execs = { 0 };
+	size_t n = 0;
+
+	execs.v = xcalloc(pids->n + 1, sizeof(*execs.v));
+	for (size_t i = 0; i < pids->n; i++)
+		if (descends(pids->v[i], init))
+			pids->v[n++] = pids->v[i];
+		else if (lives(pids->v[i]))
+			execs.v[execs.n++] = pids->v[i];
+	pids->n = n;
+	return execs;
+}
+
+static int refuse_exec(const struct container *c, pid_t pid, struct err *err)
+{
+	const struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->pid == pid && !p->exited)
+		return err_set(err, ERR_BUSY,
+			       "cannot checkpoint container '%s': the exec'd process '%s' (pid %d) runs, which would "
+			       "be lost (--drop-execs kills it)",
+			       c->id, p->name, (int)pid);
+	return err_set(
+		err, ERR_BUSY,
+		"cannot checkpoint container '%s': the exec'd process %d runs, which would be lost (--drop-execs "
+		"kills it)",
+		c->id, (int)pid);
+}
+
+/* ---- the beginning --------------------------------------------------------------------------------------------------------- */
+
+static void note_streams(struct checkpointing *k)
+{
+	const struct process *init = &k->c->init;
+
+	for (int i = 0; i < 3; i++)
+		streams_key(init, (Stream)i, k->streams.key[i]);
+	/* Closed by whoever wrote to it: what is in the pipe is the container's own then, and criu's to keep. */
+	if (init->relay && !relay_is_tty(init->relay) && !relay_has_input(init->relay))
+		snprintf(k->streams.key[0], sizeof(k->streams.key[0]), "/dev/null");
+}
+
+static int begin(struct checkpointing *k, struct err *err)
+{
+	struct container *c = k->c;
+	struct cgroup_pids pids = cgroup_pids(c->cgroup), execs = take_execs(&pids, c->init.pid);
+	int r = 0;
+
+	note_streams(k);
+	if (execs.n > 0)
+		r = refuse_exec(c, execs.v[0], err);
+	if (r == 0 && descriptors_check(&k->streams, pids.v, pids.n, err) < 0)
+		r = err_add(err, "cannot checkpoint container '%s'", c->id);
+	free(pids.v);
+	free(execs.v);
+	if (r < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
+		return -1;
+	if (start_criu(k, err) == 0)
+		return 0;
+	image_end(k->fds.images_fd);
+	return -1;
+}
+
+static void dropped_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct dropped *d = arg;
+	struct checkpointing *k = d->k;
+	struct err err;
+
+	event_del(d->end);
+	if (--k->n_dropping == 0 && begin(k, &err) < 0)
+		finish(k->c, &err);
+}
+
+/* Kill them; the last one's end goes on. Returns how many there are. */
+static int drop_execs(struct checkpointing *k, struct err *err)
+{
+	struct container *c = k->c;
+	struct cgroup_pids pids = cgroup_pids(c->cgroup), execs = take_execs(&pids, c->init.pid);
+	size_t n = 0;
+
+	k->dropped = xcalloc(execs.n + 1, sizeof(*k->dropped));
+	for (size_t i = 0; i < execs.n; i++) {
+		struct dropped *d = &k->dropped[n];
+		struct err ended;
+
+		if (proc_pidfd_open(execs.v[i], 0, &d->pidfd, &ended) < 0)
+			continue;
+		d->k = k;
+		d->end = event_new(c->base, d->pidfd, EV_READ, dropped_cb, d);
+		if (!d->end || event_add(d->end, NULL) < 0)
+			fatal("out of memory");
+		proc_pidfd_kill(d->pidfd, SIGKILL, &ended);
+		n++;
+	}
+	free(pids.v);
+	free(execs.v);
+	k->n_dropped = k->n_dropping = n;
+	return (int)n;
+}
+
+static int read_options(struct checkpointing *k, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	if (k->fds.images_fd < 0 || k->fds.options_fd < 0)
+		return err_set(err, ERR_PROTOCOL, "a checkpoint needs a directory and options");
+	if (memfd_read(k->fds.options_fd, CHECKPOINT_OPTIONS_MAX, &text, &len, err) < 0)
+		return err_add(err, "the options");
+	return checkpoint_options_parse(text, len, &k->options, err);
+}
+
+static int check_state(struct container *c, struct err *err)
+{
+	enum container_status status = container_status(c);
+
+	if (c->checkpointing || c->deletion.cb || c->pausing)
+		return err_set(err, ERR_BUSY, "cannot checkpoint container '%s': it is being %s", c->id,
+			       c->checkpointing ? "checkpointed"
+			       : c->pausing     ? "paused or resumed"
+						: "deleted");
+	if (status != STATUS_RUNNING)
+		return err_set(err, ERR_STATE, "cannot checkpoint container '%s': it is %s%s", c->id,
+			       container_status_name(status), status == STATUS_PAUSED ? " (resume it first)" : "");
+	if (!c->cgroup)
+		return err_set(err, ERR_UNSUPPORTED, "cannot checkpoint container '%s': it has no cgroup", c->id);
+	return load_config(c, err);
+}
+
+int container_checkpoint(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
+			 struct err *err)
+{
+	struct checkpointing *k;
+	int r;
+
+	if (check_state(c, err) < 0)
+		return -1;
+	k = xcalloc(1, sizeof(*k));
+	*k = (struct checkpointing) {
+		.c = c, .fds = container_fds_take(fds), .new_fd = -1, .done = { done_cb, done_arg }
+	};
+	c->checkpointing = k;
+	r = read_options(k, err);
+	if (r == 0 && k->options.drop_execs)
+		r = drop_execs(k, err);
+	if (r == 0)
+		r = begin(k, err);
+	if (r >= 0)
+		return 0;
+	checkpoint_free(k);
+	c->checkpointing = NULL;
+	return -1;
+}
+
+bool container_cancel_checkpoint(struct container *c)
+{
+	struct checkpointing *k = c->checkpointing;
+
+	if (!k || k->complete)
+		return false;
+	k->done = (struct pending) { NULL, NULL };
+	if (k->criu)
+		criu_kill(k->criu); /* its end cleans up */
+	else
+		finish(c, NULL);
+	return true;
+}

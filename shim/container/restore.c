@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Restoring: a creation whose first process comes out of an image, brought back by criu as a child of the shim.
+ *
+ * The image is only ever given to criu; what we read of it ourselves is three keys and the rest of stdin. Mounts, namespaces and groups are what the caller's config
+ * says. criu is in the container's groups and in a mount namespace of its own, so that killing the groups ends whatever it has made. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/memfd.h"
+#include "common/proc.h"
+#include "shim/checkpoint/criu.h"
+#include "shim/checkpoint/descriptors.h"
+#include "shim/checkpoint/image.h"
+#include "shim/checkpoint/options.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+
+#define UNREAD_MAX (1 << 20) /* as large as a pipe can be without privileges */
+
+struct restoring {
+	struct checkpoint_options options;
+	struct descriptors streams;
+	struct criu *criu;
+	int master_fd; /* of the terminal */
+	bool noted;    /* init is known */
+};
+
+void restore_free(struct restoring *r)
+{
+	if (!r)
+		return;
+	criu_free(r->criu);
+	checkpoint_options_release(&r->options);
+	fd_close(&r->master_fd);
+	free(r);
+}
+
+int restore_take_master(struct restoring *r)
+{
+	return take_fd(&r->master_fd);
+}
+
+/* ---- before ---------------------------------------------------------------------------------------------------------------- */
+
+int restore_read(struct container *c, struct err *err)
+{
+	struct creation *cr = c->creation;
+	struct container_fds *fds = &cr->params.fds;
+	struct restoring *r = cr->restoring = xcalloc(1, sizeof(*r));
+	cleanup_free char *text = NULL;
+	size_t len;
+
+	r->master_fd = -1;
+	if (fds->images_fd < 0)
+		return err_set(err, ERR_PROTOCOL, "a restore needs a directory");
+	if (memfd_read(fds->options_fd, CHECKPOINT_OPTIONS_MAX, &text, &len, err) < 0)
+		return err_add(err, "the options");
+	if (checkpoint_options_parse(text, len, &r->options, err) < 0 || image_check(fds->images_fd, err) < 0 ||
+	    descriptors_read(fds->images_fd, &r->streams, err) < 0)
+		return -1;
+	cr->params.open_stdin = descriptors_is_pipe(r->streams.key[0]);
+	return 0;
+}
+
+static int put_unread(struct container *c, struct err *err)
+{
+	cleanup_free char *data = NULL;
+	cleanup_fd int fd = openat(c->creation->params.fds.images_fd, IMAGE_STDIN, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	size_t len;
+
+	if (fd < 0 || !c->init.relay)
+		return 0; /* another runtime's image, or a stdin that is the caller's */
+	if (fd_read_all(fd, UNREAD_MAX, &data, &len, err) < 0)
+		return err_add(err, IMAGE_STDIN);
+	return relay_put_unread(c->init.relay, data, len, err);
+}
+
+/* The new ends of the pipes, under the keys of the old ones. */
+static int inherit_streams(struct container *c, struct criu_plan *plan, int *fds, size_t *n, struct err *err)
+{
+	static const char *const names[] = { "stdin", "stdout", "stderr" };
+	const struct restoring *r = c->creation->restoring;
+
+	for (int i = 0; i < 3; i++) {
+		const char *key = r->streams.key[i];
+		int fd = c->creation->child_stdio[i];
+		bool twice = i == 2 && !strcmp(key, r->streams.key[1]);
+
+		if (!descriptors_is_pipe(key) || twice)
+			continue;
+		if (fd < 0)
+			return err_set(err, ERR_CONFIG, "the container's %s was a pipe, but there is none to give it",
+				       names[i]);
+		criu_plan_inherit(plan, key, CRIU_FIRST_FD + (int)*n);
+		fds[(*n)++] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return 0;
+}
+
+/* ---- while criu works ------------------------------------------------------------------------------------------------------ */
+
+static int note_init(struct container *c, pid_t pid, struct err *err)
+{
+	int pidfd;
+
+	if (c->creation->restoring->noted)
+		return 0;
+	/* Our own child that nobody has reaped: the number cannot be another's. */
+	if (proc_pidfd_open(pid, 0, &pidfd, err) < 0)
+		return -1;
+	c->creation->restoring->noted = true;
+	if (launch_note_init(c, pid, pidfd, err) < 0)
+		return -1;
+	return state_save_record(c, err);
+}
+
+void restore_hooks_done(struct container *c, const struct err *err)
+{
+	if (err)
+		c->creation->why = *err;
+	criu_answer(c->creation->restoring->criu, !err);
+}
+
+static void notified(void *arg, const char *what, pid_t pid, int fd)
+{
+	struct container *c = arg;
+	struct restoring *r = c->creation->restoring;
+	struct err *why = &c->creation->why;
+	bool setup = !strcmp(what, "setup-namespaces");
+
+	log_debug("container '%s': criu: %s", c->id, what);
+	if (!strcmp(what, "orphan-pts-master") && r->master_fd < 0)
+		r->master_fd = take_fd(&fd);
+	fd_close(&fd);
+	if ((setup || !strcmp(what, "post-restore")) && pid > 0 && note_init(c, pid, why) < 0) {
+		criu_answer(r->criu, false);
+		return;
+	}
+	if (setup)
+		create_wants_hooks(c); /* the answer follows them */
+	else
+		criu_answer(r->criu, true);
+}
+
+static void criu_done(void *arg, const struct err *failure)
+{
+	struct container *c = arg;
+	struct creation *cr = c->creation;
+	struct err err;
+
+	if (!failure && cr->restoring->noted) {
+		create_restored(c, NULL);
+		return;
+	}
+	if (cr->why.code) {
+		err = cr->why;
+	} else if (failure) {
+		err = *failure;
+		image_explain(cr->params.fds.work_fd >= 0 ? cr->params.fds.work_fd : cr->params.fds.images_fd,
+			      "restore.log", &err);
+	} else {
+		err_set(&err, ERR_INTERNAL, "criu does not say who it has restored");
+	}
+	cr->why = (struct err) { 0 };
+	err_add(&err, "cannot restore container '%s'", c->id);
+	create_restored(c, &err);
+}
+
+int restore_start(struct container *c, struct err *err)
+{
+	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
+	struct creation *cr = c->creation;
+	struct restoring *r = cr->restoring;
+	const struct oci_namespace *cgroup_ns = &c->config->ns[OCI_NS_CGROUP];
+	const int close_first[] = { c->lock_fd, c->control_fd };
+	int fds[CRIU_FDS_MAX];
+	size_t n = 0;
+	struct criu_plan plan = { 0 };
+	int ret = ns_open_joined(c->config, &cr->joined, err);
+
+	if (ret == 0)
+		ret = criu_plan_restore(&plan, &r->options, c->config, cr->rootfs, c->cgroup, fds, &n, err);
+
+	if (ret == 0)
+		ret = inherit_streams(c, &plan, fds, &n, err);
+	if (ret == 0)
+		ret = put_unread(c, err);
+	plan.opts.images_dir_fd = cr->params.fds.images_fd;
+	plan.opts.has_work_dir_fd = 1;
+	plan.opts.work_dir_fd = cr->params.fds.work_fd >= 0 ? cr->params.fds.work_fd : cr->params.fds.images_fd;
+	if (ret == 0) {
+		const struct criu_program program = {
+			.path = r->options.criu,
+			.cgroup = c->cgroup,
+			.new_cgroup_ns = cgroup_ns->wanted && !cgroup_ns->path,
+			.cgroup_ns_fd = cr->joined.fd[OCI_NS_CGROUP],
+			.umask = 0022,
+			.root = cr->rootfs,
+			.close_first = close_first,
+			.n_close_first = ARRAY_SIZE(close_first),
+			.fds = fds,
+			.n_fds = n,
+		};
+
+		ret = criu_start(c->base, &program, CRIU_TYPE__REQ_RESTORE, &plan.opts, &ops, c, &r->criu, err);
+	}
+	criu_plan_release(&plan);
+	for (size_t i = 0; i < n; i++)
+		fd_close(&fds[i]);
+	return ret;
+}
+
+/* Only what we know of it: the groups' undo kills the rest. */
+void restore_undo(struct container *c)
+{
+	hooks_cancel(c);
+	criu_free(c->creation->restoring->criu);
+	c->creation->restoring->criu = NULL;
+	process_kill_now(&c->init);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checkpoint. */
+#include "shim/container/container.h"
+#include "shim/control/request.h"
+#include "shim/control/server.h"
+
+static void checkpointed(void *arg, const struct err *err)
+{
+	struct call *call = arg;
+	struct server *server = call->server;
+	bool gone = container_is_removed(server_container(server));
+
+	call->cancelled = NULL;
+	if (err)
+		call_fail(call, err);
+	else
+		call_done(call, NULL, NULL, 0);
+	if (gone)
+		server_ended(server);
+}
+
+/* Until the image is complete the end of the connection takes everything back; after that it goes on without a listener. */
+static void cancelled(struct call *call)
+{
+	if (!container_cancel_checkpoint(server_container(call->server)))
+		call->outlives_conn = true;
+}
+
+void on_checkpoint(struct call *call, Request *req, struct wire_fds *fds)
+{
+	const Checkpoint *msg = &req->body.checkpoint;
+	struct container_fds sorted = container_fds_none();
+	struct err err;
+
+	if (request_sort_fds(msg->fd_role, msg->fd_role_count, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
+		call->cancelled = cancelled;
+		if (container_checkpoint(server_container(call->server), &sorted, checkpointed, call, &err) == 0)
+			return;
+		call->cancelled = NULL;
+	}
+	container_fds_release(&sorted);
+	call_fail(call, &err);
+}

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# checkpoint and restore with runc's command line: the container goes on where it was, with its streams; what is refused, and that a failure changes nothing.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	IMG=$T/img
+	bundle
+}
+
+# A container that counts aloud: "n 0", "n 1", ... without end, as fast as it is read and a little slower.
+counting() {
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" > "$T/run.out" < /dev/null
+	wait_for logged_in "$T/log.1" 'n 20'
+}
+
+logged_in() { grep -qF -- "$2" "$1"; }
+
+checkpoint() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" "$@" "$c"; }
+restore() { timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$@" "$c" < /dev/null; }
+
+lines() { sed 's/^[^ ]* stdout F //' "$@"; }
+
+# The counter's lines in these logs are 0, 1, 2, ... each once and in order.
+contiguous() { # FILE...
+	lines "$@" | awk '$0 != "n " (NR - 1) { print "line " NR ": " $0; exit 1 } END { if (NR < 30) { print NR " lines"; exit 1 } }'
+}
+
+mounts_of() { # PID: without the numbers that the kernel gives
+	awk '{ sub(/^[0-9]+:/, "", $3); $1 = $2 = ""; if ($4 ~ /rootfs$/) $3 = ""; else $3 = ""; print }' "/proc/$1/mountinfo" | sort
+}
+
+@test "checkpoint: the container is gone, as with runc; restore: it goes on, each line of its output once and in order" {
+	counting
+	checkpoint
+	not thole state "$c" 2> /dev/null
+	equal "$(thole list -q)" ''
+	no_shims
+	equal "$(own_cgroups)" ''
+	equal "$(stat -c %a "$IMG")" 700
+	equal "$(find "$IMG" -name '*.img' -perm /077)" '' 'files that others can read'
+	[ -s "$IMG/dump.log" ]
+	restore --log-path "$T/log.2"
+	is "$c" running
+	wait_for logged_in "$T/log.2" "n $(($(lines "$T/log.1" | wc -l) + 20))"
+	contiguous "$T/log.1" "$T/log.2"
+	equal "$(jq length "$IMG/descriptors.json")" 3
+}
+
+@test "a restored container is as it was: mounts, groups, namespaces, limits; exec, wait and kill work" {
+	mkdir "$T/data"
+	echo before > "$T/data/file"
+	config --arg s "$T/data" '.mounts += [{ destination: "/data", type: "bind", source: $s, options: ["rbind", "rw"] },
+		{ destination: "/data-ro", type: "bind", source: $s, options: ["bind", "ro"] },
+		{ destination: "/run", type: "tmpfs", source: "tmpfs" }]'
+	config '.linux.resources.memory.limit = 104857600 | .process.capabilities.bounding = ["CAP_KILL"] | .process.capabilities.effective = ["CAP_KILL"] |
+		.process.capabilities.permitted = ["CAP_KILL"]'
+	detached sh -c 'echo kept > /run/file; exec sleep 1000'
+	wait_for thole exec "$c" test -s /run/file
+	local pid before after
+	facts() {
+		pid=$(init_of "$c")
+		mounts_of "$pid"
+		cat "/proc/$pid/cgroup"
+		grep -E '^(Cap|Uid|Gid|Groups|NoNewPrivs|Seccomp):' "/proc/$pid/status"
+		cat "/proc/$pid/limits" "/proc/$pid/oom_score_adj"
+		tr "\0" " " < "/proc/$pid/cmdline"
+		for n in cgroup pid net mnt ipc uts user; do
+			if [ "$(readlink "/proc/$pid/ns/$n")" = "$(readlink "/proc/self/ns/$n")" ]; then echo "$n of the host"; else echo "$n its own"; fi
+		done
+		thole exec "$c" sh -c 'cat /proc/self/cgroup; stat -c "%n %A %u %g %t %T" /dev/*; cat /run/file /data/file'
+	}
+	before=$(facts)
+	checkpoint
+	restore
+	after=$(facts)
+	diff <(echo "$before") <(echo "$after")
+	contains "$after" 'cgroup its own'
+	not thole exec "$c" touch /data-ro/x 2> /dev/null
+	equal "$(cat "$(cgroup_of "$c" memory)/$(v1_or_v2 memory.limit_in_bytes memory.max)")" 104857600
+	exits 3 thole exec "$c" sh -c 'exit 3'
+	in_background thole wait "$c"
+	local waiter=$!
+	thole kill "$c" KILL
+	exits 137 wait "$waiter"
+	is "$c" stopped
+	thole delete "$c"
+}
+
+@test "--leave-running: it goes on, and the image holds that moment, which can be restored several times" {
+	counting
+	checkpoint --leave-running
+	is "$c" running
+	local n
+	n=$(lines "$T/log.1" | wc -l)
+	wait_for logged_in "$T/log.1" "n $((n + 20))"
+	contiguous "$T/log.1"
+	thole delete --force "$c"
+	restore --log-path "$T/log.2"
+	wait_for logged_in "$T/log.2" "n $((n + 20))"
+	thole delete --force "$c"
+	restore --log-path "$T/log.3"
+	wait_for logged_in "$T/log.3" "n $((n + 20))"
+	equal "$(head -1 "$T/log.2" | cut -d ' ' -f 4-)" "$(head -1 "$T/log.3" | cut -d ' ' -f 4-)" 'first line after a restore'
+}
+
+@test "what was typed and not read yet is there after the restore, once and before what comes later" {
+	args sh -c 'while [ ! -e /go ]; do usleep 1000; done; exec cat'
+	mkfifo "$T/in"
+	in_background sh -c 'exec "$0" --root "$1" run --keep --bundle "$2" "$3" < "$4" > /dev/null 2>&1' "$THOLE" "$ROOT" "$B" "$c" "$T/in"
+	exec 9> "$T/in"
+	wait_for is "$c" running
+	seq 1 5000 >&9
+	# It has gone through our own pipe and lies in the container's.
+	wait_for empty "$T/in"
+	checkpoint
+	exec 9>&-
+	wait_for has_gone "$c"
+	seq 5001 6000 > "$T/rest"
+	: > "$B/rootfs/go"
+	timeout 60 "$THOLE" --root "$ROOT" restore --bundle "$B" --image-path "$IMG" "$c" < "$T/rest" > "$T/out"
+	equal "$(md5sum < "$T/out")" "$(seq 1 6000 | md5sum)"
+}
+
+empty() { [ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$1")" = 0 ]; }
+has_gone() { ! [ -e "$ROOT/$1/status" ]; }
+
+@test "restore in the foreground: its output, its exit status, nothing left" {
+	args sh -c 'while [ ! -e /go ]; do usleep 1000; done; echo out; echo err >&2; exit 7'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	checkpoint
+	: > "$B/rootfs/go"
+	exits 7 timeout 60 "$THOLE" --root "$ROOT" restore --bundle "$B" --image-path "$IMG" "$c" > "$T/out" 2> "$T/err" < /dev/null
+	equal "$(cat "$T/out")" out
+	equal "$(cat "$T/err")" err
+	not thole state "$c" 2> /dev/null
+}
+
+@test "any stdio: a file, a closed descriptor, a terminal that is gone" {
+	local i=0 how
+	for how in '> "$T/o"' '>&-' '> >(exec cat > "$T/o" 3>&-)' '> /dev/full' '< /dev/null > /dev/null 2>&1'; do
+		i=$((i + 1))
+		args sleep 1000
+		eval "thole run -d --stdio=inherit --bundle '$B' '$c' $how"
+		checkpoint
+		restore
+		is "$c" running
+		thole delete --force "$c"
+	done
+	equal "$i" 5
+}
+
+@test "a terminal comes back with its size, and what is typed afterwards is echoed" {
+	config '.process.terminal = true | .process.consoleSize = { height: 33, width: 99 }'
+	args sh -c 'echo before; read line; stty size; echo "got $line"; exec sleep 1000'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" before
+	checkpoint
+	restore
+	mkfifo "$T/in"
+	in_background sh -c 'exec "$0" --root "$1" attach "$2" < "$3" > "$4" 2>&1' "$THOLE" "$ROOT" "$c" "$T/in" "$T/att"
+	exec 9> "$T/in"
+	echo typed >&9
+	wait_for logged "$c" 'got typed'
+	logged "$c" '33 99'
+	exec 9>&-
+}
+
+@test "restore elsewhere: another id, another bundle with another copy of the root" {
+	counting
+	checkpoint
+	bundle b2
+	config --slurpfile old "$T/b/config.json" '.process = $old[0].process'
+	c=$c-new
+	restore --log-path "$T/log.2"
+	is "$c" running
+	equal "$(readlink "/proc/$(init_of "$c")/root")" "$T/b2/rootfs" || true
+	wait_for logged_in "$T/log.2" 'n '
+	thole delete --force "$c"
+	c=${c%-new}
+}
+
+@test "hooks of the runtime run while the namespaces are set up" {
+	config --arg t "$T" '.hooks.prestart = [{ path: "/bin/sh", args: ["sh", "-c", "cat > \($t)/prestart"] }] |
+		.hooks.createRuntime = [{ path: "/bin/sh", args: ["sh", "-c", "cat > \($t)/create"] }] |
+		.hooks.poststop = [{ path: "/bin/sh", args: ["sh", "-c", "cat > \($t)/poststop"] }]'
+	detached sleep 1000
+	rm "$T/prestart" "$T/create"
+	checkpoint
+	equal "$(jq -r .status "$T/poststop")" stopped
+	restore
+	equal "$(jq -r .pid "$T/prestart")" "$(init_of "$c")"
+	equal "$(jq -r .id "$T/create")" "$c"
+	# One that fails: nothing is left.
+	thole delete --force "$c"
+	config '.hooks.createRuntime = [{ path: "/bin/false" }]'
+	refused 125 "cannot restore container '$c': .*createRuntime" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+	has_gone "$c"
+}
+
+# ---- what is refused
+
+@test "only what runs is checkpointed: the error names the state" {
+	refused 1 "container 'none.$c' does not exist" thole checkpoint --image-path "$IMG" "none.$c"
+	not test -e "$IMG"
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	refused 1 "cannot checkpoint container '$c': it is created" thole checkpoint --image-path "$IMG" "$c"
+	thole start "$c"
+	thole pause "$c"
+	refused 1 "cannot checkpoint container '$c': it is paused \(resume it first\)" thole checkpoint --image-path "$IMG" "$c"
+	is "$c" paused
+	thole resume "$c"
+	thole kill "$c" KILL
+	refused 1 "cannot checkpoint container '$c': it is stopped" thole checkpoint --image-path "$IMG" "$c"
+}
+
+@test "an exec'd process would be lost: checkpoint names it and changes nothing; --drop-execs kills it" {
+	detached sleep 1000
+	thole exec -d "$c" sh -c 'sleep 1001 & sleep 1002'
+	refused 1 "cannot checkpoint container '$c': the exec'd process '1' \(pid [0-9]+\) runs.*--drop-execs" thole checkpoint --image-path "$IMG" "$c"
+	is "$c" running
+	equal "$(find "$IMG" -mindepth 1)" ''
+	checkpoint --drop-execs
+	restore
+	is "$c" running
+	not thole exec "$c" sh -c 'grep -qa [1]002 /proc/[0-9]*/cmdline'
+}
+
+@test "a pipe to somebody outside would come back dead: refused by name" {
+	mkfifo "$T/hold"
+	args sh -c 'exec sleep 1000'
+	# Descriptor 3 is the write end of a pipe that cat, outside, reads from.
+	sh -c '"$0" --root "$1" run -d --preserve-fds 1 --bundle "$2" "$3" < /dev/null 3>&1 >/dev/null | cat "$4"' "$THOLE" "$ROOT" "$B" "$c" "$T/hold" 3>&- &
+	local holder=$!
+	exec 9> "$T/hold"
+	wait_for is "$c" running
+	refused 1 "descriptor 3 of process [0-9]+ is a pipe \(pipe:\[[0-9]+\]\) to somebody outside" thole checkpoint --image-path "$IMG" "$c"
+	is "$c" running
+	# With nobody at the other end there is nothing to lose.
+	exec 9>&-
+	wait "$holder"
+	checkpoint --leave-running
+}
+
+@test "restore: no image, half an image, an id in use: one line, nothing left" {
+	detached sleep 1000
+	refused 125 "cannot open directory '$T/none'" thole restore -d --bundle "$B" --image-path "$T/none" "new.$c"
+	mkdir "$T/empty"
+	refused 125 "there is no checkpoint in '$T/empty'" thole restore -d --bundle "$B" --image-path "$T/empty" "new.$c"
+	checkpoint --leave-running
+	refused 125 "container '$c' already exists" thole restore -d --bundle "$B" --image-path "$IMG" "$c"
+	is "$c" running
+	cp -r "$IMG" "$T/half"
+	rm "$T/half"/core-1.img
+	refused 125 "cannot restore container 'new.$c': .*Unexpected EOF.*\(log: $T/half/restore.log\)" thole restore -d --bundle "$B" --image-path "$T/half" "new.$c"
+	equal "$(thole list -q)" "$c"
+	wait_for no_shims_of "new.$c"
+	echo '["a"]' > "$T/half/descriptors.json"
+	refused 125 'descriptors.json: must be a list of three strings' thole restore -d --bundle "$B" --image-path "$T/half" "new.$c"
+	equal "$(find /sys/fs/cgroup -name "*new.$c*")" ''
+	# runc's status for the same
+	refused 1 "there is no checkpoint" "$THOLE_OCI" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/empty" "new.$c"
+}
+
+no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline"; done | grep -qx "$1"; }
+
+@test "criu is missing, is not one, dies: named, and the container runs on" {
+	detached sleep 1000
+	unset THOLE_CRIU
+	refused 1 "there is no 'no-such-criu' in PATH" thole --criu no-such-criu checkpoint --image-path "$IMG" "$c"
+	refused 1 "cannot use criu '/nowhere/criu'" thole --criu /nowhere/criu checkpoint --image-path "$IMG" "$c"
+	refused 1 'criu has ended with status 1 before it was through' thole --criu /bin/false checkpoint --image-path "$IMG" "$c"
+	printf '#!/bin/sh\nkill -KILL $$\n' > "$T/criu"
+	chmod 755 "$T/criu"
+	refused 1 'criu was killed by signal 9' thole --criu "$T/criu" checkpoint --image-path "$IMG" "$c"
+	printf 'nothing' > "$T/criu"
+	refused 1 "cannot execute criu '$T/criu'" thole --criu "$T/criu" checkpoint --image-path "$IMG" "$c"
+	is "$c" running
+	equal "$(find "$IMG" -mindepth 1)" ''
+}
+
+@test "a dump that fails: criu's own lines and what they mean, the log's path; the old image is as it was, the container runs" {
+	args lock /tmp/lock
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for holds_lock
+	refused 1 "cannot checkpoint container '$c': criu has failed.*lock.*--file-locks.*\(log: $IMG/dump.log\)" thole checkpoint --image-path "$IMG" "$c"
+	is "$c" running
+	equal "$(find "$IMG" -mindepth 1)" "$IMG/dump.log"
+	checkpoint --file-locks --leave-running
+	find "$IMG" -name '*.img' -print0 | sort -z | xargs -0 md5sum > "$T/sums"
+	refused 1 "cannot checkpoint" thole checkpoint --image-path "$IMG" "$c"
+	md5sum --quiet -c "$T/sums"
+	equal "$(find "$IMG" -name '.*' -mindepth 1)" ''
+	checkpoint --file-locks --work-path "$T/work"
+	[ -s "$T/work/dump.log" ]
+	restore --file-locks
+	holds_lock
+}
+
+holds_lock() { [ "$(thole exec "$c" lock /tmp/lock try)" = locked=1 ]; }
