@@ -102,8 +102,8 @@ static void clean_up(struct checkpointing *k)
 		log_warn("container '%s': %s", c->id, err.text);
 	if (k->locked && !c->init.exited && netlock_clear(c->init.pid, &err) < 0)
 		log_warn("container '%s': its network may still be locked: %s", c->id, err.text);
-	if (!k->complete)
-		image_end(k->fds.images_fd);
+	/* An image that is complete stays: it is whole, whatever criu has died of since. */
+	image_end(k->fds.images_fd);
 }
 
 static void criu_done(void *arg, const struct err *failure)
@@ -271,6 +271,25 @@ static void note_streams(struct checkpointing *k)
 		snprintf(k->streams.key[0], sizeof(k->streams.key[0]), "/dev/null");
 }
 
+/* Streams that are the caller's own: what is neither a pipe nor a terminal nobody could give back. */
+static int check_passed(const struct checkpointing *k, struct err *err)
+{
+	static const char *const names[] = { "stdin", "stdout", "stderr" };
+	const struct container *c = k->c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *key = k->streams.key[i];
+
+		if (!c->init.relay && !descriptors_is_pipe(key) && key[0] && strcmp(key, "/dev/null") != 0 &&
+		    strcmp(key, "tty") != 0)
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"cannot checkpoint container '%s': its %s is its caller's '%s', which is no pipe",
+				c->id, names[i], key);
+	}
+	return 0;
+}
+
 static int begin(struct checkpointing *k, struct err *err)
 {
 	struct container *c = k->c;
@@ -280,6 +299,8 @@ static int begin(struct checkpointing *k, struct err *err)
 	note_streams(k);
 	if (execs.n > 0)
 		r = refuse_exec(c, execs.v[0], err);
+	if (r == 0)
+		r = check_passed(k, err);
 	if (r == 0 && descriptors_check(&k->streams, pids.v, pids.n, err) < 0)
 		r = err_add(err, "cannot checkpoint container '%s'", c->id);
 	free(pids.v);
@@ -356,7 +377,14 @@ static int check_state(struct container *c, struct err *err)
 			       container_status_name(status), status == STATUS_PAUSED ? " (resume it first)" : "");
 	if (!c->cgroup)
 		return err_set(err, ERR_UNSUPPORTED, "cannot checkpoint container '%s': it has no cgroup", c->id);
-	return load_config(c, err);
+	if (load_config(c, err) < 0)
+		return -1;
+	if (c->config->ns[OCI_NS_USER].wanted)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "cannot checkpoint container '%s': linux.namespaces: one with a user namespace is not "
+			       "supported yet",
+			       c->id);
+	return 0;
 }
 
 int container_checkpoint(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,

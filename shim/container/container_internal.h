@@ -121,6 +121,7 @@ int launch_order(struct launch *l, enum child_order order, struct err *err);
 int launch_take_master(struct launch *l);                         /* -1: no terminal */
 void create_wants_hooks(struct container *c);                     /* create.c: init waits for the runtime's hooks */
 void create_restored(struct container *c, const struct err *err); /* create.c: criu has done it, or has failed */
+int launch_settle_init(struct container *c, struct err *err);     /* what only the shim can give it; and the record */
 int launch_note_init(struct container *c, pid_t pid, int pidfd, struct err *err); /* who init is: pidfd is taken */
 void create_launched(struct container *c, const struct err *err); /* create.c: init is ready, or not to be had */
 void create_runs(struct container *c, const struct err *err);     /* create.c: the program runs, or cannot */
@@ -153,7 +154,6 @@ int load_config(struct container *c, struct err *err); /* config.json as it was 
 /* remove.c */
 /* Remove it as container_delete does, once its last output has been delivered. */
 void remove_when_drained(struct container *c, container_done_cb *done_cb, void *done_arg);
-int remove_groups(struct container *c, struct err *err); /* whoever is in them is killed */
 void remove_log(struct container *c);
 int remove_everything(struct container *c, struct err *err);
 

@@ -289,6 +289,7 @@ static const struct create_step restore_steps[] = {
 	{ "image", restore_read, NULL },
 	{ "record", step_record, NULL },
 	{ "control groups", groups_make, undo_groups },
+	{ "resctrl", step_resctrl, undo_resctrl },
 	{ "log", step_log, undo_log },
 	{ "control socket", step_control_socket, NULL },
 	{ "streams", step_streams, undo_streams },

@@ -140,8 +140,6 @@ static int set_idmap(struct launch *l, struct err *err)
 	return launch_order(l, CHILD_GO_ON, err);
 }
 
-static int settle_init(struct container *c, struct err *err);
-
 /* What the joiner has cloned is init; it has nothing more to do itself but to leave. */
 static int adopt_init(struct launch *l, int pidfd, struct err *err)
 {
@@ -154,8 +152,8 @@ static int adopt_init(struct launch *l, int pidfd, struct err *err)
 	event_free(l->joiner_end);
 	l->joiner_end = NULL;
 	process_kill_later(c, take_fd(&c->init.pidfd));
-	if (proc_pidfd_pid(fd, &pid, err) < 0 || launch_note_init(c, pid, take_fd(&fd), err) < 0 || settle_init(c, err) < 0 ||
-	    net_device_move_all(c->config, pid, err) < 0)
+	if (proc_pidfd_pid(fd, &pid, err) < 0 || launch_note_init(c, pid, take_fd(&fd), err) < 0 ||
+	    launch_settle_init(c, err) < 0 || net_device_move_all(c->config, pid, err) < 0)
 		return -1;
 	return launch_order(l, CHILD_GO_ON, err);
 }
@@ -347,7 +345,7 @@ int launch_note_init(struct container *c, pid_t pid, int pidfd, struct err *err)
 	return 0;
 }
 
-static int settle_init(struct container *c, struct err *err)
+int launch_settle_init(struct container *c, struct err *err)
 {
 	if (set_oom_score_adj(c, err) < 0 || resctrl_join(&c->resctrl, c->rec.init_pid, err) < 0)
 		return -1;
@@ -382,7 +380,7 @@ struct launch *launch_new(struct container *c, struct err *err)
 	l->event = event_new(c->base, l->sync_fd, EV_READ | EV_PERSIST, sync_cb, l);
 	if (joiner)
 		l->joiner_end = event_new(c->base, pidfd, EV_READ, joiner_end_cb, l);
-	if (launch_note_init(c, pid, pidfd, err) == 0 && (joiner || settle_init(c, err) == 0) && l->event &&
+	if (launch_note_init(c, pid, pidfd, err) == 0 && (joiner || launch_settle_init(c, err) == 0) && l->event &&
 	    event_add(l->event, NULL) == 0 && (!joiner || (l->joiner_end && event_add(l->joiner_end, NULL) == 0)))
 		return l;
 	process_kill_now(&c->init);

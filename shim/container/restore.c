@@ -113,7 +113,7 @@ static int note_init(struct container *c, pid_t pid, struct err *err)
 	c->creation->restoring->noted = true;
 	if (launch_note_init(c, pid, pidfd, err) < 0)
 		return -1;
-	return state_save_record(c, err);
+	return launch_settle_init(c, err);
 }
 
 void restore_hooks_done(struct container *c, const struct err *err)

@@ -15,6 +15,8 @@
 
 #define STATE_FORMAT 1
 
+static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
+
 void state_set_text(char *field, size_t size, const char *value)
 {
 	snprintf(field, size, "%s", value);
@@ -189,7 +191,6 @@ static void put_exit(const struct container *c, struct json_object *o)
 
 static void put_process(const struct process *p, bool foreign, struct json_object *o)
 {
-	static const char *const names[] = { "stdin", "stdout", "stderr" };
 	struct json_object *streams = json_object_new_object();
 
 	add_u64(o, "pid", (uint64_t)p->pid);
@@ -197,11 +198,11 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 	add_u64(o, "pidfdInode", p->pidfd_inode);
 	json_object_object_add(o, "terminal", json_object_new_boolean(p->terminal));
 	add_string(o, "owner", foreign ? "foreign" : "shim");
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++) {
 		char key[PROCESS_STREAM_KEY_MAX];
 
 		streams_key(p, (Stream)i, key);
-		add_string(streams, names[i], key);
+		add_string(streams, stream_names[i], key);
 	}
 	json_object_object_add(o, "streams", streams);
 }
@@ -462,6 +463,19 @@ static void load_resctrl(struct container *c, struct json_object *o)
 	};
 }
 
+/* What a checkpoint has to know of streams that are not here. */
+static void load_streams(struct container *c, struct json_object *top)
+{
+	static const char *const path[] = { "processes", "init", "streams" };
+	struct json_object *o = top;
+
+	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
+		if (!json_object_object_get_ex(o, path[i], &o) || !json_object_is_type(o, json_type_object))
+			return;
+	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++)
+		state_set_text(c->init.passed[i], sizeof(c->init.passed[i]), string_at(o, stream_names[i]));
+}
+
 int state_load(struct container *c, struct err *err)
 {
 	struct json_object *top = read_json(c->dir_fd, err), *o, *list;
@@ -479,6 +493,7 @@ int state_load(struct container *c, struct err *err)
 		c->scope_unit = xstrdup(string_at(o, "systemdUnit"));
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
+	load_streams(c, top);
 	json_object_put(top);
 	return 0;
 }

@@ -306,3 +306,116 @@ no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline";
 }
 
 holds_lock() { [ "$(thole exec "$c" lock /tmp/lock try)" = locked=1 ]; }
+
+# ---- somebody else's monitor
+
+oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
+
+@test "thole-oci: the caller's pipes are given back to the caller of the restore, whose child the container is" {
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	oci run -d --bundle "$B" "$c" < /dev/null > >(exec cat > "$T/log.1" 3>&-) 2>&1
+	wait_for logged_in "$T/log.1" 'n 20'
+	oci checkpoint --image-path "$IMG" "$c"
+	exits 1 oci state "$c" 2> /dev/null
+	oci restore -d --pid-file "$T/pid" --bundle "$B" --image-path "$IMG" "$c" < /dev/null > >(exec cat > "$T/log.2" 3>&-) 2>&1
+	equal "$(cat "$T/pid")" "$(init_of "$c")"
+	no_shims
+	wait_for logged_in "$T/log.2" "n $(($(wc -l < "$T/log.1") + 20))"
+	contiguous "$T/log.1" "$T/log.2"
+	refused 1 "already exists" oci restore -d --bundle "$B" --image-path "$IMG" "$c"
+	oci kill "$c" KILL
+	wait_for is "$c" stopped
+	oci delete "$c"
+	args sleep 1000
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/file" 2>&1
+	refused 1 "its stdout is its caller's '$T/file', which is no pipe" oci checkpoint --image-path "$T/img2" "$c"
+}
+
+# ---- killed
+
+# Have criu run a script at each of its points: ACTION of them is where it is killed.
+kill_criu_at() { # ACTION
+	printf '#!/bin/sh\necho "$CRTOOLS_SCRIPT_ACTION" >> "%s/actions"\n[ "$CRTOOLS_SCRIPT_ACTION" != %s ] || kill -KILL "$PPID"\n' "$T" "$1" > "$T/action"
+	chmod 755 "$T/action"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+}
+
+no_dump_directory() { ! [ -e "$IMG/.thole-dump" ]; }
+
+thawed_and_untraced() { # PID
+	local state
+	state=$(cat "$(cgroup_of "$c" freezer)/$(v1_or_v2 freezer.state cgroup.freeze)")
+	equal "$state" "$(v1_or_v2 THAWED 0)" 'freezer' && equal "$(awk '/^TracerPid/ { print $2 }' "/proc/$1/status")" 0 'tracer'
+}
+
+network_unlocked() { # PID
+	nsenter -t "$1" -n ip link set lo up
+	nsenter -t "$1" -n busybox ping -c 1 -w 2 127.0.0.1 > /dev/null
+}
+
+@test "criu is killed at each point of a dump: the container runs on, thawed, untraced, and can be checkpointed" {
+	local point n
+	kill_criu_at never
+	counting
+	for point in pre-dump network-lock post-dump; do
+		for lock in skip iptables nftables; do
+			kill_criu_at "$point"
+			refused 1 "cannot checkpoint container '$c': criu was killed by signal 9.*\(log: $IMG/dump.log\)" thole checkpoint --image-path "$IMG" --network-lock "$lock" "$c"
+			is "$c" running
+			thawed_and_untraced "$(init_of "$c")"
+			network_unlocked "$(init_of "$c")"
+			n=$(lines "$T/log.1" | wc -l)
+			wait_for logged_in "$T/log.1" "n $((n + 5))"
+			no_dump_directory
+			# At the last point the image was complete, and stays.
+			[ $point = post-dump ] || equal "$(find "$IMG" -mindepth 1)" "$IMG/dump.log"
+		done
+		rm "$IMG"/*
+	done
+	kill_criu_at never
+	checkpoint
+	restore --log-path "$T/log.2"
+	wait_for logged_in "$T/log.2" "n $(($(lines "$T/log.1" | wc -l) + 20))"
+	contiguous "$T/log.1" "$T/log.2"
+}
+
+@test "criu is killed at each point of a restore: nothing is left, and the image can still be restored" {
+	local point
+	kill_criu_at never
+	counting
+	checkpoint
+	: > "$T/actions"
+	for point in pre-restore setup-namespaces post-setup-namespaces post-restore; do
+		kill_criu_at "$point"
+		refused 125 "cannot restore container '$c': criu was killed by signal 9" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+		wait_for has_gone "$c"
+		wait_for no_shims
+		equal "$(own_cgroups)" ''
+		grep -qx "$point" "$T/actions"
+	done
+	kill_criu_at never
+	restore --log-path "$T/log.2"
+	wait_for logged_in "$T/log.2" "n $(($(lines "$T/log.1" | wc -l) + 20))"
+	contiguous "$T/log.1" "$T/log.2"
+}
+
+@test "the client is killed while criu works: the checkpoint is given up, the container runs on" {
+	kill_criu_at never
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != network-lock ] || { : > "%s/here"; read x < "%s/go"; }\n' "$T" "$T" > "$T/action"
+	mkfifo "$T/go"
+	counting
+	in_background "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --network-lock iptables "$c"
+	local client=$! n
+	wait_for test -e "$T/here"
+	refused 1 "cannot checkpoint container '$c': it is being checkpointed" thole checkpoint --image-path "$T/img2" "$c"
+	kill -KILL "$client"
+	wait_for no_dump_directory
+	is "$c" running
+	thawed_and_untraced "$(init_of "$c")"
+	n=$(lines "$T/log.1" | wc -l)
+	wait_for logged_in "$T/log.1" "n $((n + 5))"
+	: > "$T/action"
+	kill_criu_at never
+	checkpoint --leave-running
+}

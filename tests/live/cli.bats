@@ -60,7 +60,7 @@ commands() {
 	equal $s 1
 	[ -s "$T/err" ] || [ -s "$T/out" ]
 	refused 1 'nonesuch' "$THOLE" nonesuch
-	refused 1 'checkpoint' "$THOLE" checkpoint x
+	refused 1 'recover' "$THOLE" recover x
 }
 
 @test "spec writes what runc spec writes, and does not overwrite" {
