@@ -419,3 +419,50 @@ network_unlocked() { # PID
 	kill_criu_at never
 	checkpoint --leave-running
 }
+
+# ---- the network
+
+# A network namespace of the test's own, joined by a veth pair; its address is 10.111.0.1, the container's .2.
+make_network() {
+	NS=th-${c//[^a-zA-Z0-9]/}
+	ip netns add "$NS"
+	ip link add "v${NS: -8}" type veth peer name eth0 netns "$NS"
+	ip addr add 10.111.0.1/24 dev "v${NS: -8}"
+	ip link set "v${NS: -8}" up
+	ip -n "$NS" addr add 10.111.0.2/24 dev eth0
+	ip -n "$NS" link set eth0 up
+	ip -n "$NS" link set lo up
+	config --arg n "/run/netns/$NS" '.linux.namespaces |= map(if .type == "network" then .path = $n else . end)'
+}
+
+teardown_test() {
+	[ -z "${NS:-}" ] || { thole delete --force "$c" > /dev/null 2>&1; ip netns del "$NS"; ip link del "v${NS: -8}" 2> /dev/null; } || true
+}
+
+@test "an open TCP connection over a veth pair survives; without --tcp-established it is refused, and why is said" {
+	local i line
+	make_network
+	args sh -c 'exec nc -l -p 7000 -e cat'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for sh -c "ip netns exec $NS busybox netstat -ltn | grep -q :7000"
+	exec 8<> /dev/tcp/10.111.0.2/7000
+	for i in 1 2 3; do
+		echo "line $i" >&8
+		read -r -t 5 line <&8
+		equal "$line" "line $i"
+	done
+	refused 1 "cannot checkpoint container '$c': .*--tcp-established keeps it" thole checkpoint --image-path "$IMG" "$c"
+	echo 'line 4' >&8
+	read -r -t 5 line <&8
+	equal "$line" 'line 4'
+	checkpoint --tcp-established
+	# What is sent meanwhile waits.
+	echo 'line 5' >&8
+	restore --tcp-established
+	read -r -t 20 line <&8
+	equal "$line" 'line 5'
+	echo 'line 6' >&8
+	read -r -t 20 line <&8
+	equal "$line" 'line 6'
+	exec 8>&-
+}
