@@ -101,7 +101,7 @@ FORCE:
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
-	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman
+	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

@@ -18,6 +18,7 @@ struct global_options {
 	const char *cgroup_manager; /* cgroupfs, systemd, disabled, or NULL */
 	bool systemd_cgroup;        /* --systemd-cgroup: runc's word for the second */
 	const char *criu;           /* --criu, or NULL */
+	const char *rootless;       /* what runc takes there, or NULL */
 	bool debug;
 	bool version;
 };
@@ -26,6 +27,7 @@ struct client {
 	const char *program; /* "thole" or "thole-oci" */
 	bool oci;            /* called as thole-oci: runc's habits and exit statuses */
 	struct global_options global;
+	bool cgroups_optional;  /* --rootless: what may not be made is done without */
 	char *root_path;        /* absolute */
 	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
 	bool stdin_open;        /* descriptor 0 was open when the program started */

@@ -16,9 +16,9 @@ const struct option_row global_option_rows[] = {
 	{ "log-format",     0,   OPT_CHOICE,       "text|json", "how they are written", AT(global_options, log_format) },
 	{ "debug",          0,   OPT_FLAG,         NULL,        "say more", AT(global_options, debug) },
 	{ "version",        'v', OPT_FLAG,         NULL,        "print the version", AT(global_options, version) },
-	{ "cgroup-manager", 0,   OPT_CHOICE,       "cgroupfs|systemd|disabled", NULL, AT(global_options, cgroup_manager) },
+	{ "cgroup-manager", 0,   OPT_CHOICE,       "cgroupfs|systemd|disabled", "who makes the cgroups", AT(global_options, cgroup_manager) },
 	{ "systemd-cgroup", 0,   OPT_FLAG,         NULL,        NULL, AT(global_options, systemd_cgroup) },
-	{ "rootless",       0,   OPT_REFUSED,      "MODE",      NULL, 0 },
+	{ "rootless",       0,   OPT_STRING,       "true|false|auto", "do without cgroups that may not be made", AT(global_options, rootless) },
 	{ "criu",           0,   OPT_STRING,       "PATH",      "the criu that checkpoint and restore use", AT(global_options, criu) },
 	{ NULL },
 };
@@ -210,8 +210,8 @@ static const struct option_row update_rows[] = {
 };
 
 static const struct option_row spec_rows[] = {
-	{ "bundle",   'b', OPT_STRING,       "DIR", "where to write it (default: .)", AT(spec_options, bundle) },
-	{ "rootless", 0,   OPT_REFUSED_FLAG, NULL,  NULL, 0 },
+	{ "bundle",   'b', OPT_STRING, "DIR", "where to write it (default: .)", AT(spec_options, bundle) },
+	{ "rootless", 0,   OPT_FLAG,   NULL,  "for a user without privileges", AT(spec_options, rootless) },
 	{ NULL },
 };
 

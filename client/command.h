@@ -153,6 +153,7 @@ struct update_options {
 };
 
 struct spec_options {
+	bool rootless;
 	const char *bundle;
 };
 

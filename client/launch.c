@@ -168,10 +168,10 @@ static int add_descriptors(const struct client *cl, const struct launch_request 
 }
 
 /* What follows processes by their groups follows ours too: systemd drops notifications from outside of the unit's group, and a monitor of its caller's does not leave
- * its group either. */
-static const char *shim_cgroup(const struct launch_options *o, bool foreign)
+ * its group either. A container without groups of its own is in the shim's, which is to be the caller's. */
+static const char *shim_cgroup(const struct launch_options *o, bool foreign, CgroupManager manager)
 {
-	if (!o->shim_cgroup && (foreign || getenv("NOTIFY_SOCKET")))
+	if (!o->shim_cgroup && (foreign || manager == CGROUP_MANAGER_DISABLED || getenv("NOTIFY_SOCKET")))
 		return "keep";
 	return o->shim_cgroup;
 }
@@ -180,6 +180,8 @@ static CgroupManager cgroup_manager(const struct global_options *g)
 {
 	if (g->systemd_cgroup || (g->cgroup_manager && !strcmp(g->cgroup_manager, "systemd")))
 		return CGROUP_MANAGER_SYSTEMD;
+	if (g->cgroup_manager && !strcmp(g->cgroup_manager, "disabled"))
+		return CGROUP_MANAGER_DISABLED;
 	return CGROUP_MANAGER_CGROUPFS;
 }
 
@@ -194,6 +196,7 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	if (handover_foreign(cl, r->options->monitor, r->options->stdio, &foreign, err) < 0)
 		return -1;
 	c->stdio = handover_stdio_mode(cl, foreign, r->foreground, r->options->stdio);
+	c->cgroups_optional = cl->cgroups_optional;
 	c->leave = foreign && !r->foreground;
 	c->open_stdin = r->open_stdin || c->stdio == STDIO_INHERIT;
 	c->remove_at_exit = r->remove_at_exit;
@@ -204,8 +207,8 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	if (r->size)
 		term_size(&c->rows, &c->columns);
 	if (copy_text(c->id, sizeof(c->id), "container id", r->id, err) < 0 ||
-	    copy_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup", shim_cgroup(r->options, foreign), err) <
-		    0 ||
+	    copy_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup",
+		      shim_cgroup(r->options, foreign, c->cgroup_manager), err) < 0 ||
 	    fill_log(c, r, err) < 0)
 		return -1;
 	return add_descriptors(cl, r, p, err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/command.h"
+#include "client/rootless.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/statedir.h"
@@ -127,8 +128,8 @@ static int judge_globals(struct client *cl, struct err *err)
 	if (g->systemd_cgroup && g->cgroup_manager && strcmp(g->cgroup_manager, "systemd") != 0)
 		return err_set(err, ERR_USAGE, "--systemd-cgroup and --cgroup-manager %s contradict each other",
 			       g->cgroup_manager);
-	if (g->cgroup_manager && !strcmp(g->cgroup_manager, "disabled"))
-		return err_set(err, ERR_UNSUPPORTED, "--cgroup-manager %s is not supported yet", g->cgroup_manager);
+	if (rootless_judge(g->rootless, &cl->cgroups_optional, err) < 0)
+		return -1;
 	return statedir_root_path(cl->global.root, &cl->root_path, err);
 }
 

@@ -12,6 +12,7 @@
 #include "client/call.h"
 #include "client/config.h"
 #include "client/number.h"
+#include "client/rootless.h"
 #include "client/user.h"
 #include "common/fd.h"
 #include "common/path.h"
@@ -192,6 +193,15 @@ static void set_network(json_object *config, const char *network)
 		}
 }
 
+/* Limits that were asked for stay: who may make no cgroup is told so. */
+static void set_user_namespace(json_object *config, const struct launch_options *o)
+{
+	json_object *resources = json_object_get(json_get(config, "linux.resources"));
+
+	rootless_config(config, o->network && !strcmp(o->network, "host"));
+	json_add(json_get(config, "linux"), "resources", resources);
+}
+
 static int set_root(json_object *config, const struct launch_options *o, struct err *err)
 {
 	cleanup_free char *path = NULL;
@@ -231,6 +241,8 @@ int quick_config(const struct launch_options *o, const char *id, char **command,
 	    add_mounts(config, o, err) < 0 || set_resources(config, o, err) < 0)
 		return -1;
 	set_network(config, o->network);
+	if (geteuid() != 0)
+		set_user_namespace(config, o);
 	snprintf(hostname, sizeof(hostname), "%s", id);
 	json_add_string(config, "hostname", o->hostname ? o->hostname : hostname);
 	*ret = take_ptr(config);

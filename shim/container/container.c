@@ -202,6 +202,9 @@ int container_kill(struct container *c, const char *name, int sig, bool all, str
 	if (p != &c->init)
 		return kill_exec(p, sig, err);
 
+	if (all && c->cgroup && cgroup_is_absent(c->cgroup) && status != STATUS_STOPPED)
+		return err_set(err, ERR_UNSUPPORTED, "cannot signal all processes of container '%s': it has no cgroup",
+			       c->id);
 	if (all) {
 		if (!c->cgroup || cgroup_is_empty(c->cgroup))
 			return err_set(err, ERR_STATE, "cannot signal container '%s': it has no processes", c->id);

@@ -51,6 +51,7 @@ struct container_create {
 	const char *data_dir;
 	size_t n_log_opts;
 	const char *log_opts[CONTAINER_LOG_OPTS_MAX];
+	bool cgroups_optional;
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
 	struct container_fds fds;  /* main_fd: the bundle. With options_fd it is restored from images_fd */
 };
@@ -143,8 +144,8 @@ int container_update(struct container *c, const char *text, size_t len, struct e
 /* Open its log files anew: somebody has moved them. On failure the old ones go on. */
 int container_reopen_logs(struct container *c, struct err *err);
 
-/* The pids of all its processes as a JSON list; caller frees. */
-char *container_ps(struct container *c);
+/* The pids of all its processes as a JSON list; caller frees. NULL: err is filled. */
+char *container_ps(struct container *c, struct err *err);
 
 /* What it has used, as a JSON object (see Stats in PROTOCOL.md); caller frees. NULL: err is filled. */
 char *container_stats(struct container *c, struct err *err);

@@ -4,6 +4,7 @@
  * Runs in the shim, with the privileges of whoever creates. Distrusts config.json (read once, by descriptor) and the rootfs, which only
  * the container's own process looks into. */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -52,6 +53,9 @@ static void undo_directory(struct container *c)
 /* Namespaces without which the rest would work on the host. */
 static int check_namespaces(const struct oci_config *config, struct err *err)
 {
+	if (!config->ns[OCI_NS_USER].wanted && !caps_have(CAP_SYS_ADMIN))
+		return err_set(err, ERR_PERMISSION,
+			       "linux.namespaces: without root's privileges a container needs a user namespace");
 	if (!config->ns[OCI_NS_MOUNT].wanted)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "linux.namespaces: a container without a mount namespace is not supported");

@@ -4,6 +4,7 @@
  * Each is the shim's own child, as init is, with streams of its own. Until its program runs it belongs to whoever asked for it; afterwards its status is kept until
  * it has been asked for, or 64 others have ended. */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "shim/container/handshake.h"
 #include "shim/container/notify.h"
 #include "shim/container/streams.h"
+#include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_exec.h"
 #include "shim/sandbox/idmap.h"
@@ -271,6 +273,7 @@ static void run_child(struct exec *x, int sync_fd)
 			.rows = own_size ? (uint16_t)pr->console_rows : x->params.rows,
 			.columns = own_size ? (uint16_t)pr->console_columns : x->params.columns,
 			.in_user_ns = x->ns_flags & CLONE_NEWUSER,
+			.unprivileged = !caps_have(CAP_SYS_ADMIN),
 		},
 		.init_pidfd = c->init.pidfd,
 		.ns_flags = x->ns_flags,
@@ -305,13 +308,26 @@ static pid_t clone_into(const struct cgroup *cg, int *ret_pidfd)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
+/* Until it executes its program init is closed to everybody but the host's root: the user may not enter what it is in either. */
+static int explain_refusal(struct container *c, struct err *err)
+{
+	if (!err_is_sys(err, EACCES) || caps_have(CAP_SYS_ADMIN))
+		return -1;
+	return err_set(err, ERR_STATE,
+		       "cannot run a process in container '%s': it is %s, and without root's privileges "
+		       "it has to be started first",
+		       c->id, container_status_name(container_status(c)));
+}
+
 static int clone_joiner(struct exec *x, struct err *err)
 {
 	struct container *c = x->p.c;
 	int pair[2], pidfd = -1;
 	pid_t pid;
 
-	if (child_exec_ns_flags(c->init.pid, &x->ns_flags, err) < 0 || open_groups(x, err) < 0)
+	if (child_exec_ns_flags(c->init.pid, &x->ns_flags, err) < 0)
+		return explain_refusal(c, err);
+	if (open_groups(x, err) < 0)
 		return -1;
 	if ((x->ns_flags & CLONE_NEWUSER) && idmap_chown(c->init.pid, &x->config->process, x->child_stdio, 3, err) < 0)
 		return -1;

@@ -9,6 +9,19 @@
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/scope.h"
 
+static enum cgroup_policy policy(const struct container_create *p)
+{
+	switch (p->cgroup_manager) {
+	case CGROUP_MANAGER_DISABLED:
+		return CGROUP_NONE;
+	case CGROUP_MANAGER_SYSTEMD: /* who asks it is given one, or told why not */
+		return CGROUP_NEEDED;
+	case CGROUP_MANAGER_CGROUPFS:
+		break;
+	}
+	return p->cgroups_optional ? CGROUP_IF_ALLOWED : CGROUP_NEEDED;
+}
+
 int groups_plan(struct container *c, const char *mountinfo, struct err *err)
 {
 	struct creation *cr = c->creation;
@@ -20,7 +33,10 @@ int groups_plan(struct container *c, const char *mountinfo, struct err *err)
 		path = cr->scope.path;
 		c->scope_unit = xstrdup(cr->scope.unit);
 	}
-	return cgroup_new(mountinfo, cr->caller_cgroup, path, c->id, &c->cgroup, err);
+	if (cgroup_new(mountinfo, cr->caller_cgroup, path, c->id, &c->cgroup, err) < 0)
+		return -1;
+	cgroup_restrict(c->cgroup, cr->caller_cgroup, policy(&cr->params));
+	return 0;
 }
 
 static void give_back_scope(struct container *c)

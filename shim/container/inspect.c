@@ -18,11 +18,17 @@ static char *json_take_text(struct json_object *o)
 	return text;
 }
 
-char *container_ps(struct container *c)
+char *container_ps(struct container *c, struct err *err)
 {
-	struct cgroup_pids pids = c->cgroup ? cgroup_pids(c->cgroup) : (struct cgroup_pids) { 0 };
-	struct json_object *list = json_object_new_array();
+	struct json_object *list;
+	struct cgroup_pids pids;
 
+	if (!c->cgroup || cgroup_is_absent(c->cgroup)) {
+		err_set(err, ERR_UNSUPPORTED, "cannot list the processes of container '%s': it has no cgroup", c->id);
+		return NULL;
+	}
+	pids = cgroup_pids(c->cgroup);
+	list = json_object_new_array();
 	for (size_t i = 0; i < pids.n; i++)
 		json_object_array_add(list, json_object_new_int64(pids.v[i]));
 	free(pids.v);
@@ -40,7 +46,7 @@ char *container_stats(struct container *c, struct err *err)
 		err_set(err, ERR_STATE, "container '%s' has no statistics: it is stopped", c->id);
 		return NULL;
 	}
-	if (!c->cgroup) {
+	if (!c->cgroup || cgroup_is_absent(c->cgroup)) {
 		err_set(err, ERR_UNSUPPORTED, "container '%s' has no statistics: it has no cgroup", c->id);
 		return NULL;
 	}

@@ -4,6 +4,7 @@
  * Runs in the shim. What comes over the socketpair is from our own code in the child, but a child that went wrong must not take the shim along:
  * sizes are checked, and the end of the connection is an answer too. */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,6 +20,7 @@
 #include "shim/container/container_internal.h"
 #include "shim/container/handshake.h"
 #include "shim/container/notify.h"
+#include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_init.h"
 #include "shim/sandbox/child_join.h"
@@ -118,6 +120,20 @@ static int delegate(const struct container *c, uint32_t host_uid, struct err *er
 	return cgroup_delegate(c->cgroup, CGROUP_DELEGATE_LIST, host_uid, err);
 }
 
+/* From the shim, since the container has no /proc that could be trusted with it. */
+static int set_oom_score_adj(const struct container *c, struct err *err)
+{
+	const struct oci_process *pr = &c->config->process;
+	cleanup_fd int proc_fd = -1;
+
+	if (!c->config->has_process || !pr->oom_score_adj.set)
+		return 0;
+	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0 ||
+	    limits_oom_score_adj(proc_fd, c->rec.init_pid, (int)pr->oom_score_adj.v, err) < 0)
+		return err_add(err, "process.oomScoreAdj");
+	return 0;
+}
+
 /* The joiner is in the user namespace, and waits. */
 static int set_idmap(struct launch *l, struct err *err)
 {
@@ -132,6 +148,9 @@ static int set_idmap(struct launch *l, struct err *err)
 		return -1;
 	if (check_joined_maps("linux.uidMappings", &config->uid_maps, &found.uids, err) < 0 ||
 	    check_joined_maps("linux.gidMappings", &config->gid_maps, &found.gids, err) < 0)
+		return -1;
+	/* The joiner can be written to now, and init will have what it has. */
+	if (!caps_have(CAP_SYS_ADMIN) && set_oom_score_adj(c, err) < 0)
 		return -1;
 	if (config->has_process && idmap_chown(c->init.pid, &config->process, c->creation->child_stdio, 3, err) < 0)
 		return -1;
@@ -301,6 +320,7 @@ static void run_child(struct container *c, const int pair[2], bool joiner)
 			.n_close_first = ARRAY_SIZE(close_first),
 			.no_new_keyring = cr->params.no_new_keyring,
 			.in_user_ns = ns_leaves_user(c->config, &cr->joined),
+			.unprivileged = !caps_have(CAP_SYS_ADMIN),
 		},
 		.config = c->config,
 		.bundle = cr->bundle,
@@ -320,20 +340,6 @@ static void run_child(struct container *c, const int pair[2], bool joiner)
 	child_init(&p);
 }
 
-/* From the shim, since the container has no /proc that could be trusted with it. */
-static int set_oom_score_adj(const struct container *c, struct err *err)
-{
-	const struct oci_process *pr = &c->config->process;
-	cleanup_fd int proc_fd = -1;
-
-	if (!c->config->has_process || !pr->oom_score_adj.set)
-		return 0;
-	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0 ||
-	    limits_oom_score_adj(proc_fd, c->rec.init_pid, (int)pr->oom_score_adj.v, err) < 0)
-		return err_add(err, "process.oomScoreAdj");
-	return 0;
-}
-
 int launch_note_init(struct container *c, pid_t pid, int pidfd, struct err *err)
 {
 	if (process_set_pid(&c->init, pid, pidfd, err) < 0)
@@ -347,7 +353,9 @@ int launch_note_init(struct container *c, pid_t pid, int pidfd, struct err *err)
 
 int launch_settle_init(struct container *c, struct err *err)
 {
-	if (set_oom_score_adj(c, err) < 0 || resctrl_join(&c->resctrl, c->rec.init_pid, err) < 0)
+	/* Of who is not dumpable an ordinary user can write nothing: then it was the joiner's before. */
+	if ((caps_have(CAP_SYS_ADMIN) && set_oom_score_adj(c, err) < 0) ||
+	    resctrl_join(&c->resctrl, c->rec.init_pid, err) < 0)
 		return -1;
 	return state_save_record(c, err);
 }

@@ -90,7 +90,7 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 		err_set(err, ERR_STATE, "cannot watch container '%s': it is stopped", c->id);
 		return NULL;
 	}
-	if (!c->cgroup) {
+	if (!c->cgroup || cgroup_is_absent(c->cgroup)) {
 		err_set(err, ERR_UNSUPPORTED, "cannot watch container '%s': it has no cgroup", c->id);
 		return NULL;
 	}

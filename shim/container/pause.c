@@ -123,7 +123,7 @@ static int check_state(struct container *c, bool pause, struct err *err)
 	if (!fits)
 		return err_set(err, ERR_STATE, "cannot %s container '%s': it is %s", verb, c->id,
 			       container_status_name(status));
-	if (!c->cgroup)
+	if (!c->cgroup || cgroup_is_absent(c->cgroup))
 		return err_set(err, ERR_UNSUPPORTED, "cannot %s container '%s': it has no cgroup", verb, c->id);
 	return 0;
 }

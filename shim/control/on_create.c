@@ -75,6 +75,8 @@ static int check_request(const Create *msg, struct err *err)
 	if (msg->leave && (msg->stdio != STDIO_PASS || msg->remove_at_exit))
 		return err_set(err, ERR_PROTOCOL,
 			       "a shim that leaves can neither relay streams nor remove a container");
+	if (msg->cgroup_manager > CGROUP_MANAGER_DISABLED)
+		return err_set(err, ERR_PROTOCOL, "cgroup manager %d is not known", (int)msg->cgroup_manager);
 	if (msg->rows > USHRT_MAX || msg->columns > USHRT_MAX)
 		return err_set(err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", msg->rows,
 			       msg->columns);
@@ -130,6 +132,7 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 		.log_path = msg->log_path,
 		.data_dir = msg->data_dir,
 		.n_log_opts = msg->log_opt_count,
+		.cgroups_optional = msg->cgroups_optional,
 		.caller_cgroup = server_caller_cgroup(call->server),
 		.fds = container_fds_none(),
 	};

@@ -24,7 +24,13 @@ static void answer(struct call *call, char *json)
 
 void on_ps(struct call *call, Request *req, struct wire_fds *fds)
 {
-	answer(call, container_ps(server_container(call->server)));
+	struct err err;
+	char *json = container_ps(server_container(call->server), &err);
+
+	if (json)
+		answer(call, json);
+	else
+		call_fail(call, &err);
 }
 
 void on_stats(struct call *call, Request *req, struct wire_fds *fds)

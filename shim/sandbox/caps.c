@@ -43,6 +43,14 @@ static int set_sets(const struct sets *s, struct err *err)
 	return 0;
 }
 
+bool caps_have(int cap)
+{
+	struct sets now;
+	struct err ignored;
+
+	return get_sets(&now, &ignored) == 0 && (now.effective & (1ull << cap));
+}
+
 /* 1 or 0; -1 beyond the last capability of this kernel. */
 static int in_bounding(int cap)
 {

@@ -3,10 +3,14 @@
 #ifndef THOLE_SHIM_SANDBOX_CAPS_H
 #define THOLE_SHIM_SANDBOX_CAPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
 #include "shim/oci/config.h"
+
+/* Is this capability effective in the calling process? */
+bool caps_have(int cap);
 
 /* Capabilities of the config that the calling process does not have and so cannot give: a bit each. The specification wants a warning
  * for them and no failure. For the shim, before the clone; meaningless for a container with a user namespace of its own. */

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/path.h"
 #include "common/proc.h"
 #include "shim/sandbox/cgroup_plan.h"
@@ -193,6 +194,53 @@ int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_pa
 	return 0;
 }
 
+/* A process moves only where whoever moves it may write to the group that has both, the old and the new one, in it. */
+static bool may_move_into(const struct hierarchy *h, const char *caller)
+{
+	cleanup_free char *group = caller_group(caller, h->subsystem);
+	cleanup_free char *from = xasprintf("%s%s/", h->mount, group && strcmp(group, "/") != 0 ? group : "");
+	cleanup_free char *procs = NULL;
+	size_t common = strlen(h->mount);
+
+	for (size_t i = common; from[i] && from[i] == h->dir[i]; i++)
+		if (from[i + 1] == '/' && (h->dir[i + 1] == '/' || !h->dir[i + 1]))
+			common = i + 1;
+	procs = xasprintf("%.*s/cgroup.procs", (int)common, h->dir);
+	return faccessat(AT_FDCWD, procs, W_OK, AT_EACCESS) == 0;
+}
+
+static bool may_make(const struct hierarchy *h, const char *caller)
+{
+	cleanup_free char *base = strndup(h->dir, h->base_len);
+
+	return base && faccessat(AT_FDCWD, base, W_OK, AT_EACCESS) == 0 && (!h->v2 || may_move_into(h, caller));
+}
+
+void cgroup_restrict(struct cgroup *cg, const char *caller, enum cgroup_policy policy)
+{
+	size_t kept = 0;
+
+	cg->lenient = policy != CGROUP_NEEDED;
+	for (size_t i = 0; i < cg->n && cg->lenient; i++) {
+		struct hierarchy *h = &cg->h[i];
+
+		if (policy == CGROUP_IF_ALLOWED && may_make(h, caller)) {
+			cg->h[kept++] = *h;
+			continue;
+		}
+		log_debug("no cgroup '%s': %s", h->dir,
+			  policy == CGROUP_NONE ? "none are wanted" : "it may not be made");
+		hierarchy_release(h);
+	}
+	if (cg->lenient)
+		cg->n = kept;
+}
+
+bool cgroup_is_absent(const struct cgroup *cg)
+{
+	return cg->n == 0;
+}
+
 struct cgroup *cgroup_rebuild(void)
 {
 	return xcalloc(1, sizeof(struct cgroup));
@@ -350,6 +398,21 @@ int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 	return 0;
 }
 
+/* The first limit that is asked for is the one to name. Device rules are none: without a group whoever is inside has what the host's files allow. */
+static int refuse_limits(const struct oci_resources *r, struct err *err)
+{
+	cleanup_plan struct cgroup_plan plan = { 0 };
+	struct cgroup nowhere = { .n = 1, .pure_v2 = true };
+	char none[] = "";
+
+	nowhere.h[0] = (struct hierarchy) { .v2 = true, .join_fd = -1, .subsystem = none, .dir = none, .mount = none };
+	if (cgroup_v2_plan(&nowhere, r, &plan, err) < 0 || cgroup_plan_more(&nowhere, r, &plan, err) < 0)
+		return -1;
+	if (plan.n == 0)
+		return 0;
+	return err_set(err, ERR_UNSUPPORTED, "%s: the container has no cgroup", plan.v[0].field);
+}
+
 static int make_plan(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan, struct err *err)
 {
 	if ((cg->pure_v2 ? cgroup_v2_plan : cgroup_v1_plan)(cg, r, plan, err) < 0)
@@ -357,15 +420,29 @@ static int make_plan(const struct cgroup *cg, const struct oci_resources *r, str
 	return cgroup_plan_more(cg, r, plan, err);
 }
 
+static int set_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err)
+{
+	if ((cg->pure_v2 ? cgroup_v2_devices : cgroup_v1_devices)(cg, r, err) == 0)
+		return 0;
+	/* It takes privileges, and who has none can open no device that he could not open outside. */
+	if (!cg->lenient ||
+	    (!err_is_sys(err, EPERM) && !err_is_sys(err, EACCES) && (cg->pure_v2 || cgroup_find(cg, "devices"))))
+		return -1;
+	log_debug("device rules are left out: %s", err->text);
+	return 0;
+}
+
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err)
 {
 	cleanup_plan struct cgroup_plan plan = { 0 };
 	const struct hierarchy *v2 = cgroup_find_v2(cg);
 
+	if (cg->n == 0 && cg->lenient)
+		return refuse_limits(r, err);
 	/* On a hybrid host the controllers of v2 are only handed down to who asks for them. */
 	if (v2 && !cg->pure_v2 && v2->mount && (r->unified_keys.n || r->n_hugepages || r->n_rdma))
 		cgroup_v2_enable_controllers(v2);
-	if ((cg->pure_v2 ? cgroup_v2_devices : cgroup_v1_devices)(cg, r, err) < 0 || make_plan(cg, r, &plan, err) < 0)
+	if (set_devices(cg, r, err) < 0 || make_plan(cg, r, &plan, err) < 0)
 		return -1;
 	return cgroup_plan_run(&plan, false, err);
 }
@@ -374,6 +451,8 @@ int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *
 {
 	cleanup_plan struct cgroup_plan plan = { 0 };
 
+	if (cg->n == 0)
+		return refuse_limits(r, err);
 	if (make_plan(cg, r, &plan, err) < 0)
 		return -1;
 	return cgroup_plan_run(&plan, true, err);

@@ -24,6 +24,14 @@ struct cgroup;
 int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_path, const char *id, struct cgroup **ret,
 	       struct err *err);
 
+/* Before anything is made: drop what the container is not to have (NONE), or what the calling process may not make and join (IF_ALLOWED). Of the groups that are left, what
+ * only privileges could do (device programs) is then done without. `caller` as above. */
+enum cgroup_policy { CGROUP_NEEDED, CGROUP_IF_ALLOWED, CGROUP_NONE };
+void cgroup_restrict(struct cgroup *cg, const char *caller, enum cgroup_policy policy);
+
+/* Is there no group at all? Limits are refused then. */
+bool cgroup_is_absent(const struct cgroup *cg);
+
 /* Accepts NULL. Removes nothing. */
 void cgroup_free(struct cgroup *cg);
 

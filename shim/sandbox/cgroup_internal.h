@@ -25,6 +25,7 @@ struct cgroup {
 	size_t n;
 	struct hierarchy h[CGROUP_HIERARCHIES_MAX];
 	bool pure_v2;
+	bool lenient; /* cgroup_restrict() */
 };
 
 /* The hierarchy that has this v1 controller, or NULL. */

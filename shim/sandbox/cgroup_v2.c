@@ -235,7 +235,7 @@ int cgroup_v2_devices(struct cgroup *cg, const struct oci_resources *r, struct e
 int cgroup_delegate(const struct cgroup *cg, const char *list, uid_t uid, struct err *err)
 {
 	static const char usual[] = "cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n";
-	const struct hierarchy *h = cg->pure_v2 ? cgroup_find_v2(cg) : NULL;
+	const struct hierarchy *h = cg->pure_v2 && !cg->lenient ? cgroup_find_v2(cg) : NULL;
 	cleanup_free char *names = NULL;
 	cleanup_fd int dir = -1;
 	struct err ignored;

@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "common/fd.h"
@@ -45,9 +46,15 @@ static int step_user(struct child *ch, struct err *err)
 		return err_sys(err, "cannot join the user namespace");
 	if (fd < 0 && unshare(CLONE_NEWUSER) < 0)
 		return err_sys(err, "cannot make a user namespace");
+	/* An ordinary user's shim can write only to the files of somebody dumpable. Nobody of the container is there yet, and this process is in no namespace where it could be
+	 * seen by others than those of the same user. */
+	if (ch->p->unprivileged && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become dumpable");
 	child_say(ch->sync_fd, CHILD_WANTS_IDMAP, NULL, -1);
 	if (child_await_order(ch->sync_fd) != CHILD_GO_ON)
 		_exit(1);
+	if (ch->p->unprivileged && prctl(PR_SET_DUMPABLE, oci_has_time_offsets(ch->init->config), 0, 0, 0) < 0)
+		return err_sys(err, "cannot become undumpable");
 	return child_ns_join_left(p->joined, ch->left, err);
 }
 
@@ -68,6 +75,8 @@ static int step_time(struct child *ch, struct err *err)
 		return err_is_sys(err, ERANGE)
 			       ? err_set(err, ERR_CONFIG, "linux.timeOffsets: the clock would be before 0 or too late")
 			       : err_add(err, "linux.timeOffsets");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become undumpable");
 	return 0;
 }
 

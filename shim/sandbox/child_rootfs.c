@@ -113,6 +113,7 @@ int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, stru
 	/* Paths of the host are looked up as whoever we are there, what is made belongs to the container's root. */
 	if (attach_root(p->rootfs, p->config->rootfs_propagation, p->config->ns[OCI_NS_MOUNT].path, &root_fd, err) <
 		    0 ||
+	    (p->common.unprivileged && child_mount_sources_open(p->config, p->bundle, p->sources, err) < 0) ||
 	    (p->leaves_user && child_become_root(err) < 0) || mount_all(p, root_fd, err) < 0 ||
 	    device_make_all(root_fd, p->config, p->leaves_user, err) < 0)
 		return -1;

@@ -128,7 +128,7 @@ static int use_streams(struct child *ch, struct err *err)
 		if (ch->stdio[i] < 0 &&
 		    device_open_null(ch->root_fd, i == STDIN_FILENO ? O_RDONLY : O_WRONLY, &ch->stdio[i], err) < 0)
 			return -1;
-		if (ch->p->passed && adopt_stream(ch, i, err) < 0)
+		if ((ch->p->passed || ch->p->unprivileged) && adopt_stream(ch, i, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -55,6 +55,7 @@ struct child_params {
 	int n_close_first;
 	bool no_new_keyring;
 	bool in_user_ns; /* another one than the shim's: who sets limits has to be outside, and that is the shim, after READY */
+	bool unprivileged; /* the shim is an ordinary user's: what is to be done in a user namespace is done inside, by who is root there */
 	uint16_t rows, columns;
 };
 

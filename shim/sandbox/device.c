@@ -98,7 +98,10 @@ static int make_configured(int root_fd, const struct oci_device *d, bool bind, s
 		return err_add(err, "cannot make device '%s'", d->path);
 	if (bind && type != S_IFIFO)
 		return 0;
-	return make_node(dir_fd, name, type, d->mode, rdev, d->uid, d->gid, err);
+	if (make_node(dir_fd, name, type, d->mode, rdev, d->uid, d->gid, err) == 0)
+		return 0;
+	/* We may be in a user namespace ourselves. */
+	return type != S_IFIFO && err_is_sys(err, EPERM) ? bind_node(dir_fd, name, d->path, type, rdev, err) : -1;
 }
 
 static int make_default(int dev_fd, size_t i, bool bind, struct err *err)
@@ -107,8 +110,9 @@ static int make_default(int dev_fd, size_t i, bool bind, struct err *err)
 	dev_t rdev = makedev(default_nodes[i].major, default_nodes[i].minor);
 	cleanup_free char *host_path = xasprintf("/dev/%s", name);
 
-	return bind ? bind_node(dev_fd, name, host_path, S_IFCHR, rdev, err)
-		    : make_node(dev_fd, name, S_IFCHR, 0666, rdev, 0, 0, err);
+	if (!bind && make_node(dev_fd, name, S_IFCHR, 0666, rdev, 0, 0, err) == 0)
+		return 0;
+	return bind || err_is_sys(err, EPERM) ? bind_node(dev_fd, name, host_path, S_IFCHR, rdev, err) : -1;
 }
 
 static int make_link(int dev_fd, const char *name, const char *target, struct err *err)

@@ -18,6 +18,8 @@
 
 #include "common/fd.h"
 #include "common/proc.h"
+#include "shim/sandbox/caps.h"
+#include "shim/sandbox/idmap_helper.h"
 #include "shim/sandbox/procfs.h"
 
 #define TEXT_MAX (64 << 10) /* of a mapping as the kernel shows it */
@@ -43,12 +45,10 @@ static int write_map(int proc_fd, pid_t pid, const char *name, const struct oci_
 	return err_sysno(err, failed.sys_errno, "cannot write the mapping");
 }
 
-static bool has_cap(int cap)
+/* Without the capability the kernel lets one map oneself, once, and no more; programs of the system's know what else this user may have. */
+static bool needs_helper(const struct oci_id_maps *maps, int cap, uint32_t own)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	return syscall(SYS_capget, &head, data) == 0 && (data[0].effective & (1u << cap));
+	return !caps_have(cap) && (maps->n != 1 || maps->v[0].size != 1 || maps->v[0].host != own);
 }
 
 static int write_both(pid_t pid, const struct oci_id_maps *uids, const struct oci_id_maps *gids, const char *uid_field,
@@ -59,9 +59,12 @@ static int write_both(pid_t pid, const struct oci_id_maps *uids, const struct oc
 
 	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0)
 		return -1;
-	if (write_map(proc_fd, pid, "uid_map", uids, err) < 0)
+	if ((needs_helper(uids, CAP_SETUID, geteuid()) ? idmap_helper_run("newuidmap", pid, uids, err)
+						       : write_map(proc_fd, pid, "uid_map", uids, err)) < 0)
 		return err_add(err, "%s", uid_field);
-	if (!has_cap(CAP_SETGID) && procfs_write(proc_fd, setgroups, "deny", err) < 0)
+	if (needs_helper(gids, CAP_SETGID, getegid()))
+		return idmap_helper_run("newgidmap", pid, gids, err) < 0 ? err_add(err, "%s", gid_field) : 0;
+	if (!caps_have(CAP_SETGID) && procfs_write(proc_fd, setgroups, "deny", err) < 0)
 		return err_add(err, "%s", gid_field);
 	if (write_map(proc_fd, pid, "gid_map", gids, err) < 0)
 		return err_add(err, "%s", gid_field);
@@ -184,7 +187,7 @@ int idmap_chown(pid_t pid, const struct oci_process *user, const int *fds, size_
 	if (!idmap_to_host(&m.gids, user->gid, &gid))
 		return err_set(err, ERR_CONFIG, "process.user.gid: %u is not mapped in the user namespace", user->gid);
 	for (size_t i = 0; i < n; i++)
-		if (fds[i] >= 0 && fchown(fds[i], uid, gid) < 0)
+		if (fds[i] >= 0 && fchown(fds[i], uid, gid) < 0 && (errno != EPERM || caps_have(CAP_CHOWN)))
 			return err_sys(err, "cannot give a stream to uid %u", uid);
 	return 0;
 }

@@ -11,7 +11,8 @@
 
 /* All of this runs in the shim. */
 
-/* Give the new user namespace that process `pid` has made its mappings. Without CAP_SETGID the kernel wants setgroups(2) denied first: done. Errors name
+/* Give the new user namespace that process `pid` has made its mappings. Without CAP_SETGID the kernel wants setgroups(2) denied first: done.
+ * What an ordinary user may not map himself newuidmap(1) and newgidmap(1) are asked for. Errors name
  * linux.uidMappings or linux.gidMappings. */
 int idmap_write(pid_t pid, const struct oci_id_maps *uids, const struct oci_id_maps *gids, struct err *err);
 
@@ -32,7 +33,8 @@ bool idmap_equal(const struct oci_id_maps *a, const struct oci_id_maps *b);
 /* A user namespace with these mappings and nobody in it, for idmapped mounts. ret_fd is the caller's. */
 int idmap_open(const struct oci_id_maps *uids, const struct oci_id_maps *gids, int *ret_fd, struct err *err);
 
-/* Give what is behind these descriptors (-1: nothing) to a user of process `pid`'s user namespace. */
+/* Give what is behind these descriptors (-1: nothing) to a user of process `pid`'s user namespace. ERR_CONFIG: it has no such user. What a shim without
+ * privileges may not give away its child does, from inside. */
 int idmap_chown(pid_t pid, const struct oci_process *user, const int *fds, size_t n, struct err *err);
 
 #endif

@@ -6,11 +6,13 @@
 #include "shim/sandbox/mount_source.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 
 #include "common/fd.h"
 #include "common/path.h"
+#include "shim/sandbox/caps.h"
 #include "shim/sandbox/idmap.h"
 #include "shim/sandbox/mount.h"
 
@@ -64,7 +66,7 @@ int mount_sources_open(const struct oci_config *config, const char *bundle, cons
 		       struct mount_sources *ret, struct err *err)
 {
 	struct mount_sources s = { .n = config->n_mounts, .fd = xcalloc(config->n_mounts, sizeof(int)) };
-	bool leaves_user = ns_leaves_user(config, joined);
+	bool leaves_user = ns_leaves_user(config, joined) && caps_have(CAP_SYS_ADMIN);
 
 	for (size_t i = 0; i < s.n; i++)
 		s.fd[i] = -1;
@@ -77,6 +79,16 @@ int mount_sources_open(const struct oci_config *config, const char *bundle, cons
 		}
 	}
 	*ret = s;
+	return 0;
+}
+
+int child_mount_sources_open(const struct oci_config *config, const char *bundle, const struct mount_sources *s,
+			     struct err *err)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (config->mounts[i].bind && s->fd[i] < 0 &&
+		    open_one(config, &config->mounts[i], bundle, NULL, &s->fd[i], err) < 0)
+			return -1;
 	return 0;
 }
 

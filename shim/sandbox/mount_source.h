@@ -18,6 +18,11 @@ struct mount_sources {
 /* In the shim, before the clone. Relative sources are relative to the bundle. Errors name the mount as the child's do. */
 int mount_sources_open(const struct oci_config *config, const char *bundle, const struct ns_joined *joined,
 		       struct mount_sources *ret, struct err *err);
+
+/* The rest of the binds, for a shim without privileges: in the child, in its new mount namespace, while it is still whom the host's directories know. */
+int child_mount_sources_open(const struct oci_config *config, const char *bundle, const struct mount_sources *s,
+			     struct err *err);
+
 void mount_sources_release(struct mount_sources *s);
 
 #endif

@@ -71,6 +71,12 @@ static int reopen(int fd, int flags)
 	return open(link, flags | O_CLOEXEC | O_NOCTTY);
 }
 
+/* An ordinary user can give away nothing: the process's user is then one of a user namespace, whose root does it. */
+static int give(int fd, uid_t uid, gid_t gid)
+{
+	return fchown(fd, uid, gid) == 0 || (errno == EPERM && geteuid() != 0) ? 0 : -1;
+}
+
 static int make_output(struct output *o, bool detached, uid_t uid, gid_t gid, int *ret_child, struct err *err)
 {
 	cleanup_fd int child = -1;
@@ -88,7 +94,7 @@ static int make_output(struct output *o, bool detached, uid_t uid, gid_t gid, in
 		fd_close(&child);
 		child = both;
 	}
-	if (fchown(child, uid, gid) < 0)
+	if (give(child, uid, gid) < 0)
 		return err_sys(err, "cannot give a pipe to uid %u", uid);
 	fcntl(o->fd, F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
 	*ret_child = take_fd(&child);
@@ -105,7 +111,7 @@ static int make_input(struct relay *r, uid_t uid, gid_t gid, int *ret_child, str
 		return err_sys(err, "cannot make a pipe");
 	child = fds[0];
 	r->in.fd = fds[1];
-	if (fchown(child, uid, gid) < 0 || fstat(child, &st) < 0)
+	if (give(child, uid, gid) < 0 || fstat(child, &st) < 0)
 		return err_sys(err, "cannot give a pipe to uid %u", uid);
 	r->in.inode = st.st_ino;
 	*ret_child = take_fd(&child);

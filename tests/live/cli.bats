@@ -91,6 +91,19 @@ commands() {
 	equal "$(jq -s '.[1].linux.maskedPaths - .[0].linux.maskedPaths' "$T/s/config.json" "$T/r/config.json")" '[]'
 }
 
+@test "spec --rootless agrees with runc's own: the user namespace, the mappings, the host's network" {
+	needs runc
+	mkdir "$T/s" "$T/r"
+	"$THOLE" spec --rootless --bundle "$T/s"
+	runc spec --rootless --bundle "$T/r"
+	local f
+	for f in .process .root .mounts .linux.resources .linux.uidMappings .linux.gidMappings; do
+		equal "$(jq -cS "$f" "$T/s/config.json")" "$(jq -cS "del(.process.capabilities.ambient) | $f" "$T/r/config.json")" "$f"
+	done
+	# Newer versions have a cgroup namespace too.
+	equal "$(jq -c '[.linux.namespaces[].type] - ["cgroup"]' "$T/s/config.json")" "$(jq -c '[.linux.namespaces[].type] - ["cgroup"]' "$T/r/config.json")"
+}
+
 @test "install puts the programs where they find each other, uninstall takes them away" {
 	needs cgroup-v1
 	make -s -C "$TREE" BUILD="$BUILD" DESTDIR="$T/dest" PREFIX=/opt/x install > "$T/out" 2>&1 || fail "$(cat "$T/out")"

@@ -179,3 +179,26 @@ own_path() { # CONTROLLER: the caller's own group
 	thole delete --force "$c"
 	rmdir "$job"
 }
+
+@test "--cgroup-manager disabled: no cgroup is made, limits are refused by name, device rules are not in the way" {
+	config '.linux.cgroupsPath = "/thole-disabled" | del(.linux.namespaces[] | select(.type == "cgroup"))'
+	in_container() { args "${@:1}"; thole --cgroup-manager disabled run --bundle "$B" "$c"; }
+	equal "$(in_container cat /proc/self/cgroup < /dev/null | sort)" "$(sort /proc/self/cgroup)"
+	args sleep 1000
+	thole --cgroup-manager disabled run -d --bundle "$B" "$c" < /dev/null
+	equal "$(find /sys/fs/cgroup -name thole-disabled)" ''
+	equal "$(thole exec "$c" echo ok)" ok
+	refused 1 'no cgroup' thole pause "$c"
+	refused 1 'no cgroup' thole stats --no-stream "$c"
+	thole delete --force "$c"
+	config '.linux.resources.pids = { limit: 5 }'
+	refused 125 'linux.resources.pids.limit: .*no cgroup' thole --cgroup-manager disabled run --bundle "$B" "$c"
+	config 'del(.linux.resources.pids) | .linux.resources.network = { classID: 5 }'
+	refused 125 'linux.resources.network.classID: ' thole --cgroup-manager disabled run --bundle "$B" "$c"
+}
+
+@test "--rootless true for root: with the right to make cgroups they are made" {
+	args sleep 1000
+	thole --rootless true run -d --bundle "$B" "$c" < /dev/null
+	[ -d "$(cgroup_of "$c" "$(v1_or_v2 pids '')")" ]
+}

@@ -35,7 +35,9 @@ has_cgroup-v2() { [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; }
 has_apparmor() { [ "$(cat /sys/module/apparmor/parameters/enabled 2> /dev/null)" = Y ]; }
 has_systemd() { [ -d /run/systemd/system ]; }
 has_cgroup() { has_cgroup-v1 || has_cgroup-v2; }
+has_cgroup2() { grep -q ' cgroup2 ' /proc/mounts; }
 has_hybrid() { has_cgroup-v1 && grep -q ' cgroup2 ' /proc/mounts; }
+has_userns() { [ -e /proc/self/ns/user ] && [ "$(cat /proc/sys/user/max_user_namespaces)" -gt 0 ] && command -v newuidmap > /dev/null; }
 has_overlay() { grep -q overlay /proc/filesystems || modprobe overlay 2> /dev/null; }
 has_criu() { [ -x "$BUILD/criu/bin/criu" ] || command -v criu > /dev/null || has_mirror || compgen -G '/var/cache/thole/criu-*/*.deb' > /dev/null; }
 has_mirror() { timeout 60 apt-get --print-uris -qq download base-files > /dev/null 2>&1; }
