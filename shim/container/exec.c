@@ -428,6 +428,8 @@ int container_exec(struct container *c, struct container_exec *params, container
 	enum container_status status = container_status(c);
 	struct exec *x;
 
+	if (c->checkpointing)
+		return err_set(err, ERR_BUSY, "cannot exec in container '%s': it is being checkpointed", c->id);
 	if (status == STATUS_PAUSED && !params->ignore_paused)
 		return err_set(err, ERR_STATE,
 			       "cannot exec in container '%s': it is paused (--ignore-paused does it all the same)",

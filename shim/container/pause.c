@@ -112,9 +112,10 @@ static int check_state(struct container *c, bool pause, struct err *err)
 	const char *verb = pause ? "pause" : "resume";
 	bool fits = pause ? status == STATUS_RUNNING || status == STATUS_CREATED : status == STATUS_PAUSED;
 
-	if (c->pausing || c->deletion.cb)
+	if (c->pausing || c->deletion.cb || c->checkpointing)
 		return err_set(err, ERR_BUSY, "cannot %s container '%s': it is being %s", verb, c->id,
 			       c->deletion.cb       ? "deleted"
+			       : c->checkpointing   ? "checkpointed"
 			       : c->pausing->freeze ? "paused"
 						    : "resumed");
 	/* What a shim has left that was killed in the middle of a pause. */

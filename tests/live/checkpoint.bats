@@ -358,8 +358,11 @@ network_unlocked() { # PID
 	local point n
 	kill_criu_at never
 	counting
+	local lock locks
 	for point in pre-dump network-lock post-dump; do
-		for lock in skip iptables nftables; do
+		locks='iptables nftables'
+		[ $point != pre-dump ] || locks=skip
+		for lock in ${THOLE_LONG:+skip} $locks; do
 			kill_criu_at "$point"
 			refused 1 "cannot checkpoint container '$c': criu was killed by signal 9.*\(log: $IMG/dump.log\)" thole checkpoint --image-path "$IMG" --network-lock "$lock" "$c"
 			is "$c" running
@@ -409,13 +412,16 @@ network_unlocked() { # PID
 	local client=$! n
 	wait_for test -e "$T/here"
 	refused 1 "cannot checkpoint container '$c': it is being checkpointed" thole checkpoint --image-path "$T/img2" "$c"
+	refused 1 "cannot pause container '$c': it is being checkpointed" thole pause "$c"
+	refused 125 "cannot exec in container '$c': it is being checkpointed" thole exec "$c" true
 	kill -KILL "$client"
 	wait_for no_dump_directory
 	is "$c" running
 	thawed_and_untraced "$(init_of "$c")"
 	n=$(lines "$T/log.1" | wc -l)
 	wait_for logged_in "$T/log.1" "n $((n + 5))"
-	: > "$T/action"
+	# The script of the dead criu still waits.
+	echo go > "$T/go"
 	kill_criu_at never
 	checkpoint --leave-running
 }

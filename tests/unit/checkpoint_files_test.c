@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a checkpoint is told and what an image says of itself: options, keys, and a directory that changes whole or not at all. */
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "shim/checkpoint/descriptors.h"
+#include "shim/checkpoint/image.h"
+#include "shim/checkpoint/options.h"
+
+struct dir {
+	char path[40];
+	int fd;
+};
+
+static struct dir dir_new(void)
+{
+	struct dir d = { .path = "/tmp/thole-image.XXXXXX" };
+
+	assert_non_null(mkdtemp(d.path));
+	d.fd = open(d.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(d.fd >= 0);
+	return d;
+}
+
+static void dir_free(struct dir *d)
+{
+	static const char *const names[] = { "inventory.img", "core-1.img", "old.img", "descriptors.json", "dump.log" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		unlinkat(d->fd, names[i], 0);
+	fd_close(&d->fd);
+	assert_int_equal(rmdir(d->path), 0);
+}
+
+static void put(int dir_fd, const char *name, const char *text)
+{
+	struct err err;
+
+	assert_int_equal(fd_replace_file_at(dir_fd, name, text, strlen(text), 0600, &err), 0);
+}
+
+static bool has(int dir_fd, const char *name, const char *text)
+{
+	cleanup_free char *got = NULL;
+	struct err err;
+
+	return fd_read_file_at(dir_fd, name, 4096, &got, &err) == 0 && !strcmp(got, text);
+}
+
+static void test_options(void **state)
+{
+	static const struct {
+		const char *text;
+		ErrCode code;
+	} bad[] = {
+		{ "", ERR_CONFIG },
+		{ "[]", ERR_PROTOCOL },
+		{ "{}", ERR_PROTOCOL },
+		{ "{\"criu\":\"criu\"}", ERR_PROTOCOL },
+		{ "{\"criu\":3}", ERR_PROTOCOL },
+		{ "{\"criu\":\"/c\",\"leaveRunning\":1}", ERR_PROTOCOL },
+		{ "{\"criu\":\"/c\",\"networkLock\":\"no\"}", ERR_USAGE },
+		{ "{\"criu\":\"/c\",\"manageCgroupsMode\":\"x\"}", ERR_USAGE },
+		{ "{\"criu\":\"/c\",\"tcpEstablished\":true,\"tcpClose\":true}", ERR_USAGE },
+	};
+	static const char good[] = "{\"criu\":\"/c\",\"fileLocks\":true,\"networkLock\":\"skip\",\"newer\":[]}";
+	struct checkpoint_options o;
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		err.code = ERR_NONE;
+		assert_int_equal(checkpoint_options_parse(bad[i].text, strlen(bad[i].text), &o, &err), -1);
+		assert_int_equal(err.code, bad[i].code);
+		checkpoint_options_release(&o);
+	}
+	assert_int_equal(checkpoint_options_parse(good, strlen(good), &o, &err), 0);
+	assert_string_equal(o.criu, "/c");
+	assert_string_equal(o.network_lock, "skip");
+	assert_true(o.file_locks && !o.leave_running);
+	checkpoint_options_release(&o);
+}
+
+static void test_descriptors(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"{}",
+		"[]",
+		"[\"a\",\"b\"]",
+		"[\"a\",\"b\",3]",
+		"[\"a\",\"b\",\"0123456789012345678901234567890123456789012345678901234567890123456789\"]"
+	};
+	const struct descriptors d = { .key = { "/dev/null", "pipe:[7]", "pipe:[8]" } };
+	struct descriptors got;
+	struct dir dir = dir_new();
+	struct err err;
+
+	assert_int_equal(descriptors_read(dir.fd, &got, &err), -1);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		put(dir.fd, DESCRIPTORS_FILE, bad[i]);
+		assert_int_equal(descriptors_read(dir.fd, &got, &err), -1);
+		assert_int_equal(err.code, ERR_CONFIG);
+	}
+	assert_int_equal(descriptors_write(dir.fd, &d, &err), 0);
+	assert_true(has(dir.fd, DESCRIPTORS_FILE, "[\"/dev/null\",\"pipe:[7]\",\"pipe:[8]\"]"));
+	assert_int_equal(descriptors_read(dir.fd, &got, &err), 0);
+	assert_string_equal(got.key[2], "pipe:[8]");
+	dir_free(&dir);
+}
+
+/* A pipe whose other end this process has is one to outside for everybody else, and for nobody when it is mapped or both ends are inside. */
+static void test_outside(void **state)
+{
+	struct descriptors d = { .key = { "", "", "" } };
+	struct err err;
+	struct stat st;
+	char own[DESCRIPTORS_KEY_MAX];
+	int fds[2];
+	pid_t child;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	assert_int_equal(fstat(fds[1], &st), 0);
+	snprintf(own, sizeof(own), "pipe:[%llu]", (unsigned long long)st.st_ino);
+	child = fork();
+	if (child == 0) {
+		/* Also pipes to whoever runs the tests. */
+		close_range(0, (unsigned int)fds[1] - 1, 0);
+		close_range((unsigned int)fds[1] + 1, ~0u, 0);
+		pause();
+		_exit(0);
+	}
+	fd_close(&fds[1]);
+	/* Until the child has closed its read end both ends are in it, which is fine. */
+	while (descriptors_check(&d, &child, 1, &err) == 0 || !strstr(err.text, own))
+		sched_yield();
+	assert_int_equal(err.code, ERR_UNSUPPORTED);
+	snprintf(d.key[1], sizeof(d.key[1]), "%s", own);
+	assert_int_equal(descriptors_check(&d, &child, 1, &err), 0);
+	d.key[1][0] = '\0';
+	fd_close(&fds[0]);
+	assert_int_equal(descriptors_check(&d, &child, 1, &err), 0);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static void test_image(void **state)
+{
+	struct dir dir = dir_new();
+	cleanup_fd int new_fd = -1;
+	struct err err;
+
+	assert_int_equal(image_check(dir.fd, &err), -1);
+	assert_int_equal(err.code, ERR_NOT_FOUND);
+	put(dir.fd, "inventory.img", "old");
+	put(dir.fd, "old.img", "old");
+	put(dir.fd, "dump.log", "log");
+	/* Given up: nothing has changed. */
+	assert_int_equal(image_begin(dir.fd, &new_fd, &err), 0);
+	put(new_fd, "inventory.img", "new");
+	put(new_fd, "core-1.img", "new");
+	image_end(dir.fd);
+	assert_true(has(dir.fd, "inventory.img", "old") && has(dir.fd, "old.img", "old"));
+	fd_close(&new_fd);
+	/* One that was killed has left its directory: what is in it is not taken for ours. */
+	assert_int_equal(image_begin(dir.fd, &new_fd, &err), 0);
+	put(new_fd, "stale.img", "stale");
+	fd_close(&new_fd);
+	assert_int_equal(image_begin(dir.fd, &new_fd, &err), 0);
+	put(new_fd, "inventory.img", "new");
+	put(new_fd, "core-1.img", "new");
+	assert_int_equal(image_commit(dir.fd, new_fd, &err), 0);
+	image_end(dir.fd);
+	assert_true(has(dir.fd, "inventory.img", "new") && has(dir.fd, "core-1.img", "new") &&
+		    has(dir.fd, "dump.log", "log"));
+	assert_int_equal(faccessat(dir.fd, "old.img", F_OK, 0), -1);
+	assert_int_equal(faccessat(dir.fd, "stale.img", F_OK, 0), -1);
+	assert_int_equal(image_check(dir.fd, &err), 0);
+	dir_free(&dir);
+}
+
+static void test_explain(void **state)
+{
+	struct dir dir = dir_new();
+	struct err err;
+
+	put(dir.fd, "dump.log",
+	    "(00.001) Error (criu/util.c:1534): rlimit: Can't setup RLIMIT_NOFILE for self: Operation not permitted\n"
+	    "(00.002) fine\n"
+	    "(00.003) Error (criu/sk-inet.c:191): inet: Connected TCP socket, consider using --tcp-established "
+	    "option.\n"
+	    "(00.004) Error (criu/cr-dump.c:2128): Dumping FAILED.\n");
+	err_set(&err, ERR_GONE, "criu has failed");
+	image_explain(dir.fd, "dump.log", &err);
+	assert_int_equal(err.code, ERR_GONE);
+	assert_non_null(strstr(err.text, "criu has failed: inet: Connected TCP socket"));
+	assert_non_null(strstr(err.text, "--tcp-close drops it"));
+	assert_non_null(strstr(err.text, "/dump.log)"));
+	assert_null(strstr(err.text, "RLIMIT"));
+	assert_null(strstr(err.text, "FAILED"));
+	dir_free(&dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_options), cmocka_unit_test(test_descriptors), cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_image),   cmocka_unit_test(test_explain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
