@@ -271,7 +271,7 @@ static void every_command_helps_on_one_screen(void **state)
 
 static void commands_that_are_not_there_are_known(void **state)
 {
-	static const char *const names[] = { "checkpoint", "restore" };
+	static const char *const names[] = { "recover", "upgrade" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_non_null(command_find(names[i]));
