@@ -180,6 +180,7 @@ lint: build-live ## format, cppcheck, which floor includes which, no file-level 
 
 .PHONY: demo bench criu debian-root
 demo: deps build-live ## the main job on the terminal, step by step
+	@BUILD='$(abspath $(BUILD))' contrib/install-criu
 	@BUILD='$(abspath $(BUILD))' contrib/demo
 
 bench: build-live ## times beside crun and runc, as ratios: start, exec, state, list
