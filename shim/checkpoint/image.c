@@ -30,20 +30,41 @@ static bool is_of_dump(const char *name)
 	return has_end(name, ".img") || !strcmp(name, "descriptors.json") || !strcmp(name, "stats-dump");
 }
 
+/* From its beginning, whatever has been read of dir_fd; NULL on failure. */
+static DIR *open_listing(int dir_fd, struct err *err)
+{
+	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+
+	if (!dir)
+		err_sys(err, "cannot read the image's directory");
+	else
+		take_fd(&own_fd);
+	return dir;
+}
+
+/* The next file's name, without "." and ".."; NULL at the end. */
+static const char *next_name(DIR *dir)
+{
+	struct dirent *e;
+
+	while ((e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			return e->d_name;
+	return NULL;
+}
+
 /* `only_dump`: leave what is no file of a dump. */
 static int remove_files(int dir_fd, bool only_dump, struct err *err)
 {
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
-	struct dirent *e;
+	cleanup_dir DIR *dir = open_listing(dir_fd, err);
+	const char *name;
 
 	if (!dir)
-		return err_sys(err, "cannot read the image's directory");
-	take_fd(&own_fd);
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    (!only_dump || is_of_dump(e->d_name)) && unlinkat(dir_fd, e->d_name, 0) < 0)
-			return err_sys(err, "cannot remove '%s'", e->d_name);
+		return -1;
+	while ((name = next_name(dir)))
+		if ((!only_dump || is_of_dump(name)) && unlinkat(dir_fd, name, 0) < 0)
+			return err_sys(err, "cannot remove '%s'", name);
 	return 0;
 }
 
@@ -70,17 +91,14 @@ int image_begin(int dir_fd, int *ret_fd, struct err *err)
 /* The inventory comes last: without one criu sees no image. */
 static int move_files(int dir_fd, int new_fd, bool inventory, struct err *err)
 {
-	cleanup_fd int own_fd = openat(new_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
-	struct dirent *e;
+	cleanup_dir DIR *dir = open_listing(new_fd, err);
+	const char *name;
 
 	if (!dir)
-		return err_sys(err, "cannot read the image's directory");
-	take_fd(&own_fd);
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    !strcmp(e->d_name, INVENTORY) == inventory && renameat(new_fd, e->d_name, dir_fd, e->d_name) < 0)
-			return err_sys(err, "cannot move '%s' to its place", e->d_name);
+		return -1;
+	while ((name = next_name(dir)))
+		if (!strcmp(name, INVENTORY) == inventory && renameat(new_fd, name, dir_fd, name) < 0)
+			return err_sys(err, "cannot move '%s' to its place", name);
 	return 0;
 }
 
