@@ -127,7 +127,7 @@ struct container_exec {
 };
 
 /* Begin to run a further process. -1: nothing is left of it. Else done_cb comes once its program runs, or with an error, unless it is cancelled before. ret_name: the
- * name by which the process is known from now on. */
+ * name by which the process is known from now on; until done_cb or container_cancel_exec() it must stay where it is: the name may change. */
 int container_exec(struct container *c, struct container_exec *params, container_done_cb *done_cb, void *done_arg,
 		   char ret_name[PROCESS_NAME_MAX], struct err *err);
 void container_cancel_exec(struct container *c, const char *name);

@@ -131,7 +131,7 @@ int state_save(struct container *c, struct err *err);        /* state.json and t
 int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
 int state_save_logs(struct container *c, struct err *err);   /* only what has become of the logs */
 int state_load(struct container *c, struct err *err);
-int state_add_process(struct container *c, struct process *p, struct err *err); /* one of a launcher's */
+int state_add_process(struct container *c, struct process *p, struct err *err); /* an exec'd one; may change its name */
 int state_merge_resources(struct container *c, struct json_object *changed,
 			  struct err *err); /* lay it over container.resources */
 char *state_oci_json(struct container *c, const struct oci_config *config,

@@ -33,6 +33,7 @@
 
 struct exec {
 	struct process p; /* first: a process of this list is an exec */
+	char *ret_name;   /* the caller's; good until the answer */
 	struct container_exec params;
 	struct oci_config *config; /* until it runs */
 	int child_stdio[3];
@@ -180,11 +181,14 @@ static int let_it_run(struct exec *x, struct err *err)
 	    fd_socket_send_pidfd(x->params.fds.pidfd_fd, x->p.pidfd, false, err) < 0 ||
 	    process_watch_end(&x->p, err) < 0)
 		return -1;
-	/* Who checkpoints the container wants to know of it; a shim that stays knows its own. */
-	if (c->joined && state_add_process(c, &x->p, &unsaid) < 0)
-		log_warn("container '%s': process %d is not recorded: %s", c->id, pid, unsaid.text);
 	x->told_to_run = true;
-	return handshake_order(x->sync_fd, CHILD_RUN, err);
+	if (handshake_order(x->sync_fd, CHILD_RUN, err) < 0)
+		return -1;
+	/* While it executes its program, and before anybody is told: a shim that adopts the container, or who checkpoints it, wants to know of it. */
+	if (state_add_process(c, &x->p, &unsaid) < 0)
+		log_warn("container '%s': process %d is not recorded: %s", c->id, pid, unsaid.text);
+	memcpy(x->ret_name, x->p.name, PROCESS_NAME_MAX);
+	return 0;
 }
 
 /* Its filter is loaded; who it is may still be on its way. */
@@ -443,6 +447,7 @@ int container_exec(struct container *c, struct container_exec *params, container
 		exec_free(x);
 		return -1;
 	}
+	x->ret_name = ret_name;
 	memcpy(ret_name, x->p.name, PROCESS_NAME_MAX);
 	return 0;
 }

@@ -234,11 +234,52 @@ static struct json_object *read_json(int dir_fd, struct err *err)
 	return o;
 }
 
+/* What its readers would refuse is not written. */
+static int write_json(struct container *c, struct json_object *top, struct err *err)
+{
+	size_t len;
+	const char *text =
+		json_object_to_json_string_length(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+
+	if (len > STATEDIR_JSON_MAX)
+		return err_set(err, ERR_LIMIT, "state.json would grow beyond %d bytes", STATEDIR_JSON_MAX);
+	return fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, len, 0600, err);
+}
+
+static bool lives(struct json_object *process)
+{
+	struct json_object *pid, *start;
+	struct proc_stat st;
+	struct err ignored;
+
+	return json_object_object_get_ex(process, "pid", &pid) &&
+	       json_object_object_get_ex(process, "startTime", &start) &&
+	       proc_stat((pid_t)json_object_get_int64(pid), &st, &ignored) == 0 && proc_stat_alive(&st) &&
+	       st.start_time == json_object_get_uint64(start);
+}
+
+/* Nobody takes them out at their ends: it is done by whoever writes next. */
+static void drop_ended(struct json_object *processes)
+{
+	struct json_object *kept = json_object_new_object();
+
+	json_object_object_foreach(processes, key, p)
+	{
+		if (strcmp(key, "init") != 0 && !lives(p))
+			json_object_object_add(kept, key, NULL);
+	}
+	json_object_object_foreach(kept, ended, nothing)
+	{
+		(void)nothing;
+		json_object_object_del(processes, ended);
+	}
+	json_object_put(kept);
+}
+
 static int save_locked(struct container *c, struct err *err)
 {
 	struct err ignored;
 	struct json_object *top = c->creation ? NULL : read_json(c->dir_fd, &ignored), *o;
-	const char *text;
 	int r;
 
 	if (!top)
@@ -259,8 +300,9 @@ static int save_locked(struct container *c, struct err *err)
 		put_shim(object_at(top, "shim"));
 	if (c->rec.init_pid && !c->served)
 		put_process(&c->init, c->rec.foreign, object_at(object_at(top, "processes"), "init"));
-	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	r = fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);
+	if (c->rec.exit_recorded)
+		drop_ended(object_at(top, "processes"));
+	r = write_json(c, top, err);
 	json_object_put(top);
 	return r;
 }
@@ -316,14 +358,12 @@ typedef void state_change(struct container *c, struct json_object *o, void *arg)
 static int change_locked(struct container *c, state_change *change, void *arg, struct err *err)
 {
 	struct json_object *top = read_json(c->dir_fd, err);
-	const char *text;
 	int r;
 
 	if (!top)
 		return -1;
 	change(c, top, arg);
-	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	r = fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);
+	r = write_json(c, top, err);
 	json_object_put(top);
 	return r;
 }
@@ -360,49 +400,30 @@ int state_save_logs(struct container *c, struct err *err)
 	return change_state(c, refresh_logs, NULL, err);
 }
 
-static bool lives(struct json_object *process)
+static unsigned int last_process(struct json_object *container)
 {
-	struct json_object *pid, *start;
-	struct proc_stat st;
-	struct err ignored;
+	struct json_object *last;
 
-	return json_object_object_get_ex(process, "pid", &pid) &&
-	       json_object_object_get_ex(process, "startTime", &start) &&
-	       proc_stat((pid_t)json_object_get_int64(pid), &st, &ignored) == 0 && proc_stat_alive(&st) &&
-	       st.start_time == json_object_get_uint64(start);
+	return json_object_object_get_ex(container, "lastProcess", &last) ? (unsigned int)json_object_get_uint64(last)
+									  : 0;
 }
 
-/* Nobody is there at their ends who could take them out. */
-static void drop_ended(struct json_object *processes)
-{
-	struct json_object *kept = json_object_new_object();
-
-	json_object_object_foreach(processes, key, p)
-	{
-		if (strcmp(key, "init") != 0 && !lives(p))
-			json_object_object_add(kept, key, NULL);
-	}
-	json_object_object_foreach(kept, ended, nothing)
-	{
-		(void)nothing;
-		json_object_object_del(processes, ended);
-	}
-	json_object_put(kept);
-}
-
+/* A shim counts in its memory, launchers count here: a number that a launcher was quicker to take is not given twice. */
 static void add_process(struct container *c, struct json_object *o, void *arg)
 {
-	struct json_object *container = object_at(o, "container"), *processes = object_at(o, "processes"), *last;
-	const struct process *p = arg;
-	char name[PROCESS_NAME_MAX];
-	uint64_t n = 1;
+	struct json_object *container = object_at(o, "container"), *processes = object_at(o, "processes");
+	struct process *p = arg;
+	unsigned int last = last_process(container), n;
 
-	if (json_object_object_get_ex(container, "lastProcess", &last))
-		n = json_object_get_uint64(last) + 1;
-	add_u64(container, "lastProcess", n);
-	snprintf(name, sizeof(name), "%llu", (unsigned long long)n);
 	drop_ended(processes);
-	put_process(p, true, object_at(processes, name));
+	n = (unsigned int)strtoul(p->name, NULL, 10);
+	if ((c->joined && n <= last) || json_object_object_get_ex(processes, p->name, NULL)) {
+		c->last_exec = (c->last_exec > last ? c->last_exec : last) + 1;
+		n = c->last_exec;
+		snprintf(p->name, sizeof(p->name), "%u", n);
+	}
+	add_u64(container, "lastProcess", n > last ? n : last);
+	put_process(p, c->joined, object_at(processes, p->name));
 }
 
 int state_add_process(struct container *c, struct process *p, struct err *err)
@@ -494,6 +515,7 @@ int state_load(struct container *c, struct err *err)
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
 	load_streams(c, top);
+	c->last_exec = last_process(o);
 	json_object_put(top);
 	return 0;
 }

@@ -359,6 +359,29 @@ END
 	refused 125 'print-name' thole exec --print-name "$c" true
 }
 
+@test "state.json knows what runs, for whoever takes over from the shim; --print-name says its name" {
+	local name pid
+	name=$(thole exec -d --print-name --pid-file "$T/pid" "$c" sleep 1000)
+	pid=$(cat "$T/pid")
+	equal "$(thole_state "$c" ".processes[\"$name\"] | \"\(.pid) \(.owner) \(.terminal) \(.streams.stdin)\"")" "$pid shim false /dev/null"
+	matches "$(thole_state "$c" ".processes[\"$name\"].streams.stdout")" '^pipe:\[[0-9]+\]$'
+	equal "$(thole_state "$c" ".processes[\"$name\"].startTime")" "$(awk '{ print $22 }' "/proc/$pid/stat")"
+	equal "$(thole_state "$c" ".processes[\"$name\"].streams.stdout")" "$(readlink "/proc/$pid/fd/1")"
+	thole exec -t "$c" true < /dev/null
+	equal "$(thole_state "$c" '.processes | keys | join(" ")')" '1 2 init'
+	equal "$(thole_state "$c" '.processes["2"].terminal')" true
+	# What has ended is taken out by the next one, and no name is given twice, whoever starts it.
+	"$THOLE_OCI" --root "$ROOT" exec -d --pid-file "$T/pid" "$c" sleep 1000 < /dev/null > "$T/out" 2>&1
+	equal "$(thole_state "$c" '.processes | keys | join(" ")')" '1 3 init'
+	equal "$(thole_state "$c" '.processes["3"] | "\(.pid) \(.owner)"')" "$(cat "$T/pid") foreign"
+	equal "$(thole exec -d --print-name "$c" sleep 1000)" 4
+	equal "$(thole_state "$c" '.processes | keys | join(" ")')" '1 3 4 init'
+	equal "$(thole_state "$c" .container.lastProcess)" 4
+	thole kill "$c" KILL
+	wait_for is "$c" stopped
+	equal "$(thole_state "$c" '.processes | keys | join(" ")')" init
+}
+
 @test "the last 64 statuses are kept" {
 	local i first name
 	first=$(thole exec -d --print-name "$c" sh -c 'exit 9' < /dev/null)
@@ -536,5 +559,6 @@ dirty_kib() { # PID
 	# It gives back what it needed as soon as it has nothing to do.
 	as_before() { after=$(dirty_kib "$shim") && [ "$after" -le $((before + 16)) ]; }
 	wait_for as_before || fail "private memory of the shim grew from $before to $after KiB over $n execs"
-	equal "$(jq '.processes | length' < "$ROOT/$c/state.json")" 1 "processes in state.json"
+	# Init and, until somebody else comes, the last one.
+	equal "$(jq '.processes | length' < "$ROOT/$c/state.json")" 2 "processes in state.json"
 }
