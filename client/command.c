@@ -144,6 +144,7 @@ static const struct option_row exec_rows[] = {
 	{ "monitor",         0,   OPT_CHOICE,   "shim|foreign", "whose child it is: the shim's, or the caller's", AT(exec_options, monitor) },
 	{ "cgroup",          0,   OPT_LIST,     "[CTRL:]GROUP", "", AT(exec_options, cgroup) },
 	{ "pidfd-socket",    0,   OPT_STRING,   "SOCKET",      "", AT(exec_options, pidfd_socket) },
+	{ "no-subreaper",    0,   OPT_FLAG,     NULL,          NULL, AT(exec_options, no_subreaper) },
 	{ NULL },
 };
 

@@ -96,6 +96,7 @@ struct exec_options {
 	struct opt_list cgroup;
 	const char *detach_keys;
 	bool no_sig_proxy;
+	bool no_subreaper; /* accepted: as with runc, exec never is one */
 	bool print_name;
 
 	const char *process;
@@ -177,7 +178,7 @@ struct launch_options {
 	bool detach;
 	bool keep;
 	bool remove;
-	bool no_subreaper; /* accepted: the shim is always there to reap */
+	bool no_subreaper; /* leave orphans to others; in the background nobody is there for them anyway */
 	const char *detach_keys;
 
 	const char *rootfs;

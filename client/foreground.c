@@ -2,7 +2,9 @@
 /* A launch and what follows: run and restore, detached or between the caller's stdio and the container's. */
 #include "client/foreground.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include "client/handover.h"
 #include "client/relay.h"
@@ -53,6 +55,16 @@ static int relay_foreground(const struct client *cl, const struct launch_request
 	return end == RELAY_EXIT ? call_exit_status(req->id, &exit, err) : lost_shim(cl, req->id, err);
 }
 
+/* What loses its parent in a container without a pid namespace of its own comes to us, as it does to runc's run, and not to whoever is above. Nobody wants to know how
+ * it ends, nor how our shim does, so the kernel reaps them all. */
+static int adopt_orphans(struct err *err)
+{
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become the reaper of the container's orphans");
+	signal(SIGCHLD, SIG_IGN);
+	return 0;
+}
+
 static int follow(const struct client *cl, const struct launch_request *req, struct err *err)
 {
 	cleanup_launch struct launch l = LAUNCH_NONE;
@@ -60,6 +72,8 @@ static int follow(const struct client *cl, const struct launch_request *req, str
 	struct relay r;
 
 	if (relay_prepare(&r, cl, &l.call, req->options->detach_keys, err) < 0)
+		return -1;
+	if (!req->options->no_subreaper && adopt_orphans(err) < 0)
 		return -1;
 	/* Before there is a container: a signal that comes when there is one is meant for it. */
 	if (signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)

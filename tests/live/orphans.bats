@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup
+# Who inherits what loses its parent in a container without a pid namespace of its own: the run that waits for it, as with runc.
+load lib
+
+setup_test() {
+	bundle
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	# The parent of the sleep is gone at once.
+	args sh -c 'sh -c "sleep 1000 & echo \$! > /tmp/orphan" & wait; echo up; read line; exit 7'
+	owned_rootfs 0 0
+	mkfifo "$T/in"
+	exec 7<> "$T/in"
+}
+
+teardown_test() { exec 7>&-; }
+
+parent_of() { awk '/^PPid/ { print $2 }' "/proc/$1/status"; }
+
+# RUNTIME COMMAND...: in the foreground, in the background of the test. Sets RUN and ORPHAN.
+foreground() {
+	in_background "$@" < "$T/in" > "$T/out"
+	RUN=$!
+	wait_for grep -q up "$T/out"
+	ORPHAN=$(cat "$B/rootfs/tmp/orphan")
+}
+
+# Init is unharmed by it, and its status the run's.
+ends_with_7() {
+	echo >&7
+	exits 7 wait "$RUN"
+}
+
+@test "an orphan is the child of the run in the foreground, which reaps it" {
+	foreground "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
+	equal "$(parent_of "$ORPHAN")" "$RUN"
+	kill -KILL "$ORPHAN"
+	gone() { [ ! -e "/proc/$ORPHAN" ]; }
+	wait_for gone
+	is "$c" running
+	ends_with_7
+	nothing_left
+}
+
+@test "--no-subreaper leaves it to whoever is above" {
+	foreground "$THOLE" --root "$ROOT" run --no-subreaper --bundle "$B" "$c"
+	[ "$(parent_of "$ORPHAN")" != "$RUN" ]
+	[ "$(parent_of "$ORPHAN")" != "$(shim_of "$c")" ]
+	kill -KILL "$ORPHAN"
+	ends_with_7
+	wait_for pid_gone "$ORPHAN"
+}
+
+@test "thole-oci does the same" {
+	foreground "$THOLE_OCI" --root "$ROOT" run --bundle "$B" "$c"
+	equal "$(parent_of "$ORPHAN")" "$RUN"
+	kill -KILL "$ORPHAN"
+	wait_for pid_gone "$ORPHAN"
+	ends_with_7
+	foreground "$THOLE_OCI" --root "$ROOT" run --no-subreaper --bundle "$B" "$c"
+	[ "$(parent_of "$ORPHAN")" != "$RUN" ]
+	kill -KILL "$ORPHAN"
+	ends_with_7
+}
+
+@test "an orphan of an exec goes there too: exec is no subreaper, with --no-subreaper or without" {
+	foreground "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
+	thole exec --no-subreaper "$c" sh -c 'sh -c "sleep 1000 & echo \$!"' < /dev/null > "$T/pid"
+	equal "$(parent_of "$(cat "$T/pid")")" "$RUN"
+	kill -KILL "$(cat "$T/pid")" "$ORPHAN"
+	ends_with_7
+}
+
+@test "with a pid namespace of its own an orphan is init's" {
+	config '.linux.namespaces += [{ "type": "pid" }]'
+	args sh -c 'sh -c "sleep 1000 & cut -d \" \" -f 4 /proc/\$!/stat; echo \$! > /tmp/orphan" & wait; cut -d " " -f 4 /proc/$(cat /tmp/orphan)/stat; echo up; read line; exit 7'
+	foreground "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
+	equal "$(sed -n 2p "$T/out")" 1
+	ends_with_7
+}
