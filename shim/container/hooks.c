@@ -49,12 +49,15 @@ static int start(struct container *c, enum oci_hook_kind kind, const char *statu
 	if (!hooks || hooks->n == 0)
 		return 1;
 	state = state_oci_json(c, c->config, status);
-	return hook_start(&(struct hook_run) { .hooks = hooks,
-					       .kind = oci_hook_name(kind),
-					       .state = state,
-					       .cwd = c->rec.bundle,
-					       .close_first = c->lock_fd },
-			  ret_pid, ret_fd, err);
+	return hook_start(
+		&(struct hook_run) { .hooks = hooks,
+				     .kind = oci_hook_name(kind),
+				     .state = state,
+				     .cwd = c->rec.bundle,
+				     .close_first = c->lock_fd,
+				     /* The specification: those behind a failing one go on as if it had succeeded. */
+				     .every = kind == OCI_HOOK_POSTSTOP },
+		ret_pid, ret_fd, err);
 }
 
 void hooks_cancel(struct container *c)

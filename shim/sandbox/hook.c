@@ -113,10 +113,17 @@ static int run_one(const struct oci_hook *hook, const struct hook_run *run, stru
 
 int hook_run_all(const struct hook_run *run, struct err *err)
 {
-	for (size_t i = 0; i < run->hooks->n; i++)
-		if (run_one(&run->hooks->v[i], run, err) < 0)
-			return err_add(err, "%s hook '%s' failed", run->kind, run->hooks->v[i].path);
-	return 0;
+	int r = 0;
+
+	for (size_t i = 0; i < run->hooks->n && (r == 0 || run->every); i++) {
+		struct err failure;
+
+		if (run_one(&run->hooks->v[i], run, &failure) == 0 || r < 0)
+			continue;
+		*err = failure;
+		r = err_add(err, "%s hook '%s' failed", run->kind, run->hooks->v[i].path);
+	}
+	return r;
 }
 
 static void run_all(const struct hook_run *run, int sock)

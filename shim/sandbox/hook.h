@@ -16,12 +16,13 @@ struct hook_run {
 	const char *state; /* the OCI state, as JSON: their stdin */
 	const char *cwd;   /* the bundle */
 	int close_first;   /* hook_start(): the shim's lock; a child's copy would keep it locked */
+	bool every;        /* those behind one that fails are run all the same; the first failure is the outcome */
 	/* Called in the hook's process before it is executed, and may be NULL: what it gives up. */
 	int (*prepare)(const void *arg, struct err *err);
 	const void *prepare_arg;
 };
 
-/* Start a child that runs the hooks one after the other, until one fails or exceeds its timeout (it is killed then). ret_pid is the caller's to
+/* Start a child that runs the hooks one after the other, until one fails or exceeds its timeout (it is killed then; see `every`). ret_pid is the caller's to
  * reap. ret_fd (the caller's) becomes readable when the child is through: read the outcome with hook_result(). */
 int hook_start(const struct hook_run *run, pid_t *ret_pid, int *ret_fd, struct err *err);
 

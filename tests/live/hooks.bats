@@ -19,6 +19,7 @@ hook() { # KIND ARGS...
 	config --arg k "$1" --arg p "$T/hook" --args '.hooks[$k] += [{ path: $p, args: (["hook"] + $ARGS.positional), env: ["FROM=config"] }]' "${@:2}"
 }
 
+# covers: hooks.poststart[].{path,args,env}
 @test "poststart runs after the program began, with the state on stdin, its arguments and its environment only" {
 	hook poststart "$T/out" 0
 	LEAK=yes detached sleep 1000
@@ -61,6 +62,7 @@ hook() { # KIND ARGS...
 	equal "$(tr '\n' ' ' < "$T/order")" 'a b '
 }
 
+# covers: hooks.poststart[].timeout
 @test "a hook that does not end is killed at its timeout" {
 	config --arg p "$(command -v sleep)" '.hooks.poststart = [{ path: $p, args: ["sleep", "1000"], timeout: 1 }]'
 	args sleep 1000
@@ -75,6 +77,7 @@ hook() { # KIND ARGS...
 	wait_for nothing_left
 }
 
+# covers: hooks.poststop[].{path,args}
 @test "poststop runs when the container is deleted, and its failure is only a warning" {
 	hook poststop "$T/out" 1
 	detached true
@@ -83,6 +86,19 @@ hook() { # KIND ARGS...
 	thole delete "$c"
 	wait_for test -e "$T/out.args"
 	equal "$(jq -r '"\(.id) \(.status)"' "$T/out.stdin")" "$c stopped"
+	wait_for nothing_left
+}
+
+# covers: hooks.poststop[].{env,timeout}
+@test "poststop: its environment is its own; one that does not end is killed at its timeout, and the next one runs" {
+	config --arg p "$(command -v sleep)" '.hooks.poststop = [{ path: $p, args: ["sleep", "1000"], timeout: 1 }]'
+	hook poststop "$T/out"
+	LEAK=yes detached true
+	thole wait "$c"
+	LEAK=yes thole delete "$c"
+	wait_for test -s "$T/out.env"
+	grep -qx FROM=config "$T/out.env"
+	not grep LEAK "$T/out.env"
 	wait_for nothing_left
 }
 
@@ -112,6 +128,7 @@ hook() { # KIND ARGS...
 	equal "$(tail -1 "$T/order")" poststart
 }
 
+# covers: hooks.{prestart,createRuntime}[].{path,args,env}
 @test "prestart and createRuntime: the runtime's namespaces, the state with the pid as the host sees it" {
 	local k
 	printf '#!/bin/sh\ncat > "$1.stdin"\nreadlink /proc/self/ns/mnt /proc/self/ns/pid > "$1.ns"\npwd > "$1.cwd"\nenv | grep -v "^PWD=\|^_=\|^SHLVL=" | sort > "$1.env"; [ -d "/proc/$(jq -r .pid "$1.stdin")/ns" ]\n' > "$T/hook"
@@ -130,6 +147,7 @@ hook() { # KIND ARGS...
 	done
 }
 
+# covers: hooks.createContainer[].{path,args,env}
 @test "createContainer: the container's namespaces, the host's paths; what it mounts below the rootfs is there afterwards" {
 	printf '#!/bin/sh\ncat > "$1.stdin"\nreadlink /proc/self/ns/net > "$1.ns"\nmount -t tmpfs extra "%s/rootfs/mnt" && echo in > "%s/rootfs/mnt/file"\nhostname > "$1.host"\n' "$B" "$B" > "$T/hook"
 	mkdir "$B/rootfs/mnt"
@@ -143,6 +161,7 @@ hook() { # KIND ARGS...
 	not grep -F "$B" /proc/self/mountinfo
 }
 
+# covers: hooks.startContainer[].{path,args,env}
 @test "startContainer: in the container, as its user with its capabilities, the pid as it sees itself" {
 	printf '#!/bin/sh\ncat > /tmp/stdin\nid -u > /tmp/uid\ngrep CapEff /proc/self/status > /tmp/caps\npwd > /tmp/cwd\ncat /proc/self/mountinfo | wc -l > /tmp/mounts; echo "$*" > /tmp/args; ls /proc/self/fd | wc -l > /tmp/fds\n' > "$B/rootfs/bin/inner"
 	chmod 755 "$B/rootfs/bin/inner"
@@ -193,6 +212,7 @@ hook() { # KIND ARGS...
 	wait_for nothing_left
 }
 
+# covers: hooks.{prestart,createRuntime,createContainer,startContainer}[].timeout
 @test "hooks of create that do not end are killed at their timeout, whichever process runs them" {
 	local k
 	for k in prestart createRuntime createContainer; do
