@@ -234,6 +234,7 @@ void cgroup_restrict(struct cgroup *cg, const char *caller, enum cgroup_policy p
 	}
 	if (cg->lenient)
 		cg->n = kept;
+	cg->pure_v2 = cg->pure_v2 && cg->n;
 }
 
 bool cgroup_is_absent(const struct cgroup *cg)

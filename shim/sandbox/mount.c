@@ -135,8 +135,12 @@ int mount_new_fs(const char *type, const char *source, const char *data, unsigne
 			return fs_error(fs_fd, err, "cannot set the mount option", sb_table[i].name);
 	if (configure_fs(fs_fd, data, err) < 0)
 		return -1;
-	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return fs_error(fs_fd, err, "cannot make the file system", type);
+	/* Some file systems look at their options only here, and not all of them say which one it is. */
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) {
+		cleanup_free char *what = data ? xasprintf("%s with '%s'", type, data) : xstrdup(type);
+
+		return fs_error(fs_fd, err, "cannot make the file system", what);
+	}
 	mount_attr_from_flags(flags, 0, &set, &clear);
 	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)set);
 	if (fd < 0)
@@ -387,10 +391,9 @@ static int mount_cgroup(int root_fd, const struct oci_mount *m, const struct cgr
 {
 	struct cgroup_view v;
 
-	if (!cgroup_is_pure_v2(cgroup))
+	/* A container without groups finds an empty directory, whatever the host has: what else it could be shown is its caller's group. */
+	if (!cgroup_is_pure_v2(cgroup) || !cgroup_view(cgroup, 0, &v))
 		return mount_cgroup_v1(root_fd, m, cgroup, new_ns, err);
-	if (!cgroup_view(cgroup, 0, &v))
-		return err_set(err, ERR_UNSUPPORTED, "no cgroup hierarchy is mounted on the host");
 	return mount_cgroup_hierarchy(root_fd, m, &v, m->destination, new_ns, err);
 }
 
