@@ -249,6 +249,15 @@ bool call_shim_lives(int dir_fd)
 	       statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
 }
 
+const char *call_shim_word(const struct status_record *rec, bool lives)
+{
+	if (lives)
+		return "alive";
+	if (rec->foreign)
+		return "foreign";
+	return rec->exit_recorded ? "left" : "lost";
+}
+
 bool call_is_leftover(int dir_fd)
 {
 	struct status_record rec;
@@ -261,7 +270,7 @@ bool call_is_leftover(int dir_fd)
 	return rec.status == STATUS_CREATING || rec.status == STATUS_NONE;
 }
 
-#define LISTEN_DEADLINE_MS 2000
+#define LISTEN_DEADLINE_MS 5000
 #define LISTEN_STEP_MS 5
 
 /* A shim takes its lock before it listens, so for a moment there may be one that cannot be reached. Wait for the socket's
@@ -279,8 +288,11 @@ static int connect_when_listening(int dir_fd, int *ret_fd, struct err *err)
 	for (;;) {
 		int r = statedir_connect(dir_fd, STATEDIR_CONTROL, ret_fd, err);
 
-		if (r == 0 || err->code != ERR_GONE || !call_shim_lives(dir_fd) || now_ms() > end)
+		if (r == 0 || err->code != ERR_GONE || !call_shim_lives(dir_fd))
 			return r;
+		if (now_ms() > end)
+			return err_set(err, ERR_STATE, "somebody holds its lock, but no shim listens on '%s'",
+				       STATEDIR_CONTROL);
 		if (poll(&p, 1, LISTEN_STEP_MS) > 0 && read(watch, events, sizeof(events)) < 0)
 			return err_sys(err, "cannot watch the state directory");
 	}
@@ -296,17 +308,33 @@ static int connect_running(int dir_fd, struct call *c, struct err *err)
 	return err->code == ERR_GONE ? connect_when_listening(dir_fd, &c->sock, err) : -1;
 }
 
+/* Which kind of shim takes the place of one that is not there. */
+static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum shim_mode *ret, struct err *err)
+{
+	struct status_record rec;
+	struct err unreadable;
+	/* What is wrong with the record, the shim will say. */
+	bool known = statedir_read_status(dir_fd, &rec, &unreadable) == 0;
+	bool lost = known && !rec.foreign && rec.status != STATUS_CREATING && rec.status != STATUS_NONE;
+
+	if (no_shim == CALL_REFUSE && !lost)
+		return err_set(err, ERR_STATE, "container '%s' has no shim", id);
+	*ret = lost && no_shim != CALL_BRIEFLY ? SHIM_ADOPT : SHIM_SERVE;
+	return 0;
+}
+
 static int open_once(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *c,
 		     struct err *err)
 {
+	enum shim_mode mode;
+
 	call_release(c);
 	c->serial = 0;
 	if (connect_running(dir_fd, c, err) < 0) {
 		if (err->code != ERR_GONE)
-			return -1;
-		if (no_shim == CALL_REFUSE)
-			return err_set(err, ERR_STATE, "container '%s' has no shim", id);
-		if (shim_exec(cl, SHIM_SERVE, no_shim == CALL_BRIEFLY, id, &c->sock, &c->shim_pid, err) < 0)
+			return err_add(err, "container '%s'", id);
+		if (pick_mode(id, dir_fd, no_shim, &mode, err) < 0 ||
+		    shim_exec(cl, mode, no_shim == CALL_BRIEFLY, id, &c->sock, &c->shim_pid, err) < 0)
 			return -1;
 	}
 	return send_hello(c, err) < 0 ? -1 : receive_hello(c, err);

@@ -9,6 +9,8 @@
 #include "client/client.h"
 #include "common/wire.h"
 
+struct status_record;
+
 /* One connection to a shim. Starts as CALL_NONE; call_release() accepts that. */
 struct call {
 	int sock;        /* -1: none */
@@ -38,9 +40,9 @@ void call_await_leave(struct call *c);
 int call_undo(const struct client *cl, const char *id, struct err *err);
 
 enum call_no_shim {
-	CALL_SERVE,   /* start one that serves this call and leaves */
-	CALL_BRIEFLY, /* the same, for a request after which it leaves at once: call_await_leave() */
-	CALL_REFUSE,  /* ERR_STATE */
+	CALL_SERVE, /* start one that adopts it; where it had left on purpose, or the container has ended, one that serves this call and leaves */
+	CALL_BRIEFLY, /* start one that only serves, for a request after which it leaves at once: call_await_leave() */
+	CALL_REFUSE,  /* start one that adopts it; ERR_STATE where it had left on purpose */
 };
 
 /* Connect to the shim of container `id`, whose state directory is dir_fd; `no_shim` says what happens when it has none. Both sides
@@ -50,6 +52,9 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 
 /* Does a shim live for this state directory? False when there is no lock file. */
 bool call_shim_lives(int dir_fd);
+
+/* What has become of its shim: "alive"; "foreign": init is somebody else's child; "left": it did what it was there for; "lost": it should be there. */
+const char *call_shim_word(const struct status_record *rec, bool lives);
 
 /* Is what is in this state directory only the rest of a create that never came to its end, with nobody at it? */
 bool call_is_leftover(int dir_fd);

@@ -210,6 +210,11 @@ static const struct option_row update_rows[] = {
 	{ NULL },
 };
 
+static const struct option_row recover_rows[] = {
+	{ "all", 'a', OPT_FLAG, NULL, "every container that needs it", AT(recover_options, all) },
+	{ NULL },
+};
+
 static const struct option_row spec_rows[] = {
 	{ "bundle",   'b', OPT_STRING, "DIR", "where to write it (default: .)", AT(spec_options, bundle) },
 	{ "rootless", 0,   OPT_FLAG,   NULL,  "for a user without privileges", AT(spec_options, rootless) },
@@ -240,11 +245,11 @@ static const struct command commands[] = {
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
 	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID",  1, 1, "write a running container to files (with CRIU)", NEEDS_ID },
 	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
+	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
 	{ "features", cmd_features, NO_OPTIONS,                         "",            0, 0, "tell what this runtime can do, as JSON", 0 },
 	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
 	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
-	NOT_YET("recover", 0),
 	NOT_YET("upgrade", 0),
 };
 /* clang-format on */

@@ -63,6 +63,7 @@ int cmd_ps(const struct client *cl, const struct invocation *inv, struct err *er
 int cmd_restore(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_resume(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_run(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_recover(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_spec(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_start(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_state(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -151,6 +152,10 @@ struct update_options {
 	const char *cpuset_cpus, *cpuset_mems;
 	const char *kernel_memory, *kernel_memory_tcp, *memory, *memory_reservation, *memory_swap;
 	const char *pids_limit;
+};
+
+struct recover_options {
+	bool all;
 };
 
 struct spec_options {

@@ -25,10 +25,8 @@
 enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_SEAL_FD = 5, SHIM_FIRST_FREE_FD = 6 };
 
 static const char *const mode_options[] = {
-	[SHIM_LAUNCH] = "--launch",
-	[SHIM_SERVE] = "--serve",
-	[SHIM_EXEC] = "--exec",
-	[SHIM_UNDO] = "--undo",
+	[SHIM_LAUNCH] = "--launch", [SHIM_SERVE] = "--serve", [SHIM_EXEC] = "--exec",
+	[SHIM_ADOPT] = "--adopt",   [SHIM_UNDO] = "--undo",
 };
 
 struct shim_child {

@@ -7,7 +7,7 @@
 
 #include "client/client.h"
 
-enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_UNDO };
+enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_ADOPT, SHIM_UNDO };
 
 /* Start `thole-shim` for container `id` as PROTOCOL.md, "How a shim is started", says. The program is $THOLE_SHIM, else
  * beside our own executable, else in ../libexec/thole/. ret_sock: our end of its control socket, close-on-exec, the caller's. ret_pid: our

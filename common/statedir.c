@@ -276,6 +276,15 @@ bool statedir_init_alive(const struct status_record *rec)
 	return proc_boot_id(boot_id, &err) == 0 && init_alive_booted(rec, boot_id);
 }
 
+bool statedir_ended_by_reboot(const struct status_record *rec)
+{
+	char boot_id[PROC_BOOT_ID_SIZE];
+	struct err ignored;
+
+	return rec->init_pid > 0 && !rec->exit_known && rec->boot_id[0] && proc_boot_id(boot_id, &ignored) == 0 &&
+	       strcmp(boot_id, rec->boot_id) != 0;
+}
+
 /* What a frozen group's file says, by the name that says it. */
 static const struct {
 	const char *name, *frozen;

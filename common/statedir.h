@@ -115,6 +115,9 @@ enum container_status statedir_refresh(const struct status_record *rec);
 /* The same with this boot's id (proc_boot_id), for who asks about many. */
 enum container_status statedir_refresh_booted(const struct status_record *rec, const char *boot_id);
 
+/* Has the machine been started again since, and did nobody see it end before? */
+bool statedir_ended_by_reboot(const struct status_record *rec);
+
 /* Is the init of this record alive (not a zombie, same start time, same boot)? */
 bool statedir_init_alive(const struct status_record *rec);
 

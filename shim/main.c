@@ -37,7 +37,8 @@ static const struct {
 	const char *name;
 	enum shim_mode mode;
 } modes[] = {
-	{ "--launch", SHIM_LAUNCH }, { "--serve", SHIM_SERVE }, { "--exec", SHIM_EXEC }, { "--undo", SHIM_UNDO }
+	{ "--launch", SHIM_LAUNCH }, { "--serve", SHIM_SERVE }, { "--exec", SHIM_EXEC },
+	{ "--adopt", SHIM_ADOPT },   { "--undo", SHIM_UNDO },
 };
 
 static bool parse_mode(struct shim *shim, const char *word)
@@ -267,15 +268,33 @@ static int undo(struct shim *shim, struct err *err)
 	return wire_send_reply(shim->control_fd, &rep, NULL, 0, err);
 }
 
+static int load(struct shim *shim, struct err *err)
+{
+	switch (shim->mode) {
+	case SHIM_SERVE:
+		return container_load(shim->container, CONTAINER_LOAD_SERVE, err);
+	case SHIM_EXEC:
+		return container_load(shim->container, CONTAINER_LOAD_JOIN, err);
+	case SHIM_ADOPT:
+		return container_load(shim->container, CONTAINER_LOAD_ADOPT, err);
+	case SHIM_LAUNCH:
+	case SHIM_UNDO:
+		break;
+	}
+	return 0;
+}
+
+/* A container that has ended meanwhile needs nobody who stays. */
+static enum server_mode server_mode_of(const struct shim *shim)
+{
+	if (shim->mode == SHIM_EXEC)
+		return SERVER_EXEC;
+	return shim->mode == SHIM_LAUNCH || container_is_adopted(shim->container) ? SERVER_LAUNCH : SERVER_SERVE;
+}
+
 static int serve(struct shim *shim, struct err *err)
 {
-	static const enum server_mode modes_of_server[] = {
-		[SHIM_LAUNCH] = SERVER_LAUNCH,
-		[SHIM_SERVE] = SERVER_SERVE,
-		[SHIM_EXEC] = SERVER_EXEC,
-	};
-	const struct server_options options = {
-		.mode = modes_of_server[shim->mode],
+	struct server_options options = {
 		.base = shim->base,
 		.container = shim->container,
 		.caller_cgroup = shim->caller_cgroup,
@@ -284,12 +303,13 @@ static int serve(struct shim *shim, struct err *err)
 		.arg = shim,
 	};
 
-	if (shim->mode == SHIM_SERVE && container_load(shim->container, CONTAINER_LOAD_SERVE, err) < 0)
+	if (load(shim, err) < 0)
 		return -1;
-	if (shim->mode == SHIM_EXEC && container_load(shim->container, CONTAINER_LOAD_JOIN, err) < 0)
-		return -1;
+	options.mode = server_mode_of(shim);
 	shim->server = server_new(&options);
-	if (shim->mode == SHIM_SERVE)
+	if (container_is_adopted(shim->container))
+		server_created(shim->server);
+	else if (options.mode == SERVER_SERVE)
 		server_listen(shim->server, container_take_control(shim->container));
 	if (server_add_socket(shim->server, take_fd(&shim->control_fd), err) < 0)
 		return -1;

@@ -11,7 +11,7 @@ struct event;
 struct event_base;
 struct server;
 
-enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_UNDO };
+enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_ADOPT, SHIM_UNDO };
 
 struct shim {
 	enum shim_mode mode;

@@ -21,7 +21,12 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 	req.which_body = Request_kill_tag;
 	req.body.kill.signal = (uint32_t)sig;
 	req.body.kill.all = o->all;
-	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+		return -1;
+	/* One that cannot be adopted can still be ended. */
+	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0 &&
+	    ((err->code != ERR_CONFIG && err->code != ERR_UNSUPPORTED) ||
+	     call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0))
 		return -1;
 	return call_request(&c, &req, NULL, err);
 }

@@ -19,6 +19,8 @@ struct row {
 	int32_t pid;
 	uint64_t created_ns;
 	uint32_t owner_uid;
+	const char *shim; /* call_shim_word() */
+	bool reboot;
 };
 
 struct rows {
@@ -36,7 +38,18 @@ static void rows_release(struct rows *r)
 	free(r->v);
 }
 
-static void rows_add(struct rows *r, const char *id, const struct status_record *rec, enum container_status status)
+static bool shim_lives(int root_fd, const char *id)
+{
+	char path[STATEDIR_ID_MAX + sizeof("/" STATEDIR_LOCK)];
+	cleanup_fd int fd = -1;
+
+	snprintf(path, sizeof(path), "%s/" STATEDIR_LOCK, id);
+	fd = openat(root_fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 && statedir_is_locked(fd, STATEDIR_LOCK_SHIM);
+}
+
+static void rows_add(struct rows *r, const char *id, const struct status_record *rec, enum container_status status,
+		     bool lives)
 {
 	if (r->n == r->room) {
 		r->room = r->room ? r->room * 2 : 64;
@@ -50,6 +63,8 @@ static void rows_add(struct rows *r, const char *id, const struct status_record 
 		.pid = status == STATUS_STOPPED ? 0 : rec->init_pid,
 		.created_ns = rec->created_ns,
 		.owner_uid = rec->owner_uid,
+		.shim = call_shim_word(rec, lives),
+		.reboot = status == STATUS_STOPPED && statedir_ended_by_reboot(rec),
 	};
 }
 
@@ -73,7 +88,7 @@ static void read_one(const struct client *cl, int root_fd, const char *id, const
 	struct err err;
 
 	if (statedir_read_status_of(root_fd, id, &rec, &err) == 0)
-		rows_add(rows, id, &rec, statedir_refresh_booted(&rec, boot_id));
+		rows_add(rows, id, &rec, statedir_refresh_booted(&rec, boot_id), shim_lives(root_fd, id));
 	else if (err.code == ERR_NOT_FOUND)
 		say_missing(cl, root_fd, id);
 	else
@@ -105,7 +120,7 @@ static int read_all(const struct client *cl, struct rows *rows, struct err *err)
 
 /* ---- the table --------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 6, COLUMN_MIN = 12, COLUMN_GAP = 3 };
+enum { COLUMNS_OCI = 6, COLUMNS = 7, COLUMN_MIN = 12, COLUMN_GAP = 3 };
 
 struct cells {
 	const char *text[COLUMNS];
@@ -118,10 +133,11 @@ static void fill_cells(const struct row *row, struct print_owner *owner, struct 
 	print_time(row->created_ns, c->created);
 	c->text[0] = row->id;
 	c->text[1] = c->pid;
-	c->text[2] = container_status_name(row->status);
+	c->text[2] = row->reboot ? "stopped (reboot)" : container_status_name(row->status);
 	c->text[3] = row->bundle;
 	c->text[4] = c->created;
 	c->text[5] = print_owner(owner, row->owner_uid);
+	c->text[6] = row->shim;
 }
 
 /* Scripts cut runc's table by the columns of its header: the same widths. */
@@ -135,27 +151,29 @@ static void widen(int width[COLUMNS], const struct cells *c)
 	}
 }
 
-static void print_cells(const int width[COLUMNS], const struct cells *c)
+static void print_cells(const int width[COLUMNS], int n, const struct cells *c)
 {
-	for (int i = 0; i < COLUMNS - 1; i++)
+	for (int i = 0; i < n - 1; i++)
 		printf("%-*s", width[i], c->text[i]);
-	puts(c->text[COLUMNS - 1]);
+	puts(c->text[n - 1]);
 }
 
-static void print_table(const struct rows *rows)
+/* The last column is ours: runc's table ends before it. */
+static void print_table(const struct client *cl, const struct rows *rows)
 {
-	struct cells header = { .text = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER" } }, c;
-	int width[COLUMNS] = { COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN };
+	struct cells header = { .text = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", "SHIM" } }, c;
+	int width[COLUMNS] = { COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN };
+	int n = cl->oci ? COLUMNS_OCI : COLUMNS;
 	struct print_owner owner = { 0 };
 
 	for (size_t i = 0; i < rows->n; i++) {
 		fill_cells(&rows->v[i], &owner, &c);
 		widen(width, &c);
 	}
-	print_cells(width, &header);
+	print_cells(width, n, &header);
 	for (size_t i = 0; i < rows->n; i++) {
 		fill_cells(&rows->v[i], &owner, &c);
-		print_cells(width, &c);
+		print_cells(width, n, &c);
 	}
 }
 
@@ -179,7 +197,17 @@ static void add_annotations(int root_fd, const char *id, json_object *o)
 		json_add(o, "annotations", json_object_get(annotations));
 }
 
-static json_object *new_entry(const struct row *row, int root_fd, struct print_owner *owner)
+static json_object *new_extra(const struct row *row)
+{
+	json_object *o = json_new_object();
+
+	json_add_string(o, "shim", row->shim);
+	if (row->reboot)
+		json_add_bool(o, "reboot", true);
+	return o;
+}
+
+static json_object *new_entry(const struct client *cl, const struct row *row, int root_fd, struct print_owner *owner)
 {
 	json_object *o = json_new_object();
 	char time[PRINT_TIME_SIZE];
@@ -194,6 +222,8 @@ static json_object *new_entry(const struct row *row, int root_fd, struct print_o
 	json_add_string(o, "created", time);
 	add_annotations(root_fd, row->id, o);
 	json_add_string(o, "owner", print_owner(owner, row->owner_uid));
+	if (!cl->oci)
+		json_add(o, "thole", new_extra(row));
 	return o;
 }
 
@@ -211,7 +241,7 @@ static void print_json(const struct client *cl, const struct rows *rows)
 	}
 	client_open_root(cl, false, &root_fd, &ignored);
 	for (size_t i = 0; i < rows->n; i++)
-		json_append(all, new_entry(&rows->v[i], root_fd, &owner));
+		json_append(all, new_entry(cl, &rows->v[i], root_fd, &owner));
 	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
@@ -229,7 +259,7 @@ int cmd_list(const struct client *cl, const struct invocation *inv, struct err *
 	else if (o->format && !strcmp(o->format, "json"))
 		print_json(cl, &rows);
 	else
-		print_table(&rows);
+		print_table(cl, &rows);
 	rows_release(&rows);
 	return r;
 }

@@ -31,16 +31,6 @@ static void add_annotations(json_object *o, const struct sources *s)
 		json_add(o, "annotations", json_object_get(annotations));
 }
 
-/* foreign: init is somebody else's child; left: it did what it was there for, or leaves when it has answered; lost: it should be there. */
-static const char *shim_word(const struct sources *s)
-{
-	if (call_shim_lives(s->dir_fd))
-		return "alive";
-	if (s->rec.foreign)
-		return "foreign";
-	return s->rec.exit_recorded ? "left" : "lost";
-}
-
 static json_object *new_exit(const struct status_record *rec)
 {
 	json_object *o = json_new_object();
@@ -69,9 +59,11 @@ static json_object *new_extra(const struct sources *s)
 {
 	json_object *o = json_new_object();
 
-	json_add_string(o, "shim", shim_word(s));
+	json_add_string(o, "shim", call_shim_word(&s->rec, call_shim_lives(s->dir_fd)));
 	if (s->rec.exit_recorded)
 		json_add(o, "exit", new_exit(&s->rec));
+	if (statedir_ended_by_reboot(&s->rec))
+		json_add_bool(o, "reboot", true);
 	copy_key(o, s, "log", "container.log");
 	copy_key(o, s, "otherLogs", "container.otherLogs");
 	copy_key(o, s, "cgroups", "container.cgroups");

@@ -9,7 +9,7 @@
 #include "common/fd.h"
 #include "common/statedir.h"
 
-#define WAIT_TRIES 8
+#define WAIT_TRIES 8 /* without one that even began to listen to us */
 
 /* Has somebody recorded the end? Then there is nothing to wait for, and nobody to wake. */
 static bool read_recorded(int dir_fd, Exit *ret)
@@ -23,8 +23,9 @@ static bool read_recorded(int dir_fd, Exit *ret)
 	return true;
 }
 
-/* `name`: the process; "" for init. */
-static int ask_shim(const struct client *cl, const char *id, int dir_fd, const char *name, Exit *ret, struct err *err)
+/* `name`: the process; "" for init. ret_heard: there was a shim that we could ask. */
+static int ask_shim(const struct client *cl, const char *id, int dir_fd, const char *name, Exit *ret, bool *ret_heard,
+		    struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
 	Request req = Request_init_zero;
@@ -33,8 +34,8 @@ static int ask_shim(const struct client *cl, const char *id, int dir_fd, const c
 	req.which_body = Request_wait_tag;
 	snprintf(req.body.wait.name, sizeof(req.body.wait.name), "%s", name);
 	/* What serves a container knows nothing of its other processes. */
-	if (call_open(cl, id, dir_fd, name[0] ? CALL_REFUSE : CALL_SERVE, &c, err) < 0 ||
-	    call_request(&c, &req, &reply, err) < 0)
+	*ret_heard = call_open(cl, id, dir_fd, name[0] ? CALL_REFUSE : CALL_SERVE, &c, err) == 0;
+	if (!*ret_heard || call_request(&c, &req, &reply, err) < 0)
 		return -1;
 	if (reply.which_body != Reply_exit_tag)
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to a wait");
@@ -45,13 +46,16 @@ static int ask_shim(const struct client *cl, const char *id, int dir_fd, const c
 static int wait_process(const struct client *cl, const char *id, int dir_fd, const char *name, struct err *err)
 {
 	uint64_t number;
+	bool heard;
 	Exit exit;
 
 	if (!number_u64(name, UINT32_MAX, &number))
 		return err_set(err, ERR_USAGE, "'%s' is not the name of a process: a number, as exec --print-name says",
 			       name);
-	if (ask_shim(cl, id, dir_fd, name, &exit, err) < 0)
-		return -1;
+	/* A shim that is killed while we wait is followed by one that adopts the process. */
+	for (int tries = 0; ask_shim(cl, id, dir_fd, name, &exit, &heard, err) < 0; tries = heard ? 0 : tries + 1)
+		if (err->code != ERR_GONE || tries == WAIT_TRIES)
+			return -1;
 	if (!exit.known)
 		return err_set(err, ERR_GONE, "the exit status of process %s is unknown: nobody saw it", name);
 	return (int)(exit.code & 0xff);
@@ -59,13 +63,14 @@ static int wait_process(const struct client *cl, const char *id, int dir_fd, con
 
 static int wait_init(const struct client *cl, const char *id, int dir_fd, struct err *err)
 {
+	bool heard = false;
 	Exit exit;
 
-	/* A shim that is killed while we wait is followed by one that serves us. */
-	for (int i = 0; i < WAIT_TRIES; i++) {
+	/* The same. */
+	for (int tries = 0; tries < WAIT_TRIES; tries = heard ? 0 : tries + 1) {
 		if (!call_shim_lives(dir_fd) && read_recorded(dir_fd, &exit))
 			return call_exit_status(id, &exit, err);
-		if (ask_shim(cl, id, dir_fd, "", &exit, err) == 0)
+		if (ask_shim(cl, id, dir_fd, "", &exit, &heard, err) == 0)
 			return call_exit_status(id, &exit, err);
 		if (err->code != ERR_GONE)
 			return -1;

@@ -257,6 +257,11 @@ bool container_is_foreign(const struct container *c)
 	return c->rec.foreign;
 }
 
+bool container_is_adopted(const struct container *c)
+{
+	return c->adopted;
+}
+
 const char *container_id(const struct container *c)
 {
 	return c->id;

@@ -105,6 +105,10 @@ enum container_load {
 	CONTAINER_LOAD_SERVE, /* be its shim: takes the lock (ERR_BUSY: it has one), makes the control socket */
 	CONTAINER_LOAD_UNDO,  /* takes the lock, made if it is missing; also one without a readable record */
 	CONTAINER_LOAD_JOIN, /* run a process in it and no more: whoever has the lock keeps it. ERR_STATE: its init has ended */
+	/* Be its shim for good, in the place of one that has died: also its logs and its streams, as far as the kernel still has them. Refused with nothing changed:
+	 * ERR_STATE for one that was left to somebody else on purpose or never came to its end, ERR_CONFIG for files that are damaged, missing or from a newer
+	 * version. One that has ended is only served: container_is_adopted() says which. */
+	CONTAINER_LOAD_ADOPT,
 };
 int container_load(struct container *c, enum container_load how, struct err *err);
 
@@ -170,6 +174,9 @@ bool container_cancel_checkpoint(struct container *c);
 /* Remove it. `force`: kill it first. done_cb comes when nothing is left, before ops->removed_cb. */
 int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err);
 
+/* One that is only served, and was to be removed at its end, which no shim has seen: that is begun now. False: there is nothing to do. */
+bool container_remove_if_due(struct container *c);
+
 /* Someone who wants to know the end. `drained`: only after its last output was delivered and, with remove_at_exit, it is removed. The struct is the
  * caller's and must stay until exit_cb was called or container_unwatch(). Called from the loop, even if it has ended already. */
 struct container_watch {
@@ -210,6 +217,7 @@ struct logfile *container_log(struct container *c); /* that clients can read; NU
 bool container_terminal(struct container *c, const char *name);
 int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no such process */
 bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */
+bool container_is_adopted(const struct container *c);       /* by CONTAINER_LOAD_ADOPT, and it lives */
 const char *container_id(const struct container *c);
 bool container_is_removed(const struct container *c);
 

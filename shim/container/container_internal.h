@@ -67,6 +67,7 @@ struct container {
 	struct status_record rec;
 	bool served;               /* loaded: somebody else has created it */
 	bool joined;               /* loaded only to run processes in it */
+	bool adopted;              /* loaded for good: as if we had created it */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
 	char *data_dir;
@@ -127,10 +128,13 @@ void create_launched(struct container *c, const struct err *err); /* create.c: i
 void create_runs(struct container *c, const struct err *err);     /* create.c: the program runs, or cannot */
 
 /* state.c */
+#define STATE_FORMAT 1                                       /* of state.json */
 int state_save(struct container *c, struct err *err);        /* state.json and the status record */
 int state_save_record(struct container *c, struct err *err); /* only the record: at exit, when the disk may be full */
 int state_save_logs(struct container *c, struct err *err);   /* only what has become of the logs */
 int state_load(struct container *c, struct err *err);
+struct json_object *state_read(int dir_fd,
+			       struct err *err); /* all of it, an object: json_object_put(). ERR_CONFIG: damaged */
 int state_add_process(struct container *c, struct process *p, struct err *err); /* an exec'd one; may change its name */
 int state_merge_resources(struct container *c, struct json_object *changed,
 			  struct err *err); /* lay it over container.resources */
@@ -141,12 +145,18 @@ void state_set_text(char *field, size_t size, const char *value);
 /* logging.c */
 int logging_plan(struct container *c, struct err *err); /* what the creation asks for, judged */
 int logging_open(struct container *c, struct err *err); /* on failure some may be open: logging_close() */
+void logging_continue(
+	struct container *c); /* the plans of one that is adopted: what cannot be opened is tried again later */
 void logging_close(struct container *c);
 void logging_finish(struct container *c); /* the output has ended */
 
 /* exit.c */
 extern const struct process_ops init_ops;
 struct process *container_find(struct container *c, const char *name);
+
+/* adopt.c */
+int adopt_check(struct container *c, struct err *err);  /* can it be adopted? No effect */
+int adopt_living(struct container *c, struct err *err); /* logs, streams and end of an init that lives */
 
 /* load.c */
 int load_config(struct container *c, struct err *err); /* config.json as it was at create, if it is not there */

@@ -38,6 +38,8 @@ static void removed_at_exit(void *arg, const struct err *err)
 	process_tell(&c->init, true);
 	if (c->removed && c->ops.removed_cb)
 		c->ops.removed_cb(c->arg);
+	else
+		container_quiet(c);
 }
 
 /* A deletion that was only waiting for the end. Those who follow hear of it first: there will be nobody to tell them afterwards. */
@@ -80,6 +82,14 @@ static void init_news(struct process *p, bool late)
 }
 
 const struct process_ops init_ops = { .ended_cb = init_ended, .news_cb = init_news };
+
+bool container_remove_if_due(struct container *c)
+{
+	if (!c->served || !c->init.exited || !c->rec.remove_at_exit || c->removed)
+		return false;
+	process_news(&c->init);
+	return true;
+}
 
 /* NULL: there is no such process. */
 struct process *container_find(struct container *c, const char *name)

@@ -45,8 +45,10 @@ static int read_files(struct container *c, enum container_load how, struct err *
 	if (statedir_read_status(c->dir_fd, &c->rec, err) < 0 &&
 	    (how != CONTAINER_LOAD_UNDO || err->code != ERR_NOT_FOUND))
 		return err_add(err, "container '%s'", c->id);
+	if (how == CONTAINER_LOAD_ADOPT && adopt_check(c, err) < 0)
+		return err_add(err, "cannot adopt container '%s'", c->id);
 	if (state_load(c, err) < 0) {
-		if (how == CONTAINER_LOAD_JOIN)
+		if (how == CONTAINER_LOAD_JOIN || how == CONTAINER_LOAD_ADOPT)
 			return err_add(err, "container '%s'", c->id);
 		log_warn("container '%s': %s", c->id, err->text);
 	}
@@ -127,6 +129,21 @@ static void note_end(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
+/* Groups have not outlived a reboot: what has their names now is somebody else's. */
+static void forget_former_boot(struct container *c)
+{
+	char boot_id[PROC_BOOT_ID_SIZE];
+	struct err ignored;
+
+	if (!c->rec.boot_id[0] || proc_boot_id(boot_id, &ignored) < 0 || strcmp(boot_id, c->rec.boot_id) == 0)
+		return;
+	cgroup_free(c->cgroup);
+	c->cgroup = NULL;
+	free(c->scope_unit);
+	c->scope_unit = NULL;
+	resctrl_release(&c->resctrl);
+}
+
 int container_load(struct container *c, enum container_load how, struct err *err)
 {
 	int pidfd;
@@ -135,7 +152,8 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	c->joined = how == CONTAINER_LOAD_JOIN;
 	if (open_directory(c, how, err) < 0 || read_files(c, how, err) < 0)
 		return -1;
-	if (how == CONTAINER_LOAD_SERVE && container_make_control(c, err) < 0)
+	forget_former_boot(c);
+	if ((how == CONTAINER_LOAD_SERVE || how == CONTAINER_LOAD_ADOPT) && container_make_control(c, err) < 0)
 		return -1;
 	pidfd = open_init(&c->rec);
 	if (pidfd < 0 && how == CONTAINER_LOAD_JOIN)
@@ -148,5 +166,7 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	if (process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0)
 		return -1;
 	c->init.terminal = c->rec.terminal;
+	if (how == CONTAINER_LOAD_ADOPT)
+		return adopt_living(c, err);
 	return c->joined ? 0 : process_watch_end(&c->init, err);
 }

@@ -53,6 +53,21 @@ int logging_open(struct container *c, struct err *err)
 	return 0;
 }
 
+void logging_continue(struct container *c)
+{
+	struct err err;
+
+	c->logs = logs_new(log_changed, c);
+	for (size_t i = 0; i < c->log_plans.n; i++) {
+		struct log_plan *p = &c->log_plans.v[i];
+
+		p->options.fresh = false;
+		p->options.later = true;
+		if (logs_add(c->logs, p->driver, &p->options, &err) < 0)
+			log_warn("container '%s': log driver %s: %s", c->id, p->driver->name, err.text);
+	}
+}
+
 void logging_close(struct container *c)
 {
 	/* The relay outlives them while poststop hooks run, and trims what it writes to. */

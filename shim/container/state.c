@@ -13,8 +13,6 @@
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 
-#define STATE_FORMAT 1
-
 static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
 
 void state_set_text(char *field, size_t size, const char *value)
@@ -141,6 +139,20 @@ static void put_resctrl(const struct container *c, struct json_object *o)
 	json_object_object_add(o, "resctrl", r);
 }
 
+/* What the logs were asked to be, so that another shim can go on with them. */
+static void put_log_setup(const struct container *c, struct json_object *o)
+{
+	struct json_object *setup = json_object_new_object(), *options = json_object_new_array();
+	const struct creation *cr = c->creation;
+
+	add_string(setup, "drivers", c->log_plans.n > 0 ? cr->log_driver : "none");
+	add_string(setup, "path", cr->log_path);
+	for (size_t i = 0; c->log_plans.n > 0 && i < cr->params.n_log_opts; i++)
+		json_object_array_add(options, json_object_new_string(cr->params.log_opts[i]));
+	json_object_object_add(setup, "options", options);
+	json_object_object_add(o, "logSetup", setup);
+}
+
 /* What does not change after the creation. */
 static void put_origin(struct container *c, struct json_object *o)
 {
@@ -160,6 +172,7 @@ static void put_origin(struct container *c, struct json_object *o)
 	if (c->scope_unit)
 		add_string(o, "systemdUnit", c->scope_unit);
 	put_resctrl(c, o);
+	put_log_setup(c, o);
 }
 
 static void put_namespaces(const struct container *c, struct json_object *o)
@@ -198,6 +211,7 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 	add_u64(o, "pidfdInode", p->pidfd_inode);
 	json_object_object_add(o, "terminal", json_object_new_boolean(p->terminal));
 	add_string(o, "owner", foreign ? "foreign" : "shim");
+	json_object_object_add(o, "relayed", json_object_new_boolean(p->relay != NULL));
 	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++) {
 		char key[PROCESS_STREAM_KEY_MAX];
 
@@ -218,7 +232,7 @@ static void put_shim(struct json_object *o)
 	add_string(o, "version", THOLE_VERSION);
 }
 
-static struct json_object *read_json(int dir_fd, struct err *err)
+struct json_object *state_read(int dir_fd, struct err *err)
 {
 	cleanup_free char *text = NULL;
 	struct json_object *o;
@@ -278,13 +292,13 @@ static void drop_ended(struct json_object *processes)
 
 static int save_locked(struct container *c, struct err *err)
 {
-	struct err ignored;
-	struct json_object *top = c->creation ? NULL : read_json(c->dir_fd, &ignored), *o;
+	struct json_object *top = c->creation ? json_object_new_object() : state_read(c->dir_fd, err), *o;
 	int r;
 
 	if (!top)
-		top = json_object_new_object();
-	json_object_object_add(top, "format", json_object_new_int(STATE_FORMAT));
+		return -1; /* what we do not understand is not ours to replace */
+	if (c->creation)
+		json_object_object_add(top, "format", json_object_new_int(STATE_FORMAT));
 	add_string(top, "bootId", c->rec.boot_id);
 	o = object_at(top, "container");
 	if (c->creation)
@@ -357,7 +371,7 @@ typedef void state_change(struct container *c, struct json_object *o, void *arg)
 /* Change what is there by `change`, and nothing else. */
 static int change_locked(struct container *c, state_change *change, void *arg, struct err *err)
 {
-	struct json_object *top = read_json(c->dir_fd, err);
+	struct json_object *top = state_read(c->dir_fd, err);
 	int r;
 
 	if (!top)
@@ -499,7 +513,7 @@ static void load_streams(struct container *c, struct json_object *top)
 
 int state_load(struct container *c, struct err *err)
 {
-	struct json_object *top = read_json(c->dir_fd, err), *o, *list;
+	struct json_object *top = state_read(c->dir_fd, err), *o, *list;
 
 	if (!top)
 		return -1;

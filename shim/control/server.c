@@ -140,8 +140,11 @@ void server_leave_if_done(struct server *s)
 {
 
 	/* The last packets are with the kernel; whoever is still connected hears the end. */
-	if (!has_a_reason_to_stay(s) && (s->ended || s->n_conns == 0) && container_is_idle(s->o.container))
-		s->o.leave_cb(s->o.arg);
+	if (has_a_reason_to_stay(s) || (!s->ended && s->n_conns > 0) || !container_is_idle(s->o.container))
+		return;
+	if (s->o.mode == SERVER_SERVE && !s->ended && container_remove_if_due(s->o.container))
+		return; /* its removal brings us back */
+	s->o.leave_cb(s->o.arg);
 }
 
 void server_conn_gone(struct server *s)

@@ -121,6 +121,7 @@ void cgroup_rebuild_add(struct cgroup *cg, const char *subsystem, const char *ho
 
 /* Move the calling process itself into the shared group of all shims, in the hierarchies by which managers follow processes (v2 and
  * name=systemd), so that the cron job or unit that started it can end. `group`: "/thole-shims" or what the user named. */
+#define CGROUP_SHIMS "/thole-shims" /* one for all shims: nothing is left behind per container */
 int cgroup_move_self(const char *mountinfo, const char *group, struct err *err);
 
 #endif

@@ -35,6 +35,7 @@ enum log_option {
 struct log_options {
 	const char *path;       /* absolute; its directory must exist */
 	bool fresh;             /* an old file of that name is emptied, else continued */
+	bool later;             /* one that cannot be opened now is opened at the first write that can */
 	uint64_t max_bytes;     /* a file that has reached this is rotated; 0: never */
 	unsigned int max_files; /* the current one included, at least 1 */
 	bool no_sync;           /* leave it to the kernel when it comes to the disk */

@@ -51,9 +51,9 @@ int logfile_new(const struct logfile_format *format, const struct log_options *o
 	struct logfile *lf;
 	struct stat st;
 	void *out;
-	int fd;
+	int fd = -1;
 
-	if (open_file(options->path, options->fresh, &fd, &st, err) < 0)
+	if (open_file(options->path, options->fresh, &fd, &st, err) < 0 && !options->later)
 		return -1;
 	out = mmap(NULL, LOGFILE_OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (out == MAP_FAILED)
@@ -68,7 +68,8 @@ int logfile_new(const struct logfile_format *format, const struct log_options *o
 		.no_sync = options->no_sync,
 		.out = out,
 	};
-	use_file(lf, fd, &st);
+	if (fd >= 0)
+		use_file(lf, fd, &st);
 	*ret = lf;
 	return 0;
 }

@@ -134,6 +134,17 @@ int relay_make_pipes(struct relay *r, bool detached, bool open_stdin, uid_t uid,
 	return 0;
 }
 
+void relay_adopt(struct relay *r, Stream stream, int fd, uint64_t inode)
+{
+	if (stream == STREAM_STDIN) {
+		r->in.fd = fd;
+		r->in.inode = inode;
+	} else {
+		r->out[stream == STREAM_STDERR].fd = fd;
+		r->out[stream == STREAM_STDERR].inode = inode;
+	}
+}
+
 void relay_use_pty(struct relay *r, int master_fd)
 {
 	r->tty = true;

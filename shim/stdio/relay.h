@@ -41,6 +41,9 @@ void relay_free(struct relay *r);
 int relay_make_pipes(struct relay *r, bool detached, bool open_stdin, uid_t uid, gid_t gid, int ret_child[3],
 		     struct err *err);
 
+/* For a process that another shim has started: take this end of one of its streams; -1: it has ended. `inode`: of the pipe, for relay_key(). */
+void relay_adopt(struct relay *r, Stream stream, int fd, uint64_t inode);
+
 /* Use this pty instead; takes the master. */
 void relay_use_pty(struct relay *r, int master_fd);
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Becoming the shim of a container whose own has died: what its files say, and what of its streams the kernel still has.
+ *
+ * The pipes live on in the container's processes, with what they hold: they are opened again from there. Its stdin and its terminal have ended with the shim that held their
+ * other ends, unless somebody holds them for us. */
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+#include "shim/stdio/pipe_find.h"
+
+/* ---- what the files say ------------------------------------------------------------------------------------------------ */
+
+static struct json_object *at(struct json_object *o, const char *key)
+{
+	struct json_object *v = NULL;
+
+	return json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, key, &v) ? v : NULL;
+}
+
+static const char *text_at(struct json_object *o, const char *key)
+{
+	struct json_object *v = at(o, key);
+
+	return json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
+}
+
+static int check_record(const struct container *c, struct err *err)
+{
+	if (strcmp(c->rec.id, c->id) != 0)
+		return err_set(err, ERR_CONFIG, "its status record is that of container '%s'", c->rec.id);
+	if (c->rec.status == STATUS_CREATING || c->rec.status == STATUS_NONE)
+		return err_set(err, ERR_STATE, "its creation never came to an end: delete removes what there is");
+	if (c->rec.foreign)
+		return err_set(err, ERR_STATE, "its shim has left on purpose: init is somebody else's child");
+	return 0;
+}
+
+static int check_state(const struct container *c, struct json_object *top, struct err *err)
+{
+	struct json_object *container = at(top, "container"), *init = at(at(top, "processes"), "init");
+	int64_t format = json_object_get_int64(at(top, "format"));
+
+	if (format > STATE_FORMAT)
+		return err_set(err, ERR_UNSUPPORTED, "state.json has format %lld, and this program knows %d",
+			       (long long)format, STATE_FORMAT);
+	if (format < 1)
+		return err_set(err, ERR_CONFIG, "state.json is damaged: it has no format");
+	if (strcmp(text_at(container, "id"), c->id) != 0)
+		return err_set(err, ERR_CONFIG, "state.json is that of container '%s'", text_at(container, "id"));
+	if (strcmp(text_at(top, "bootId"), c->rec.boot_id) != 0)
+		return err_set(err, ERR_CONFIG, "state.json and the status record are of different boots");
+	if (json_object_get_int64(at(init, "pid")) != c->rec.init_pid ||
+	    json_object_get_uint64(at(init, "startTime")) != c->rec.init_start_time)
+		return err_set(err, ERR_CONFIG, "state.json and the status record name different processes as init");
+	return 0;
+}
+
+int adopt_check(struct container *c, struct err *err)
+{
+	struct json_object *top;
+	int r;
+
+	if (check_record(c, err) < 0)
+		return -1;
+	top = state_read(c->dir_fd, err);
+	if (!top)
+		return -1;
+	r = check_state(c, top, err);
+	json_object_put(top);
+	return r == 0 ? load_config(c, err) : -1;
+}
+
+/* ---- logs ---------------------------------------------------------------------------------------------------------------- */
+
+/* As it was asked for at create. */
+static int plan_logs(struct container *c, struct json_object *setup, struct err *err)
+{
+	struct json_object *list = at(setup, "options");
+	const char *options[CONTAINER_LOG_OPTS_MAX];
+	struct log_request req = {
+		.drivers = text_at(setup, "drivers"),
+		.path = text_at(setup, "path"),
+		.data_dir = c->data_dir,
+		.id = c->id,
+		.options = options,
+	};
+
+	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		if (req.n_options < CONTAINER_LOG_OPTS_MAX && json_object_is_type(o, json_type_string))
+			options[req.n_options++] = json_object_get_string(o);
+	}
+	return log_plans_make(&req, &c->log_plans, err);
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------------------- */
+
+#define OUTPUTS 2
+
+/* Who may hold them: whoever is in the container's groups. */
+static void find_pipes(const struct container *c, struct pipe_wanted *v, size_t n)
+{
+	struct cgroup_pids pids = { 0 };
+
+	pipe_find(c->rec.init_pid, v, n); /* most of the time that is all */
+	if (c->cgroup)
+		pids = cgroup_pids(c->cgroup);
+	for (size_t i = 0; i < pids.n; i++)
+		pipe_find(pids.v[i], v, n);
+	free(pids.v);
+}
+
+static void adopt_streams(struct process *p, struct json_object *o, struct logs *logs)
+{
+	static const char *const names[OUTPUTS] = { "stdout", "stderr" };
+	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = p->c->ops.gap_cb };
+	struct json_object *streams = at(o, "streams");
+	struct pipe_wanted wanted[OUTPUTS];
+
+	/* What was passed on is its caller's, and a terminal is gone. */
+	if (!json_object_get_boolean(at(o, "relayed")) || p->terminal)
+		return;
+	for (size_t i = 0; i < OUTPUTS; i++)
+		wanted[i] = (struct pipe_wanted) { .inode = pipe_inode(text_at(streams, names[i])), .fd = -1 };
+	find_pipes(p->c, wanted, OUTPUTS);
+	p->relay = relay_new(p->c->base, logs, &ops, p);
+	relay_adopt(p->relay, STREAM_STDIN, -1, pipe_inode(text_at(streams, "stdin")));
+	for (size_t i = 0; i < OUTPUTS; i++)
+		relay_adopt(p->relay, i ? STREAM_STDERR : STREAM_STDOUT, wanted[i].fd, wanted[i].inode);
+}
+
+/* ---- all of it ----------------------------------------------------------------------------------------------------------- */
+
+/* Whoever called us may be a cron job or a unit that is to end. */
+static void leave_groups(void)
+{
+	cleanup_free char *mountinfo = NULL;
+	struct err err;
+
+	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &err) < 0 ||
+	    cgroup_move_self(mountinfo, CGROUP_SHIMS, &err) < 0)
+		log_debug("the shim stays in its caller's cgroup: %s", err.text);
+}
+
+static int take_over(struct container *c, struct json_object *top, struct err *err)
+{
+	if (plan_logs(c, at(at(top, "container"), "logSetup"), err) < 0)
+		return -1;
+	logging_continue(c);
+	adopt_streams(&c->init, at(at(top, "processes"), "init"), c->logs);
+	return c->init.relay ? relay_start(c->init.relay, err) : 0;
+}
+
+int adopt_living(struct container *c, struct err *err)
+{
+	struct json_object *top = state_read(c->dir_fd, err);
+	int r;
+
+	if (!top)
+		return -1;
+	leave_groups();
+	r = take_over(c, top, err);
+	json_object_put(top);
+	if (r < 0)
+		return err_add(err, "cannot adopt container '%s'", c->id);
+	c->served = false;
+	c->adopted = true;
+	c->rec.shim_pid = getpid();
+	if (process_watch_end(&c->init, err) < 0)
+		return -1;
+	return state_save(c, err);
+}
