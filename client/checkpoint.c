@@ -94,17 +94,12 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 		const char *key;
 		bool v;
 	} flags[] = {
-		{ "leaveRunning", o->leave_running },
-		{ "dropExecs", o->drop_execs },
-		{ "tcpEstablished", o->tcp_established },
-		{ "tcpClose", o->tcp_close },
-		{ "tcpSkipInFlight", o->tcp_skip_in_flight },
-		{ "shellJob", o->shell_job },
-		{ "extUnixSk", o->ext_unix_sk },
-		{ "fileLocks", o->file_locks },
-		{ "linkRemap", o->link_remap },
-		{ "autoDedup", o->auto_dedup },
-		{ "emptyNetwork", o->empty_ns != NULL },
+		{ "leaveRunning", o->leave_running }, { "stay", o->stay },
+		{ "dropExecs", o->drop_execs },       { "tcpEstablished", o->tcp_established },
+		{ "tcpClose", o->tcp_close },         { "tcpSkipInFlight", o->tcp_skip_in_flight },
+		{ "shellJob", o->shell_job },         { "extUnixSk", o->ext_unix_sk },
+		{ "fileLocks", o->file_locks },       { "linkRemap", o->link_remap },
+		{ "autoDedup", o->auto_dedup },       { "emptyNetwork", o->empty_ns != NULL },
 	};
 	cleanup_json json_object *top = json_new_object();
 	const char *text;
@@ -134,4 +129,11 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 	*ret = f;
 	f = CHECKPOINT_FILES_NONE;
 	return 0;
+}
+
+int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, struct err *err)
+{
+	if (handover_add(h, FD_IMAGES, f->images_fd, err) < 0 || handover_add(h, FD_OPTIONS, f->options_fd, err) < 0)
+		return -1;
+	return f->work_fd >= 0 ? handover_add(h, FD_WORK, f->work_fd, err) : 0;
 }

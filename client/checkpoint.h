@@ -5,6 +5,7 @@
 
 #include "client/client.h"
 #include "client/command.h"
+#include "client/handover.h"
 
 /* What rides beside the request; -1: none. */
 struct checkpoint_files {
@@ -19,5 +20,8 @@ void checkpoint_files_close(struct checkpoint_files *f);
 /* Open them. `make`: the directories are made (0700) when they are missing. criu is --criu, else $THOLE_CRIU, else one in PATH, else the one beside the build. ERR_NOT_FOUND. */
 int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
 			  struct checkpoint_files *ret, struct err *err);
+
+/* Let them ride beside a request; they stay where they are. */
+int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, struct err *err);
 
 #endif

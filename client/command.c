@@ -85,6 +85,7 @@ static const struct option_row run_rows[] = {
 static const struct option_row checkpoint_rows[] = {
 	CRIU_ROWS(criu_options, ),
 	{ "leave-running", 0, OPT_FLAG,   NULL, "let the container go on", AT(criu_options, leave_running) },
+	{ "stay",          0, OPT_FLAG,   NULL, "keep it, without processes, until it is restored in place", AT(criu_options, stay) },
 	{ "drop-execs",    0, OPT_FLAG,   NULL, "kill exec'd processes, which cannot be kept", AT(criu_options, drop_execs) },
 	{ "link-remap",    0, OPT_FLAG,   NULL, "allow open files that have been removed", AT(criu_options, link_remap) },
 	{ "tcp-skip-in-flight", 0, OPT_FLAG, NULL, "leave out connections that are being made", AT(criu_options, tcp_skip_in_flight) },

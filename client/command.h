@@ -205,7 +205,7 @@ struct launch_options {
 /* Of checkpoint, and of restore as far as they mean something there. */
 struct criu_options {
 	const char *image_path, *work_path;
-	bool leave_running, drop_execs;
+	bool leave_running, drop_execs, stay;
 	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
 	const char *manage_cgroups_mode, *empty_ns, *network_lock;
 	const char *lsm_profile, *lsm_mount_context;

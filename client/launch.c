@@ -139,16 +139,6 @@ static int add_preserved(const struct client *cl, const struct launch_options *o
 				      err);
 }
 
-static int add_checkpoint(const struct checkpoint_files *f, struct packet *p, struct err *err)
-{
-	if (!f)
-		return 0;
-	if (handover_add(&p->beside, FD_IMAGES, f->images_fd, err) < 0 ||
-	    handover_add(&p->beside, FD_OPTIONS, f->options_fd, err) < 0)
-		return -1;
-	return f->work_fd >= 0 ? handover_add(&p->beside, FD_WORK, f->work_fd, err) : 0;
-}
-
 static int add_descriptors(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
 {
 	const struct launch_options *o = r->options;
@@ -161,7 +151,7 @@ static int add_descriptors(const struct client *cl, const struct launch_request 
 	    ((c->stdio == STDIO_INHERIT || c->stdio == STDIO_PASS) && handover_add_stdio(&p->beside, err) < 0) ||
 	    handover_add_socket(&p->beside, FD_CONSOLE_SOCKET, o->console_socket, err) < 0 ||
 	    handover_add_socket(&p->beside, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||
-	    add_preserved(cl, o, p, err) < 0 || add_checkpoint(r->restore, p, err) < 0)
+	    add_preserved(cl, o, p, err) < 0 || (r->restore && checkpoint_files_add(r->restore, &p->beside, err) < 0))
 		return -1;
 	handover_roles(&p->beside, c->fd_role, &c->fd_role_count);
 	return 0;

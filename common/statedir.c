@@ -19,8 +19,13 @@
 static const char status_magic[8] = { 'T', 'H', 'O', 'L', 'E', 0, 'S', 'T' };
 
 static const char *const status_names[] = {
-	[STATUS_NONE] = "unknown",    [STATUS_CREATING] = "creating", [STATUS_CREATED] = "created",
-	[STATUS_RUNNING] = "running", [STATUS_PAUSED] = "paused",     [STATUS_STOPPED] = "stopped",
+	[STATUS_NONE] = "unknown",
+	[STATUS_CREATING] = "creating",
+	[STATUS_CREATED] = "created",
+	[STATUS_RUNNING] = "running",
+	[STATUS_PAUSED] = "paused",
+	[STATUS_STOPPED] = "stopped",
+	[STATUS_CHECKPOINTED] = "checkpointed",
 };
 
 const char *container_status_name(enum container_status s)
@@ -324,6 +329,8 @@ enum container_status statedir_refresh_booted(const struct status_record *rec, c
 	case STATUS_CREATING:
 	case STATUS_STOPPED:
 		return s;
+	case STATUS_CHECKPOINTED:
+		return strcmp(rec->boot_id, boot_id) == 0 ? s : STATUS_STOPPED;
 	case STATUS_CREATED:
 	case STATUS_RUNNING:
 	case STATUS_PAUSED:

@@ -33,6 +33,7 @@ enum container_status {
 	STATUS_RUNNING = 3,
 	STATUS_PAUSED = 4,
 	STATUS_STOPPED = 5,
+	STATUS_CHECKPOINTED = 6, /* it has no processes, but a shim that can bring it back out of its image */
 };
 
 /* "creating", "created", ... */

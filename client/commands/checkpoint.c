@@ -8,13 +8,6 @@
 
 #define CANCEL_TIMEOUT_MS 30000
 
-static int add_files(const struct checkpoint_files *f, struct handover *h, struct err *err)
-{
-	if (handover_add(h, FD_IMAGES, f->images_fd, err) < 0 || handover_add(h, FD_OPTIONS, f->options_fd, err) < 0)
-		return -1;
-	return f->work_fd >= 0 ? handover_add(h, FD_WORK, f->work_fd, err) : 0;
-}
-
 static int request(const struct client *cl, const char *id, const struct checkpoint_files *f, struct call *c,
 		   struct err *err)
 {
@@ -26,7 +19,7 @@ static int request(const struct client *cl, const char *id, const struct checkpo
 	Reply reply;
 
 	req.which_body = Request_checkpoint_tag;
-	if (add_files(f, &beside, err) < 0)
+	if (checkpoint_files_add(f, &beside, err) < 0)
 		return -1;
 	handover_roles(&beside, roles, &req.body.checkpoint.fd_role_count);
 	for (int i = 0; i < beside.n; i++)

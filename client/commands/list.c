@@ -60,7 +60,7 @@ static void rows_add(struct rows *r, const char *id, const struct status_record 
 		.bundle = xstrdup(rec->bundle),
 		.rootfs = xstrdup(rec->rootfs),
 		.status = status,
-		.pid = status == STATUS_STOPPED ? 0 : rec->init_pid,
+		.pid = status == STATUS_STOPPED || status == STATUS_CHECKPOINTED ? 0 : rec->init_pid,
 		.created_ns = rec->created_ns,
 		.owner_uid = rec->owner_uid,
 		.shim = call_shim_word(rec, lives),

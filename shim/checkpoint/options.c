@@ -31,6 +31,7 @@ static const struct {
 } members[] = {
 	{ "criu", offsetof(struct checkpoint_options, criu), true },
 	{ "leaveRunning", offsetof(struct checkpoint_options, leave_running), false },
+	{ "stay", offsetof(struct checkpoint_options, stay), false },
 	{ "dropExecs", offsetof(struct checkpoint_options, drop_execs), false },
 	{ "tcpEstablished", offsetof(struct checkpoint_options, tcp_established), false },
 	{ "tcpClose", offsetof(struct checkpoint_options, tcp_close), false },

@@ -15,6 +15,7 @@
 struct checkpoint_options {
 	char *criu; /* absolute path of the program */
 	bool leave_running, drop_execs;
+	bool stay; /* unless it goes on: it is kept without processes, and can be restored in place */
 	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
 	bool empty_network;
 	char *cgroups_mode, *network_lock; /* words; NULL: not said */

@@ -38,6 +38,7 @@ struct checkpointing {
 	struct criu *criu;
 	bool locked;   /* criu was about to lock the network */
 	bool complete; /* "post-dump": too late to give up */
+	bool taken;    /* init has ended, after that */
 	size_t n_dropped, n_dropping;
 	struct dropped *dropped;
 	struct pending done;
@@ -72,6 +73,20 @@ static int work_fd(const struct checkpointing *k)
 	return k->fds.work_fd >= 0 ? k->fds.work_fd : k->fds.images_fd;
 }
 
+/* Is it to stay, without processes, until it is restored? */
+static bool stays(const struct checkpointing *k)
+{
+	return k->options.stay && !k->options.leave_running;
+}
+
+bool checkpoint_takes_end(struct checkpointing *k)
+{
+	if (!k || !k->complete || !stays(k))
+		return false;
+	k->taken = true;
+	return true;
+}
+
 /* ---- the end --------------------------------------------------------------------------------------------------------------- */
 
 static void finish(struct container *c, const struct err *err)
@@ -102,8 +117,23 @@ static void clean_up(struct checkpointing *k)
 		log_warn("container '%s': %s", c->id, err.text);
 	if (k->locked && !c->init.exited && netlock_clear(c->init.pid, &err) < 0)
 		log_warn("container '%s': its network may still be locked: %s", c->id, err.text);
+	park_abandon(c);
 	/* An image that is complete stays: it is whole, whatever criu has died of since. */
 	image_end(k->fds.images_fd);
+}
+
+static void stay(struct checkpointing *k)
+{
+	struct container *c = k->c;
+	struct err ignored;
+
+	/* criu has killed all of them; this waits for the last one to be dead. */
+	if (!k->taken)
+		process_kill_now(&c->init);
+	if (!cgroup_is_empty(c->cgroup))
+		cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
+	park_settle(c, k->fds.images_fd);
+	finish(c, NULL);
 }
 
 static void criu_done(void *arg, const struct err *failure)
@@ -112,7 +142,10 @@ static void criu_done(void *arg, const struct err *failure)
 	struct container *c = k->c;
 	struct err err;
 
-	if (failure) {
+	/* All of it was in the image before its processes were ended. */
+	if (failure && k->taken)
+		log_warn("container '%s' is checkpointed, but: %s", c->id, failure->text);
+	else if (failure) {
 		err = *failure;
 		image_explain(work_fd(k), "dump.log", &err);
 		err_add(&err, "cannot checkpoint container '%s'", c->id);
@@ -126,6 +159,10 @@ static void criu_done(void *arg, const struct err *failure)
 	image_end(k->fds.images_fd);
 	if (k->options.leave_running) {
 		finish(c, NULL);
+		return;
+	}
+	if (stays(k)) {
+		stay(k);
 		return;
 	}
 	criu_free(k->criu);
@@ -151,6 +188,8 @@ static int save_stdin(struct checkpointing *k, struct err *err)
 /* Everything is written and nothing moves yet. What fails here makes criu let the container go on. */
 static int complete(struct checkpointing *k, struct err *err)
 {
+	if (stays(k) && park_prepare(k->c, err) < 0)
+		return -1;
 	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->streams, err) < 0 ||
 	    image_commit(k->fds.images_fd, k->new_fd, err) < 0)
 		return -1;
@@ -401,6 +440,8 @@ int container_checkpoint(struct container *c, struct container_fds *fds, contain
 	};
 	c->checkpointing = k;
 	r = read_options(k, err);
+	if (r == 0 && stays(k))
+		r = park_check(c, err);
 	if (r == 0 && k->options.drop_execs)
 		r = drop_execs(k, err);
 	if (r == 0)

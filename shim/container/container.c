@@ -46,6 +46,7 @@ void container_free(struct container *c)
 	exec_free_all(c);
 	pause_free(c->pausing);
 	checkpoint_free(c->checkpointing);
+	park_free(c);
 	process_release(&c->init);
 	if (c->seccomp)
 		seccomp_program_release(c->seccomp);
@@ -180,7 +181,7 @@ void container_settle(struct container *c)
 
 enum container_status container_status(struct container *c)
 {
-	if (c->init.exited && c->rec.status != STATUS_CREATING)
+	if (c->init.exited && c->rec.status != STATUS_CREATING && c->rec.status != STATUS_CHECKPOINTED)
 		return STATUS_STOPPED;
 	return statedir_refresh(&c->rec);
 }
@@ -202,6 +203,8 @@ int container_kill(struct container *c, const char *name, int sig, bool all, str
 	if (p != &c->init)
 		return kill_exec(p, sig, err);
 
+	if (status == STATUS_CHECKPOINTED)
+		return err_set(err, ERR_STATE, "cannot signal container '%s': it is checkpointed", c->id);
 	if (all && c->cgroup && cgroup_is_absent(c->cgroup) && status != STATUS_STOPPED)
 		return err_set(err, ERR_UNSUPPORTED, "cannot signal all processes of container '%s': it has no cgroup",
 			       c->id);

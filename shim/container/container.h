@@ -168,6 +168,11 @@ void container_notices_free(struct container_notices *n); /* accepts NULL */
 int container_checkpoint(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
 			 struct err *err);
 
+/* Bring back one that is checkpointed and has stayed, from fds->images_fd, as fds->options_fd says; the descriptors are taken. On failure it is as before. container_cancel_create()
+ * gives it up. */
+int container_restore(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
+		      struct err *err);
+
 /* Nobody waits for it any more. True: it is given up, and done_cb will not come. False: it is too late for that, done_cb comes. */
 bool container_cancel_checkpoint(struct container *c);
 

@@ -50,6 +50,7 @@ struct creation {
 	const struct create_step *steps; /* the plan: a new container, or one that is restored */
 	size_t n_steps, steps_done;
 	struct restoring *restoring; /* restore.c; NULL: it is new */
+	bool in_place;               /* it comes back: park.c */
 	struct err why;              /* while the poststop hooks of a failed one run */
 	struct pending done;
 };
@@ -93,6 +94,7 @@ struct container {
 	struct hooking *hooking;             /* hooks.c */
 	struct pausing *pausing;             /* pause.c */
 	struct checkpointing *checkpointing; /* checkpoint.c */
+	struct parked *parked;               /* park.c: it is away, or about to go; NULL: it is here */
 };
 
 /* exec.c */
@@ -112,6 +114,8 @@ int groups_update(struct container *c, const struct oci_resources *r, struct err
 int groups_remove(struct container *c, struct err *err); /* and whatever is in them */
 
 /* create.c */
+int create_come_back(struct container *c, struct container_fds *fds, const struct create_step *steps, size_t n_steps,
+		     struct pending done, struct err *err); /* as container_create(), of one that is there */
 void creation_free(struct creation *cr);
 void create_undo(struct container *c); /* everything, whatever it has come to */
 
@@ -180,6 +184,19 @@ void pause_free(struct pausing *p); /* accepts NULL */
 
 /* checkpoint.c */
 void checkpoint_free(struct checkpointing *k); /* accepts NULL; kills criu */
+bool checkpoint_takes_end(
+	struct checkpointing *k); /* accepts NULL. Init has ended: is it because it goes into the image? */
+
+/* park.c: a container that has gone into an image, with everything of it that stays. */
+int park_check(const struct container *c, struct err *err); /* can it stay? */
+int park_prepare(struct container *c, struct err *err);     /* it is frozen and about to go */
+void park_abandon(struct container *c);                     /* it goes on after all; also when it was not prepared */
+void park_settle(struct container *c, int images_fd);       /* it is gone */
+void park_end(struct container *c);                         /* it will not come back: as if its init had ended now */
+void park_free(struct container *c);
+const char *park_image(const struct container *c); /* where its image was; "" */
+bool park_needs_unread(struct container *c); /* it comes back: is what it had not read to be put back from the image? */
+int park_came_back(struct container *c, int *master_fd, struct err *err);
 
 /* restore.c: criu brings init back. create_launched(), create_restored() follow. */
 int restore_read(struct container *c, struct err *err);  /* options and image, judged */

@@ -377,13 +377,10 @@ static void creation_over(struct container *c)
 		cgroup_close_join(c->cgroup);
 }
 
-int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg,
-		     struct err *err)
+static int run_steps(struct container *c, struct err *err)
 {
-	struct creation *cr = c->creation = creation_new(params);
+	struct creation *cr = c->creation;
 
-	cr->done = (struct pending) { done_cb, done_arg };
-	c->passes = cr->params.stdio == STDIO_PASS;
 	for (; cr->steps_done < cr->n_steps; cr->steps_done++) {
 		log_debug("create '%s': %s", c->id, cr->steps[cr->steps_done].name);
 		if (cr->steps[cr->steps_done].run(c, err) < 0) {
@@ -393,6 +390,29 @@ int container_create(struct container *c, struct container_create *params, conta
 		}
 	}
 	return 0;
+}
+
+int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg,
+		     struct err *err)
+{
+	struct creation *cr = c->creation = creation_new(params);
+
+	cr->done = (struct pending) { done_cb, done_arg };
+	c->passes = cr->params.stdio == STDIO_PASS;
+	return run_steps(c, err);
+}
+
+int create_come_back(struct container *c, struct container_fds *fds, const struct create_step *steps, size_t n_steps,
+		     struct pending done, struct err *err)
+{
+	struct container_create params = { .stdio = STDIO_LOG, .fds = container_fds_take(fds) };
+	struct creation *cr = c->creation = creation_new(&params);
+
+	cr->in_place = true;
+	cr->steps = steps;
+	cr->n_steps = n_steps;
+	cr->done = done;
+	return run_steps(c, err);
 }
 
 void container_cancel_create(struct container *c)
@@ -405,7 +425,8 @@ void container_cancel_create(struct container *c)
 		c->hooking = NULL;
 	} else {
 		create_undo(c);
-		hooks_leave(c);
+		if (!c->creation->in_place)
+			hooks_leave(c);
 	}
 	creation_over(c);
 }
@@ -455,6 +476,10 @@ static void fail(struct container *c, const struct err *err)
 
 	c->creation->why = *err;
 	create_undo(c);
+	if (c->creation->in_place) {
+		failed(c);
+		return;
+	}
 	n = hooks_run(c, OCI_HOOK_POSTSTOP, "stopped", poststop_done, &ignored);
 	if (n < 0)
 		log_warn("container '%s': %s", c->id, ignored.text);
@@ -598,8 +623,12 @@ void create_restored(struct container *c, const struct err *failure)
 	}
 	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
-	if (connect_init(c, &master, &err) < 0 || state_save(c, &err) < 0)
+	if ((c->creation->in_place ? park_came_back(c, &master, &err) : connect_init(c, &master, &err)) < 0) {
 		finish(c, &err);
-	else
+		return;
+	}
+	if (state_save(c, &err) == 0 || c->creation->in_place)
 		finish(c, NULL);
+	else
+		finish(c, &err);
 }

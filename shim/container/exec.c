@@ -119,9 +119,10 @@ static void drop_oldest(struct container *c)
 		exec_free(exec_of(oldest));
 }
 
-static void ended(struct process *p)
+static bool ended(struct process *p)
 {
 	log_debug("container '%s': process %s has ended with status %d", container_id(p->c), p->name, p->exit.code);
+	return true;
 }
 
 static void news(struct process *p, bool late)

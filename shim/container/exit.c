@@ -7,12 +7,14 @@
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
-static void init_ended(struct process *p)
+static bool init_ended(struct process *p)
 {
 	struct container *c = p->c;
 	struct status_record *rec = &c->rec;
 	struct err err;
 
+	if (checkpoint_takes_end(c->checkpointing))
+		return false;
 	p->exit.oom_killed = p->exit.signal == SIGKILL && c->cgroup && cgroup_oom_kills(c->cgroup) > 0;
 	rec->status = STATUS_STOPPED;
 	rec->exited_ns = p->exit.time_ns;
@@ -22,11 +24,12 @@ static void init_ended(struct process *p)
 	rec->oom_killed = p->exit.oom_killed;
 	rec->exit_recorded = 1;
 	if (c->creation)
-		return; /* it has not been anybody's container yet */
+		return true; /* it has not been anybody's container yet */
 	if (state_save_record(c, &err) < 0)
 		log_error("container '%s' has ended with status %d, but: %s", c->id, rec->exit_code, err.text);
 	if (!rec->remove_at_exit && state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
+	return true;
 }
 
 static void removed_at_exit(void *arg, const struct err *err)

@@ -42,8 +42,9 @@ char *container_stats(struct container *c, struct err *err)
 	struct json_object *o;
 	size_t n;
 
-	if (status == STATUS_STOPPED) {
-		err_set(err, ERR_STATE, "container '%s' has no statistics: it is stopped", c->id);
+	if (status == STATUS_STOPPED || status == STATUS_CHECKPOINTED) {
+		err_set(err, ERR_STATE, "container '%s' has no statistics: it is %s", c->id,
+			container_status_name(status));
 		return NULL;
 	}
 	if (!c->cgroup || cgroup_is_absent(c->cgroup)) {

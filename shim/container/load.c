@@ -107,6 +107,8 @@ static void note_end(struct container *c)
 
 	c->init.exited = true;
 	c->init.drained = true;
+	if (c->rec.status == STATUS_CHECKPOINTED)
+		return; /* the image is all there is of it */
 	if (c->rec.exit_recorded) {
 		c->init.exit = recorded_exit(&c->rec);
 		return;

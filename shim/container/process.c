@@ -51,6 +51,17 @@ void process_release(struct process *p)
 	p->news = NULL;
 }
 
+void process_part(struct process *p)
+{
+	if (p->end)
+		event_free(p->end);
+	p->end = NULL;
+	fd_close(&p->pidfd);
+	p->pid = 0;
+	p->start_time = p->pidfd_inode = 0;
+	p->exited = p->drained = false;
+}
+
 int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err)
 {
 	struct proc_stat st;
@@ -98,7 +109,10 @@ static void end_cb(evutil_socket_t fd, short what, void *arg)
 		p->exit.code = WIFSIGNALED(status) ? (uint8_t)(128 + WTERMSIG(status)) : (uint8_t)WEXITSTATUS(status);
 	}
 	p->exited = true;
-	p->ops->ended_cb(p);
+	if (!p->ops->ended_cb(p)) {
+		p->exited = false;
+		return;
+	}
 	if (p->relay)
 		relay_process_ended(p->relay);
 	else

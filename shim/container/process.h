@@ -13,8 +13,8 @@
 struct process;
 
 struct process_ops {
-	/* It has ended, its status is in p->exit: record that. Called before anybody is told. */
-	void (*ended_cb)(struct process *p);
+	/* It has ended, its status is in p->exit: record that. Called before anybody is told. False: that was no end of its, it comes back. */
+	bool (*ended_cb)(struct process *p);
 	/* It has ended, and who only wants to know that was told; comes again when its output has been drained. `late`: the time that
 	 * process_hurry() gave is over. Tells the rest with process_tell(). */
 	void (*news_cb)(struct process *p, bool late);
@@ -46,6 +46,9 @@ void process_settle(struct process *p);
 
 /* Who it is, from its pidfd, which becomes the process's. */
 int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err);
+
+/* It is gone, and may come back as another one: its streams and whoever waits for it stay. */
+void process_part(struct process *p);
 
 /* From now on its end is noticed. */
 int process_watch_end(struct process *p, struct err *err);

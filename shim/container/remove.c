@@ -92,7 +92,7 @@ static int kill_first(struct container *c, struct err *err)
 int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err)
 {
 	enum container_status status = container_status(c);
-	bool alive = status != STATUS_STOPPED && !c->init.exited;
+	bool alive = status != STATUS_STOPPED && status != STATUS_CHECKPOINTED && !c->init.exited;
 	int n;
 
 	if (c->deletion.cb)
@@ -100,7 +100,13 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 	if (alive && !force && status != STATUS_CREATED)
 		return err_set(err, ERR_STATE, "cannot delete container '%s': it is %s", c->id,
 			       container_status_name(status));
+	if (c->creation)
+		return err_set(err, ERR_BUSY, "cannot delete container '%s': it is being restored", c->id);
 	c->deletion = (struct pending) { done_cb, done_arg };
+	if (c->parked && !c->checkpointing) {
+		park_end(c);
+		return 0;
+	}
 	if (alive) {
 		if (kill_first(c, err) == 0)
 			return 0; /* the end of init brings us back */

@@ -70,6 +70,8 @@ static int put_unread(struct container *c, struct err *err)
 	cleanup_fd int fd = openat(c->creation->params.fds.images_fd, IMAGE_STDIN, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	size_t len;
 
+	if (c->creation->in_place && !park_needs_unread(c))
+		return 0;
 	if (fd < 0 || !c->init.relay)
 		return 0; /* another runtime's image, or a stdin that is the caller's */
 	if (fd_read_all(fd, UNREAD_MAX, &data, &len, err) < 0)

@@ -290,18 +290,38 @@ static void drop_ended(struct json_object *processes)
 	json_object_put(kept);
 }
 
+static bool is_new(const struct container *c)
+{
+	return c->creation && !c->creation->in_place;
+}
+
+/* Where it is to be found while it has no processes. */
+static void put_absence(const struct container *c, struct json_object *top)
+{
+	struct json_object *o = object_at(top, "container");
+
+	if (c->rec.status != STATUS_CHECKPOINTED) {
+		json_object_object_del(o, "checkpoint");
+		return;
+	}
+	json_object_object_del(o, "namespaces");
+	json_object_object_del(object_at(top, "processes"), "init");
+	if (park_image(c)[0])
+		add_string(o, "checkpoint", park_image(c));
+}
+
 static int save_locked(struct container *c, struct err *err)
 {
-	struct json_object *top = c->creation ? json_object_new_object() : state_read(c->dir_fd, err), *o;
+	struct json_object *top = is_new(c) ? json_object_new_object() : state_read(c->dir_fd, err), *o;
 	int r;
 
 	if (!top)
 		return -1; /* what we do not understand is not ours to replace */
-	if (c->creation)
+	if (is_new(c))
 		json_object_object_add(top, "format", json_object_new_int(STATE_FORMAT));
 	add_string(top, "bootId", c->rec.boot_id);
 	o = object_at(top, "container");
-	if (c->creation)
+	if (is_new(c))
 		put_origin(c, o);
 	if (!c->served)
 		put_logs(c, o);
@@ -314,6 +334,7 @@ static int save_locked(struct container *c, struct err *err)
 		put_shim(object_at(top, "shim"));
 	if (c->rec.init_pid && !c->served)
 		put_process(&c->init, c->rec.foreign, object_at(object_at(top, "processes"), "init"));
+	put_absence(c, top);
 	if (c->rec.exit_recorded)
 		drop_ended(object_at(top, "processes"));
 	r = write_json(c, top, err);

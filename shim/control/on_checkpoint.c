@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checkpoint. */
+/* Checkpoint, and Restore of a container that has stayed. */
 #include "shim/container/container.h"
 #include "shim/control/request.h"
 #include "shim/control/server.h"
@@ -35,6 +35,42 @@ void on_checkpoint(struct call *call, Request *req, struct wire_fds *fds)
 	if (request_sort_fds(msg->fd_role, msg->fd_role_count, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
 		call->cancelled = cancelled;
 		if (container_checkpoint(server_container(call->server), &sorted, checkpointed, call, &err) == 0)
+			return;
+		call->cancelled = NULL;
+	}
+	container_fds_release(&sorted);
+	call_fail(call, &err);
+}
+
+static void restored(void *arg, const struct err *err)
+{
+	struct call *call = arg;
+	Reply rep = Reply_init_zero;
+
+	call->cancelled = NULL;
+	if (err) {
+		call_fail(call, err);
+		return;
+	}
+	rep.which_body = Reply_restore_tag;
+	rep.body.restore.pid = (uint32_t)container_pid(server_container(call->server), "init");
+	call_done(call, &rep, NULL, 0);
+}
+
+static void restore_cancelled(struct call *call)
+{
+	container_cancel_create(server_container(call->server));
+}
+
+void on_restore(struct call *call, Request *req, struct wire_fds *fds)
+{
+	const Restore *msg = &req->body.restore;
+	struct container_fds sorted = container_fds_none();
+	struct err err;
+
+	if (request_sort_fds(msg->fd_role, msg->fd_role_count, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
+		call->cancelled = restore_cancelled;
+		if (container_restore(server_container(call->server), &sorted, restored, call, &err) == 0)
 			return;
 		call->cancelled = NULL;
 	}

@@ -654,18 +654,14 @@ static void signal_tree(const char *dir, int sig)
 	}
 }
 
-int cgroup_kill(struct cgroup *cg, int sig, struct err *err)
+int cgroup_kill_each(struct cgroup *cg, int sig, struct err *err)
 {
-	const struct hierarchy *v2 = cgroup_find_v2(cg), *h = cgroup_find(cg, "freezer");
+	const struct hierarchy *h = cgroup_find(cg, "freezer");
 	bool was_frozen;
 	struct err ignored;
 
-	if (v2 && sig == SIGKILL && cgroup_write(v2, "cgroup", "cgroup.kill", "1", err) == 0) {
-		cgroup_let_die(cg);
-		return 0;
-	}
 	if (!h)
-		h = v2;
+		h = cgroup_find_v2(cg);
 	if (!h)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "the container has no cgroup in which its processes could be found");
@@ -675,6 +671,16 @@ int cgroup_kill(struct cgroup *cg, int sig, struct err *err)
 	signal_tree(h->dir, sig);
 	if (!was_frozen || sig == SIGKILL)
 		cgroup_set_frozen(cg, false, &ignored);
+	return 0;
+}
+
+int cgroup_kill(struct cgroup *cg, int sig, struct err *err)
+{
+	const struct hierarchy *v2 = cgroup_find_v2(cg);
+
+	if (!v2 || sig != SIGKILL || cgroup_write(v2, "cgroup", "cgroup.kill", "1", err) < 0)
+		return cgroup_kill_each(cg, sig, err);
+	cgroup_let_die(cg);
 	return 0;
 }
 

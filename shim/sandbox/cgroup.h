@@ -70,6 +70,9 @@ int child_cgroup_join(const struct cgroup *cg, struct err *err);
  * one; else the group is frozen meanwhile, so that nobody forks away, and afterwards as it was before (thawed for SIGKILL). */
 int cgroup_kill(struct cgroup *cg, int sig, struct err *err);
 
+/* The same of a group that will be used again: what is cloned into one after a write to its cgroup.kill is killed too, for ever (seen with Linux 6.18). */
+int cgroup_kill_each(struct cgroup *cg, int sig, struct err *err);
+
 /* Ask the kernel to freeze or thaw the container. What comes of it, cgroup_frozen() tells. Does not wait. */
 int cgroup_set_frozen(const struct cgroup *cg, bool frozen, struct err *err);
 enum cgroup_frozen { CGROUP_THAWED, CGROUP_FREEZING, CGROUP_FROZEN };

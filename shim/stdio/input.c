@@ -67,7 +67,8 @@ static bool source_read(struct source *s)
 	}
 	s->len = (size_t)n;
 	s->at = 0;
-	event_add(s->relay->in.writable, NULL);
+	if (s->relay->in.writable)
+		event_add(s->relay->in.writable, NULL);
 	return true;
 }
 
@@ -97,7 +98,9 @@ static void input_writable_cb(evutil_socket_t fd, short what, void *arg)
 	for (s = LIST_FIRST(&r->in.sources); s; s = next) {
 		next = LIST_NEXT(s, link);
 		if (s->at < s->len && !source_write(s)) {
-			input_close(r);
+			/* Of a process that comes back, it keeps what it has. */
+			if (!r->parked)
+				input_close(r);
 			return;
 		}
 		if (s->at < s->len)
@@ -125,6 +128,23 @@ int input_start(struct relay *r, struct err *err)
 	return 0;
 }
 
+void input_stop(struct relay *r)
+{
+	if (r->in.writable)
+		event_free(r->in.writable);
+	r->in.writable = NULL;
+	r->in.fd = -1;
+}
+
+void input_go_on(struct relay *r)
+{
+	const struct source *s;
+
+	LIST_FOREACH(s, &r->in.sources, link)
+	if (r->in.writable && (s->at < s->len || s->always_ready))
+		event_add(r->in.writable, NULL);
+}
+
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err)
 {
 	struct source *s = xcalloc(1, sizeof(*s));
@@ -136,7 +156,8 @@ int input_add_source(struct relay *r, int fd, struct relay_client *client, struc
 	relay_prepare_fd(&s->fd, O_RDONLY, &s->always_ready, &is_socket, &careful);
 	LIST_INSERT_HEAD(&r->in.sources, s, link);
 	if (s->always_ready) {
-		event_add(r->in.writable, NULL);
+		if (r->in.writable)
+			event_add(r->in.writable, NULL);
 		return 0;
 	}
 	s->readable = event_new(r->base, s->fd, EV_READ, source_readable_cb, s);
@@ -226,4 +247,20 @@ int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *
 	if (write(r->in.fd, data, len) != (ssize_t)len)
 		return err_set(err, ERR_LIMIT, "the %zu bytes that its stdin held do not fit into a pipe", len);
 	return 0;
+}
+
+void relay_drop_unread(struct relay *r)
+{
+	cleanup_fd int from = -1;
+	struct source *s;
+	char buf[4096], link[40];
+
+	if (r->tty || r->in.fd < 0)
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", r->in.fd);
+	from = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	while (from >= 0 && read(from, buf, sizeof(buf)) > 0)
+		;
+	LIST_FOREACH(s, &r->in.sources, link)
+	s->at = s->len;
 }

@@ -268,6 +268,10 @@ static bool read_once(struct output *o)
 		return true;
 	if (n < 0 && errno == EAGAIN)
 		return false;
+	if (n < 0 && errno == EIO && r->tty && r->gone) {
+		relay_hung_up(r);
+		return false;
+	}
 	/* A pty says EIO while nobody has its terminal open. The process may open it again. */
 	if (n < 0 && errno == EIO && r->tty && !r->process_ended) {
 		event_del(o->readable);

@@ -34,6 +34,7 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 	r->arg = arg;
 	r->buf = buf;
 	r->in.fd = -1;
+	r->next_master = -1;
 	r->out[0] = (struct output) { .relay = r, .stream = STREAM_STDOUT, .fd = -1 };
 	r->out[1] = (struct output) { .relay = r, .stream = STREAM_STDERR, .fd = -1 };
 	r->timer = evtimer_new(base, timer_cb, r);
@@ -57,6 +58,7 @@ void relay_free(struct relay *r)
 	while (!LIST_EMPTY(&r->clients))
 		relay_client_free(LIST_FIRST(&r->clients));
 	event_free(r->timer);
+	fd_close(&r->next_master);
 	munmap(r->buf, RELAY_READ_BYTES);
 	free(r);
 }
@@ -123,6 +125,7 @@ int relay_make_pipes(struct relay *r, bool detached, bool open_stdin, uid_t uid,
 {
 	cleanup_fd int in = -1, out = -1, error = -1;
 
+	r->detached = detached;
 	if (open_stdin && make_input(r, uid, gid, &in, err) < 0)
 		return -1;
 	if (make_output(&r->out[0], detached, uid, gid, &out, err) < 0 ||
@@ -209,9 +212,10 @@ int relay_inherit(struct relay *r, int fds[3], struct err *err)
 static int client_output(struct output *o, struct relay_client *c, int *ret_far, struct err *err)
 {
 	cleanup_fd int far = -1, near = -1;
+	const struct relay *r = o->relay;
 	int fds[2];
 
-	if (o->fd < 0)
+	if (o->fd < 0 && !(r->tty && r->parked && o == r->out))
 		return 0;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(err, "cannot make a pipe");
@@ -231,7 +235,7 @@ static int client_input(struct relay *r, struct relay_client *c, int *ret_far, s
 	cleanup_fd int far = -1;
 	int fds[2];
 
-	if (r->in.fd < 0)
+	if (r->in.fd < 0 && !(r->tty && r->parked))
 		return 0;
 	if (!r->tty) {
 		/* An open file of its own: what the client does to its flags is not ours to suffer. */
@@ -376,6 +380,102 @@ void relay_process_ended(struct relay *r)
 	event_add(r->timer, &drain_tick);
 	if (all_ended(r))
 		event_active(r->timer, EV_TIMEOUT, 0);
+}
+
+/* ---- gone for a while ------------------------------------------------------------------------------------------------ */
+
+/* A pipe's end whose other end is closed. */
+static int open_dead(bool write_end, int *ret, struct err *err)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	fd_close(&fds[!write_end]);
+	*ret = fds[write_end];
+	return 0;
+}
+
+static int open_far(int near, uint64_t inode, bool output, int flags, int *ret, struct err *err)
+{
+	if (near < 0)
+		return inode ? open_dead(output, ret, err) : 0;
+	*ret = reopen(near, flags);
+	return *ret < 0 ? err_sys(err, "cannot reopen a pipe") : 0;
+}
+
+int relay_open_far(struct relay *r, int ret_far[3], struct err *err)
+{
+	int flags = r->detached ? O_RDWR : O_WRONLY;
+	int far[3] = { -1, -1, -1 };
+
+	if (!r->tty && (open_far(r->in.fd, r->in.inode, false, O_RDONLY, &far[0], err) < 0 ||
+			open_far(r->out[0].fd, r->out[0].inode, true, flags, &far[1], err) < 0 ||
+			open_far(r->out[1].fd, r->out[1].inode, true, flags, &far[2], err) < 0)) {
+		for (size_t i = 0; i < ARRAY_SIZE(far); i++)
+			fd_close(&far[i]);
+		return -1;
+	}
+	memcpy(ret_far, far, sizeof(far));
+	return 0;
+}
+
+void relay_park(struct relay *r, bool gone)
+{
+	r->parked = true;
+	r->gone = gone;
+	/* It may have hung up before, and then nothing more comes by itself. */
+	if (gone && r->tty && r->out[0].readable && !output_is_held(&r->out[0]))
+		event_add(r->out[0].readable, NULL);
+}
+
+static int use_new_master(struct relay *r, int master_fd, struct err *err)
+{
+	relay_use_pty(r, master_fd);
+	if (input_start(r, err) < 0 || output_start(&r->out[0], err) < 0)
+		return -1;
+	if (output_is_held(&r->out[0]))
+		event_del(r->out[0].readable);
+	return 0;
+}
+
+void relay_hung_up(struct relay *r)
+{
+	struct output *o = &r->out[0];
+	struct err err;
+
+	input_stop(r);
+	event_free(o->readable);
+	o->readable = NULL;
+	fd_close(&o->fd);
+	if (r->next_master < 0)
+		return;
+	r->gone = false;
+	if (use_new_master(r, take_fd(&r->next_master), &err) < 0)
+		output_close(o);
+	else
+		input_go_on(r);
+}
+
+int relay_come_back(struct relay *r, int master_fd, struct err *err)
+{
+	r->parked = false;
+	if (master_fd >= 0 && r->out[0].fd >= 0) {
+		r->next_master = master_fd;
+		return 0;
+	}
+	r->gone = false;
+	if (master_fd >= 0 && use_new_master(r, master_fd, err) < 0)
+		return -1;
+	input_go_on(r);
+	return 0;
+}
+
+void relay_unpark(struct relay *r)
+{
+	r->parked = r->gone = false;
+	input_go_on(r);
+	relay_output_ended(r);
 }
 
 /* ---- asking ---------------------------------------------------------------------------------------------------------- */

@@ -90,6 +90,22 @@ int relay_copy_unread(struct relay *r, char **ret_data, size_t *ret_len, struct 
 /* Before the process runs: let its stdin begin with this. ERR_LIMIT: its pipe does not take so much. */
 int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *err);
 
+/* The process is frozen, and what it is may come back as another one. ret_far: the ends of its pipes that it has, opened once more, the caller's (-1: none); as long as they
+ * are open nobody sees an end, neither here nor at a client. One whose near end is closed already comes as the end of a pipe that says so. */
+int relay_open_far(struct relay *r, int ret_far[3], struct err *err);
+
+/* From here on, until relay_come_back() or relay_unpark(): what fails at a terminal is no end. `gone`: the process is dead, a hang-up will not pass by itself. */
+void relay_park(struct relay *r, bool gone);
+
+/* It is back, with this master of a new terminal (-1: none; taken). What the old one still holds is read before. */
+int relay_come_back(struct relay *r, int master_fd, struct err *err);
+
+/* It has not gone after all; or it will not come back: relay_process_ended() follows. */
+void relay_unpark(struct relay *r);
+
+/* Throw away what it has not read. */
+void relay_drop_unread(struct relay *r);
+
 bool relay_is_tty(const struct relay *r);
 uint64_t relay_offset(const struct relay *r, Stream stream);
 

@@ -75,7 +75,10 @@ struct relay {
 	struct relay_ops ops;
 	void *arg;
 	bool tty;
+	bool detached; /* its outputs are O_RDWR */
 	bool process_ended, drained;
+	bool parked, gone;    /* see relay_park() */
+	int next_master;      /* of the terminal that it has come back with, while the old one is read; -1 */
 	struct output out[2]; /* stdout, stderr; a pty uses the first */
 	struct input in;
 	LIST_HEAD(, relay_client) clients;
@@ -84,6 +87,9 @@ struct relay {
 	uint64_t drained_offset; /* sum of offsets at the last tick */
 	int ticks;
 };
+
+/* Nobody will speak to this terminal any more: its master goes, those who listen stay. */
+void relay_hung_up(struct relay *r);
 
 /* output.c */
 int output_start(struct output *o, struct err *err);
@@ -97,6 +103,8 @@ bool output_is_held(const struct output *o);
 /* input.c */
 int input_start(struct relay *r, struct err *err);
 void input_close(struct relay *r);
+void input_stop(struct relay *r);  /* a terminal's: nothing can be written for now */
+void input_go_on(struct relay *r); /* write what waits */
 /* takes fd. */
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err);
 void input_drop_client(struct relay *r, const struct relay_client *client);

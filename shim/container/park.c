@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A container that has gone into an image and stays: its shim, its log, its groups and everybody who is attached wait for it to come back.
+ *
+ * Its pipes are kept as they are. While it is away the shim holds the ends that the container had too, so that nobody sees an end, and what was written or typed and is not read yet
+ * stays where it is; coming back it gets these very ends. A terminal is a new one each time: the old master is read to its end first.
+ *
+ * Coming back is a creation of which most is there already. When it fails nothing has changed. */
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/sandbox/cgroup.h"
+
+struct parked {
+	int far[3];   /* the container's ends of its pipes; -1: none */
+	dev_t dev;    /* of its image's directory: what it had not read belongs to that moment */
+	ino_t ino;    /* 0: it has been thrown away */
+	char *path;   /* where the image was */
+	bool settled; /* it is gone: before, it may still go on */
+};
+
+static void parked_free(struct parked *p)
+{
+	if (!p)
+		return;
+	for (int i = 0; i < 3; i++)
+		fd_close(&p->far[i]);
+	free(p->path);
+	free(p);
+}
+
+void park_free(struct container *c)
+{
+	parked_free(c->parked);
+	c->parked = NULL;
+}
+
+const char *park_image(const struct container *c)
+{
+	return c->parked && c->parked->path ? c->parked->path : "";
+}
+
+/* ---- going ----------------------------------------------------------------------------------------------------------------- */
+
+int park_check(const struct container *c, struct err *err)
+{
+	if (c->served || c->rec.foreign)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "cannot keep container '%s': it has no shim that stays (--leave-running lets it go on)",
+			       c->id);
+	if (!c->init.relay)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "cannot keep container '%s': its streams are its caller's (--leave-running lets it go "
+			       "on)",
+			       c->id);
+	if (c->scope_unit)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "cannot keep container '%s': its scope ends with its processes (--leave-running lets it "
+			       "go on)",
+			       c->id);
+	return 0;
+}
+
+int park_prepare(struct container *c, struct err *err)
+{
+	struct parked *p = xcalloc(1, sizeof(*p));
+
+	for (int i = 0; i < 3; i++)
+		p->far[i] = -1;
+	if (relay_open_far(c->init.relay, p->far, err) < 0) {
+		parked_free(p);
+		return -1;
+	}
+	c->parked = p;
+	relay_park(c->init.relay, false);
+	return 0;
+}
+
+void park_abandon(struct container *c)
+{
+	if (!c->parked)
+		return;
+	park_free(c);
+	relay_unpark(c->init.relay);
+}
+
+/* Nothing of it runs: what the record and state.json say of its init is over. */
+static void forget_init(struct container *c)
+{
+	struct container_exit exit = c->init.exit;
+
+	process_part(&c->init);
+	c->init.exit = exit;
+	c->rec.status = STATUS_CHECKPOINTED;
+	c->rec.init_pid = 0;
+	c->rec.init_start_time = c->rec.init_pidfd_inode = 0;
+}
+
+void park_settle(struct container *c, int images_fd)
+{
+	struct parked *p = c->parked;
+	struct stat st;
+	struct err err;
+
+	p->settled = true;
+	if (fstat(images_fd, &st) == 0) {
+		p->dev = st.st_dev;
+		p->ino = st.st_ino;
+	}
+	if (fd_path(images_fd, &p->path, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	forget_init(c);
+	relay_park(c->init.relay, true);
+	if (state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+void park_end(struct container *c)
+{
+	struct relay *r = c->init.relay;
+
+	park_free(c);
+	c->init.exited = true;
+	c->rec.status = STATUS_STOPPED;
+	relay_unpark(r);
+	relay_process_ended(r);
+	process_news(&c->init);
+}
+
+/* ---- coming back ----------------------------------------------------------------------------------------------------------- */
+
+static int step_config(struct container *c, struct err *err)
+{
+	c->creation->bundle = xstrdup(c->rec.bundle);
+	c->creation->rootfs = xstrdup(c->rec.rootfs);
+	return load_config(c, err);
+}
+
+static int step_groups(struct container *c, struct err *err)
+{
+	return cgroup_open_join(c->cgroup, err);
+}
+
+/* What of it has come back already goes again. */
+static void undo_groups(struct container *c)
+{
+	struct err ignored;
+
+	cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
+	forget_init(c);
+	if (state_save(c, &ignored) < 0)
+		log_warn("container '%s': %s", c->id, ignored.text);
+}
+
+static int step_streams(struct container *c, struct err *err)
+{
+	for (int i = 0; i < 3; i++)
+		if (c->parked->far[i] >= 0 &&
+		    (c->creation->child_stdio[i] = fcntl(c->parked->far[i], F_DUPFD_CLOEXEC, 0)) < 0)
+			return err_sys(err, "cannot duplicate a descriptor");
+	return 0;
+}
+
+static const struct create_step come_back_steps[] = {
+	{ "config", step_config, NULL },
+	{ "image", restore_read, NULL },
+	{ "control groups", step_groups, undo_groups },
+	{ "streams", step_streams, NULL },
+	{ "criu", restore_start, restore_undo },
+};
+
+bool park_needs_unread(struct container *c)
+{
+	struct parked *p = c->parked;
+	struct stat st;
+
+	if (p->ino && fstat(c->creation->params.fds.images_fd, &st) == 0 && st.st_dev == p->dev && st.st_ino == p->ino)
+		return false;
+	/* Of another moment: what lies in the pipe was for what came after it. */
+	relay_drop_unread(c->init.relay);
+	p->ino = 0;
+	return true;
+}
+
+int park_came_back(struct container *c, int *master_fd, struct err *err)
+{
+	/* Nothing is left to be undone once its streams are its own. */
+	if (process_watch_end(&c->init, err) < 0 || relay_come_back(c->init.relay, take_fd(master_fd), err) < 0)
+		return -1;
+	park_free(c);
+	return 0;
+}
+
+int container_restore(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
+		      struct err *err)
+{
+	enum container_status status = container_status(c);
+
+	if (c->creation || c->deletion.cb)
+		return err_set(err, ERR_BUSY, "cannot restore container '%s': it is being %s", c->id,
+			       c->creation ? "restored" : "deleted");
+	if (status != STATUS_CHECKPOINTED)
+		return err_set(err, ERR_STATE, "cannot restore container '%s': it is %s", c->id,
+			       container_status_name(status));
+	if (!c->parked)
+		return err_set(err, ERR_STATE,
+			       "cannot restore container '%s' in place: its shim has died (delete it, and restore it "
+			       "with --bundle)",
+			       c->id);
+	return create_come_back(c, fds, come_back_steps, ARRAY_SIZE(come_back_steps),
+				(struct pending) { done_cb, done_arg }, err);
+}

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# A container that is checkpointed and stays: its shim, its log and its clients wait, and see a pause when it is restored in place, no gap and no repeat.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	IMG=$T/img
+	bundle
+}
+
+stay() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --stay --image-path "$IMG" "$@" "$c"; }
+restore() { timeout 60 "$THOLE" --root "$ROOT" restore "$@" "$c"; }
+
+# Run it in the foreground, in the background: $!. What is opened may be a fifo.
+foreground() { # STDIN STDOUT
+	in_background sh -c 'exec "$0" --root "$1" run --keep --bundle "$2" "$3" < "$4" > "$5" 2> "$6"' "$THOLE" "$ROOT" "$B" "$c" "$1" "$2" "$T/err"
+}
+
+COUNT='i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+
+logged_in() { grep -qF -- "$2" "$1"; }
+
+# These lines are n 0, n 1, ... from the first of them on, each once and in order, and more than 30.
+contiguous() { # FILE
+	tr -d '\r' < "$1" | awk '/^n / { if (seen && $2 != last + 1) { print "line " NR ": " $0 " after " last; exit 1 } seen = 1; last = $2; k++ } END { if (k < 30) { print k " lines"; exit 1 } }'
+}
+
+the_log() { thole logs "$c"; }
+
+last_logged() { the_log | tr -d '\r' | awk '/^n [0-9]+$/ { n = $2 } END { print n }'; }
+
+more_than() { [ "$(last_logged)" -gt "$1" ]; }
+
+last_in() { tr -d '\r' < "$1" | awk '/^n [0-9]+$/ { n = $2 } END { print n + 0 }'; }
+
+reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
+
+@test "the state in between: checkpointed, without processes, with its shim; what needs processes names the state" {
+	local shim
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	shim=$(shims)
+	stay
+	is "$c" checkpointed
+	equal "$(thole state "$c" | jq -r .pid)" 0
+	equal "$(thole list | awk 'NR == 2 { print $2, $3 }')" '0 checkpointed'
+	equal "$(shims)" "$shim"
+	equal "$(thole_state "$c" '.container.checkpoint')" "$IMG"
+	equal "$(thole_state "$c" '.processes.init')" null
+	refused 1 "cannot start container '$c': it is checkpointed" thole start "$c"
+	refused 125 "cannot exec in container '$c': it is checkpointed" thole exec "$c" true
+	refused 1 "cannot signal container '$c': it is checkpointed" thole kill "$c" KILL
+	refused 1 "cannot signal container '$c': it is checkpointed" thole kill --all "$c" TERM
+	refused 1 "cannot pause container '$c': it is checkpointed" thole pause "$c"
+	refused 1 "cannot resume container '$c': it is checkpointed" thole resume "$c"
+	refused 1 "cannot checkpoint container '$c': it is checkpointed" thole checkpoint --image-path "$T/img2" "$c"
+	refused 1 "cannot watch container '$c': it is checkpointed" thole events "$c"
+	refused 125 "container '$c' already exists" thole restore -d --bundle "$B" --image-path "$IMG" "$c"
+	refused 125 "--log-path means nothing here: container '$c' is checkpointed" thole restore --log-path "$T/x" "$c"
+	is "$c" checkpointed
+	restore --pid-file "$T/pid"
+	is "$c" running
+	equal "$(cat "$T/pid")" "$(init_of "$c")"
+	equal "$(shims)" "$shim"
+	exits 3 thole exec "$c" sh -c 'exit 3'
+	refused 125 "cannot restore container '$c': it is running" thole restore "$c"
+	thole kill "$c" KILL
+	exits 137 thole wait "$c"
+}
+
+@test "in place: log and attached clients see a pause, each line once and in order, ten times over" {
+	local i n
+	args sh -c "$COUNT"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	in_background sh -c 'exec "$0" --root "$1" attach --no-stdin "$2" > "$3"' "$THOLE" "$ROOT" "$c" "$T/att"
+	wait_for reaches "$T/att" 20
+	for ((i = 0; i < ${THOLE_LONG:+7}3; i++)); do
+		stay
+		n=$(last_logged)
+		restore
+		wait_for more_than $((n + 20))
+	done
+	in_background sh -c 'exec "$0" --root "$1" attach --no-stdin "$2" > "$3"' "$THOLE" "$ROOT" "$c" "$T/att2"
+	wait_for reaches "$T/att2" $((n + 20))
+	the_log > "$T/out"
+	equal "$(head -1 "$T/out")" 'n 0'
+	contiguous "$T/out"
+	contiguous "$T/att"
+	contiguous "$T/att2"
+}
+
+@test "in the foreground: the client that ran it goes on, with stdin and stdout, and gets its exit status" {
+	mkfifo "$T/in"
+	args sh -c 'n=0; while read -r x; do echo "n $x"; n=$((n + 1)); [ "$x" != end ] || exit 7; done; exit 9'
+	foreground "$T/in" "$T/out"
+	local client=$!
+	exec 9> "$T/in"
+	seq 0 50 >&9
+	wait_for logged_in "$T/out" 'n 50'
+	stay
+	# What is typed while it is away waits for it.
+	seq 51 3000 >&9
+	restore
+	wait_for logged_in "$T/out" 'n 3000'
+	stay
+	restore
+	echo end >&9
+	exec 9>&-
+	exits 7 wait "$client"
+	equal "$(grep -v end "$T/out")" "$(seq -f 'n %g' 0 3000)"
+	equal "$(cat "$T/err")" ''
+	thole delete "$c"
+}
+
+@test "a terminal: output each line once and in order, its size, and what is typed while it is away" {
+	config '.process.terminal = true | .process.consoleSize = { height: 33, width: 99 }'
+	args sh -c "stty -echo; ($COUNT) & read x; echo \"got \$x\"; stty size; read x; echo \"got \$x\"; wait"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	mkfifo "$T/in"
+	in_background sh -c 'exec "$0" --root "$1" attach "$2" < "$3" > "$4" 2>&1' "$THOLE" "$ROOT" "$c" "$T/in" "$T/att"
+	exec 9> "$T/in"
+	wait_for reaches "$T/att" 20
+	local i n
+	for i in 1 2 3; do
+		stay
+		[ $i != 2 ] || echo one >&9
+		n=$(last_logged)
+		restore
+		wait_for more_than $((n + 20))
+	done
+	wait_for logged_in "$T/att" 'got one'
+	wait_for logged_in "$T/att" '33 99'
+	echo two >&9
+	wait_for logged_in "$T/att" 'got two'
+	wait_for reaches "$T/att" "$n"
+	the_log > "$T/out"
+	contiguous "$T/out"
+	contiguous "$T/att"
+	exec 9>&-
+}
+
+@test "one who reads slowly in the foreground gets all of it, although the container is gone meanwhile" {
+	mkfifo "$T/slow"
+	args sh -c 'i=0; while [ $i -lt 200000 ]; do echo "n $i"; i=$((i + 1)); done; exit 4'
+	foreground /dev/null "$T/slow"
+	local client=$!
+	exec 8< "$T/slow"
+	wait_for is "$c" running
+	wait_for more_than 100
+	stay
+	restore
+	cat <&8 > "$T/out"
+	exec 8<&-
+	exits 4 wait "$client"
+	equal "$(md5sum < "$T/out")" "$(seq -f 'n %.0f' 0 199999 | md5sum)"
+	thole delete "$c"
+}
+
+@test "delete of one that is away: nothing is left, and who waited for it or followed it is told" {
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	in_background thole wait "$c"
+	local waiter=$! follower
+	in_background sh -c 'exec "$0" --root "$1" attach --no-stdin "$2"' "$THOLE" "$ROOT" "$c"
+	follower=$!
+	wait_for attached
+	stay
+	kill -0 "$waiter" "$follower"
+	thole delete "$c"
+	exits 137 wait "$waiter"
+	exits 137 wait "$follower"
+	not thole state "$c" 2> /dev/null
+	wait_for no_shims
+	equal "$(own_cgroups)" ''
+	[ -s "$IMG/inventory.img" ]
+}
+
+attached() { [ "$(ls -l "/proc/$(shims | head -1)/fd" | grep -c socket)" -ge 3 ]; }
+
+@test "a restore in place that fails leaves it checkpointed, and the next one brings it back" {
+	args sh -c "$COUNT"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for more_than 20
+	stay
+	local n
+	n=$(last_logged)
+	cp -r "$IMG" "$T/half"
+	rm "$T/half"/core-1.img
+	refused 125 "cannot restore container '$c': .*Unexpected EOF" thole restore --image-path "$T/half" "$c"
+	is "$c" checkpointed
+	refused 125 "there is no checkpoint in '$T'" thole restore --image-path "$T" "$c"
+	refused 125 "cannot use criu '/nowhere'" thole --criu /nowhere restore "$c"
+	refused 125 "criu has ended with status 1" thole --criu /bin/false restore "$c"
+	is "$c" checkpointed
+	mv "$IMG" "$T/moved"
+	refused 125 "cannot open directory '$IMG'" thole restore "$c"
+	restore --image-path "$T/moved"
+	wait_for more_than $((n + 20))
+	the_log > "$T/out"
+	contiguous "$T/out"
+}
+
+@test "the shim dies while the container is away: it can be deleted, and restored from its image" {
+	args sh -c "$COUNT"
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	wait_for logged_in "$T/log.1" 'n 20'
+	stay
+	kill -KILL "$(shims)"
+	wait_for no_shims
+	is "$c" checkpointed
+	refused 125 "cannot restore container '$c' in place: its shim has died \(delete it, and restore it with --bundle\)" thole restore "$c"
+	thole delete "$c"
+	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" --log-path "$T/log.2" "$c" < /dev/null
+	wait_for logged_in "$T/log.2" 'n '
+	cat "$T/log.1" "$T/log.2" | sed 's/^[^ ]* stdout F //' > "$T/out"
+	contiguous "$T/out"
+}
+
+@test "who cannot stay is told so, and runs on" {
+	config '.process.args = ["sleep", "1000"]'
+	timeout 60 "$THOLE_OCI" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null > /dev/null 2>&1
+	refused 1 "cannot keep container '$c': it has no shim that stays \(--leave-running lets it go on\)" thole checkpoint --stay --image-path "$IMG" "$c"
+	is "$c" running
+}
