@@ -86,7 +86,7 @@ int scope_parse(const char *cgroups_path, const char *id, struct scope *ret, str
 
 /* ---- properties -------------------------------------------------------------------------------------------------------------- */
 
-static __attribute__((format(printf, 2, 3))) void add(struct oci_strings *s, const char *format, ...)
+void scope_add(struct oci_strings *s, const char *format, ...)
 {
 	va_list args;
 	char *text;
@@ -103,9 +103,9 @@ static __attribute__((format(printf, 2, 3))) void add(struct oci_strings *s, con
 static void add_limit(struct oci_strings *s, const char *name, int64_t value)
 {
 	if (value < 0)
-		add(s, "%s=infinity", name);
+		scope_add(s, "%s=infinity", name);
 	else
-		add(s, "%s=%" PRId64, name, value);
+		scope_add(s, "%s=%" PRId64, name, value);
 }
 
 /* In hundredths of a percent, the finest that systemd takes, rounded up: cpu.max is written exactly by cgroup.c. */
@@ -114,23 +114,23 @@ static void add_quota(struct oci_strings *s, int64_t quota, uint64_t period)
 	uint64_t parts = quota > 0 ? ((uint64_t)quota * 10000 + period - 1) / period : 0;
 
 	if (quota <= 0)
-		add(s, "CPUQuota=");
+		scope_add(s, "CPUQuota=");
 	else
-		add(s, "CPUQuota=%" PRIu64 ".%02" PRIu64 "%%", parts / 100, parts % 100);
-	add(s, "CPUQuotaPeriodSec=%" PRIu64 "us", period);
+		scope_add(s, "CPUQuota=%" PRIu64 ".%02" PRIu64 "%%", parts / 100, parts % 100);
+	scope_add(s, "CPUQuotaPeriodSec=%" PRIu64 "us", period);
 }
 
 static void add_cpu(const struct oci_resources *r, struct oci_strings *s)
 {
 	if (r->cpu.shares.set && r->cpu.shares.v)
-		add(s, "CPUWeight=%" PRIu64, cgroup_v2_weight(r->cpu.shares.v));
+		scope_add(s, "CPUWeight=%" PRIu64, cgroup_v2_weight(r->cpu.shares.v));
 	if (r->cpu.quota.set || r->cpu.period.set)
 		add_quota(s, r->cpu.quota.set ? r->cpu.quota.v : 0,
 			  r->cpu.period.set && r->cpu.period.v ? r->cpu.period.v : 100000);
 	if (r->cpu.cpus && r->cpu.cpus[0])
-		add(s, "AllowedCPUs=%s", r->cpu.cpus);
+		scope_add(s, "AllowedCPUs=%s", r->cpu.cpus);
 	if (r->cpu.mems && r->cpu.mems[0])
-		add(s, "AllowedMemoryNodes=%s", r->cpu.mems);
+		scope_add(s, "AllowedMemoryNodes=%s", r->cpu.mems);
 }
 
 static void add_memory(const struct oci_resources *r, struct oci_strings *s)
@@ -163,7 +163,8 @@ static void add_unified(const struct oci_resources *r, struct oci_strings *s)
 
 		for (size_t k = 0; k < ARRAY_SIZE(unified); k++)
 			if (!strcmp(unified[k].file, r->unified_keys.v[i]))
-				add(s, "%s=%s", unified[k].property, strcmp(value, "max") != 0 ? value : "infinity");
+				scope_add(s, "%s=%s", unified[k].property,
+					  strcmp(value, "max") != 0 ? value : "infinity");
 	}
 }
 
@@ -213,9 +214,9 @@ static bool add_value(const char *name, const char **p, struct oci_strings *ret)
 	if (!value)
 		return false;
 	if (len > 4 && !strcmp(name + len - 4, "USec"))
-		add(ret, "%.*sSec=%sus", (int)len - 4, name, value);
+		scope_add(ret, "%.*sSec=%sus", (int)len - 4, name, value);
 	else
-		add(ret, "%s=%s", name, value);
+		scope_add(ret, "%s=%s", name, value);
 	return true;
 }
 

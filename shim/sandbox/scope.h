@@ -45,7 +45,10 @@ int scope_set_limits(const char *unit, const struct oci_resources *r, struct err
 int scope_stop(const char *unit, struct err *err);
 
 /* What the others are made of.
- * The arguments for systemctl set-property ("MemoryMax=1024"); caller frees. */
+ * Append one string. */
+void scope_add(struct oci_strings *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The arguments for systemctl set-property ("MemoryMax=1024"); caller frees. */
 void scope_properties(const struct oci_resources *r, struct oci_strings *ret);
 
 /* An annotation's value, in GVariant's text format, as systemd-run takes it: 'text', true, 5, uint64 5, ['a', 'b'] (one property each). NAME of

@@ -30,13 +30,6 @@ static void strings_free(struct oci_strings *s)
 	free(s->v);
 }
 
-static void push(struct oci_strings *s, const char *text)
-{
-	s->v = xrealloc(s->v, (s->n + 2) * sizeof(*s->v));
-	s->v[s->n++] = xstrdup(text);
-	s->v[s->n] = NULL;
-}
-
 /* In a child of ours: nothing of the shim's stays open. */
 static void exec_tool(char *const argv[], const int stdio[3])
 {
@@ -127,8 +120,8 @@ static int push_annotations(const struct oci_config *config, struct oci_strings 
 			r = scope_annotation(config->annotation_keys.v[i] + len, config->annotation_values.v[i],
 					     &properties, err);
 	for (size_t i = 0; r == 0 && i < properties.n; i++) {
-		push(args, "-p");
-		push(args, properties.v[i]);
+		scope_add(args, "-p");
+		scope_add(args, "%s", properties.v[i]);
 	}
 	strings_free(&properties);
 	return r;
@@ -152,11 +145,11 @@ static int start_args(const struct scope *s, const char *id, const struct oci_co
 				      "DefaultDependencies=no" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-		push(args, fixed[i]);
+		scope_add(args, "%s", fixed[i]);
 	if (push_annotations(config, args, err) < 0)
 		return -1;
-	push(args, "--");
-	push(args, "cat");
+	scope_add(args, "--");
+	scope_add(args, "cat");
 	return 0;
 }
 
@@ -252,10 +245,10 @@ int scope_set_limits(const char *unit, const struct oci_resources *r, struct err
 	size_t fixed;
 	int ret = 0;
 
-	push(&args, "systemctl");
-	push(&args, "set-property");
-	push(&args, "--runtime");
-	push(&args, unit);
+	scope_add(&args, "systemctl");
+	scope_add(&args, "set-property");
+	scope_add(&args, "--runtime");
+	scope_add(&args, "%s", unit);
 	fixed = args.n;
 	scope_properties(r, &args);
 	if (args.n > fixed)
