@@ -9,8 +9,15 @@ DESTDIR ?=
 Q := $(if $(V),,@)
 
 # ---- what is built how -------------------------------------------------------------------------
-# Three flavours, each with objects of its own: release (static), DYNAMIC=1 (shared libraries), SAN=address,undefined.
-ifdef SAN
+# Four flavours, each with objects of its own: release (static), DYNAMIC=1 (shared libraries), SAN=address,undefined, and FUZZ=1 (clang's
+# fuzzer and the same sanitizers).
+ifdef FUZZ
+FLAVOUR  := fuzz
+CC       := clang
+SAN      := address,undefined
+SANFLAGS := -fsanitize=fuzzer-no-link,$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+OPT      := -O1 -g
+else ifdef SAN
 FLAVOUR  := san
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 OPT      := -O1 -g
@@ -29,8 +36,8 @@ OBJ := $(BUILD)/obj/$(FLAVOUR)
 VERSION := $(shell cat VERSION)
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wno-unused-parameter -Wno-maybe-uninitialized \
-	-Wno-format-truncation $(if $(NO_WERROR),,-Werror)
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wno-unused-parameter \
+	$(if $(findstring clang,$(CC)),-Wno-missing-field-initializers,-Wno-maybe-uninitialized -Wno-format-truncation) $(if $(NO_WERROR),,-Werror)
 HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 # Debian 13 has the headers of nanopb in a directory of their own.
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD) $(addprefix -isystem ,$(wildcard /usr/include/nanopb))
@@ -45,6 +52,7 @@ CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)
 SHIM_SRC   := $(wildcard shim/*.c shim/*/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*_test.c)
 PROBE_SRC  := $(wildcard tests/live/probes/*.c)
+FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 
 GEN    := $(BUILD)/proto/control.pb.h $(BUILD)/proto/criu.pb-c.h
 objs    = $(patsubst %.c,$(OBJ)/%.o,$(1))
@@ -94,14 +102,15 @@ $(BUILD)/version.h: FORCE
 .PHONY: FORCE
 FORCE:
 
--include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ) $(call objs,$(UNIT_SRC)))
+-include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ) $(call objs,$(UNIT_SRC)) $(call objs,$(FUZZ_SRC)))
 
 # ---- packages ----------------------------------------------------------------------------------
 # The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is.
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
-	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap
+	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap \
+	clang libclang-rt-dev llvm
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -142,10 +151,24 @@ $(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
 	@echo "  CC    $@"
 	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
 
-.SECONDARY: $(call objs,$(UNIT_SRC))
-.PHONY: unit probes build-unit build-live prepare check check-long check-unit check-live check-san check-vm lint
+# Fuzz targets are linked with clang's fuzzer, and with what they share.
+FUZZ_SHARED := fuzz container
+FUZZ_NAMES  := $(filter-out $(FUZZ_SHARED),$(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC)))
+FUZZERS     := $(addprefix $(BUILD)/fuzz/,$(FUZZ_NAMES))
+ifdef FUZZ
+$(FUZZERS): $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED:%=$(OBJ)/tests/fuzz/%.o) $(UNIT_LIB)
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(UNIT_LIB) -Wl,--end-group $(LIBS_SHIM)
+endif
+
+.SECONDARY: $(call objs,$(UNIT_SRC)) $(call objs,$(FUZZ_SRC))
+.PHONY: unit probes fuzzers build-unit build-live build-fuzz prepare check check-long check-unit check-live check-san check-vm check-fuzz fuzz lint
 unit: $(UNIT)
 probes: $(PROBES)
+fuzzers: $(FUZZERS)
+build-fuzz:
+	@$(MAKE) --no-print-directory $(PARALLEL) FUZZ=1 fuzzers
 build-unit:
 	@$(MAKE) --no-print-directory $(PARALLEL) SAN=$(SANITIZERS) unit all
 build-live: all probes
@@ -156,9 +179,10 @@ prepare: build-live
 	-@BUILD='$(abspath $(BUILD))' tests/live/make-debian-root > /dev/null
 
 check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
-	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit
+	@$(MAKE) --no-print-directory $(GEN)
+	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit build-fuzz
 	@$(MAKE) --no-print-directory prepare
-	@$(RUN) unit lint live san vm
+	@$(RUN) unit lint fuzz live san vm
 
 check-long: ## the same with full figures: kill moments, gigabytes, storms
 	@THOLE_LONG=1 $(MAKE) --no-print-directory check
@@ -174,6 +198,13 @@ check-san: build-live build-unit ## some of the live tests on the build with san
 
 check-vm: build-live ## in virtual machines: cgroup v2, AppArmor, systemd; THOLE_LONG=1 for all of it (T=pattern)
 	@$(RUN) vm
+
+check-fuzz: build-fuzz ## each fuzz target for some seconds (T=pattern)
+	@$(RUN) fuzz
+
+# T is a time here: make fuzz T=60 F=config
+fuzz: build-fuzz ## each fuzz target for T=SECONDS (60); F=NAME: that one; finds are kept below build/fuzz
+	@BUILD='$(abspath $(BUILD))' tests/fuzz/run --seconds $(or $(T),60) $(or $(F),$(FUZZ_NAMES))
 
 lint: build-live ## format, cppcheck, which floor includes which, no file-level state
 	@$(RUN) lint
@@ -204,7 +235,8 @@ uninstall: ## remove what install put there
 	-rmdir $(DESTDIR)$(PREFIX)/libexec/thole
 
 clean: ## remove build/ (but not what was downloaded: build/criu, build/debian-root)
-	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/probes $(BUILD)/unit $(BUILD)/version*
+	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/probes $(BUILD)/unit $(BUILD)/version* \
+		$(FUZZERS)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

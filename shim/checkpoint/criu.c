@@ -219,13 +219,18 @@ static ssize_t receive(struct criu *k, uint8_t *buf, size_t size, int *fd)
 	} control;
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen =
+			CMSG_LEN(sizeof(int)), /* the padding would take a second descriptor, which nobody closes */
 	};
 	struct cmsghdr *c;
 	ssize_t n = recvmsg(k->sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
-	if (n <= 0)
+	if (n < 0)
 		return n;
+	/* An empty packet may have one too. */
 	c = CMSG_FIRSTHDR(&msg);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(fd, CMSG_DATA(c), sizeof(*fd));

@@ -18,7 +18,11 @@ int handshake_receive(int sock, struct child_message *ret, int *fd, struct err *
 	} control;
 	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen =
+			CMSG_LEN(sizeof(int)), /* the padding would take a second descriptor, which nobody closes */
 	};
 	struct cmsghdr *c;
 	ssize_t n;

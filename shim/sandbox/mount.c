@@ -363,7 +363,7 @@ static int mount_cgroup_hierarchy(int root_fd, const struct oci_mount *m, const 
 static int mount_cgroup_v1(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_ns,
 			   struct err *err)
 {
-	cleanup_fd int tmpfs = -1, target = -1, dir = -1;
+	cleanup_fd int tmpfs = -1, target = -1;
 	struct cgroup_view v;
 
 	if (mount_new_fs("tmpfs", "tmpfs", "mode=755",

@@ -55,8 +55,8 @@ static bool converse(int sock, const struct nlmsghdr *request, void (*each_cb)(c
 			continue;
 		if (n <= 0)
 			return false;
-		for (const struct nlmsghdr *m = (const struct nlmsghdr *)buf; NLMSG_OK(m, left);
-		     m = NLMSG_NEXT(m, left)) {
+		for (const struct nlmsghdr *m = (const struct nlmsghdr *)buf;
+		     left > 0 && NLMSG_OK(m, (unsigned int)left); m = NLMSG_NEXT(m, left)) {
 			if (m->nlmsg_type == NLMSG_ERROR)
 				return false;
 			if (m->nlmsg_type == NLMSG_DONE)
