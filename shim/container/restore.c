@@ -12,6 +12,7 @@
 #include "common/proc.h"
 #include "shim/checkpoint/criu.h"
 #include "shim/checkpoint/descriptors.h"
+#include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/options.h"
 #include "shim/container/container_internal.h"
@@ -58,7 +59,7 @@ int restore_read(struct container *c, struct err *err)
 	if (memfd_read(fds->options_fd, CHECKPOINT_OPTIONS_MAX, &text, &len, err) < 0)
 		return err_add(err, "the options");
 	if (checkpoint_options_parse(text, len, &r->options, err) < 0 || image_check(fds->images_fd, err) < 0 ||
-	    descriptors_read(fds->images_fd, &r->streams, err) < 0)
+	    distrust_image(fds->images_fd, err) < 0 || descriptors_read(fds->images_fd, &r->streams, err) < 0)
 		return -1;
 	cr->params.open_stdin = descriptors_is_pipe(r->streams.key[0]);
 	return 0;

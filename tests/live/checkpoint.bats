@@ -272,6 +272,34 @@ has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 
 no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline"; done | grep -qx "$1"; }
 
+@test "2026-53489: an image with links or a FIFO in it is refused before criu, which is root, follows them" {
+	local name
+	detached sleep 1000
+	checkpoint --leave-running
+	echo untouched > "$T/outside"
+	for name in restore.log stats-restore descriptors.json thole-stdin.img pages-1.img; do
+		rm -rf "$T/hostile"
+		cp -r "$IMG" "$T/hostile"
+		rm -f "$T/hostile/$name"
+		ln -s "$T/outside" "$T/hostile/$name"
+		refused 125 "'$name' in the image's directory is not a file" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/hostile" "new.$c"
+		rm "$T/hostile/$name"
+		mkfifo "$T/hostile/$name"
+		refused 125 "'$name' in the image's directory is not a file" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/hostile" "new.$c"
+	done
+	equal "$(cat "$T/outside")" untouched
+	equal "$(thole list -q)" "$c"
+	# 2026-53492, 2026-50195: what the config of the restore says counts, whatever lies in the image.
+	rm -rf "$T/hostile"
+	cp -r "$IMG" "$T/hostile"
+	jq '.hooks.poststart = [{ path: "/bin/touch", args: ["touch", "'"$T/pwned"'"] }] | .annotations.x = "y"' "$B/config.json" > "$T/hostile/config.json"
+	cp "$T/hostile/config.json" "$T/hostile/spec.dump"
+	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/hostile" "new.$c" < /dev/null
+	is "new.$c" running
+	[ ! -e "$T/pwned" ]
+	equal "$(thole state "new.$c" | jq -r '.annotations.x // "none"')" none
+}
+
 @test "criu is missing, is not one, dies: named, and the container runs on" {
 	detached sleep 1000
 	unset THOLE_CRIU

@@ -16,6 +16,7 @@
 
 #include "common/fd.h"
 #include "shim/checkpoint/descriptors.h"
+#include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/options.h"
 
@@ -36,7 +37,8 @@ static struct dir dir_new(void)
 
 static void dir_free(struct dir *d)
 {
-	static const char *const names[] = { "inventory.img", "core-1.img", "old.img", "descriptors.json", "dump.log" };
+	static const char *const names[] = { "inventory.img",    "core-1.img", "old.img",
+					     "descriptors.json", "dump.log",   "parent" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		unlinkat(d->fd, names[i], 0);
@@ -190,6 +192,36 @@ static void test_image(void **state)
 	dir_free(&dir);
 }
 
+static void expect_distrusted(int dir_fd, const char *name)
+{
+	struct err err;
+
+	assert_int_equal(distrust_image(dir_fd, &err), -1);
+	assert_int_equal(err.code, ERR_CONFIG);
+	assert_non_null(strstr(err.text, name));
+	unlinkat(dir_fd, name, 0);
+	assert_int_equal(distrust_image(dir_fd, &err), 0);
+}
+
+static void test_distrust(void **state)
+{
+	struct dir dir = dir_new();
+	struct err err;
+
+	put(dir.fd, "inventory.img", "x");
+	assert_int_equal(symlinkat("../before", dir.fd, "parent"), 0);
+	assert_int_equal(mkdirat(dir.fd, "d", 0700), 0);
+	assert_int_equal(distrust_image(dir.fd, &err), 0);
+	assert_int_equal(symlinkat("/etc/passwd", dir.fd, "restore.log"), 0);
+	expect_distrusted(dir.fd, "restore.log");
+	assert_int_equal(symlinkat("nowhere", dir.fd, "stats-restore"), 0);
+	expect_distrusted(dir.fd, "stats-restore");
+	assert_int_equal(mkfifoat(dir.fd, "descriptors.json", 0600), 0);
+	expect_distrusted(dir.fd, "descriptors.json");
+	unlinkat(dir.fd, "d", AT_REMOVEDIR);
+	dir_free(&dir);
+}
+
 static void test_explain(void **state)
 {
 	struct dir dir = dir_new();
@@ -216,7 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_options), cmocka_unit_test(test_descriptors), cmocka_unit_test(test_outside),
-		cmocka_unit_test(test_image),   cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_image),   cmocka_unit_test(test_explain),     cmocka_unit_test(test_distrust),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

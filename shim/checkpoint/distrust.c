@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An image that came from somewhere: what is wrong with it before anybody opens a file in it.
+ *
+ * Runs in the shim, before a restore. criu runs as root, and opens the files of an image by their names, for writing too: restore.log and stats-restore are made anew in the
+ * same directory. A link of one of these names would have it read or overwrite any file of the host, a FIFO would hold it, and us, for ever. An image that criu has
+ * written has neither. */
+#include "shim/checkpoint/distrust.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fd.h"
+
+static int judge(int dir_fd, const char *name, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "cannot look at '%s' in the image's directory", name);
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		return 0;
+	/* A dump made with --parent-path leads to another image by it. */
+	if (S_ISLNK(st.st_mode) && !strcmp(name, "parent"))
+		return 0;
+	return err_set(err, ERR_CONFIG, "'%s' in the image's directory is not a file: no checkpoint has written that",
+		       name);
+}
+
+int distrust_image(int dir_fd, struct err *err)
+{
+	int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	struct dirent *e;
+
+	if (!dir)
+		return err_sys(err, "cannot read the image's directory");
+	while ((e = readdir(dir)))
+		if (judge(dir_fd, e->d_name, err) < 0)
+			return -1;
+	return 0;
+}
