@@ -191,6 +191,7 @@ int number_moment(const char *what, const char *text, const struct timespec *now
 }
 
 #define DAY_MS 86400000.0
+#define SCALE_MAX 1e15 /* further decimals say nothing, and hundreds of them would be infinite */
 
 /* Digits with at most one point among them; NULL when there are none. */
 static const char *read_decimal(const char *p, double *ret)
@@ -204,6 +205,8 @@ static const char *read_decimal(const char *p, double *ret)
 			continue;
 		}
 		any = true;
+		if (scale >= SCALE_MAX)
+			continue;
 		v = v * 10 + (*p - '0');
 		scale *= 10;
 	}

@@ -206,11 +206,31 @@ static void durations(void **state)
 	}
 }
 
+/* As many as would make a double infinite. */
+static void durations_of_many_digits(void **state)
+{
+	char text[512];
+	struct err err;
+	uint64_t ms;
+
+	memset(text, '4', sizeof(text));
+	memcpy(text, "1.", 2);
+	memcpy(text + sizeof(text) - 2, "s", 2);
+	assert_int_equal(number_duration_ms("--interval", text, &ms, &err), 0);
+	assert_int_equal(ms, 1444);
+	text[1] = '1';
+	assert_int_equal(number_duration_ms("--interval", text, &ms, &err), -1);
+	assert_int_equal(err.code, ERR_USAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(durations), cmocka_unit_test(plain_numbers),
-		cmocka_unit_test(sizes),     cmocka_unit_test(parts_of_a_processor),
+		cmocka_unit_test(durations_of_many_digits),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(plain_numbers),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(parts_of_a_processor),
 		cmocka_unit_test(moments),
 	};
 
