@@ -214,8 +214,8 @@ demo: deps build-live ## the main job on the terminal, step by step
 	@BUILD='$(abspath $(BUILD))' contrib/install-criu
 	@BUILD='$(abspath $(BUILD))' contrib/demo
 
-bench: build-live ## times beside crun and runc, as ratios: start, exec, state, list
-	@s=0; for b in start ask; do BUILD='$(abspath $(BUILD))' tests/bench/$$b || s=1; done; exit $$s
+bench: build-live ## beside crun, runc and conmon, as ratios: start, exec, state, list, logs
+	@s=0; for b in start ask logs; do BUILD='$(abspath $(BUILD))' tests/bench/$$b || s=1; done; exit $$s
 
 criu: ## build/criu/bin/criu: a criu that works on this kernel
 	@BUILD='$(abspath $(BUILD))' contrib/install-criu

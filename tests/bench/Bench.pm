@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use POSIX ();
 use Time::HiRes qw(time usleep);
-our @EXPORT = qw(@who $work $n command quietly timed compare verdict new_id);
+our @EXPORT = qw(@who $build $work $n command quietly timed median compare verdict_on verdict new_id);
 
 our ($build, $work, $n) = @ARGV;
 my %command = (
@@ -78,6 +78,14 @@ sub compare {
 		printf "%-12s %-13s thole / %-4s %.2f%s\n", $name, $pause ? sprintf('%d ms pauses', $pause / 1000) : 'no pauses', $w, $ratio,
 			defined $goal ? sprintf('  (at most %.2f%s)', $goal, $missed ? ': MISSED' : '') : '';
 	}
+}
+
+# The end of a line: a ratio, and what it should be. GOAL undef: nothing. WHICH: "at most" or "at least".
+sub verdict_on {
+	my ($name, $ratio, $goal, $which) = @_;
+	my $missed = defined $goal && ($which eq 'at most' ? $ratio > $goal : $ratio < $goal);
+	push @missed, $name if $missed;
+	printf ": %.2f%s\n", $ratio, defined $goal ? sprintf('  (%s %.2f%s)', $which, $goal, $missed ? ': MISSED' : '') : '';
 }
 
 # The last line, and the exit status.

@@ -3,7 +3,7 @@
 # What the benchmarks share: the programs, the bundles, and a place without what crun refuses. Sourced by a script of this folder.
 #
 # Where the v2 mount has controllers (hybrid) crun refuses to run: everything is then measured in a mount namespace without it.
-# Afterwards: $work, a directory that is gone at the end, with the bundles $work/true and $work/sleep; `rounds SCRIPT` runs one of perl.
+# Afterwards: $work, a directory that is gone at the end, with the bundles $work/true, $work/sleep and $work/flood; `rounds SCRIPT` runs one of perl.
 set -euo pipefail
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
@@ -22,7 +22,7 @@ bats_require_minimum_version() { :; }
 # shellcheck source=../live/lib.bash
 . "$tree/tests/live/lib.bash"
 T=$work
-for what in true sleep; do
+for what in true sleep flood; do
 	bundle $what
 	# Older versions of the others do not know newer ones of the specification.
 	config '.ociVersion = "1.0.2"'
