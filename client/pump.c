@@ -2,7 +2,9 @@
 /* One direction of a stream: bytes from one descriptor to another, never waiting for either. */
 #include "client/pump.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -12,7 +14,9 @@
 
 #define PUMP_BUFFER (64 * 1024)
 #define PUMP_ROUNDS 16
-#define TTY_CHUNK 512 /* what a terminal that says it has room takes, even if each byte becomes two */
+#define SPLICE_BYTES (1 << 20)
+#define SPLICE_FROM (16 * 1024) /* less is copied: pages with next to nothing in them would fill the caller's pipe */
+#define TTY_CHUNK 512           /* what a terminal that says it has room takes, even if each byte becomes two */
 
 static enum pump_kind kind_of(int fd)
 {
@@ -46,12 +50,17 @@ void pump_release(struct pump *p)
 	p->buf = NULL;
 }
 
+bool pump_pending(const struct pump *p)
+{
+	return p->state == PUMP_OPEN && (p->len > 0 || p->full);
+}
+
 void pump_poll(const struct pump *p, struct pollfd *ret_p)
 {
 	*ret_p = (struct pollfd) { .fd = -1 };
 	if (p->state != PUMP_OPEN)
 		return;
-	if (p->len > 0)
+	if (pump_pending(p))
 		*ret_p = (struct pollfd) { .fd = p->to, .events = POLLOUT };
 	else
 		*ret_p = (struct pollfd) { .fd = p->from, .events = POLLIN };
@@ -143,6 +152,7 @@ static bool fill(struct pump *p)
 		p->state = PUMP_ENDED;
 	else
 		take_input(p, (size_t)n);
+	p->much = n >= SPLICE_FROM;
 	return n > 0;
 }
 
@@ -163,11 +173,42 @@ static bool drain(struct pump *p)
 	return true;
 }
 
+static bool is_pipe(enum pump_kind kind)
+{
+	return kind == PUMP_PIPE || kind == PUMP_OLD_PIPE;
+}
+
+static bool can_splice(const struct pump *p)
+{
+	return p->much && !p->keys && p->len == 0 && is_pipe(p->from_kind) && is_pipe(p->to_kind);
+}
+
+/* From pipe to pipe without a copy, all that is there. */
+static void splice_some(struct pump *p)
+{
+	ssize_t n = splice(p->from, NULL, p->to, NULL, SPLICE_BYTES, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	int available = 0;
+
+	p->full = false;
+	if (n > 0)
+		p->much = n >= SPLICE_FROM;
+	else if (n == 0)
+		p->state = PUMP_ENDED;
+	else if (would_block()) /* either of them: nothing here, or no room there */
+		p->full = ioctl(p->from, FIONREAD, &available) == 0 && available > 0;
+	else
+		p->much = false; /* whatever it is, a copy will tell */
+}
+
 void pump_move(struct pump *p, const struct pollfd *polled)
 {
-	bool ready_from = p->len == 0 && polled->revents, ready_to = p->len > 0 && polled->revents;
+	bool ready_from = p->len == 0 && !p->full && polled->revents, ready_to = p->len > 0 && polled->revents;
 
 	for (int i = 0; i < PUMP_ROUNDS && p->state == PUMP_OPEN; i++) {
+		if (can_splice(p)) {
+			splice_some(p);
+			return; /* poll(2) says when there is more, cheaper than another try */
+		}
 		if (p->len == 0) {
 			if (needs_poll(p->from_kind) && !ready_from)
 				return;

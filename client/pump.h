@@ -2,7 +2,7 @@
 /* One direction of a stream: bytes from one descriptor to another, never waiting for either.
  *
  * Neither end is ever made O_NONBLOCK: the caller's descriptors are open files that others share, and the flag would be theirs too. So
- * each read and write is one that cannot block: by RWF_NOWAIT or MSG_DONTWAIT where the kernel has that for this kind of file,
+ * each read and write is one that cannot block: by SPLICE_F_NONBLOCK, RWF_NOWAIT or MSG_DONTWAIT where the kernel has that for this kind of file,
  * else by asking poll(2) first and moving little. */
 #ifndef THOLE_CLIENT_PUMP_H
 #define THOLE_CLIENT_PUMP_H
@@ -37,11 +37,16 @@ struct pump {
 	struct keys *keys;  /* borrowed; NULL: everything is passed on */
 	unsigned char *buf; /* made when first needed */
 	size_t start, len;  /* what is read and not yet written */
+	bool much;          /* the last read brought so much that splicing is worth it */
+	bool full;          /* spliced: there is more to read, and no room to write */
 };
 
 /* from or to may be -1: then the pump is PUMP_ENDED at once. */
 void pump_init(struct pump *p, int from, int to, struct keys *keys);
 void pump_release(struct pump *p);
+
+/* Is there something that it has to write, and cannot yet? */
+bool pump_pending(const struct pump *p);
 
 /* What poll(2) should wait for: ret_p is filled, fd -1 when the pump is done. */
 void pump_poll(const struct pump *p, struct pollfd *ret_p);

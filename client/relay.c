@@ -207,8 +207,7 @@ static void judge_pumps(struct loop *l)
 
 static bool output_pending(const struct loop *l)
 {
-	return (l->pump[STREAM_STDOUT].state == PUMP_OPEN && l->pump[STREAM_STDOUT].len > 0) ||
-	       (l->pump[STREAM_STDERR].state == PUMP_OPEN && l->pump[STREAM_STDERR].len > 0);
+	return pump_pending(&l->pump[STREAM_STDOUT]) || pump_pending(&l->pump[STREAM_STDERR]);
 }
 
 /* A slow reader may take what there is as slowly as it likes; only an idle pipe is not waited for. */

@@ -92,6 +92,15 @@ static __attribute__((noinline)) void drop_and_wait(const struct segments *s, st
 	wait_for(pfd);
 }
 
+void idle_drop(void)
+{
+	struct segments s = { .n = 0 };
+
+	dl_iterate_phdr(collect_cb, &s);
+	for (size_t i = 0; i < s.n; i++)
+		madvise((void *)s.v[i].at, s.v[i].len, MADV_DONTNEED);
+}
+
 void idle_wait(int epoll_fd)
 {
 	struct pollfd pfd = { .fd = epoll_fd, .events = POLLIN };

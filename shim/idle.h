@@ -14,8 +14,10 @@ int idle_find_epoll(int expected);
 /* Does a timer of the base run, or wait events that are no descriptor's? idle_wait() would sleep through them. */
 bool idle_has_work(struct event_base *base);
 
-/* Give the program's text and constants back to the kernel, and sleep until epoll_fd has something. They come again from the page cache as they are
- * used. */
+/* Give the program's text and constants back to the kernel: what is used comes again from the page cache, what was only for the start does not. */
+void idle_drop(void);
+
+/* The same, and sleep until epoll_fd has something. */
 void idle_wait(int epoll_fd);
 
 #endif

@@ -191,12 +191,15 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct shim *shim = arg;
 
-	/* Tidying up while something moves would only make it slow. */
+	/* Tidying up while something moves would only make it slow. But what the start alone has needed goes once it is over. */
 	if (shim->moved != container_moved(shim->container)) {
 		shim->moved = container_moved(shim->container);
 		event_add(shim->tidy, &tidy_after);
 		return;
 	}
+		if (!shim->lean)
+			idle_drop();
+		shim->lean = true;
 	container_settle(shim->container);
 	fd_close(&shim->seal_fd); /* slow: sealed.h */
 	container_trim(shim->container);
@@ -211,6 +214,7 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 	shim->idle = true;
 	event_base_loopbreak(shim->base);
 }
+	shim->lean = false;
 
 /* From now on the caller's descriptors are not ours to keep: remarks go to a file of the container's. */
 static void settled(void *arg)

@@ -31,6 +31,7 @@ struct shim {
 	int epoll_fd;       /* of base, borrowed; -1: unknown */
 	uint64_t moved;     /* container_moved() at the last look */
 	bool idle;          /* nothing is due: wait outside the loop */
+	bool lean;          /* has given back what the start alone needed */
 	bool leaving;
 };
 

@@ -150,6 +150,11 @@ void logs_trim(struct logs *logs)
 		logs->v[i]->driver->ops->trim(logs->v[i]);
 }
 
+bool logs_empty(const struct logs *logs)
+{
+	return !logs || logs->n == 0;
+}
+
 const struct log *logs_at(const struct logs *logs, size_t i)
 {
 	return i < logs->n ? logs->v[i] : NULL;

@@ -103,6 +103,7 @@ int logs_reopen(struct logs *logs, struct err *err);
 void logs_finish(struct logs *logs, bool sync);
 
 void logs_trim(struct logs *logs);
+bool logs_empty(const struct logs *logs);                     /* also NULL */
 const struct log *logs_at(const struct logs *logs, size_t i); /* in the order of logs_add; NULL: no more */
 struct logfile *logs_file(const struct logs *logs);           /* the first that clients can read; NULL: none */
 

@@ -11,8 +11,8 @@
 #include "shim/stdio/log.h"
 #include "shim/stdio/logfile.h"
 
-/* Larger than any record: relay.h reads half of this at a time. */
-#define LOGFILE_OUT_BYTES (128u << 10)
+/* Larger than any record: what the relay reads at a time may be one line. */
+#define LOGFILE_OUT_BYTES (192u << 10)
 
 struct logfile;
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -14,6 +15,11 @@
 #include "common/fd.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/relay_internal.h"
+
+/* What is worth splicing. Pages travel as they are: those of a process that writes little at a time are nearly empty, and
+ * soon fill the pipe behind. */
+#define SPLICE_FROM_BYTES (16u << 10)
+#define SPLICE_BYTES (1u << 20)
 
 /* Reads in a row before others have their turn. */
 #define READS_AT_ONCE 8
@@ -122,6 +128,11 @@ static void sink_writable_cb(evutil_socket_t fd, short what, void *arg)
 	struct sink *s = arg;
 	ssize_t n;
 
+	if (s->full) {
+		s->full = false;
+		resume_reading(s->output);
+		return;
+	}
 	if (!s->pending) {
 		report_gap(s);
 		return;
@@ -144,6 +155,13 @@ static void sink_writable_cb(evutil_socket_t fd, short what, void *arg)
 		resume_reading(s->output);
 }
 
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err)
 {
 	struct sink *s = xcalloc(1, sizeof(*s));
@@ -151,6 +169,7 @@ int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client
 	*s = (struct sink) { .output = o, .client = client, .fd = fd, .lossless = lossless };
 	relay_prepare_fd(&s->fd, O_WRONLY, &s->always_ready, &s->socket, &s->careful);
 	LIST_INSERT_HEAD(&o->sinks, s, link);
+	s->pipe = !s->careful && is_pipe(s->fd);
 	if (s->always_ready)
 		return 0;
 	s->writable = event_new(o->relay->base, s->fd, EV_WRITE, sink_writable_cb, s);
@@ -181,7 +200,7 @@ bool output_is_held(const struct output *o)
 	const struct sink *s;
 
 	LIST_FOREACH(s, &o->sinks, link)
-	if (s->pending)
+	if (s->pending || s->full)
 		return true;
 	return false;
 }
@@ -258,12 +277,63 @@ static ssize_t gather(struct output *o)
 	return n;
 }
 
+static bool ended(struct output *o)
+{
+	output_close(o);
+	relay_output_ended(o->relay);
+	return false;
+}
+
+/* The one sink that everything may go to as it is, without having been looked at; NULL: it takes more than that. */
+static struct sink *only_sink(const struct output *o)
+{
+	struct sink *s = LIST_FIRST(&o->sinks);
+
+	if (!o->much || o->relay->tty || !s || LIST_NEXT(s, link) || !logs_empty(o->relay->logs))
+		return NULL;
+	return s->pipe && s->lossless && !s->pending ? s : NULL;
+}
+
+/* From pipe to pipe without a copy, all that is there. Returns false when there is nothing more for now: epoll says when not, cheaper than another try. */
+static bool splice_once(struct output *o, struct sink *s)
+{
+	ssize_t n = splice(o->fd, NULL, s->fd, NULL, SPLICE_BYTES, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	int available = 0;
+
+	if (n > 0) {
+		o->offset += (uint64_t)n;
+		o->much = n >= (ssize_t)SPLICE_FROM_BYTES;
+		return false;
+	}
+	if (n == 0)
+		return ended(o);
+	if (errno == EINTR)
+		return true;
+	if (errno == EAGAIN) {
+		/* Either of them: nothing here, or no room there. */
+		if (ioctl(o->fd, FIONREAD, &available) < 0 || available == 0)
+			return false;
+		s->full = true;
+		event_del(o->readable);
+		event_add(s->writable, NULL);
+		return false;
+	}
+	if (errno == EPIPE)
+		sink_free(s);
+	o->much = false; /* whatever it is, a copy will tell */
+	return true;
+}
+
 /* Returns false when there is nothing more for now. */
 static bool read_once(struct output *o)
 {
 	struct relay *r = o->relay;
-	ssize_t n = gather(o);
+	struct sink *only = only_sink(o);
+	ssize_t n;
 
+	if (only)
+		return splice_once(o, only);
+	n = gather(o);
 	if (n < 0 && errno == EINTR)
 		return true;
 	if (n < 0 && errno == EAGAIN)
@@ -278,11 +348,9 @@ static bool read_once(struct output *o)
 		event_add(r->timer, &hung_up_pause);
 		return false;
 	}
-	if (n <= 0) {
-		output_close(o);
-		relay_output_ended(r);
-		return false;
-	}
+	if (n <= 0)
+		return ended(o);
+	o->much = n >= (ssize_t)SPLICE_FROM_BYTES;
 	o->offset += (uint64_t)n;
 	to_log(o, r->buf, (size_t)n);
 	to_sinks(o, r->buf, (size_t)n);

@@ -8,7 +8,7 @@
 
 #include "shim/stdio/relay.h"
 
-#define RELAY_READ_BYTES (64u << 10)
+#define RELAY_READ_BYTES (128u << 10)
 #define RELAY_INPUT_BYTES 4096
 
 /* Somewhere that output goes to. */
@@ -20,6 +20,8 @@ struct sink {
 	bool lossless;
 	bool always_ready; /* a regular file: cannot be polled, never refuses */
 	bool socket;
+	bool pipe;              /* and not careful: can be spliced into */
+	bool full;              /* nothing is pending, but it has no room */
 	bool careful;           /* a pipe or terminal that could not be reopened: a write might wait */
 	struct event *writable; /* NULL when always_ready */
 	char *pending;          /* lossless: what it has not taken yet */
@@ -38,6 +40,7 @@ struct output {
 	uint64_t inode;
 	int64_t last_read_ns; /* CLOCK_MONOTONIC */
 	int gather_longer;    /* doublings of the pause while output is gathered */
+	bool much;            /* the last read brought so much that splicing is worth it */
 	LIST_HEAD(, sink) sinks;
 };
 

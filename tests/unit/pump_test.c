@@ -125,6 +125,47 @@ static void every_kind_of_end(void **state)
 			move_all((enum kind)from, (enum kind)to);
 }
 
+/* From pipe to pipe they are not copied: the same bytes all the same, and a full pipe is waited for. */
+static void large_pieces_between_pipes(void **state)
+{
+	enum { TOTAL = 4 << 20, PIECE = 50000 };
+	static unsigned char buf[PIECE];
+	size_t fed = 0, got = 0, spliced = 0, full = 0;
+	struct ends e;
+	struct pump p;
+
+	ends_init(&e, KIND_PIPE, KIND_PIPE);
+	fcntl(e.feed, F_SETFL, O_WRONLY | O_NONBLOCK);
+	pump_init(&p, e.from, e.to, NULL);
+	for (int round = 0; got < TOTAL; round++) {
+		struct pollfd sink = { .fd = e.sink, .events = POLLIN };
+		size_t len = TOTAL - fed < sizeof(buf) ? TOTAL - fed : sizeof(buf);
+		ssize_t n;
+
+		for (size_t i = 0; i < len; i++)
+			buf[i] = (unsigned char)((fed + i) % 251);
+		n = len > 0 ? write(e.feed, buf, len) : 0;
+		fed += n > 0 ? (size_t)n : 0;
+		turn(&p);
+		spliced += p.much;
+		full += p.full;
+		assert_true(!p.full || pump_pending(&p));
+		if (round % 3 || poll(&sink, 1, 0) <= 0)
+			continue;
+		n = read(e.sink, buf, sizeof(buf));
+		for (ssize_t i = 0; i < n; i++)
+			assert_int_equal(buf[i], got++ % 251);
+	}
+	assert_true(spliced > 0 && full > 0);
+	fd_close(&e.sink);
+	assert_true(write(e.feed, buf, sizeof(buf)) > 0);
+	turn(&p);
+	turn(&p);
+	assert_int_equal(p.state, PUMP_BROKEN);
+	pump_release(&p);
+	ends_release(&e);
+}
+
 static void a_reader_that_does_not_read_blocks_nobody(void **state)
 {
 	for (int to = KIND_PIPE; to <= KIND_SOCKET; to++) {
@@ -250,6 +291,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_end),
+		cmocka_unit_test(large_pieces_between_pipes),
 		cmocka_unit_test(a_reader_that_does_not_read_blocks_nobody),
 		cmocka_unit_test(a_reader_that_is_gone_is_told),
 		cmocka_unit_test(a_full_disk_is_told),
