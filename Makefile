@@ -109,7 +109,7 @@ FORCE:
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
-	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap \
+	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap tmux strace \
 	clang libclang-rt-dev llvm
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)

@@ -118,14 +118,11 @@ static void tell_size(struct loop *l)
 
 static void on_signal(struct loop *l, int sig)
 {
-	struct err ignored;
-
 	if (sig == SIGWINCH) {
 		tell_size(l);
 	} else if (sig == SIGCONT) {
 		/* The shell has given the terminal back as it likes it. */
-		if (term_is_raw())
-			term_raw(STDIN_FILENO, &ignored);
+		term_raw_again();
 		tell_size(l);
 	} else {
 		tell_signal(l, sig);
@@ -238,10 +235,12 @@ static void fill_poll(struct loop *l, struct pollfd *p)
 	p[SLOT_SIGNALS] = (struct pollfd) { .fd = l->r->call->signal_fd, .events = POLLIN };
 	for (int i = 0; i < 3; i++)
 		pump_poll(&l->pump[i], &p[SLOT_STDIN + i]);
-	if (l->has_exit || (l->parked && term_in_background(STDIN_FILENO)))
+	if (l->has_exit || (l->parked && term_in_background(STDIN_FILENO))) {
 		p[SLOT_STDIN].fd = -1;
-	else
+	} else if (l->parked) {
 		l->parked = false;
+		term_raw_again();
+	}
 }
 
 static void move_stdin(struct loop *l, const struct pollfd *p)

@@ -37,18 +37,23 @@ bool term_size(uint32_t *ret_rows, uint32_t *ret_columns)
 	return false;
 }
 
-void term_restore(void)
+static void put_back(void)
 {
 	sigset_t ttou, old;
 
-	if (!terminal.raw)
-		return;
 	/* From the background it is still ours to restore, and not a reason to be stopped. */
 	sigemptyset(&ttou);
 	sigaddset(&ttou, SIGTTOU);
 	sigprocmask(SIG_BLOCK, &ttou, &old);
 	tcsetattr(terminal.fd, TCSADRAIN, &terminal.before);
 	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+void term_restore(void)
+{
+	if (!terminal.raw)
+		return;
+	put_back();
 	terminal.raw = 0;
 }
 
@@ -59,8 +64,23 @@ static void restore_and_die(int sig)
 	raise(sig);
 }
 
+/* Whoever gets the terminal now gets it as it was. It stays ours to make raw: term_raw_again(). */
+static void restore_and_stop(int sig)
+{
+	struct sigaction stop = { .sa_handler = SIG_DFL }, ours;
+	int saved_errno = errno;
+
+	if (terminal.raw && !term_in_background(terminal.fd))
+		put_back();
+	sigaction(sig, &stop, &ours);
+	raise(sig); /* SA_NODEFER: at once */
+	sigaction(sig, &ours, NULL);
+	errno = saved_errno;
+}
+
 static void hook_ways_out(void)
 {
+	struct sigaction stop = { .sa_handler = restore_and_stop, .sa_flags = SA_NODEFER | SA_RESTART };
 	struct sigaction sa = { .sa_handler = restore_and_die, .sa_flags = (int)SA_RESETHAND | SA_NODEFER }, old;
 
 	if (terminal.hooked)
@@ -69,6 +89,8 @@ static void hook_ways_out(void)
 	for (size_t i = 0; i < ARRAY_SIZE(deadly); i++)
 		if (sigaction(deadly[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 			sigaction(deadly[i], &sa, NULL);
+	if (sigaction(SIGTSTP, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+		sigaction(SIGTSTP, &stop, NULL);
 	atexit(term_restore);
 }
 
@@ -91,6 +113,15 @@ int term_raw(int fd, struct err *err)
 		return -1;
 	}
 	return 0;
+}
+
+void term_raw_again(void)
+{
+	struct err ignored;
+
+	/* From the background the attempt would stop us. */
+	if (terminal.raw && !term_in_background(terminal.fd))
+		term_raw(terminal.fd, &ignored);
 }
 
 bool term_is_raw(void)

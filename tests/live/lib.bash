@@ -41,8 +41,10 @@ has_userns() { [ -e /proc/self/ns/user ] && [ "$(cat /proc/sys/user/max_user_nam
 has_overlay() { grep -q overlay /proc/filesystems || modprobe overlay 2> /dev/null; }
 has_criu() { [ -x "$BUILD/criu/bin/criu" ] || command -v criu > /dev/null || has_mirror || compgen -G '/var/cache/thole/criu-*/*.deb' > /dev/null; }
 has_mirror() { timeout 60 apt-get --print-uris -qq download base-files > /dev/null 2>&1; }
-has_debian-root() { [ -e "$BUILD/debian-root/.complete" ] || [ -e /var/cache/thole/debian-root.tar ] || has_mirror; }
+has_debian-root() { [ -e "$BUILD/debian-root/.complete" ] || compgen -G '/var/cache/thole/debian-root-*.tar' > /dev/null || has_mirror; }
 has_sanitized() { [ -x "$BUILD/san/thole-shim" ]; }
+has_strace() { command -v strace > /dev/null; }
+has_tmux() { command -v tmux > /dev/null; }
 has_conmon() { command -v conmon > /dev/null; }
 has_podman() { command -v podman > /dev/null; }
 has_runc() { command -v runc > /dev/null; }

@@ -26,6 +26,43 @@ json_text() { # PATH STREAM
 
 ended() { is "$c" stopped; }
 
+@test "k8s-file: P where a line goes on, F where it ends, at the ends of reads and of the output" {
+	# Longer than a read; then pieces of a line; then one without an end.
+	args sh -c 'head -c 1000000 /dev/zero | tr "\\0" x; echo; printf a; while [ ! -e /tmp/go ]; do usleep 1000; done; echo b; echo whole; printf last'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	local log
+	log=$(log_of)
+	wait_for grep -q ' stdout P a$' "$log"
+	touch "$B/rootfs/tmp/go"
+	exits 0 thole wait "$c"
+	equal "$(tail -4 "$log" | cut -d ' ' -f 2-)" $'stdout P a\nstdout F b\nstdout F whole\nstdout P last'
+	[ "$(head -n -4 "$log" | wc -l)" -gt 1 ]
+	equal "$(head -n -5 "$log" | cut -d ' ' -f 3 | sort -u)" P
+	equal "$(head -n -4 "$log" | tail -1 | cut -d ' ' -f 3)" F
+	equal "$(head -n -4 "$log" | cut -d ' ' -f 4 | tr -d '\n' | wc -c)" 1000000
+	not grep -qvE '^[0-9-]+T[0-9:.]+\+00:00 std(out|err) [PF] ' "$log"
+	thole logs "$c" > "$T/out"
+	equal "$(tail -c 13 "$T/out")" $'ab\nwhole\nlast'
+}
+
+@test "at the end a log is written to the disk, unless sync=no" {
+	needs strace
+	local opt
+	for opt in yes no; do
+		args sh -c 'echo text; while [ ! -e /tmp/go ]; do usleep 1000; done'
+		thole run -d --log-opt sync=$opt --bundle "$B" "$c" < /dev/null
+		in_background strace -qq -e trace=fdatasync -o "$T/trace" -p "$(shim_of "$c")" 2> "$T/strace.err"
+		traced() { ! grep -q '^TracerPid:.0$' "/proc/$(shim_of "$c")/status"; }
+		wait_for traced
+		touch "$B/rootfs/tmp/go"
+		exits 0 thole wait "$c"
+		wait_for no_shims
+		equal "$(grep -c 'fdatasync.* = 0' "$T/trace")" "$([ $opt = yes ] && echo 1 || echo 0)" "sync=$opt"
+		thole delete "$c"
+		rm "$B/rootfs/tmp/go"
+	done
+}
+
 @test "json-file: docker's format, escapes and all" {
 	args sh -c 'printf "a\"b\\\\c\t<&>\r\n\001\177 \303\244 \342\202\254 \360\237\230\200 \342\200\250 \377\303x\n"; printf "no end" >&2'
 	thole run -d --log-driver json-file --bundle "$B" "$c" < /dev/null
