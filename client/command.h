@@ -178,6 +178,7 @@ struct launch_options {
 	const char *stdio;   /* "log", "inherit" or NULL */
 	const char *monitor; /* "shim", "foreign" or NULL */
 	const char *shim_cgroup;
+	const char *sdnotify;
 	bool interactive;
 
 	bool detach;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/handover.h"
+#include "client/number.h"
 #include "client/pid_file.h"
 #include "client/term.h"
 #include "common/fd.h"
@@ -161,9 +162,43 @@ static int add_descriptors(const struct client *cl, const struct launch_request 
  * its group either. A container without groups of its own is in the shim's, which is to be the caller's. */
 static const char *shim_cgroup(const struct launch_options *o, bool foreign, CgroupManager manager)
 {
-	if (!o->shim_cgroup && (foreign || manager == CGROUP_MANAGER_DISABLED || getenv("NOTIFY_SOCKET")))
+	bool followed = getenv("NOTIFY_SOCKET") && !(o->sdnotify && !strcmp(o->sdnotify, "ignore"));
+
+	if (!o->shim_cgroup && (foreign || manager == CGROUP_MANAGER_DISABLED || followed))
 		return "keep";
 	return o->shim_cgroup;
+}
+
+/* What this process's service manager hears, and from whom. */
+static int fill_notify(Create *c, const struct launch_options *o, struct err *err)
+{
+	static const struct {
+		const char *name;
+		SdNotify mode;
+	} modes[] = { { "container", SD_NOTIFY_CONTAINER },
+		      { "conmon", SD_NOTIFY_CONMON },
+		      { "ignore", SD_NOTIFY_IGNORE } };
+	const char *socket = getenv("NOTIFY_SOCKET"), *watchdog = getenv("WATCHDOG_USEC"), *name = o->sdnotify;
+	size_t i = 0;
+
+	while (name && i < ARRAY_SIZE(modes) && strcmp(name, modes[i].name) != 0)
+		i++;
+	if (i == ARRAY_SIZE(modes))
+		return err_set(err, ERR_USAGE, "--sdnotify is conmon, container or ignore, not '%s'", name);
+	/* Who passes everything on and leaves cannot stand in between. */
+	if (!socket || !*socket || c->leave)
+		return 0;
+	c->sd_notify = modes[i].mode;
+	if (c->sd_notify == SD_NOTIFY_IGNORE)
+		return 0;
+	if (*socket != '/' && *socket != '@')
+		return err_set(
+			err, ERR_USAGE,
+			"NOTIFY_SOCKET: '%s' is neither a path nor an abstract socket; --sdnotify=ignore does without",
+			socket);
+	if (watchdog && !number_u64(watchdog, UINT64_MAX, &c->watchdog_usec))
+		return err_set(err, ERR_USAGE, "WATCHDOG_USEC: '%s' is no number", watchdog);
+	return copy_text(c->notify_socket, sizeof(c->notify_socket), "NOTIFY_SOCKET", socket, err);
 }
 
 static CgroupManager cgroup_manager(const struct global_options *g)
@@ -199,7 +234,7 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	if (copy_text(c->id, sizeof(c->id), "container id", r->id, err) < 0 ||
 	    copy_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup",
 		      shim_cgroup(r->options, foreign, c->cgroup_manager), err) < 0 ||
-	    fill_log(c, r, err) < 0)
+	    fill_log(c, r, err) < 0 || fill_notify(c, r->options, err) < 0)
 		return -1;
 	return add_descriptors(cl, r, p, err);
 }

@@ -94,15 +94,17 @@ static int step_signals(struct shim *shim, struct err *err)
 	return 0;
 }
 
-/* logrotate's usual way to say that it has moved a log. Blocked, it waits in a descriptor; who is forked unblocks it. */
+/* SIGHUP is logrotate's usual way to say that it has moved a log, SIGTERM a service manager's to say that it is time to end. Blocked, they wait in a descriptor,
+ * ignored or not; who is forked unblocks them. */
 static int step_hangup(struct shim *shim, struct err *err)
 {
 	sigset_t hangup;
 
 	sigemptyset(&hangup);
 	sigaddset(&hangup, SIGHUP);
+	sigaddset(&hangup, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &hangup, NULL) < 0)
-		return err_sys(err, "cannot block SIGHUP");
+		return err_sys(err, "cannot block SIGHUP and SIGTERM");
 	shim->hangup_fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
 	return shim->hangup_fd < 0 ? err_sys(err, "cannot make a signalfd") : 0;
 }
@@ -195,11 +197,11 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 	if (shim->moved != container_moved(shim->container)) {
 		shim->moved = container_moved(shim->container);
 		event_add(shim->tidy, &tidy_after);
-		return;
-	}
 		if (!shim->lean)
 			idle_drop();
 		shim->lean = true;
+		return;
+	}
 	container_settle(shim->container);
 	fd_close(&shim->seal_fd); /* slow: sealed.h */
 	container_trim(shim->container);
@@ -212,9 +214,9 @@ static void tidy_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	shim->idle = true;
+	shim->lean = false;
 	event_base_loopbreak(shim->base);
 }
-	shim->lean = false;
 
 /* From now on the caller's descriptors are not ours to keep: remarks go to a file of the container's. */
 static void settled(void *arg)
@@ -240,6 +242,10 @@ static void hangup_cb(evutil_socket_t fd, short what, void *arg)
 
 	if (read((int)fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGTERM) {
+		container_asked_to_end(shim->container);
+		return;
+	}
 	if (container_reopen_logs(shim->container, &err) < 0)
 		log_warn("%s", err.text);
 }
@@ -381,5 +387,6 @@ int main(int argc, char **argv)
 		report(&shim, &err);
 		return 1;
 	}
-	return 0; /* what is still open ends with the process */
+	/* What is still open ends with the process. */
+	return shim.mode == SHIM_UNDO ? 0 : container_unit_status(shim.container);
 }

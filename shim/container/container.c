@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/sdnotify.h"
 #include "shim/sandbox/cgroup.h"
 
 /* Connections that wait to be accepted. One more makes connect(2) wait. */
@@ -48,6 +49,7 @@ void container_free(struct container *c)
 	checkpoint_free(c->checkpointing);
 	park_free(c);
 	process_release(&c->init);
+	sdnotify_free(c->sdnotify);
 	if (c->seccomp)
 		seccomp_program_release(c->seccomp);
 	free(c->seccomp);
@@ -294,6 +296,19 @@ bool container_carries_streams(const struct container *c)
 	if (p->relay)
 		return true;
 	return false;
+}
+
+void container_asked_to_end(struct container *c)
+{
+	struct err err;
+
+	if (c->sdnotify && c->init.pidfd >= 0 && !c->init.exited && proc_pidfd_kill(c->init.pidfd, SIGTERM, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+int container_unit_status(const struct container *c)
+{
+	return c->sdnotify && c->init.exited && c->init.exit.known ? c->init.exit.code : 0;
 }
 
 void container_quiet(struct container *c)

@@ -52,6 +52,9 @@ struct container_create {
 	size_t n_log_opts;
 	const char *log_opts[CONTAINER_LOG_OPTS_MAX];
 	bool cgroups_optional;
+	SdNotify sd_notify;
+	const char *notify_socket; /* the service manager's; for SD_NOTIFY_IGNORE empty */
+	uint64_t watchdog_usec;    /* 0: none */
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
 	struct container_fds fds;  /* main_fd: the bundle. With options_fd it is restored from images_fd */
 };
@@ -66,6 +69,11 @@ struct container_exit {
 
 /* err is NULL for success; borrowed. May free the container. */
 typedef void container_done_cb(void *arg, const struct err *err);
+
+/* Of a container that a service manager follows through this shim (see sdnotify.h), whose main process the shim then is. Else nothing happens, and the
+ * status is 0. */
+void container_asked_to_end(struct container *c);     /* by SIGTERM: the container's init gets it */
+int container_unit_status(const struct container *c); /* what the shim is to exit with, once the container has ended */
 
 /* Called upwards, from the loop. */
 struct container_ops {

@@ -20,6 +20,7 @@
 struct cgroup;
 struct json_object;
 struct launch;
+struct sdnotify;
 
 /* A callback that was promised. */
 struct pending {
@@ -37,7 +38,7 @@ struct create_step {
 /* Copies and descriptors that only the creation needs; gone when it is through. */
 struct creation {
 	struct container_create params; /* strings are copies below */
-	char *log_driver, *log_path, *data_dir, *caller_cgroup;
+	char *log_driver, *log_path, *data_dir, *caller_cgroup, *notify_socket;
 	char *log_opts[CONTAINER_LOG_OPTS_MAX];
 	int child_stdio[3];
 	char *bundle, *rootfs;
@@ -89,6 +90,7 @@ struct container {
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;
+	struct sdnotify *sdnotify; /* NULL: nobody is told anything */
 	struct starting *starting;           /* start.c */
 	struct pending deletion;             /* waits for the end of init, or of the poststop hooks */
 	struct hooking *hooking;             /* hooks.c */

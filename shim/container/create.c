@@ -14,6 +14,7 @@
 #include "common/path.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/sdnotify.h"
 #include "shim/container/streams.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
@@ -273,9 +274,30 @@ static void undo_process(struct container *c)
 	process_kill_now(&c->init);
 }
 
+static int step_sdnotify(struct container *c, struct err *err)
+{
+	const struct creation *cr = c->creation;
+	/* What comes out of an image has been ready, and knows of no socket here. */
+	bool restored = cr->params.fds.options_fd >= 0 && cr->params.sd_notify == SD_NOTIFY_CONTAINER;
+	const struct sdnotify_request r = {
+		.mode = restored ? SD_NOTIFY_CONMON : cr->params.sd_notify,
+		.manager = cr->notify_socket,
+		.watchdog_usec = cr->params.watchdog_usec,
+	};
+
+	return sdnotify_new(c->base, c->dir_fd, &r, c->config, &c->sdnotify, err);
+}
+
+static void undo_sdnotify(struct container *c)
+{
+	sdnotify_free(c->sdnotify);
+	c->sdnotify = NULL;
+}
+
 static const struct create_step create_steps[] = {
 	{ "state directory", step_directory, undo_directory },
 	{ "config", step_config, NULL },
+	{ "service manager", step_sdnotify, undo_sdnotify },
 	{ "record", step_record, NULL },
 	{ "control groups", groups_make, undo_groups },
 	{ "resctrl", step_resctrl, undo_resctrl },
@@ -290,6 +312,7 @@ static const struct create_step create_steps[] = {
 static const struct create_step restore_steps[] = {
 	{ "state directory", step_directory, undo_directory },
 	{ "config", step_config, NULL },
+	{ "service manager", step_sdnotify, undo_sdnotify },
 	{ "image", restore_read, NULL },
 	{ "record", step_record, NULL },
 	{ "control groups", groups_make, undo_groups },
@@ -327,6 +350,7 @@ static struct creation *creation_new(struct container_create *params)
 	cr->log_path = copy(params->log_path);
 	cr->data_dir = copy(params->data_dir);
 	cr->caller_cgroup = copy(params->caller_cgroup);
+	cr->notify_socket = copy(params->notify_socket);
 	for (size_t i = 0; i < params->n_log_opts; i++) {
 		cr->log_opts[i] = copy(params->log_opts[i]);
 		cr->params.log_opts[i] = cr->log_opts[i];
@@ -351,6 +375,7 @@ void creation_free(struct creation *cr)
 	free(cr->log_path);
 	free(cr->data_dir);
 	free(cr->caller_cgroup);
+	free(cr->notify_socket);
 	for (size_t i = 0; i < cr->params.n_log_opts; i++)
 		free(cr->log_opts[i]);
 	container_fds_release(&cr->params.fds);
@@ -562,6 +587,7 @@ static int ready(struct container *c, struct err *err)
 
 	if (connect_init(c, &master, err) < 0)
 		return -1;
+	sdnotify_created(c->sdnotify);
 	return launch_order(c->launch, c->creation->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
 }
 
@@ -603,6 +629,7 @@ void create_runs(struct container *c, const struct err *failure)
 	}
 	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
+	sdnotify_runs(c->sdnotify);
 	if (state_save(c, &err) < 0) {
 		finish(c, &err);
 		return;
@@ -623,12 +650,12 @@ void create_restored(struct container *c, const struct err *failure)
 	}
 	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
-	if ((c->creation->in_place ? park_came_back(c, &master, &err) : connect_init(c, &master, &err)) < 0) {
+	if ((c->creation->in_place ? park_came_back(c, &master, &err) : connect_init(c, &master, &err)) < 0 ||
+	    (state_save(c, &err) < 0 && !c->creation->in_place)) {
 		finish(c, &err);
 		return;
 	}
-	if (state_save(c, &err) == 0 || c->creation->in_place)
-		finish(c, NULL);
-	else
-		finish(c, &err);
+	if (!c->creation->in_place)
+		sdnotify_runs(c->sdnotify);
+	finish(c, NULL);
 }

@@ -7,6 +7,7 @@
 #include "common/proc.h"
 #include "common/wire.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/sdnotify.h"
 
 #include <signal.h>
 
@@ -53,6 +54,7 @@ static int program_runs(struct container *c, struct err *err)
 {
 	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
+	sdnotify_runs(c->sdnotify);
 	if (state_save(c, err) < 0)
 		log_warn("container '%s': %s", c->id, err->text);
 	return hooks_run(c, OCI_HOOK_POSTSTART, "running", poststart_done, err);

@@ -131,6 +131,9 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 		.data_dir = msg->data_dir,
 		.n_log_opts = msg->log_opt_count,
 		.cgroups_optional = msg->cgroups_optional,
+		.sd_notify = msg->sd_notify,
+		.notify_socket = msg->notify_socket,
+		.watchdog_usec = msg->watchdog_usec,
 		.caller_cgroup = server_caller_cgroup(call->server),
 		.fds = container_fds_none(),
 	};

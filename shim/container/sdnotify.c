@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telling the service manager, and the relay in between.
+ *
+ * Runs in the shim. Messages from inside are hostile: only lines of a few names pass, descriptors never, and a manager that does not keep up loses them, as
+ * sd_notify(3) may. */
+#include "shim/container/sdnotify.h"
+
+#include <event2/event.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+
+#define SOCKET_NAME "notify.sock"
+#define INSIDE "/run/notify/" SOCKET_NAME
+#define MESSAGE_BYTES 4096
+#define MESSAGES_AT_ONCE 16
+
+/* Not MAINPID; nor what changes the unit's own limits (WATCHDOG_USEC, EXTEND_TIMEOUT_USEC) or leaves something in it (FDSTORE). MONOTONIC_USEC belongs to
+ * RELOADING. */
+static const char *const allowed[] = { "READY=",  "RELOADING=", "MONOTONIC_USEC=", "STOPPING=",
+				       "STATUS=", "ERRNO=",     "WATCHDOG=" };
+
+struct sdnotify {
+	SdNotify mode;
+	struct sockaddr_un manager;
+	socklen_t manager_len;
+	int out_fd;
+	int in_fd; /* -1: nobody speaks */
+	struct event *readable;
+};
+
+static bool is_allowed(const char *line, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+		if (len >= strlen(allowed[i]) && !memcmp(line, allowed[i], strlen(allowed[i])))
+			return true;
+	return false;
+}
+
+size_t sdnotify_filter(const char *message, size_t len, char *to, size_t size)
+{
+	const char *end = message + len;
+	size_t used = 0;
+
+	while (message < end) {
+		const char *newline = memchr(message, '\n', (size_t)(end - message));
+		size_t n = (size_t)((newline ? newline : end) - message);
+
+		if (is_allowed(message, n) && !memchr(message, '\0', n) && used + n + 1 <= size) {
+			memcpy(to + used, message, n);
+			used += n;
+			to[used++] = '\n';
+		}
+		message += n + 1;
+	}
+	return used;
+}
+
+static void tell(const struct sdnotify *n, const char *text, size_t len)
+{
+	if (sendto(n->out_fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&n->manager,
+		   n->manager_len) < 0)
+		log_warn("cannot tell the service manager: %s", strerrordesc_np(errno));
+}
+
+static void readable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	char message[MESSAGE_BYTES], passed[MESSAGE_BYTES + 1];
+
+	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+		/* Without room for them descriptors are closed by the kernel: who waits for that (sd_notify_barrier) waits no longer. */
+		ssize_t len = recv((int)fd, message, sizeof(message), MSG_DONTWAIT);
+		size_t n;
+
+		if (len < 0)
+			return;
+		n = sdnotify_filter(message, (size_t)len, passed, sizeof(passed));
+		if (n > 0)
+			tell(arg, passed, n);
+	}
+}
+
+/* Bound through the directory's descriptor: its path may be longer than an address is. */
+static int make_socket(struct sdnotify *n, int dir_fd, struct err *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" SOCKET_NAME, dir_fd);
+	n->in_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* The directory above lets nobody else through. */
+	if (n->in_fd < 0 || bind(n->in_fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    chmod(addr.sun_path, 0666) < 0)
+		return err_sys(err, "cannot make the socket for NOTIFY_SOCKET");
+	return 0;
+}
+
+static int add_mount(struct oci_config *config, int dir_fd, struct err *err)
+{
+	cleanup_free char *dir = NULL;
+	struct oci_mount *m;
+
+	for (size_t i = 0; i < config->n_mounts; i++)
+		if (!strcmp(config->mounts[i].destination, INSIDE))
+			return err_set(err, ERR_CONFIG,
+				       "mounts[%zu]: '" INSIDE "' is for NOTIFY_SOCKET; --sdnotify=ignore does without",
+				       i);
+	if (fd_path(dir_fd, &dir, err) < 0)
+		return -1;
+	config->mounts = xreallocarray(config->mounts, config->n_mounts + 1, sizeof(*config->mounts));
+	m = &config->mounts[config->n_mounts++];
+	*m = (struct oci_mount) {
+		.destination = xstrdup(INSIDE),
+		.source = xasprintf("%s/" SOCKET_NAME, dir),
+		.bind = true,
+		.flags_set = MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	};
+	return 0;
+}
+
+static void add_environment(struct oci_config *config, uint64_t watchdog_usec)
+{
+	struct oci_strings *env = &config->process.env;
+
+	env->v = xreallocarray(env->v, env->n + 3, sizeof(*env->v));
+	env->v[env->n++] = xstrdup("NOTIFY_SOCKET=" INSIDE);
+	if (watchdog_usec)
+		env->v[env->n++] = xasprintf("WATCHDOG_USEC=%llu", (unsigned long long)watchdog_usec);
+	env->v[env->n] = NULL;
+}
+
+static int listen_inside(struct sdnotify *n, struct event_base *base, int dir_fd, const struct sdnotify_request *r,
+			 struct oci_config *config, struct err *err)
+{
+	if (!config->has_process)
+		return 0;
+	if (make_socket(n, dir_fd, err) < 0 || add_mount(config, dir_fd, err) < 0)
+		return -1;
+	add_environment(config, r->watchdog_usec);
+	n->readable = event_new(base, n->in_fd, EV_READ | EV_PERSIST, readable_cb, n);
+	if (!n->readable || event_add(n->readable, NULL) < 0)
+		return err_set(err, ERR_SYS, "cannot watch the socket for NOTIFY_SOCKET");
+	return 0;
+}
+
+static int set_manager(struct sdnotify *n, const char *where, struct err *err)
+{
+	size_t len = strlen(where);
+
+	if (len < 2 || len >= sizeof(n->manager.sun_path) || (where[0] != '/' && where[0] != '@'))
+		return err_set(err, ERR_USAGE, "NOTIFY_SOCKET: '%.128s' is no socket's address", where);
+	n->manager.sun_family = AF_UNIX;
+	memcpy(n->manager.sun_path, where, len);
+	if (where[0] == '@')
+		n->manager.sun_path[0] = '\0';
+	n->manager_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (where[0] == '/'));
+	n->out_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return n->out_fd < 0 ? err_sys(err, "cannot make a socket for the service manager") : 0;
+}
+
+int sdnotify_new(struct event_base *base, int dir_fd, const struct sdnotify_request *r, struct oci_config *config,
+		 struct sdnotify **ret, struct err *err)
+{
+	struct sdnotify *n;
+
+	if (r->mode == SD_NOTIFY_IGNORE)
+		return 0;
+	n = xcalloc(1, sizeof(*n));
+	n->mode = r->mode;
+	n->out_fd = n->in_fd = -1;
+	if (set_manager(n, r->manager, err) < 0 ||
+	    (n->mode == SD_NOTIFY_CONTAINER && listen_inside(n, base, dir_fd, r, config, err) < 0)) {
+		sdnotify_free(n);
+		return -1;
+	}
+	*ret = n;
+	return 0;
+}
+
+void sdnotify_free(struct sdnotify *n)
+{
+	if (!n)
+		return;
+	if (n->readable)
+		event_free(n->readable);
+	fd_close(&n->in_fd);
+	fd_close(&n->out_fd);
+	free(n);
+}
+
+static void tell_main_pid(const struct sdnotify *n, const char *more)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), "MAINPID=%d\n%s", getpid(), more);
+
+	tell(n, text, (size_t)len);
+}
+
+void sdnotify_created(struct sdnotify *n)
+{
+	if (n && n->mode == SD_NOTIFY_CONTAINER)
+		tell_main_pid(n, "");
+}
+
+void sdnotify_runs(struct sdnotify *n)
+{
+	if (n && n->mode == SD_NOTIFY_CONMON)
+		tell_main_pid(n, "READY=1\n");
+}

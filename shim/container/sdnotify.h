@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telling the service manager of whoever started us, as sd_notify(3) does, and letting the container tell it something.
+ *
+ * The shim is the unit's main process: MAINPID is its own pid, and nothing from inside can name another. */
+#ifndef THOLE_SHIM_CONTAINER_SDNOTIFY_H
+#define THOLE_SHIM_CONTAINER_SDNOTIFY_H
+
+#include <stdint.h>
+
+#include "common/err.h"
+#include "proto/control.pb.h" /* enum SdNotify */
+#include "shim/oci/config.h"
+
+struct event_base;
+struct sdnotify;
+
+struct sdnotify_request {
+	SdNotify mode;
+	const char *manager;    /* its socket: a path, or '@' and an abstract name */
+	uint64_t watchdog_usec; /* 0: none */
+};
+
+/* SD_NOTIFY_CONTAINER: makes the socket notify.sock in the state directory, which config gets as a mount at /run/notify/notify.sock with NOTIFY_SOCKET (and
+ * WATCHDOG_USEC) in the environment of its process. ret is NULL when nobody is to be told anything. Caller frees with sdnotify_free(); the socket's file goes
+ * with the directory. ERR_CONFIG: the config has its own. */
+int sdnotify_new(struct event_base *base, int dir_fd, const struct sdnotify_request *r, struct oci_config *config,
+		 struct sdnotify **ret, struct err *err);
+void sdnotify_free(struct sdnotify *n); /* accepts NULL, as the others */
+
+/* The container is there, and soon its program: MAINPID, before anything from inside. */
+void sdnotify_created(struct sdnotify *n);
+
+/* The program runs. */
+void sdnotify_runs(struct sdnotify *n);
+
+/* What of a message from inside may pass, at most `size` bytes, into `to`; returns its length. For the unit test. */
+size_t sdnotify_filter(const char *message, size_t len, char *to, size_t size);
+
+#endif

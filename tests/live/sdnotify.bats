@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup
+# A service manager's NOTIFY_SOCKET: who tells it what, and what the container cannot tell it.
+load lib
+
+setup_test() { bundle; }
+
+# manager [ADDRESS]: a service manager that listens; each message is a line of $T/told, newlines as ";"
+manager() {
+	export NOTIFY_SOCKET=${1:-$T/manager}
+	: > "$T/told"
+	in_background perl -MSocket -e '$| = 1; my $a = $ARGV[0]; $a =~ s/^@/\0/; socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack("S a*", AF_UNIX, $a)) or die "bind: $!";
+		print STDERR "ready\n"; while (defined recv($s, my $b, 65536, 0)) { $b =~ s/\n/;/g; print "$b\n" }' "$NOTIFY_SOCKET" >> "$T/told" 2> "$T/listens"
+	wait_for grep -q ready "$T/listens"
+}
+
+told() { grep -qxF -- "$1" "$T/told"; } # MESSAGE
+
+@test "container, the default: MAINPID is the shim, what comes from inside is let through line by line" {
+	manager
+	args sh -c 'echo "$NOTIFY_SOCKET $WATCHDOG_USEC"; say "$(printf "READY=1\nMAINPID=1\nSTATUS=up and well")"; say MAINPID=1; say WATCHDOG=1; say "$(printf "STOPPING=1\nERRNO=5")"; sleep 1000'
+	config '.root.readonly = true'
+	WATCHDOG_USEC=7000000 thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for told 'STOPPING=1;ERRNO=5;'
+	equal "$(cat "$T/told")" "MAINPID=$(shim_of "$c");"$'\nREADY=1;STATUS=up and well;\nWATCHDOG=1;\nSTOPPING=1;ERRNO=5;'
+	equal "$(thole logs "$c")" '/run/notify/notify.sock 7000000'
+	# A further process is not the service.
+	equal "$(thole exec "$c" sh -c 'echo "<$NOTIFY_SOCKET>"')" '<>'
+}
+
+@test "conmon: the shim says READY once the program runs, the container has nobody to speak to" {
+	manager
+	args sh -c 'echo "<$NOTIFY_SOCKET>"; ls /run/notify 2>&1; sleep 1000'
+	thole create --sdnotify=conmon --bundle "$B" "$c" < /dev/null
+	equal "$(cat "$T/told")" ''
+	thole start "$c"
+	wait_for told "MAINPID=$(shim_of "$c");READY=1;"
+	wait_for logged "$c" 'No such file'
+	equal "$(thole logs "$c" | head -1)" '<>'
+}
+
+@test "ignore, and no service manager at all: nobody is told anything" {
+	manager
+	equal "$(args sh -c 'echo "<$NOTIFY_SOCKET>"' && thole run --sdnotify=ignore --bundle "$B" "$c")" '<>'
+	equal "$(cat "$T/told")" ''
+	unset NOTIFY_SOCKET
+	equal "$(thole run --sdnotify=container --bundle "$B" "$c")" '<>'
+}
+
+@test "in the foreground too; an abstract socket; a state directory with a long path; a user of its own" {
+	manager "@thole-test-$c"
+	config '.process.user = { uid: 1000, gid: 1000 } | .process.capabilities = {}'
+	ROOT=$T/$(printf 'd%.0s' {1..120})
+	args sh -c 'say READY=1 && echo said'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null)" said
+	wait_for told 'READY=1;'
+}
+
+@test "with mappings and a tmpfs at /run" {
+	manager
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings |
+		.mounts += [{ destination: "/run", type: "tmpfs", source: "tmpfs" }]'
+	owned_rootfs 100000 100000
+	args sh -c 'say READY=1 && echo said'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null)" said
+	wait_for told 'READY=1;'
+}
+
+@test "descriptors from inside go nowhere, floods neither" {
+	manager
+	detached sh -c 'say --fd FDSTORE=1; i=0; while [ $i -lt 200 ]; do say --fd "$(printf "FDSTORE=1\nSTATUS=%s" $i)" > /dev/null; i=$((i + 1)); done; echo end; sleep 1000'
+	wait_for logged "$c" end
+	equal "$(thole logs "$c" | head -1)" gone
+	wait_for told 'STATUS=199;'
+	equal "$(grep -c FDSTORE "$T/told")" 0
+	[ "$(find "/proc/$(shim_of "$c")/fd" -mindepth 1 | wc -l)" -lt 40 ]
+}
+
+@test "a manager that is gone or does not listen is nobody's concern" {
+	NOTIFY_SOCKET=$T/nobody
+	export NOTIFY_SOCKET
+	args sh -c 'say READY=1 && echo said; exit 3'
+	exits 3 thole run --bundle "$B" "$c" < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" said
+}
+
+@test "as the unit's main process the shim passes SIGTERM on; else it takes no notice of it" {
+	manager
+	detached sh -c 'trap "exit 9" TERM; echo up; while :; do usleep 10000; done'
+	wait_for logged "$c" up
+	kill -TERM "$(shim_of "$c")"
+	exits 9 thole wait "$c"
+	thole delete "$c"
+	unset NOTIFY_SOCKET
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" up
+	kill -TERM "$(shim_of "$c")"
+	thole kill "$c" WINCH # asked and answered after the signal
+	is "$c" running
+}
+
+@test "what is wrong is refused by name, and nothing is left" {
+	args true
+	refused 125 '--sdnotify is conmon, container or ignore, not .nobody.' thole run --sdnotify=nobody --bundle "$B" "$c"
+	NOTIFY_SOCKET=vsock:2:1 refused 125 'NOTIFY_SOCKET: .vsock:2:1. is neither' thole run --bundle "$B" "$c"
+	NOTIFY_SOCKET=/$(printf 'd%.0s' {1..120}) refused 125 'NOTIFY_SOCKET is longer' thole run --bundle "$B" "$c"
+	NOTIFY_SOCKET=/run/x WATCHDOG_USEC=-1 refused 125 'WATCHDOG_USEC' thole run --bundle "$B" "$c"
+	config '.mounts += [{ destination: "/run/notify/notify.sock", type: "bind", source: "/dev/null", options: ["bind"] }]'
+	NOTIFY_SOCKET=/run/x refused 125 'mounts.[0-9]+.: ./run/notify/notify.sock. is for NOTIFY_SOCKET' thole run --bundle "$B" "$c"
+	nothing_left
+}
