@@ -112,6 +112,8 @@ static const struct option_row restore_rows[] = {
 
 static const struct option_row attach_rows[] = {
 	{ "no-stdin",    0, OPT_FLAG,     NULL,   "send it no input", AT(attach_options, no_stdin) },
+	{ "since-start", 0, OPT_FLAG,     NULL,   "begin with all that the log has", AT(attach_options, since_start) },
+	{ "tail",        0, OPT_STRING,   "N",    "begin with its last N lines", AT(attach_options, tail) },
 	{ "detach-keys", 0, OPT_STRING,   "KEYS", "to leave it (default: ctrl-p,ctrl-q)", AT(attach_options, detach_keys) },
 	{ "sig-proxy",   0, OPT_FLAG_OFF, NULL,   "pass signals on to it (default; =false: do not)", AT(attach_options, no_sig_proxy) },
 	{ NULL },

@@ -75,6 +75,8 @@ int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *
 /* The structs that the option tables fill. */
 struct attach_options {
 	bool no_stdin;
+	bool since_start;
+	const char *tail;
 	const char *detach_keys;
 	bool no_sig_proxy;
 };

@@ -214,9 +214,9 @@ static bool k8s_parse(char *line, size_t len, struct logfmt_record *ret)
 }
 
 static const struct log_format formats[] = {
-	{ "k8s-file", k8s_parse, k8s_ends_line },
-	{ "json-file", logjson_parse, json_ends_line },
-	{ "raw", NULL, NULL },
+	{ "k8s-file", k8s_parse, k8s_parse, k8s_ends_line },
+	{ "json-file", logjson_parse, logjson_parse_exact, json_ends_line },
+	{ "raw", NULL, NULL, NULL },
 };
 
 const struct log_format *log_format_find(const char *driver)
@@ -285,17 +285,13 @@ static void scan_chunk(struct backwards *b, const char *buf, uint64_t from, size
 	}
 }
 
-static int scan_file(struct backwards *b, struct err *err)
+static int scan_part(struct backwards *b, uint64_t from, uint64_t to, struct err *err)
 {
 	cleanup_free char *buf = xmalloc(TAIL_CHUNK);
-	uint64_t left;
-	struct stat st;
 
-	if (fstat(b->fd, &st) < 0)
-		return err_sys(err, "cannot look at the log");
 	b->line_end = 0;
-	for (left = (uint64_t)st.st_size; left > 0 && !b->found;) {
-		size_t n = left < TAIL_CHUNK ? (size_t)left : TAIL_CHUNK;
+	for (uint64_t left = to; left > from && !b->found;) {
+		size_t n = left - from < TAIL_CHUNK ? (size_t)(left - from) : TAIL_CHUNK;
 		ssize_t got = pread(b->fd, buf, n, (off_t)(left - n));
 
 		if (got != (ssize_t)n)
@@ -303,29 +299,50 @@ static int scan_file(struct backwards *b, struct err *err)
 		left -= n;
 		scan_chunk(b, buf, left, n);
 	}
-	/* The first line of a file has no newline in front of it. */
+	/* The first line has no newline in front of it. */
 	if (!b->found && b->line_end > 0)
-		count_line(b, 0);
+		count_line(b, from);
 	return 0;
 }
 
 /* Of lines without records the last counts even if it has no newline. */
-static int count_unfinished(struct backwards *b, struct err *err)
+static void count_unfinished(struct backwards *b, uint64_t from, uint64_t to)
+{
+	char last;
+
+	if (to == from || pread(b->fd, &last, 1, (off_t)(to - 1)) != 1 || last == '\n')
+		return;
+	if (b->wanted > 0) {
+		b->wanted--;
+		return;
+	}
+	b->found = true;
+	b->start = to;
+}
+
+static int scan_file(struct backwards *b, bool last, struct err *err)
 {
 	struct stat st;
-	char last;
 
 	if (fstat(b->fd, &st) < 0)
 		return err_sys(err, "cannot look at the log");
-	if (st.st_size == 0 || pread(b->fd, &last, 1, st.st_size - 1) != 1 || last == '\n')
-		return 0;
-	if (b->wanted > 0) {
-		b->wanted--;
-		return 0;
-	}
-	b->found = true;
-	b->start = (uint64_t)st.st_size;
-	return 0;
+	if (last && !b->format->parse)
+		count_unfinished(b, 0, (uint64_t)st.st_size);
+	return b->found ? 0 : scan_part(b, 0, (uint64_t)st.st_size, err);
+}
+
+int logfile_tail_part(int fd, uint64_t from, uint64_t to, bool last, const struct log_format *format, uint64_t *wanted,
+		      uint64_t *ret_start, struct err *err)
+{
+	struct backwards b = { .format = format, .fd = fd, .wanted = *wanted };
+
+	if (last && !format->parse)
+		count_unfinished(&b, from, to);
+	if (!b.found && scan_part(&b, from, to, err) < 0)
+		return -1;
+	*wanted = b.wanted;
+	*ret_start = b.start;
+	return b.found;
 }
 
 int logfile_seek_tail(struct logfile *f, const char *path, const struct log_format *format, uint64_t n, struct err *err)
@@ -347,9 +364,7 @@ int logfile_seek_tail(struct logfile *f, const char *path, const struct log_form
 		f->fd = fd;
 		f->offset = 0;
 		b.fd = fd;
-		if (number == 0 && !format->parse && count_unfinished(&b, err) < 0)
-			return -1;
-		if (!b.found && scan_file(&b, err) < 0)
+		if (scan_file(&b, number == 0, err) < 0)
 			return -1;
 		if (b.found) {
 			f->offset = b.start;

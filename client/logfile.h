@@ -14,6 +14,8 @@ struct log_format {
 	const char *driver;
 	/* Parse one line (without its newline), which may be changed. NULL: there are no records, lines are what they are. */
 	bool (*parse)(char *line, size_t len, struct logfmt_record *ret);
+	/* The same with a text of as many bytes as the container wrote: see logjson_parse_exact(). */
+	bool (*parse_exact)(char *line, size_t len, struct logfmt_record *ret);
 	/* Does the record in [start, end) of the file end a line of the container's? NULL: always. */
 	bool (*ends_line)(int fd, uint64_t start, uint64_t end);
 };
@@ -43,6 +45,11 @@ int logfile_open(struct logfile *f, const char *path, struct err *err);
  * may lack its newline; else what is not finished comes on top. */
 int logfile_seek_tail(struct logfile *f, const char *path, const struct log_format *format, uint64_t n,
 		      struct err *err);
+
+/* In the part [from, to) of a file, of which another part is the continuation: go back over the beginnings of *wanted lines, which becomes what is still to go back. Returns 1
+ * when that is 0: ret_start is where they begin. 0: in an earlier part. */
+int logfile_tail_part(int fd, uint64_t from, uint64_t to, bool last, const struct log_format *format, uint64_t *wanted,
+		      uint64_t *ret_start, struct err *err);
 
 /* Read on. Returns 0 when there is nothing more at the moment: a later call may find more. Goes on to the next file at the end of a
  * rotated one, and to the beginning of one that was truncated. */

@@ -57,11 +57,15 @@ bool pump_pending(const struct pump *p)
 
 void pump_poll(const struct pump *p, struct pollfd *ret_p)
 {
+	bool wait = false;
+
 	*ret_p = (struct pollfd) { .fd = -1 };
 	if (p->state != PUMP_OPEN)
 		return;
-	if (pump_pending(p))
+	if (pump_pending(p) || (p->source && p->source->is_ready(p->source->arg, &wait)))
 		*ret_p = (struct pollfd) { .fd = p->to, .events = POLLOUT };
+	else if (wait)
+		return;
 	else
 		*ret_p = (struct pollfd) { .fd = p->from, .events = POLLIN };
 }
@@ -84,6 +88,8 @@ static ssize_t read_some(struct pump *p, void *buf, size_t size)
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	ssize_t n;
 
+	if (p->source)
+		return p->source->read(p->source->arg, p->from, buf, size);
 	if (p->from_kind == PUMP_SOCKET)
 		return recv(p->from, buf, size, MSG_DONTWAIT);
 	if (p->from_kind != PUMP_PIPE)
@@ -180,7 +186,7 @@ static bool is_pipe(enum pump_kind kind)
 
 static bool can_splice(const struct pump *p)
 {
-	return p->much && !p->keys && p->len == 0 && is_pipe(p->from_kind) && is_pipe(p->to_kind);
+	return p->much && !p->keys && !p->source && p->len == 0 && is_pipe(p->from_kind) && is_pipe(p->to_kind);
 }
 
 /* From pipe to pipe without a copy, all that is there. */
@@ -210,7 +216,7 @@ void pump_move(struct pump *p, const struct pollfd *polled)
 			return; /* poll(2) says when there is more, cheaper than another try */
 		}
 		if (p->len == 0) {
-			if (needs_poll(p->from_kind) && !ready_from)
+			if (!p->source && needs_poll(p->from_kind) && !ready_from)
 				return;
 			ready_from = false;
 			if (!fill(p))

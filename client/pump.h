@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "client/keys.h"
 
@@ -20,6 +21,14 @@ enum pump_kind {
 	PUMP_OLD_PIPE, /* one without RWF_NOWAIT: named ones, and all before kernel 6.4 */
 	PUMP_SOCKET,
 	PUMP_TTY,
+};
+
+/* Where bytes come from when it is not just `from`. */
+struct pump_source {
+	void *arg;
+	ssize_t (*read)(void *arg, int from, void *buf, size_t size); /* as read(2), but never waits */
+	/* Can it be read now, whatever `from` says? *ret_wait: no, and not by waiting for `from` either. */
+	bool (*is_ready)(void *arg, bool *ret_wait);
 };
 
 enum pump_state {
@@ -33,12 +42,13 @@ struct pump {
 	int from, to; /* borrowed; -1: there is no such stream */
 	enum pump_kind from_kind, to_kind;
 	enum pump_state state;
-	int sys_errno;      /* of PUMP_BROKEN */
-	struct keys *keys;  /* borrowed; NULL: everything is passed on */
-	unsigned char *buf; /* made when first needed */
-	size_t start, len;  /* what is read and not yet written */
-	bool much;          /* the last read brought so much that splicing is worth it */
-	bool full;          /* spliced: there is more to read, and no room to write */
+	int sys_errno;                    /* of PUMP_BROKEN */
+	struct keys *keys;                /* borrowed; NULL: everything is passed on */
+	const struct pump_source *source; /* borrowed; NULL: `from` alone */
+	unsigned char *buf;               /* made when first needed */
+	size_t start, len;                /* what is read and not yet written */
+	bool much;                        /* the last read brought so much that splicing is worth it */
+	bool full;                        /* spliced: there is more to read, and no room to write */
 };
 
 /* from or to may be -1: then the pump is PUMP_ENDED at once. */

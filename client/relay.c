@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/catchup.h"
 #include "client/pump.h"
 #include "client/signals.h"
 #include "client/term.h"
@@ -29,8 +30,16 @@ struct loop {
 	bool stdin_tty;
 	bool parked; /* stdin has something for us, but we are in the background */
 	bool has_exit;
+	bool is_lost; /* the connection is at its end */
 	Exit exit;
 	long long deadline_ms;
+	struct catchup *catchup; /* NULL: nothing is ever missing */
+	struct feed_source {
+		struct loop *l;
+		Stream stream;
+	} feeds[3];
+	struct pump_source sources[3]; /* by enum Stream */
+	struct err feed_err;           /* what a source has failed with; its code is 0 when none has */
 };
 
 static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
@@ -129,20 +138,30 @@ static void on_signal(struct loop *l, int sig)
 	}
 }
 
-static void say_gap(struct loop *l, const Gap *gap)
+static void say_missing(void *arg, Stream stream, uint64_t from, uint64_t to, const char *why)
 {
-	const char *name = (size_t)gap->stream < ARRAY_SIZE(stream_names) ? stream_names[gap->stream] : "output";
+	struct loop *l = arg;
 
 	/* Raw mode: the line before may not have ended, and the cursor does not go back by itself. */
 	if (term_is_raw() && write(STDERR_FILENO, "\r\n", 2) < 0)
 		return;
-	client_remark(l->r->cl, "%llu bytes of %s are missing here: this client was too slow%s",
-		      (unsigned long long)(gap->to - gap->from), name, gap->log_inode ? ", the log has them" : "");
+	client_remark(l->r->cl, "%llu bytes of %s are missing here, from byte %llu on: %s",
+		      (unsigned long long)(to - from), stream_names[stream], (unsigned long long)from, why);
 	if (term_is_raw() && write(STDERR_FILENO, "\r", 1) < 0)
 		return;
 }
 
-/* Returns 0 to go on, 1 when the connection is at its end. */
+/* Takes the descriptor of the log. */
+static int on_gap(struct loop *l, const Gap *gap, struct wire_fds *fds, struct err *err)
+{
+	int fd = fds->n > 0 ? take_fd(&fds->fd[0]) : -1;
+
+	if (l->catchup && (gap->stream == STREAM_STDOUT || gap->stream == STREAM_STDERR))
+		return catchup_add_gap(l->catchup, gap, fd, err);
+	fd_close(&fd);
+	return err_set(err, ERR_PROTOCOL, "the shim tells of a gap where there can be none");
+}
+
 static int on_packet(struct loop *l, struct err *err)
 {
 	struct wire_fds fds = { 0 };
@@ -151,12 +170,16 @@ static int on_packet(struct loop *l, struct err *err)
 
 	if (r < 0)
 		return err_add(err, "cannot understand the shim");
-	if (r == 0)
-		return 1;
+	if (r == 0) {
+		l->is_lost = true;
+		return 0;
+	}
+	if (reply.which_body == Reply_gap_tag)
+		r = on_gap(l, &reply.body.gap, &fds, err);
 	wire_fds_release(&fds);
-	if (reply.which_body == Reply_gap_tag) {
-		say_gap(l, &reply.body.gap);
-	} else if (reply.which_body == Reply_exit_tag && reply.serial == l->r->call->serial) {
+	if (r < 0)
+		return -1;
+	if (reply.which_body == Reply_exit_tag && reply.serial == l->r->call->serial) {
 		l->has_exit = true;
 		l->exit = reply.body.exit;
 		l->deadline_ms = now_ms() + AFTER_EXIT_MS;
@@ -164,6 +187,86 @@ static int on_packet(struct loop *l, struct err *err)
 		return wire_error_to(&reply.body.error, err);
 	}
 	return 0;
+}
+
+/* ---- catching up --------------------------------------------------------------------------------------------------------- */
+
+static int hear(void *arg, struct err *err)
+{
+	struct loop *l = arg;
+
+	while (!l->has_exit && !l->is_lost) {
+		struct pollfd p = { .fd = l->r->call->sock, .events = POLLIN };
+
+		if (poll(&p, 1, 0) <= 0)
+			return 0;
+		if (on_packet(l, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool is_open(void *arg, Stream stream)
+{
+	const struct loop *l = arg;
+
+	return l->pump[stream].state == PUMP_OPEN;
+}
+
+static bool is_flushed(void *arg, Stream stream)
+{
+	const struct loop *l = arg;
+
+	return l->pump[stream].state != PUMP_OPEN || l->pump[stream].len == 0;
+}
+
+static ssize_t feed_read(void *arg, int from, void *buf, size_t size)
+{
+	struct feed_source *s = arg;
+	ssize_t n = catchup_read(s->l->catchup, s->stream, from, buf, size, &s->l->feed_err);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR && !s->l->feed_err.code)
+		err_sys(&s->l->feed_err, "cannot read %s", stream_names[s->stream]);
+	return n;
+}
+
+static bool feed_ready(void *arg, bool *ret_wait)
+{
+	struct feed_source *s = arg;
+
+	return catchup_has(s->l->catchup, s->stream, ret_wait);
+}
+
+static int catch_up(struct loop *l, struct err *err)
+{
+	static const struct catchup_ops ops = {
+		.hear = hear, .missing = say_missing, .is_open = is_open, .is_flushed = is_flushed
+	};
+	struct relay *r = l->r;
+
+	if (!r->attached)
+		return 0;
+	l->catchup =
+		catchup_new(r->attached->log_driver, r->attached->stdout_offset, r->attached->stderr_offset, &ops, l);
+	for (int i = STREAM_STDOUT; i <= STREAM_STDERR; i++) {
+		l->feeds[i] = (struct feed_source) { l, (Stream)i };
+		l->sources[i] = (struct pump_source) { &l->feeds[i], feed_read, feed_ready };
+		l->pump[i].source = &l->sources[i];
+	}
+	for (size_t i = 0; i < r->n_parts; i++)
+		catchup_add_part(l->catchup, &r->parts[i].msg, take_fd(&r->parts[i].fd));
+	return r->replay ? catchup_replay(l->catchup, r->replay_lines, err) : 0;
+}
+
+/* Is there something to read that needs no pipe? */
+static bool has_more(const struct loop *l)
+{
+	bool wait;
+
+	for (int i = STREAM_STDOUT; l->catchup && i <= STREAM_STDERR; i++)
+		if (l->pump[i].state == PUMP_OPEN && (catchup_has(l->catchup, (Stream)i, &wait) || wait))
+			return true;
+	return false;
 }
 
 /* The write end goes first: what the shim does about the end of stdin comes after the last byte. */
@@ -204,7 +307,7 @@ static void judge_pumps(struct loop *l)
 
 static bool output_pending(const struct loop *l)
 {
-	return pump_pending(&l->pump[STREAM_STDOUT]) || pump_pending(&l->pump[STREAM_STDERR]);
+	return pump_pending(&l->pump[STREAM_STDOUT]) || pump_pending(&l->pump[STREAM_STDERR]) || has_more(l);
 }
 
 /* A slow reader may take what there is as slowly as it likes; only an idle pipe is not waited for. */
@@ -259,10 +362,9 @@ static void move_output(struct loop *l, Stream stream, const struct pollfd *p)
 		l->deadline_ms = now_ms() + AFTER_EXIT_MS;
 }
 
-/* Returns 0 to go on, 1 when the connection is at its end. */
 static int handle_events(struct loop *l, struct pollfd *p, struct err *err)
 {
-	int sig, r = 0;
+	int sig;
 
 	while (p[SLOT_SIGNALS].revents && (sig = signals_next(l->r->call->signal_fd)))
 		on_signal(l, sig);
@@ -273,9 +375,11 @@ static int handle_events(struct loop *l, struct pollfd *p, struct err *err)
 	if (p[SLOT_STDERR].revents)
 		move_output(l, STREAM_STDERR, &p[SLOT_STDERR]);
 	judge_pumps(l);
-	if (p[SLOT_CONTROL].revents)
-		r = on_packet(l, err);
-	return r;
+	if (l->feed_err.code) {
+		*err = l->feed_err;
+		return -1;
+	}
+	return p[SLOT_CONTROL].revents ? hear(l, err) : 0;
 }
 
 static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
@@ -292,11 +396,10 @@ static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 			return err_sys(err, "cannot wait for the container's streams");
 		if (r <= 0)
 			continue;
-		r = handle_events(l, p, err);
-		if (r < 0)
+		if (handle_events(l, p, err) < 0)
 			return -1;
-		if (r > 0 || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
-			*ret_end = r > 0 ? RELAY_LOST : RELAY_LEFT;
+		if (l->is_lost || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
+			*ret_end = l->is_lost ? RELAY_LOST : RELAY_LEFT;
 			return 0;
 		}
 	}
@@ -313,6 +416,14 @@ static void loop_init(struct loop *l, struct relay *r)
 	pump_init(&l->pump[STREAM_STDERR], r->stderr_fd, STDERR_FILENO, NULL);
 }
 
+static void free_parts(struct relay *r)
+{
+	while (r->n_parts > 0)
+		fd_close(&r->parts[--r->n_parts].fd);
+	free(r->parts);
+	r->parts = NULL;
+}
+
 int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct err *err)
 {
 	struct loop l;
@@ -325,8 +436,12 @@ int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct e
 		tell_size(&l); /* it may have changed since the request */
 	}
 	if (status == 0)
+		status = catch_up(&l, err);
+	if (status == 0)
 		status = loop_run(&l, ret_end, err);
 	term_restore();
+	catchup_free(l.catchup);
+	free_parts(r);
 	for (size_t i = 0; i < ARRAY_SIZE(l.pump); i++)
 		pump_release(&l.pump[i]);
 	fd_close(&r->stdin_fd);

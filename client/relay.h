@@ -4,6 +4,7 @@
 #define THOLE_CLIENT_RELAY_H
 
 #include "client/call.h"
+#include "client/catchup.h"
 #include "client/keys.h"
 
 enum relay_end {
@@ -21,6 +22,17 @@ struct relay {
 	bool always_keys; /* look for the detach keys even if stdin is no terminal */
 	struct keys keys;
 	int stdin_fd, stdout_fd, stderr_fd; /* pipes from the shim, -1 when absent; the relay closes them */
+	const AttachReply *attached;        /* an attached client's: the pipes may have gaps; NULL: they have none */
+	struct relay_part *parts; /* what the log has from before, for a client that wants it; the relay frees them */
+	size_t n_parts;
+	bool replay;
+	uint64_t replay_lines; /* the last ones; UINT64_MAX: all */
+};
+
+/* A part of the log, and its file. */
+struct relay_part {
+	LogPart msg;
+	int fd;
 };
 
 /* A relay without streams yet. detach_keys: as they were given, NULL for the usual ones (which then only count at a terminal). ERR_USAGE for what is no such

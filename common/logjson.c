@@ -148,6 +148,7 @@ size_t logjson_time(char *buf, struct logfmt_clock *cache, const struct timespec
 
 struct scan {
 	char *p, *end;
+	bool exact; /* logjson_parse_exact() */
 };
 
 static void skip_space(struct scan *s)
@@ -213,6 +214,10 @@ static char *take_unicode(struct scan *s, char *to)
 	if (c < 0)
 		return NULL;
 	s->p += 4;
+	if (s->exact && c == 0xfffd) {
+		*to++ = (char)LOGJSON_LOST;
+		return to;
+	}
 	if (c >= 0xd800 && c < 0xdc00 && s->end - s->p >= 6 && s->p[0] == '\\' && s->p[1] == 'u') {
 		low = hex_digits(s->p + 2, s->end);
 		if (low >= 0xdc00 && low < 0xe000) {
@@ -299,10 +304,10 @@ static bool take_member(struct scan *s, struct field *fields, size_t n)
 	return skip_value(s);
 }
 
-bool logjson_parse(char *line, size_t len, struct logfmt_record *ret)
+static bool parse(char *line, size_t len, bool exact, struct logfmt_record *ret)
 {
 	struct field fields[] = { { "log", NULL, 0 }, { "stream", NULL, 0 }, { "time", NULL, 0 } };
-	struct scan s = { line, line + len };
+	struct scan s = { line, line + len, exact };
 	struct logfmt_record r;
 
 	if (!take(&s, '{'))
@@ -323,4 +328,14 @@ bool logjson_parse(char *line, size_t len, struct logfmt_record *ret)
 	r.text_len -= r.full;
 	*ret = r;
 	return true;
+}
+
+bool logjson_parse(char *line, size_t len, struct logfmt_record *ret)
+{
+	return parse(line, len, false, ret);
+}
+
+bool logjson_parse_exact(char *line, size_t len, struct logfmt_record *ret)
+{
+	return parse(line, len, true, ret);
 }

@@ -35,4 +35,8 @@ size_t logjson_time(char *buf, struct logfmt_clock *cache, const struct timespec
 /* Parse one line (without its newline), which is changed: texts are decoded in place, and the record points into it. false: no such object. */
 bool logjson_parse(char *line, size_t len, struct logfmt_record *ret);
 
+/* The same, but each byte that was no UTF-8 is one byte LOGJSON_LOST, which no other of the text is: so the text has as many bytes as what was written. */
+#define LOGJSON_LOST 0xff
+bool logjson_parse_exact(char *line, size_t len, struct logfmt_record *ret);
+
 #endif

@@ -2,13 +2,33 @@
 /* thole attach: connect the caller's stdio to a running container, and leave it again. */
 #include "client/command.h"
 #include "client/handover.h"
+#include "client/number.h"
 #include "client/relay.h"
 #include "client/signals.h"
 #include "client/term.h"
 #include "common/fd.h"
 #include "common/statedir.h"
 
-static int send_attach(struct call *c, bool with_stdin, struct relay *r, struct err *err)
+/* They come right behind the reply. */
+static int receive_parts(struct call *c, struct relay *r, uint32_t n, struct err *err)
+{
+	while (r->n_parts < n) {
+		struct wire_fds fds = { 0 };
+		Reply reply;
+
+		if (call_reply(c, &reply, &fds, err) < 0)
+			return -1;
+		if (reply.which_body != Reply_log_part_tag || fds.n != 1) {
+			wire_fds_release(&fds);
+			return err_set(err, ERR_PROTOCOL, "the shim does not tell where its log is");
+		}
+		r->parts = xreallocarray(r->parts, r->n_parts + 1, sizeof(*r->parts));
+		r->parts[r->n_parts++] = (struct relay_part) { reply.body.log_part, take_fd(&fds.fd[0]) };
+	}
+	return 0;
+}
+
+static int send_attach(struct call *c, bool with_stdin, struct relay *r, AttachReply *ret_reply, struct err *err)
 {
 	Request req = Request_init_zero;
 	struct wire_fds fds = { 0 };
@@ -16,6 +36,7 @@ static int send_attach(struct call *c, bool with_stdin, struct relay *r, struct 
 
 	req.which_body = Request_attach_tag;
 	req.body.attach.with_stdin = with_stdin;
+	req.body.attach.replay = r->replay;
 	term_size(&req.body.attach.rows, &req.body.attach.columns);
 	if (call_send(c, &req, NULL, 0, err) < 0)
 		return -1;
@@ -26,9 +47,11 @@ static int send_attach(struct call *c, bool with_stdin, struct relay *r, struct 
 		wire_fds_release(&fds);
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to an attach");
 	}
-	r->terminal = reply.body.attach.terminal;
-	relay_take_streams(r, reply.body.attach.fd_role, reply.body.attach.fd_role_count, &fds);
-	return 0;
+	*ret_reply = reply.body.attach;
+	r->attached = ret_reply;
+	r->terminal = ret_reply->terminal;
+	relay_take_streams(r, ret_reply->fd_role, ret_reply->fd_role_count, &fds);
+	return receive_parts(c, r, ret_reply->log_parts, err);
 }
 
 static int open_running(const struct client *cl, const char *id, struct call *c, struct err *err)
@@ -70,6 +93,17 @@ static int relay_attached(const struct client *cl, const char *id, struct relay 
 	return status < 0 ? end_unknown(cl, err) : status;
 }
 
+static int judge_replay(const struct attach_options *o, struct relay *r, struct err *err)
+{
+	if (o->since_start && o->tail)
+		return err_set(err, ERR_USAGE, "--since-start and --tail contradict each other");
+	r->replay = o->since_start || o->tail;
+	r->replay_lines = UINT64_MAX;
+	if (o->tail && !number_u64(o->tail, UINT64_MAX - 1, &r->replay_lines))
+		return err_set(err, ERR_USAGE, "--tail is a number of lines, not '%s'", o->tail);
+	return 0;
+}
+
 int cmd_attach(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct attach_options *o = inv->options;
@@ -77,9 +111,10 @@ int cmd_attach(const struct client *cl, const struct invocation *inv, struct err
 	bool with_stdin = !o->no_stdin && handover_has_stdin(cl);
 	cleanup_call struct call c = CALL_NONE;
 	cleanup_fd int signal_fd = -1;
+	AttachReply reply;
 	struct relay r;
 
-	if (relay_prepare(&r, cl, &c, o->detach_keys, err) < 0)
+	if (relay_prepare(&r, cl, &c, o->detach_keys, err) < 0 || judge_replay(o, &r, err) < 0)
 		return -1;
 	r.use_stdin = with_stdin;
 	if (open_running(cl, id, &c, err) < 0)
@@ -87,10 +122,12 @@ int cmd_attach(const struct client *cl, const struct invocation *inv, struct err
 	if (signals_open(o->no_sig_proxy ? SIGNALS_WINDOW : SIGNALS_ATTACHED, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;
-	if (send_attach(&c, with_stdin, &r, err) < 0) {
+	if (send_attach(&c, with_stdin, &r, &reply, err) < 0) {
 		if (call_interrupted(err))
 			signals_die(c.signal);
 		return -1;
 	}
+	if (with_stdin && r.stdin_fd < 0)
+		client_remark(cl, "container '%s' has no stdin: it gets no input", id);
 	return relay_attached(cl, id, &r, err);
 }

@@ -17,6 +17,7 @@ struct process;
 struct event_base;
 struct relay;
 struct logfile;
+struct logfile_part;
 
 #define CONTAINER_LOG_OPTS_MAX 8
 #define CONTAINER_CGROUPS_MAX 8
@@ -77,8 +78,8 @@ int container_unit_status(const struct container *c); /* what the shim is to exi
 
 /* Called upwards, from the loop. */
 struct container_ops {
-	/* An attached client has lost bytes [from, to) of a stream. */
-	void (*gap_cb)(void *client_arg, Stream stream, uint64_t from, uint64_t to);
+	/* See relay_ops. */
+	void (*gap_cb)(void *client_arg, Stream stream, const struct logfile_part *part);
 	/* Something is over, and container_is_idle() is true by now. */
 	void (*quiet_cb)(void *arg);
 	/* The container is gone, by itself or by container_delete(): nothing is left of it but this object. */
@@ -226,7 +227,8 @@ enum container_status container_status(struct container *c);          /* asks th
 pid_t container_pid(struct container *c, const char *name);           /* 0: no such process */
 struct relay *container_relay(struct container *c, const char *name); /* NULL: no such process, or no streams here */
 struct event_base *container_base(const struct container *c);
-struct logfile *container_log(struct container *c); /* that clients can read; NULL: none */
+struct logfile *container_log(struct container *c);    /* that clients can read; NULL: none */
+const char *container_log_driver(struct container *c); /* of that */
 bool container_terminal(struct container *c, const char *name);
 int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no such process */
 bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */

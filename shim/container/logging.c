@@ -112,3 +112,10 @@ struct logfile *container_log(struct container *c)
 {
 	return logs_file(c->logs);
 }
+
+const char *container_log_driver(struct container *c)
+{
+	const struct log *l = (const struct log *)logs_file(c->logs);
+
+	return l ? l->driver->name : "none";
+}

@@ -91,22 +91,23 @@ struct relay_client *follow_client(struct conn *conn)
 	return call ? ((struct follow *)call->data)->client : NULL;
 }
 
-void follow_gap(void *arg, Stream stream, uint64_t from, uint64_t to)
+void follow_gap(void *arg, Stream stream, const struct logfile_part *part)
 {
 	struct call *call = arg;
 	Reply rep = Reply_init_zero;
-	struct logfile *log;
+	bool there = part->fd >= 0;
 
 	if (!call)
 		return;
-	log = container_log(server_container(call->server));
 	rep.which_body = Reply_gap_tag;
 	rep.body.gap = (Gap) {
 		.stream = stream,
-		.from = from,
-		.to = to,
-		.log_inode = log ? logfile_inode(log) : 0,
-		.log_position = log ? logfile_size(log) : 0,
+		.from = part->from,
+		.to = part->to,
+		.log_inode = there ? part->inode : 0,
+		.log_position = there ? part->position : 0,
+		.log_offset = there ? part->offset : 0,
+		.log_end = there ? part->end : 0,
 	};
-	call_progress(call, &rep, NULL, 0);
+	call_progress(call, &rep, &part->fd, there ? 1 : 0);
 }

@@ -18,7 +18,8 @@ void follow_start(struct call *call, const char *name, struct relay_client *clie
 struct relay_client *follow_client(struct conn *conn);
 
 /* The relay has something to say: `call` is the client's argument. */
-void follow_gap(void *call, Stream stream, uint64_t from, uint64_t to);
+struct logfile_part;
+void follow_gap(void *call, Stream stream, const struct logfile_part *part);
 
 struct container_exit;
 void follow_exit_reply(Reply *rep, const struct container_exit *exit);

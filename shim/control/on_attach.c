@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attach, and what a client that follows the container says: Closed, Resize. */
+#include <stdio.h>
+
 #include "common/fd.h"
 #include "shim/container/container.h"
 #include "shim/control/follow.h"
@@ -35,19 +37,76 @@ static void add_fd(AttachReply *msg, int fds[4], FdRole role, int fd)
 	msg->fd_role[msg->fd_role_count++] = role;
 }
 
-void on_attach(struct call *call, Request *req, struct wire_fds *fds)
+/* Everything before, and the descriptors are closed. */
+static void tell_parts(struct call *call, struct logfile_span *spans, int n)
 {
-	const Attach *msg = &req->body.attach;
+	for (int i = 0; i < n; i++) {
+		Reply rep = Reply_init_zero;
+
+		rep.which_body = Reply_log_part_tag;
+		rep.body.log_part = (LogPart) {
+			.inode = spans[i].inode,
+			.position = spans[i].position,
+			.end = spans[i].end,
+			.stdout_from = spans[i].from[0],
+			.stdout_to = spans[i].to[0],
+			.stderr_from = spans[i].from[1],
+			.stderr_to = spans[i].to[1],
+		};
+		call_progress(call, &rep, &spans[i].fd, 1);
+		fd_close(&spans[i].fd);
+	}
+}
+
+static void fill_answer(struct call *call, AttachReply *answer, struct relay *r, struct relay_client *client,
+			bool replay)
+{
 	struct container *c = server_container(call->server);
 	struct logfile *log = container_log(c);
-	struct relay_client *client;
-	struct relay_ends ends;
+
+	answer->terminal = relay_is_tty(r);
+	answer->stdout_offset = relay_client_begin(client, STREAM_STDOUT, replay);
+	answer->stderr_offset = relay_client_begin(client, STREAM_STDERR, replay);
+	if (!log)
+		return;
+	answer->log_inode = logfile_inode(log);
+	answer->log_position = logfile_size(log);
+	snprintf(answer->log_driver, sizeof(answer->log_driver), "%s", container_log_driver(c));
+}
+
+static void answer_attach(struct call *call, const Attach *msg, struct relay *r, struct relay_client *client,
+			  const struct relay_ends *ends)
+{
+	struct logfile *log = container_log(server_container(call->server));
+	struct logfile_span spans[LOGFILE_SPANS_MAX];
 	cleanup_fd int log_fd = -1;
 	Reply rep = Reply_init_zero;
 	AttachReply *answer = &rep.body.attach;
+	int sent[4], n_spans = 0;
+	struct err ignored;
+
+	rep.which_body = Reply_attach_tag;
+	fill_answer(call, answer, r, client, msg->replay);
+	if (log && logfile_reader(log, &log_fd, &ignored) < 0)
+		answer->log_inode = 0;
+	if (log && msg->replay)
+		n_spans = logfile_spans(log, spans);
+	answer->log_parts = (uint32_t)n_spans;
+	add_fd(answer, sent, FD_STDIN, ends->stdin_fd);
+	add_fd(answer, sent, FD_STDOUT, ends->stdout_fd);
+	add_fd(answer, sent, FD_STDERR, ends->stderr_fd);
+	add_fd(answer, sent, FD_LOG, log_fd);
+	call_progress(call, &rep, sent, answer->fd_role_count);
+	tell_parts(call, spans, n_spans);
+}
+
+void on_attach(struct call *call, Request *req, struct wire_fds *fds)
+{
+	const Attach *msg = &req->body.attach;
+	struct relay_client *client;
+	struct relay_ends ends;
 	struct err err, ignored;
 	struct relay *r = live_relay(call, "init", &err);
-	int sent[4];
 
 	if (follow_client(call->conn) && r) {
 		err_set(&err, ERR_PROTOCOL, "this connection is attached already");
@@ -59,17 +118,7 @@ void on_attach(struct call *call, Request *req, struct wire_fds *fds)
 	}
 	if (msg->rows || msg->columns)
 		relay_resize(r, msg->rows, msg->columns, &ignored);
-	rep.which_body = Reply_attach_tag;
-	answer->terminal = relay_is_tty(r);
-	answer->stdout_offset = relay_offset(r, STREAM_STDOUT);
-	answer->stderr_offset = relay_offset(r, STREAM_STDERR);
-	if (log && logfile_reader(log, &log_fd, &ignored) == 0)
-		answer->log_position = logfile_size(log);
-	add_fd(answer, sent, FD_STDIN, ends.stdin_fd);
-	add_fd(answer, sent, FD_STDOUT, ends.stdout_fd);
-	add_fd(answer, sent, FD_STDERR, ends.stderr_fd);
-	add_fd(answer, sent, FD_LOG, log_fd);
-	call_progress(call, &rep, sent, answer->fd_role_count);
+	answer_attach(call, msg, r, client, &ends);
 	relay_ends_close(&ends);
 	follow_start(call, "init", client);
 }

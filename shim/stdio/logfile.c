@@ -35,14 +35,42 @@ static int open_file(const char *path, bool fresh, int *ret_fd, struct stat *ret
 	return 0;
 }
 
+/* How much of stdout or stderr is in the file or lost: not what is held back until a character is complete. */
+static uint64_t settled(const struct logfile *lf, int i)
+{
+	return lf->seen[i] - lf->carry[i].n;
+}
+
+static struct logmap_place place_at(const struct logfile *lf, uint64_t position)
+{
+	return (struct logmap_place) { .position = position, .offset = { settled(lf, 0), settled(lf, 1) } };
+}
+
+static void begin_stretch(struct logfile *lf, uint64_t position)
+{
+	struct logmap_place at = place_at(lf, position);
+
+	logmap_begin(&lf->map, lf->dev, lf->inode, &at);
+}
+
+static void end_stretch(struct logfile *lf)
+{
+	struct logmap_place at = place_at(lf, lf->size);
+
+	logmap_end(&lf->map, &at);
+}
+
 static void use_file(struct logfile *lf, int fd, const struct stat *st)
 {
+	end_stretch(lf);
 	fd_close(&lf->fd);
 	lf->fd = fd;
 	lf->size = (uint64_t)st->st_size;
 	lf->inode = st->st_ino;
 	lf->dev = st->st_dev;
 	lf->torn = false;
+	if (!lf->log.loss.failing)
+		begin_stretch(lf, lf->size);
 }
 
 int logfile_new(const struct logfile_format *format, const struct log_options *options, struct logfile **ret,
@@ -79,6 +107,7 @@ void logfile_free(struct log *l)
 	struct logfile *lf = (struct logfile *)l;
 
 	fd_close(&lf->fd);
+	logmap_release(&lf->map);
 	munmap(lf->out, LOGFILE_OUT_BYTES);
 	free(lf->attrs);
 	free(lf->path);
@@ -92,6 +121,9 @@ static int open_again(struct logfile *lf, struct err *err)
 
 	if (open_file(lf->path, false, &fd, &st, err) < 0)
 		return -1;
+	end_stretch(lf);
+	if (lf->fd >= 0 && (st.st_ino != lf->inode || st.st_dev != lf->dev))
+		logmap_moved(&lf->map, lf->dev, lf->inode, lf->fd);
 	use_file(lf, fd, &st);
 	return 0;
 }
@@ -155,6 +187,8 @@ static int rotate(struct logfile *lf, struct err *err)
 		unlink(name);
 		return -1;
 	}
+	end_stretch(lf);
+	logmap_rotated(&lf->map, lf->max_files);
 	use_file(lf, take_fd(&fd), &st);
 	return 0;
 }
@@ -167,13 +201,18 @@ static void look(struct logfile *lf)
 {
 	struct stat st;
 
-	if (lf->fd < 0 || fstat(lf->fd, &st) < 0)
+	if (lf->fd < 0 || fstat(lf->fd, &st) < 0 || (st.st_nlink > 0 && (uint64_t)st.st_size == lf->size))
 		return;
-	if (st.st_nlink == 0 || (uint64_t)st.st_size < lf->size)
+	end_stretch(lf);
+	if (st.st_nlink == 0 || (uint64_t)st.st_size < lf->size) {
 		lf->in_line[0] = lf->in_line[1] = false; /* nothing there that could go on */
+		logmap_emptied(&lf->map, lf->dev, lf->inode);
+	}
 	lf->size = (uint64_t)st.st_size;
 	if (st.st_nlink == 0)
 		fd_close(&lf->fd);
+	else if (!lf->log.loss.failing)
+		begin_stretch(lf, lf->size);
 }
 
 /* Cut off what is half a record: the next one must not be glued to it. */
@@ -263,6 +302,7 @@ static int write_some(struct logfile *lf, Stream stream, const struct timespec *
 		      size_t *ret_n, struct err *err)
 {
 	bool resuming = lf->log.loss.failing, direct = lf->format->direct && !resuming && !lf->torn;
+	struct logmap_place resumed;
 	const char *buf = lf->out;
 	size_t n = len, kept;
 
@@ -272,6 +312,7 @@ static int write_some(struct logfile *lf, Stream stream, const struct timespec *
 	lf->used = 0;
 	if (resuming)
 		put_remark(lf, now);
+	resumed = place_at(lf, lf->size + lf->used);
 	if (direct) {
 		buf = data;
 		lf->used = len;
@@ -286,6 +327,7 @@ static int write_some(struct logfile *lf, Stream stream, const struct timespec *
 	if (resuming) {
 		log_resumed(&lf->log);
 		lf->in_line[0] = lf->in_line[1] = lf->torn = false;
+		logmap_begin(&lf->map, lf->dev, lf->inode, &resumed);
 	}
 	*ret_n = n;
 	return 0;
@@ -305,12 +347,15 @@ int logfile_write(struct log *l, Stream stream, const struct timespec *now, cons
 		held = carry->n;
 		r = write_some(lf, stream, now, data + at, len - at, &n, err);
 		at += n;
+		lf->seen[stream == STREAM_STDERR] += n;
 		if (n > 0)
 			*in_line = data[at - 1] != '\n';
 	}
 	if (r < 0) {
+		end_stretch(lf);
 		log_lost(l, stream, len - at + (n == 0 ? held : 0), err);
 		carry->n = 0;
+		lf->seen[stream == STREAM_STDERR] += len - at;
 		return -1;
 	}
 	if (lf->max_bytes && lf->size >= lf->max_bytes)
@@ -333,31 +378,6 @@ void logfile_finish(struct log *l, const struct timespec *now)
 		lf->format->finish(lf, now);
 	if (lf->used > 0 && put_out(lf, lf->out, lf->used, KEEP_NOTHING, &kept, &err) == 0)
 		log_resumed(&lf->log);
-}
-
-/* ---- asking ---------------------------------------------------------------------------------------------------------- */
-
-int logfile_reader(const struct logfile *lf, int *ret_fd, struct err *err)
-{
-	char link[40];
-	int fd;
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", lf->fd);
-	fd = open(link, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, "cannot open the log '%s' for reading", lf->path);
-	*ret_fd = fd;
-	return 0;
-}
-
-uint64_t logfile_size(const struct logfile *lf)
-{
-	return lf->size;
-}
-
-uint64_t logfile_inode(const struct logfile *lf)
-{
-	return lf->inode;
 }
 
 void logfile_sync(struct log *l)

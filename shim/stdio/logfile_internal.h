@@ -10,6 +10,7 @@
 #include "common/logjson.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/logfile.h"
+#include "shim/stdio/logmap.h"
 
 /* Larger than any record: what the relay reads at a time may be one line. */
 #define LOGFILE_OUT_BYTES (192u << 10)
@@ -42,8 +43,10 @@ struct logfile {
 	bool in_line[2]; /* the last record of stdout, stderr was not the end of its line */
 	struct logfmt_clock clock;
 	struct logjson_carry carry[2]; /* json-file */
-	char *attrs;                   /* json-file: what is the same in each object; NULL: nothing */
-	char *out;                     /* LOGFILE_OUT_BYTES, from mmap, so that it can be given back */
+	uint64_t seen[2];              /* bytes of stdout, stderr so far, taken or lost */
+	struct logmap map;
+	char *attrs; /* json-file: what is the same in each object; NULL: nothing */
+	char *out;   /* LOGFILE_OUT_BYTES, from mmap, so that it can be given back */
 	size_t used;
 };
 

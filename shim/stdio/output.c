@@ -35,8 +35,27 @@ static const struct timeval hung_up_pause = { .tv_usec = 100000 };
 
 /* ---- sinks ----------------------------------------------------------------------------------------------------------- */
 
+static struct logfile *readable_log(const struct output *o)
+{
+	return o->relay->logs ? logs_file(o->relay->logs) : NULL;
+}
+
+static void want_log(struct sink *s, bool want)
+{
+	struct logfile *log = readable_log(s->output);
+
+	if (!log || s->wants_log == want)
+		return;
+	s->wants_log = want;
+	if (want)
+		logfile_want(log);
+	else
+		logfile_unwant(log);
+}
+
 static void sink_free(struct sink *s)
 {
+	want_log(s, false);
 	LIST_REMOVE(s, link);
 	if (s->writable)
 		event_free(s->writable);
@@ -49,17 +68,6 @@ static void resume_reading(struct output *o)
 {
 	if (o->readable && o->fd >= 0 && !output_is_held(o))
 		event_add(o->readable, NULL);
-}
-
-static void report_gap(struct sink *s)
-{
-	struct relay *r = s->output->relay;
-
-	if (!s->in_gap)
-		return;
-	s->in_gap = false;
-	if (s->client && r->ops.gap_cb)
-		r->ops.gap_cb(s->client->arg, s->output->stream, s->gap_from, s->output->offset);
 }
 
 /* Returns what was taken, 0 for "later", -1 when the reader is gone. */
@@ -79,6 +87,45 @@ static ssize_t sink_write(const struct sink *s, const char *data, size_t len)
 	if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 		return 0;
 	return n;
+}
+
+static void tell_gap(struct sink *s, uint64_t from, uint64_t to)
+{
+	struct output *o = s->output;
+	struct logfile *log = readable_log(o);
+
+	while (from < to) {
+		struct logfile_part part = { .from = from, .to = to, .fd = -1 };
+
+		if (log)
+			logfile_find(log, o->stream, from, to, &s->gap_mark, &part);
+		if (s->client && o->relay->ops.gap_cb)
+			o->relay->ops.gap_cb(s->client->arg, o->stream, &part);
+		fd_close(&part.fd);
+		from = part.to;
+	}
+}
+
+/* The gap ends here. What the log holds back of it is not to be found there: those few bytes come from us. */
+static void report_gap(struct sink *s)
+{
+	struct output *o = s->output;
+	struct logfile *log = readable_log(o);
+	char held[LOGFILE_HELD_MAX];
+	uint64_t n = log ? (uint64_t)logfile_held(log, o->stream, held) : 0, rest;
+
+	if (!s->in_gap)
+		return;
+	s->in_gap = false;
+	rest = n < o->offset - s->gap_from ? n : o->offset - s->gap_from;
+	tell_gap(s, s->gap_from, o->offset - rest);
+	if (rest > 0 && sink_write(s, held + (n - rest), (size_t)rest) != (ssize_t)rest) {
+		struct logfile_part lost = { .from = o->offset - rest, .to = o->offset, .fd = -1 };
+
+		if (s->client && o->relay->ops.gap_cb)
+			o->relay->ops.gap_cb(s->client->arg, o->stream, &lost);
+	}
+	want_log(s, false);
 }
 
 static void keep_pending(struct sink *s, const char *data, size_t len)
@@ -106,6 +153,8 @@ static bool sink_deliver(struct sink *s, const char *data, size_t len)
 	} else {
 		s->in_gap = true;
 		s->gap_from = s->output->offset - (len - (size_t)n);
+		s->gap_mark = s->output->mark;
+		want_log(s, true);
 	}
 	if (s->writable)
 		event_add(s->writable, NULL);
@@ -193,6 +242,27 @@ void output_drop_client(struct output *o, const struct relay_client *client)
 		relay_output_ended(o->relay);
 	else
 		resume_reading(o);
+}
+
+uint64_t output_hold_back(struct output *o, const struct relay_client *client)
+{
+	struct logfile *log = readable_log(o);
+	char held[LOGFILE_HELD_MAX];
+	int n = log ? logfile_held(log, o->stream, held) : 0;
+	const struct sink *s;
+
+	LIST_FOREACH(s, &o->sinks, link)
+	if (s->client == client && sink_write(s, held, (size_t)n) == n)
+		return o->offset - (uint64_t)n;
+	return o->offset;
+}
+
+void output_forget_logs(struct output *o)
+{
+	struct sink *s;
+
+	LIST_FOREACH(s, &o->sinks, link)
+	s->wants_log = false;
 }
 
 bool output_is_held(const struct output *o)
@@ -351,6 +421,8 @@ static bool read_once(struct output *o)
 	if (n <= 0)
 		return ended(o);
 	o->much = n >= (ssize_t)SPLICE_FROM_BYTES;
+	if (!LIST_EMPTY(&o->sinks) && readable_log(o))
+		logfile_mark(readable_log(o), &o->mark);
 	o->offset += (uint64_t)n;
 	to_log(o, r->buf, (size_t)n);
 	to_sinks(o, r->buf, (size_t)n);

@@ -45,6 +45,8 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 
 void relay_forget_logs(struct relay *r)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		output_forget_logs(&r->out[i]);
 	r->logs = NULL;
 }
 
@@ -281,6 +283,13 @@ int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *c
 	*ret_ends = ends;
 	*ret_client = c;
 	return 0;
+}
+
+uint64_t relay_client_begin(struct relay_client *c, Stream stream, bool replay)
+{
+	struct output *o = &c->relay->out[stream == STREAM_STDERR];
+
+	return replay ? output_hold_back(o, c) : o->offset;
 }
 
 void relay_client_closed(struct relay_client *c, Stream stream)

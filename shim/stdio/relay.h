@@ -14,6 +14,7 @@
 #include "proto/control.pb.h" /* enum Stream */
 
 struct event_base;
+struct logfile_part;
 struct logs;
 struct relay;
 struct relay_client;
@@ -23,8 +24,8 @@ struct relay_client;
 struct relay_ops {
 	/* All output has ended and was delivered; called once, from the loop, after relay_process_ended(). */
 	void (*drained_cb)(void *arg);
-	/* Bytes [from, to) of a stream did not fit into the pipe of an attached client. */
-	void (*gap_cb)(void *client_arg, Stream stream, uint64_t from, uint64_t to);
+	/* Bytes of a stream did not fit into the pipe of an attached client. Comes before anything else goes into the pipe; part->fd is borrowed. */
+	void (*gap_cb)(void *client_arg, Stream stream, const struct logfile_part *part);
 };
 
 /* `logs` are borrowed and may be NULL. Caller frees with relay_free(). */
@@ -68,6 +69,10 @@ void relay_ends_close(struct relay_ends *ends);
 /* A client that gets everything from this moment on. ret_client belongs to the relay until relay_client_free(). */
 int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,
 		 struct relay_client **ret_client, struct err *err);
+
+/* The offset in the stream with which the client's pipe begins. Called at once after relay_attach(); `replay`: its pipe is to begin where the log ends, which may be a
+ * few bytes earlier. */
+uint64_t relay_client_begin(struct relay_client *c, Stream stream, bool replay);
 
 /* It has said that its end is gone: see "Streams" in PROTOCOL.md. */
 void relay_client_closed(struct relay_client *c, Stream stream);

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <sys/queue.h>
 
+#include "shim/stdio/logfile.h"
 #include "shim/stdio/relay.h"
 
 #define RELAY_READ_BYTES (128u << 10)
@@ -28,6 +29,8 @@ struct sink {
 	size_t pending_len, pending_at;
 	bool in_gap; /* lossy: bytes from gap_from on are dropped */
 	uint64_t gap_from;
+	struct logfile_mark gap_mark; /* where the log stood before them */
+	bool wants_log;               /* logfile_want() was called for it */
 };
 
 /* One output stream of the process. */
@@ -36,7 +39,8 @@ struct output {
 	Stream stream;
 	int fd; /* read end or pty master; -1: none, or ended */
 	struct event *readable;
-	uint64_t offset; /* bytes read so far */
+	uint64_t offset;          /* bytes read so far */
+	struct logfile_mark mark; /* where the log stood before the last read */
 	uint64_t inode;
 	int64_t last_read_ns; /* CLOCK_MONOTONIC */
 	int gather_longer;    /* doublings of the pause while output is gathered */
@@ -102,6 +106,8 @@ void output_release(struct output *o);
 int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err);
 void output_drop_client(struct output *o, const struct relay_client *client);
 bool output_is_held(const struct output *o);
+uint64_t output_hold_back(struct output *o, const struct relay_client *client); /* relay_client_begin() */
+void output_forget_logs(struct output *o);
 
 /* input.c */
 int input_start(struct relay *r, struct err *err);
