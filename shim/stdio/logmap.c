@@ -38,11 +38,12 @@ static bool is_empty(const struct logmap_stretch *s)
 
 void logmap_end(struct logmap *m, const struct logmap_place *at)
 {
-	struct logmap_stretch *last = &m->v[m->n - 1];
+	struct logmap_stretch *last;
 
 	if (!m->open)
 		return;
 	m->open = false;
+	last = &m->v[m->n - 1];
 	last->end = *at;
 	if (is_empty(last))
 		drop(m, m->n - 1);

@@ -62,11 +62,13 @@ static int open_stretch(const struct logfile *lf, const struct logmap_stretch *s
 {
 	unsigned int number = lf->map.rotation - s->rotation;
 	cleanup_free char *path = number ? xasprintf("%s.%u", lf->path, number) : xstrdup(lf->path);
+	/* The present file is known whatever its name is by now. */
+	bool present = number == 0 && lf->fd >= 0 && s->inode == lf->inode && s->dev == lf->dev;
 	cleanup_fd int fd = -1;
 	struct stat st;
 
-	if (s->fd >= 0)
-		fd = reopen(s->fd);
+	if (s->fd >= 0 || present)
+		fd = reopen(s->fd >= 0 ? s->fd : lf->fd);
 	else
 		fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != s->inode || st.st_dev != s->dev ||
