@@ -25,6 +25,7 @@ unharmed() {
 	exits 137 thole wait "$c"
 }
 
+# 2025-62875: a message of a peer that ended the daemon.
 @test "random bytes" {
 	hostile garbage $([ "$THOLE_LONG" ] && echo 20000 || echo 300)
 	unharmed

@@ -93,6 +93,7 @@ SH
 	thole delete "$c"
 }
 
+# 2022-31030: and logs that filled the disk. Without anything being asked for they are limited, see log_drivers.bats.
 @test "k8s-file: the disk fills and is freed again" { fills_and_is_freed k8s-file; }
 @test "json-file: the disk fills and is freed again" { fills_and_is_freed json-file; }
 @test "raw: the disk fills and is freed again" { fills_and_is_freed raw; }

@@ -47,12 +47,35 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	outside_unharmed
 }
 
-@test "2026-41579, 2019-18837: /dev is a symlink: no device is made outside" {
+@test "2026-41579, 2026-47766, 2019-18837: /dev is a symlink: no device is made outside" {
 	link_out /dev
 	attempt true
 	# Without a mount over /dev the nodes would be made in the root itself.
 	config '.mounts |= map(select(.destination | startswith("/dev") | not))'
 	attempt true
+}
+
+@test "2019-19921: /proc is exchanged for a link out while it is looked for, mounted and masked" {
+	local i n good=0 swapper
+	n=$([ "$THOLE_LONG" ] && echo 300 || echo 20)
+	mkdir "$T/outside/self"
+	OUTSIDE=$(find "$T/outside" | sort)
+	ln -s "$T/outside" "$B/rootfs/link"
+	in_background perl -e 'my ($a, $b) = @ARGV; my ($x, $y) = (map { "$_\0" } $a, $b);
+		while (getppid() != 1) { syscall(316, -100, $x, -100, $y, 2) }' "$B/rootfs/proc" "$B/rootfs/link"
+	swapper=$!
+	args sh -c 'cat /proc/self/status /link/self/status 2> /dev/null | grep -c ^Seccomp:; cat /proc/keys /link/keys 2> /dev/null; exit 0'
+	for ((i = 0; i < n; i++)); do
+		# It comes up with a true /proc, masked as ever, or not at all.
+		timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || { equal "$(cat "$T/out")" ''; continue; }
+		equal "$(cat "$T/out")" 1
+		good=$((good + 1))
+		outside_unharmed
+	done
+	kill -KILL $swapper
+	outside_unharmed
+	not grep -qF "$T/outside" /proc/self/mountinfo
+	echo "# $good of $n came up"
 }
 
 @test "2021-30465: a mount target that is a link out, by absolute path, by dots, in the middle" {
@@ -80,6 +103,20 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	mkdir "$B/rootfs/a"
 	link_out /a/b
 	attempt true
+}
+
+@test "2025-24965: nothing of thole's own is written into the root" {
+	local before
+	before=$(cd "$B/rootfs" && find . -type f -o -type l | sort)
+	link_out /.krun_config.json /new
+	args true
+	thole run --bundle "$B" "$c" < /dev/null
+	thole run -d --bundle "$B" "$c" < /dev/null > "$T/out"
+	thole wait "$c"
+	thole delete "$c"
+	outside_unharmed
+	rm "$B/rootfs/.krun_config.json"
+	equal "$(cd "$B/rootfs" && find . -type f -o -type l | sort)" "$before"
 }
 
 @test "2024-45310: the links are exchanged while it looks" {
@@ -203,10 +240,16 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	refused 125 /proc thole run --bundle "$B" "$c"
 }
 
-@test "2022-29162: inheritable and ambient are empty unless the config says so" {
+# 2022-24769, 2022-27649, 2022-27650: the same flaw elsewhere, of containers and of what is exec'd in them.
+@test "2022-29162: inheritable and ambient are empty unless the config says so, also of an exec'd process and of its further capabilities" {
 	probe inherit
 	equal "$(value CapInh)" 0000000000000000
 	equal "$(value CapAmb)" 0000000000000000
+	detached sleep 1000
+	thole exec "$c" /usr/bin/inherit > "$T/out"
+	equal "$(value CapInh) $(value CapAmb)" '0000000000000000 0000000000000000'
+	thole exec --cap CAP_NET_RAW "$c" /usr/bin/inherit > "$T/out"
+	equal "$(value CapInh) $(value CapAmb)" '0000000000000000 0000000000000000'
 }
 
 @test "2023-25809: /sys/fs/cgroup is read-only where the config asks for it" {
@@ -256,6 +299,31 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	config '.process.args = ["true", ("x" * 200000)]'
 	# Longer than the kernel takes for one argument: an error, no crash.
 	refused 126 'true' thole run --bundle "$B" "$c"
+}
+
+@test "2020-15257: no abstract socket, which a container with the host's network could reach" {
+	config '.linux.namespaces |= map(select(.type != "network"))'
+	detached sh -c 'cat /proc/net/unix; echo end; sleep 1000'
+	wait_for logged "$c" end
+	thole logs "$c" > "$T/out"
+	grep -q control.sock "$T/out"
+	# The shim's sockets are there to be seen, none of them with a name that could be connected to from inside.
+	not grep -E '@.*(thole|'"$c"')' "$T/out"
+	not in_there "$ROOT/$c/control.sock"
+}
+in_there() { thole exec "$c" test -e "$1"; }
+
+@test "2021-41103, 2024-25621: state, bundle and log of a container are nobody else's, whatever the umask" {
+	(
+		umask 0
+		thole run -d --name "$c" --rootfs "$B/rootfs" -- sh -c 'echo said; sleep 1000' < /dev/null > "$T/out"
+	)
+	wait_for logged "$c" said
+	equal "$(find "$ROOT" "$T/log/$c" ! -type l -perm /077 ! -path '*/bundle/*')" ''
+	equal "$(stat -c '%a %u' "$T/log/$c/bundle" "$ROOT" "$ROOT/$c" | sort -u)" '700 0'
+	# And by looking they cannot be found.
+	chmod 711 "$T"
+	not setpriv --reuid 1000 --regid 1000 --clear-groups ls "$ROOT/$c" "$T/log/$c/bundle" 2> "$T/err"
 }
 
 @test "a created container's start socket belongs to root alone and takes no garbage" {

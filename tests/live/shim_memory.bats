@@ -24,6 +24,7 @@ private_kib() { # PID
 	equal "$(ls "/proc/$shim/task" | wc -l)" 1 threads
 }
 
+# 2022-1708, 2022-31030: output without end that filled the memory of the runtime.
 @test "it does not grow with what it is asked and what it is sent" {
 	args sh -c 'while [ ! -e /tmp/go ]; do usleep 10000; done; /usr/bin/records 100000 64 2>&1; echo > /tmp/end; sleep 1000'
 	thole run -d --bundle "$B" "$c" < /dev/null
