@@ -34,6 +34,8 @@ OUT := $(if $(filter release,$(FLAVOUR)),$(BUILD),$(BUILD)/$(FLAVOUR))
 OBJ := $(BUILD)/obj/$(FLAVOUR)
 
 VERSION := $(shell cat VERSION)
+# Of this version: "## 0.1.0 (2026-11-25)" in CHANGELOG.md.
+RELEASE_DATE := $(shell sed -n 's/^\#\# $(VERSION) (\(.*\))$$/\1/p' CHANGELOG.md)
 COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla -Wformat=2 -Wswitch-enum -Wno-unused-parameter \
@@ -52,6 +54,7 @@ CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)
 SHIM_SRC   := $(wildcard shim/*.c shim/*/*.c)
 UNIT_SRC   := $(wildcard tests/unit/*_test.c)
 PROBE_SRC  := $(wildcard tests/live/probes/*.c)
+DOC_SRC    := contrib/make-docs $(wildcard contrib/man/*.mdoc contrib/completions/*.in)
 FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 
 GEN    := $(BUILD)/proto/control.pb.h $(BUILD)/proto/criu.pb-c.h
@@ -75,6 +78,20 @@ $(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
 
 $(OUT)/thole-oci: $(OUT)/thole
 	@ln -sf thole $@
+
+# Man pages and completions, from the tables of the client.
+DOCS := $(OUT)/docs
+.PHONY: docs
+docs: $(DOCS)/made ## man pages and completions, below build/docs
+$(OUT)/tables: $(OBJ)/contrib/tables.o $(filter-out $(OBJ)/client/main.o,$(CLIENT_OBJ)) $(COMMON_OBJ)
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_COMMON)
+
+$(DOCS)/made: $(OUT)/tables $(DOC_SRC) VERSION CHANGELOG.md
+	@mkdir -p $(@D)
+	@echo "  DOCS  $(@D)"
+	$(Q)$(OUT)/tables > $(DOCS)/tables && contrib/make-docs $(DOCS)/tables $(DOCS) '$(VERSION)' '$(RELEASE_DATE)' && touch $@
 
 $(BUILD)/proto/control.pb.h $(BUILD)/proto/control.pb.c: proto/control.proto proto/control.options
 	@mkdir -p $(BUILD)/proto
@@ -102,7 +119,7 @@ $(BUILD)/version.h: FORCE
 .PHONY: FORCE
 FORCE:
 
--include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ) $(call objs,$(UNIT_SRC)) $(call objs,$(FUZZ_SRC)))
+-include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ) $(call objs,$(UNIT_SRC)) $(call objs,$(FUZZ_SRC)) $(OBJ)/contrib/tables.d)
 
 # ---- packages ----------------------------------------------------------------------------------
 # The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is.
@@ -110,7 +127,7 @@ PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnano
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
 	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap tmux strace \
-	clang libclang-rt-dev llvm
+	clang libclang-rt-dev llvm mandoc man-db zsh fish lintian
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -171,7 +188,7 @@ build-fuzz:
 	@$(MAKE) --no-print-directory $(PARALLEL) FUZZ=1 fuzzers
 build-unit:
 	@$(MAKE) --no-print-directory $(PARALLEL) SAN=$(SANITIZERS) unit all
-build-live: all probes
+build-live: all probes docs
 
 # What the live tests fetch: done first, where it has all the time it needs. What fails here is told by the tests that need it.
 prepare: build-live
@@ -224,19 +241,39 @@ debian-root: ## build/debian-root: a small Debian with redis-server, for the tes
 	@BUILD='$(abspath $(BUILD))' tests/live/make-debian-root
 
 # ---- installation ------------------------------------------------------------------------------
-.PHONY: install uninstall clean help
-install: all ## install below $(DESTDIR)$(PREFIX): bin/thole, bin/thole-oci, libexec/thole/thole-shim
+MANDIR  ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+DEB     ?= $(BUILD)/thole_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
+
+.PHONY: install uninstall deb clean help
+install: all docs ## install below $(DESTDIR)$(PREFIX): bin/thole, bin/thole-oci, libexec/thole/thole-shim, man pages, completions
 	install -D -m 0755 $(OUT)/thole $(DESTDIR)$(PREFIX)/bin/thole
 	ln -sf thole $(DESTDIR)$(PREFIX)/bin/thole-oci
 	install -D -m 0755 $(OUT)/thole-shim $(DESTDIR)$(PREFIX)/libexec/thole/thole-shim
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	install -m 0644 $(DOCS)/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 0644 $(DOCS)/man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 0644 $(DOCS)/completions/thole.bash $(DESTDIR)$(BASHDIR)/thole
+	ln -sf thole $(DESTDIR)$(BASHDIR)/thole-oci
+	install -m 0644 $(DOCS)/completions/_thole $(DESTDIR)$(ZSHDIR)/_thole
+	install -m 0644 $(DOCS)/completions/thole.fish $(DESTDIR)$(FISHDIR)/thole.fish
+	ln -sf thole.fish $(DESTDIR)$(FISHDIR)/thole-oci.fish
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/thole $(DESTDIR)$(PREFIX)/bin/thole-oci $(DESTDIR)$(PREFIX)/libexec/thole/thole-shim
+	rm -f $(DESTDIR)$(MANDIR)/man1/thole.1 $(DESTDIR)$(MANDIR)/man1/thole-*.1 $(DESTDIR)$(MANDIR)/man8/thole-shim.8
+	rm -f $(DESTDIR)$(BASHDIR)/thole $(DESTDIR)$(BASHDIR)/thole-oci $(DESTDIR)$(ZSHDIR)/_thole
+	rm -f $(DESTDIR)$(FISHDIR)/thole.fish $(DESTDIR)$(FISHDIR)/thole-oci.fish
 	-rmdir $(DESTDIR)$(PREFIX)/libexec/thole
+
+deb: all docs ## a Debian package: build/thole_VERSION_ARCH.deb (DEB=FILE)
+	+@contrib/make-deb '$(DEB)' BUILD='$(BUILD)'
 
 clean: ## remove build/ (but not what was downloaded: build/criu, build/debian-root)
 	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/probes $(BUILD)/unit $(BUILD)/version* \
-		$(FUZZERS)
+		$(BUILD)/tables $(BUILD)/docs $(FUZZERS)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16

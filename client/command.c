@@ -266,6 +266,11 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+const struct command *command_at(size_t i)
+{
+	return i < ARRAY_SIZE(commands) ? &commands[i] : NULL;
+}
+
 static void print_option(const struct option_row *row, FILE *out)
 {
 	char left[64];

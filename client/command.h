@@ -39,6 +39,9 @@ extern const struct option_row global_option_rows[];
 /* NULL when there is none of that name. */
 const struct command *command_find(const char *name);
 
+/* One after the other; NULL: no more. */
+const struct command *command_at(size_t i);
+
 /* Help of one command, and of the whole program. */
 void command_help(const struct client *cl, const struct command *cmd, FILE *out);
 void command_help_all(const struct client *cl, FILE *out);

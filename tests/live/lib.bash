@@ -47,6 +47,11 @@ has_strace() { command -v strace > /dev/null; }
 has_tmux() { command -v tmux > /dev/null; }
 has_conmon() { command -v conmon > /dev/null; }
 has_podman() { command -v podman > /dev/null; }
+has_mandoc() { command -v mandoc > /dev/null && command -v man > /dev/null; }
+has_zsh() { command -v zsh > /dev/null; }
+has_fish() { command -v fish > /dev/null; }
+has_lintian() { command -v lintian > /dev/null; }
+has_dpkg() { command -v dpkg-deb > /dev/null; }
 has_runc() { command -v runc > /dev/null; }
 
 needs() {

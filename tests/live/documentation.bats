@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+# Man pages and completions: made from the tables of the program, so they have to say what it says, and work where they are meant to.
+load lib
+
+commands() {
+	"$THOLE" help | sed -nE 's/^  ([a-z-]+) .*/\1/p'
+}
+
+options() { # COMMAND: as its help names them
+	"$THOLE" help "$1" | tail -n +3 | grep -oE -- '--[a-z][a-z0-9-]*' | sort -u
+}
+
+page() { # FILE: as text, without emphasis
+	mandoc -Tascii -O width=200 "$BUILD/docs/man/$1" | col -b
+}
+
+@test "man pages: one for each command, with every option and operand that its help has" {
+	needs mandoc
+	local cmd option
+	for cmd in $(commands); do
+		page "thole-$cmd.1" > "$T/page"
+		contains "$(cat "$T/page")" "$("$THOLE" help "$cmd" | sed -n 2p)"
+		for option in $(options "$cmd"); do
+			grep -qE -- "(^|[ ,[])$option([][ ,=]|\$)" "$T/page" || fail "thole-$cmd.1 has no $option: $(cat "$T/page")"
+		done
+	done
+	# And no page of a command that is not there.
+	equal "$(cd "$BUILD/docs/man" && printf '%s\n' thole-*.1 | sed 's/thole-\(.*\)\.1/\1/' | grep -vx oci | sort)" "$(commands | sort)"
+	page thole.1 > "$T/page"
+	for cmd in $(commands); do
+		grep -q "thole-$cmd(1)" "$T/page" || fail "thole.1 has no $cmd"
+	done
+	for option in $("$THOLE" help | grep -oE -- '--[a-z][a-z-]*' | sort -u); do
+		grep -q -- "$option" "$T/page" || fail "thole.1 has no $option"
+	done
+}
+
+@test "man pages are free of what mandoc and man warn of" {
+	needs mandoc
+	local f
+	for f in "$BUILD"/docs/man/*; do
+		equal "$(mandoc -Tlint -Wwarning "$f")" ''
+		equal "$(LC_ALL=C.UTF-8 man --warnings -E UTF-8 -l -Tutf8 -Z "$f" 2>&1 > "$T/out")" '' "$f"
+		[ -s "$T/out" ]
+	done
+}
+
+@test "pages that are written whole name what is there" {
+	needs mandoc
+	local other
+	for other in $(cd "$BUILD/docs/man" && cat ./* | sed -n 's/^\.Xr \(thole[a-z-]*\) \([18]\).*/\1.\2/p' | sort -u); do
+		[ -e "$BUILD/docs/man/$other" ] || fail "a page refers to $other"
+	done
+}
+
+# bash's own variables, filled as it fills them when the last word is to be completed. "=" is a word of its own.
+completed() { # WORD...
+	bash -c 'source "$0"; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _thole; printf "%s\n" "${COMPREPLY[@]}"' "$BUILD/docs/completions/thole.bash" "$@"
+}
+
+@test "bash completes commands, options, words, files and signals" {
+	local cmd
+	equal "$(completed thole '' | sort)" "$(commands | sort)"
+	equal "$(completed thole help '' | sort)" "$(commands | sort)"
+	for cmd in $(commands); do
+		equal "$(completed thole "$cmd" -- | sort | grep -vx -e --help)" "$(options "$cmd")" "$cmd"
+	done
+	equal "$(completed thole --rootle)" --rootless
+	equal "$(completed thole list --format '')" $'table\njson'
+	equal "$(completed thole list --format = j)" json
+	equal "$(completed thole --log-format = t)" text
+	equal "$(completed thole run --bundle /etc/ssl)" /etc/ssl
+	equal "$(completed thole run --bundle /etc/passw)" ''
+	equal "$(completed thole run --log-path "$TREE/HACK")" "$TREE/HACKING.md"
+	equal "$(completed thole run --memory '')" ''
+	contains "$(completed thole kill x T)" TERM
+	contains "$(completed thole exec x ca)" cat
+}
+
+@test "bash completes ids of containers, below the state directory that was named" {
+	needs root cgroup
+	bundle
+	detached sleep 1000
+	local cmd
+	for cmd in state kill exec wait 'logs -f' 'logs --tail 3' stats "stats $c"; do
+		# shellcheck disable=SC2086 # words
+		equal "$(completed "$THOLE" --root "$ROOT" $cmd '')" "$c" "$cmd"
+	done
+	equal "$(completed "$THOLE" --root = "$ROOT" state "${c:0:2}")" "$c"
+	equal "$(completed "$THOLE" --root "$ROOT" state "$c" '')" ''
+	equal "$(completed "$THOLE" --root "$T/none" state '')" ''
+}
+
+@test "an interactive bash has completed it" {
+	printf '%s\n' "source '$BUILD/docs/completions/thole.bash'" 'PS1=' > "$T/rc"
+	ln -s "$THOLE" "$T/thole"
+	# The tab is typed; what it has made of the word is run.
+	printf 'thole vers\t > %s\nexit\n' "$T/out" |
+		PATH=$T:$PATH TERM=dumb timeout 30 bash --noprofile --rcfile "$T/rc" -i > "$T/screen" 2>&1
+	contains "$(cat "$T/out")" "$(cat "$TREE/VERSION")"
+}
+
+# What zsh shows after TAB TAB, in a terminal of its own. It stays until it has shown the pattern, or its time is over.
+zsh_shows() { # TYPED PATTERN
+	cat > "$T/shows.zsh" <<-'END'
+		zmodload zsh/zpty || exit 3
+		zpty z zsh -f -i
+		zpty -w z 'PS1="<""PROMPT>"; TERM=dumb; bindkey "^I" expand-or-complete; LISTMAX=1000'
+		zpty -r z out '*<PROMPT>*'
+		zpty -w z "fpath=($1 \$fpath); autoload -Uz compinit; compinit -u -D; print REA''DY"
+		zpty -r z out '*READY*'
+		zpty -n -w z "$2"$'\t\t'
+		zpty -r z out "*$3*" && print -r -- "$out"
+	END
+	timeout 60 zsh -f "$T/shows.zsh" "$BUILD/docs/completions" "$@" < /dev/null
+}
+
+@test "zsh completes commands, options and words" {
+	needs zsh
+	zsh -n "$BUILD/docs/completions/_thole"
+	matches "$(zsh_shows 'thole res' resume)" resume
+	matches "$(zsh_shows 'thole run --detac' detach-keys)" detach-keys
+	matches "$(zsh_shows 'thole list --format ' table)" table
+}
+
+fish_completes() { fish --no-config -c "source '$BUILD/docs/completions/thole.fish'; complete -C '$1'" | cut -f1 | sort; }
+
+@test "fish completes commands, options and words" {
+	needs fish
+	equal "$(fish_completes 'thole ')" "$(commands | sort)"
+	equal "$(fish_completes 'thole-oci res')" $'restore\nresume'
+	equal "$(fish_completes 'thole run --detac')" $'--detach\n--detach-keys'
+	equal "$(fish_completes 'thole list --format ')" $'json\ntable'
+	matches "$(fish_completes 'thole update --')" --cpu-quota
+}
+
+@test "the examples: a config that is accepted, commands and options that exist" {
+	needs root cgroup
+	local cmd
+	mkdir "$T/b"
+	cp -a "$(template)" "$T/b/rootfs"
+	mkdir "$T/b/rootfs/srv"
+	cp "$TREE/contrib/examples/config.json" "$T/b/"
+	thole create --bundle "$T/b" "$c" < /dev/null
+	is "$c" created
+	thole delete "$c"
+	for cmd in $(sed '/^#/d' "$TREE"/contrib/examples/{thole@.service,crontab,logrotate} | grep -oE '(/usr/bin/)?thole [a-z]+' | sed 's/.* //' | sort -u); do
+		commands | grep -qx "$cmd" || fail "an example has thole $cmd"
+	done
+}
+
+@test "SECURITY.md: each flaw that it lists is staged by a test that names it, and the tests that it names are there" {
+	local flaw name
+	for flaw in $(sed -n 's/^| \(20[0-9-]*\(, 20[0-9-]*\)*\) |.*/\1/p' "$TREE/SECURITY.md" | tr -d ,); do
+		grep -rqF -- "$flaw" "$TREE"/tests/live/*.bats "$TREE"/tests/unit || fail "no test says that it stages $flaw"
+	done
+	for name in $(sed -n '/^| CVE/,$p' "$TREE/SECURITY.md" | grep -oE '[a-z_]+\.bats|[a-z]+_[a-z_]*test\b'); do
+		[ -e "$TREE/tests/live/$name" ] || [ -e "$TREE/tests/unit/$name.c" ] || fail "SECURITY.md names $name"
+	done
+}
