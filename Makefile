@@ -127,7 +127,7 @@ PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnano
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
 	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap tmux strace \
-	clang libclang-rt-dev llvm mandoc man-db zsh fish lintian
+	clang clang-tidy libclang-rt-dev llvm mandoc man-db zsh fish lintian
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
@@ -223,7 +223,7 @@ check-fuzz: build-fuzz ## each fuzz target for some seconds (T=pattern)
 fuzz: build-fuzz ## each fuzz target for T=SECONDS (60); F=NAME: that one; finds are kept below build/fuzz
 	@BUILD='$(abspath $(BUILD))' tests/fuzz/run --seconds $(or $(T),60) $(or $(F),$(FUZZ_NAMES))
 
-lint: build-live ## format, cppcheck, which floor includes which, no file-level state
+lint: build-live ## format, cppcheck, clang-tidy, which floor includes which, no file-level state
 	@$(RUN) lint
 
 .PHONY: demo bench criu debian-root

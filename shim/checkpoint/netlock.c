@@ -124,8 +124,6 @@ static int clear_nftables(struct err *err)
 	return 0;
 }
 
-extern char **environ;
-
 /* Whether the rule is there or not: what is asked for is that it is not. */
 static void run_quietly(char *const argv[])
 {

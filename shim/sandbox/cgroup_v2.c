@@ -201,7 +201,7 @@ int cgroup_v2_plan(const struct cgroup *cg, const struct oci_resources *r, struc
 
 /* ---- devices ------------------------------------------------------------------------------------------------------------------------- */
 
-#define ANY -1
+#define ANY (-1)
 #define ALLOW(t, major, minor, access)                                                                                 \
 	{                                                                                                              \
 		true, t, major, minor, access                                                                          \

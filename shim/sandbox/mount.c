@@ -221,7 +221,7 @@ static int check_destination(const struct oci_mount *m, struct err *err)
 			return 0;
 		return err_set(err, ERR_CONFIG, "cannot mount over '/proc': only a proc file system may be there");
 	}
-	if (strncmp(m->destination, "/proc/", 6))
+	if (strncmp(m->destination, "/proc/", 6) != 0)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
 		if (!strcmp(m->destination, allowed[i]))
@@ -323,7 +323,7 @@ static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
 	if (open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
 		return -1;
 	/* A tmpfs over a directory takes that directory's mode unless one is asked for: /tmp stays 1777. */
-	if (!strcmp(m->type, "tmpfs") && (!data || (strncmp(data, "mode=", 5) && !strstr(data, ",mode="))) &&
+	if (!strcmp(m->type, "tmpfs") && (!data || (strncmp(data, "mode=", 5) != 0 && !strstr(data, ",mode="))) &&
 	    fstat(target, &st) == 0) {
 		with_mode = xasprintf("%s%smode=%o", data ? data : "", data ? "," : "", st.st_mode & 07777);
 		data = with_mode;
