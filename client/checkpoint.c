@@ -3,6 +3,7 @@
 #include "client/checkpoint.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -64,7 +65,7 @@ static char *beside_build(void)
 	return access(file, X_OK) == 0 ? take_ptr(file) : NULL;
 }
 
-static int find_criu(const struct client *cl, char **ret, struct err *err)
+int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err)
 {
 	const char *named = cl->global.criu ? cl->global.criu : getenv("THOLE_CRIU");
 
@@ -100,8 +101,10 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 		{ "shellJob", o->shell_job },         { "extUnixSk", o->ext_unix_sk },
 		{ "fileLocks", o->file_locks },       { "linkRemap", o->link_remap },
 		{ "autoDedup", o->auto_dedup },       { "emptyNetwork", o->empty_ns != NULL },
+		{ "preDump", o->pre_dump },           { "lazyPages", o->lazy_pages },
 	};
 	cleanup_json json_object *top = json_new_object();
+	json_object *veths = NULL;
 	const char *text;
 
 	json_add_string(top, "criu", criu);
@@ -111,8 +114,30 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 	add_text(top, "networkLock", o->network_lock);
 	add_text(top, "lsmProfile", o->lsm_profile);
 	add_text(top, "lsmMountContext", o->lsm_mount_context);
+	add_text(top, "parentPath", o->parent_path);
+	add_text(top, "pageServer", o->page_server);
+	if (o->timeout.set)
+		json_add(top, "timeout", json_object_new_uint64(o->timeout.v));
+	if (o->veth.n > 0)
+		json_add(top, "veths", veths = json_object_new_array());
+	for (size_t i = 0; i < o->veth.n; i++)
+		json_object_array_add(veths, json_object_new_string(o->veth.v[i]));
 	text = json_text(top);
 	return memfd_sealed("criu-options", text, strlen(text), ret_fd, err);
+}
+
+/* Its number is in our own table: what the caller has not passed on cannot be meant. */
+static int take_status_fd(const struct criu_options *o, int *ret_fd, struct err *err)
+{
+	if (!o->status_fd.set)
+		return 0;
+	if (!o->lazy_pages)
+		return err_set(err, ERR_USAGE, "--status-fd: CRIU writes to it with --lazy-pages only");
+	if (o->status_fd.v > INT_MAX || fcntl((int)o->status_fd.v, F_GETFD) < 0)
+		return err_set(err, ERR_USAGE, "--status-fd: descriptor %llu is not open",
+			       (unsigned long long)o->status_fd.v);
+	*ret_fd = (int)o->status_fd.v;
+	return 0;
 }
 
 int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
@@ -121,7 +146,9 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
 	cleanup_free char *criu = NULL;
 
-	if (find_criu(cl, &criu, err) < 0 ||
+	if (o->timeout.set && o->timeout.v == 0)
+		return err_set(err, ERR_USAGE, "--timeout: must be at least a second");
+	if (take_status_fd(o, &f.status_fd, err) < 0 || checkpoint_find_criu(cl, &criu, err) < 0 ||
 	    open_directory(o->image_path ? o->image_path : IMAGE_PATH, make, &f.images_fd, err) < 0 ||
 	    (o->work_path && open_directory(o->work_path, true, &f.work_fd, err) < 0) ||
 	    fill_options(o, criu, &f.options_fd, err) < 0)
@@ -134,6 +161,8 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, struct err *err)
 {
 	if (handover_add(h, FD_IMAGES, f->images_fd, err) < 0 || handover_add(h, FD_OPTIONS, f->options_fd, err) < 0)
+		return -1;
+	if (f->status_fd >= 0 && handover_add(h, FD_STATUS, f->status_fd, err) < 0)
 		return -1;
 	return f->work_fd >= 0 ? handover_add(h, FD_WORK, f->work_fd, err) : 0;
 }

@@ -10,9 +10,10 @@
 /* What rides beside the request; -1: none. */
 struct checkpoint_files {
 	int images_fd, work_fd, options_fd;
+	int status_fd; /* borrowed: the caller's own */
 };
 
-#define CHECKPOINT_FILES_NONE ((struct checkpoint_files) { -1, -1, -1 })
+#define CHECKPOINT_FILES_NONE ((struct checkpoint_files) { -1, -1, -1, -1 })
 
 void checkpoint_files_close(struct checkpoint_files *f);
 #define cleanup_checkpoint_files __attribute__((cleanup(checkpoint_files_close)))
@@ -23,5 +24,8 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 
 /* Let them ride beside a request; they stay where they are. */
 int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, struct err *err);
+
+/* The path of the criu that is used, the caller's to free. ERR_NOT_FOUND. */
+int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err);
 
 #endif

@@ -80,8 +80,9 @@ static const struct option_row run_rows[] = {
 	{ "empty-ns",        0, OPT_CHOICE, "network", "leave the network namespace empty, for a hook to set up", AT(type, prefix empty_ns) }, \
 	{ "manage-cgroups-mode", 0, OPT_CHOICE, "soft|full|strict|ignore", "criu's way with groups (default: ignore, the shim makes them)", AT(type, prefix manage_cgroups_mode) }, \
 	{ "network-lock",    0, OPT_CHOICE, "iptables|nftables|skip", "how the network is held (default: as needed)", AT(type, prefix network_lock) }, \
-	{ "auto-dedup",      0, OPT_REFUSED_FLAG, NULL, NULL, 0 }, \
-	{ "lazy-pages",      0, OPT_REFUSED_FLAG, NULL, NULL, 0 }
+	{ "auto-dedup",      0, OPT_FLAG,   NULL,   "leave out of the images what a later one or the process has", AT(type, prefix auto_dedup) }, \
+	{ "lazy-pages",      0, OPT_FLAG,   NULL,   "bring the memory in later", AT(type, prefix lazy_pages) }, \
+	{ "timeout",         0, OPT_UINT,   "SECONDS", "give up when criu is not through by then", AT(type, prefix timeout) }
 
 static const struct option_row checkpoint_rows[] = {
 	CRIU_ROWS(criu_options, ),
@@ -90,10 +91,10 @@ static const struct option_row checkpoint_rows[] = {
 	{ "drop-execs",    0, OPT_FLAG,   NULL, "kill exec'd processes, which cannot be kept", AT(criu_options, drop_execs) },
 	{ "link-remap",    0, OPT_FLAG,   NULL, "allow open files that have been removed", AT(criu_options, link_remap) },
 	{ "tcp-skip-in-flight", 0, OPT_FLAG, NULL, "leave out connections that are being made", AT(criu_options, tcp_skip_in_flight) },
-	{ "pre-dump",      0, OPT_REFUSED_FLAG, NULL,   NULL, 0 },
-	{ "parent-path",   0, OPT_REFUSED,      "DIR",  NULL, 0 },
-	{ "page-server",   0, OPT_REFUSED,      "ADDRESS:PORT", NULL, 0 },
-	{ "status-fd",     0, OPT_REFUSED,      "FD",   NULL, 0 },
+	{ "pre-dump",      0, OPT_FLAG,   NULL,  "only the memory, while it goes on: for a later one with --parent-path", AT(criu_options, pre_dump) },
+	{ "parent-path",   0, OPT_STRING, "DIR", "an earlier one, relative to the image: only what has changed is written", AT(criu_options, parent_path) },
+	{ "page-server",   0, OPT_STRING, "ADDRESS:PORT", "send the memory to a criu page-server", AT(criu_options, page_server) },
+	{ "status-fd",     0, OPT_UINT,   "FD",  "with --lazy-pages: gets a NUL byte when the memory can be fetched", AT(criu_options, status_fd) },
 	{ NULL },
 };
 
@@ -105,6 +106,7 @@ static const struct option_row restore_rows[] = {
 	LAUNCH_ROWS,
 	{ "detach-keys",  0,   OPT_STRING, "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(launch_options, detach_keys) },
 	{ "no-subreaper", 0,   OPT_FLAG,   NULL,          NULL, AT(launch_options, no_subreaper) },
+	{ "veth",         0,   OPT_LIST,   "HOST=CONTAINER", "the name of the other end of a veth pair (HOST@BRIDGE: its bridge)", AT(restore_options, criu.veth) },
 	{ "lsm-profile",  0,   OPT_STRING, "TYPE:NAME",   "another security profile", AT(restore_options, criu.lsm_profile) },
 	{ "lsm-mount-context", 0, OPT_STRING, "CONTEXT",  "another context of its mounts", AT(restore_options, criu.lsm_mount_context) },
 	{ NULL },
@@ -143,6 +145,7 @@ static const struct option_row exec_rows[] = {
 	{ "ignore-paused",   0,   OPT_FLAG,     NULL,          "also in a paused container", AT(exec_options, ignore_paused) },
 	{ "stdio",           0,   OPT_CHOICE,   "log|inherit", "detached output: to nobody, or to the caller", AT(exec_options, stdio) },
 	{ "print-name",      0,   OPT_FLAG,     NULL,          "with -d: print the name that wait takes", AT(exec_options, print_name) },
+	{ "checkpointable",  0,   OPT_FLAG,     NULL,          "where a checkpoint takes it along, below the container's first process", AT(exec_options, checkpointable) },
 	{ "detach-keys",     0,   OPT_STRING,   "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(exec_options, detach_keys) },
 	{ "sig-proxy",       0,   OPT_FLAG_OFF, NULL,          "pass signals on to it (default; =false: do not)", AT(exec_options, no_sig_proxy) },
 	{ "monitor",         0,   OPT_CHOICE,   "shim|foreign", "whose child it is: the shim's, or the caller's", AT(exec_options, monitor) },
@@ -251,6 +254,7 @@ static const struct command commands[] = {
 	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
+	{ "check",   cmd_check,   NO_OPTIONS,                           "",            0, 0, "tell what this host can do and what not", 0 },
 	{ "features", cmd_features, NO_OPTIONS,                         "",            0, 0, "tell what this runtime can do, as JSON", 0 },
 	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
 	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },

@@ -56,6 +56,7 @@ int cmd_create(const struct client *cl, const struct invocation *inv, struct err
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_events(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_exec(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_check(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_features(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_help(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -104,6 +105,7 @@ struct exec_options {
 	bool no_sig_proxy;
 	bool no_subreaper; /* accepted: as with runc, exec never is one */
 	bool print_name;
+	bool checkpointable;
 
 	const char *process;
 	bool tty;
@@ -215,6 +217,10 @@ struct criu_options {
 	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
 	const char *manage_cgroups_mode, *empty_ns, *network_lock;
 	const char *lsm_profile, *lsm_mount_context;
+	bool pre_dump, lazy_pages;
+	const char *parent_path, *page_server;
+	struct opt_uint status_fd, timeout;
+	struct opt_list veth;
 };
 
 struct restore_options {

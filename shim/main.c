@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -22,6 +23,7 @@
 #include "shim/container/container.h"
 #include "shim/control/follow.h"
 #include "shim/control/server.h"
+#include "shim/check.h"
 #include "shim/features.h"
 #include "shim/idle.h"
 #include "shim/shim.h"
@@ -374,6 +376,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 2 && !strcmp(argv[1], "--features"))
 		return features_print();
+	if (argc == 2 && !strcmp(argv[1], "--check"))
+		return check_print(getenv("THOLE_CRIU"), getenv("THOLE_NO_CRIU"));
 	if (parse_args(&shim, argc, argv, &err) < 0) {
 		report(&shim, &err);
 		return 1;

@@ -66,6 +66,9 @@ static int check_usage(const struct client *cl, const struct invocation *inv, bo
 		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
 	if (!o->detach && o->print_name)
 		return err_set(err, ERR_USAGE, "--print-name needs --detach");
+	if (foreign && o->checkpointable)
+		return err_set(err, ERR_USAGE,
+			       "--checkpointable needs --monitor=shim: else it would be its caller's child");
 	if (foreign && o->print_name)
 		return err_set(err, ERR_USAGE, "--print-name needs --monitor=shim: else nobody waits for it here");
 	if (!o->process || cl->oci)
@@ -141,6 +144,7 @@ static int fill_request(struct execution *x, const struct invocation *inv, const
 	e->open_stdin = e->stdio == STDIO_INHERIT || x->use_stdin;
 	e->whole = o->process != NULL;
 	e->ignore_paused = o->ignore_paused;
+	e->checkpointable = o->checkpointable;
 	if (!o->detach)
 		term_size(&e->rows, &e->columns);
 	if (add_cgroups(e, &o->cgroup, err) < 0 || add_process(inv, rootfs, h, err) < 0 ||
@@ -164,6 +168,8 @@ static int receive_reply(struct execution *x, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to an exec");
 	}
 	x->reply = reply.body.exec;
+	if (x->reply.note[0])
+		client_remark(x->cl, "%s", x->reply.note);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -24,22 +25,65 @@
 #include "common/wire.h"
 #include "shim/sandbox/cgroup.h"
 
-#define VERSION_MIN 31500 /* what knows external pid namespaces, and to freeze a v2 group */
+#define VERSION_MIN 31500   /* what knows external pid namespaces, and to freeze a v2 group */
+#define VERSION_LOCKS 31900 /* and to leave the network alone */
+#define ANSWER_TIMEOUT_MS 20000
 #define PACKET_MAX (64 << 10)
 #define SOCKET_FD 3
 #define SAFE_FD 64 /* above every number that criu is given */
 
+static bool wants_anything(const CriuOpts *opts)
+{
+	return opts != NULL;
+}
+
+static bool wants_mount_context(const CriuOpts *opts)
+{
+	return opts->lsm_mount_context != NULL;
+}
+
+static bool wants_network_lock(const CriuOpts *opts)
+{
+	return opts->has_network_lock;
+}
+
+static bool wants_no_lock(const CriuOpts *opts)
+{
+	return opts->has_network_lock && opts->network_lock == CRIU_NETWORK_LOCK__LOCK_SKIP;
+}
+
+/* What some requests take. */
+static const struct {
+	int version;
+	const char *what;
+	bool (*wanted)(const CriuOpts *opts);
+} versions[] = {
+	{ VERSION_MIN, "checkpoints", wants_anything },
+	{ 31600, "--lsm-mount-context", wants_mount_context },
+	{ 31600, "--network-lock", wants_network_lock },
+	{ VERSION_LOCKS, "--network-lock skip", wants_no_lock },
+};
+
 /* Between its last word and its end. */
 static const struct timeval leaving_takes = { .tv_sec = 5 };
+
+struct packed {
+	uint8_t *data;
+	size_t len;
+};
 
 struct criu {
 	struct criu_ops ops;
 	void *arg;
 	int sock, said_fd, pidfd;
-	struct event *readable, *end, *timer;
-	uint8_t *request; /* packed, until the version is known */
-	size_t request_len;
+	struct event *readable, *end, *timer, *deadline;
+	unsigned int timeout_s;
+	struct packed request, plain; /* until the version is known; plain: for one that knows no other locks */
+	int version_min;              /* what the request takes, and what of it does */
+	const char *version_for;
+	bool needs_mem_track, needs_lazy_pages;
 	CriuType type;
+	int work_fd; /* borrowed: to be opened again as criu sees it; -1: not */
 	bool answered, succeeded;
 	struct err why; /* code 0: nothing is known yet */
 };
@@ -169,21 +213,104 @@ void criu_answer(struct criu *k, bool go_on)
 		log_debug("%s", err.text);
 }
 
+static int ask_features(struct criu *k, struct err *err)
+{
+	CriuReq req = CRIU_REQ__INIT;
+	CriuFeatures features = CRIU_FEATURES__INIT;
+
+	req.type = CRIU_TYPE__REQ_FEATURE_CHECK;
+	req.has_keep_open = 1;
+	req.keep_open = 1;
+	features.has_mem_track = k->needs_mem_track;
+	features.mem_track = k->needs_mem_track;
+	features.has_lazy_pages = k->needs_lazy_pages;
+	features.lazy_pages = k->needs_lazy_pages;
+	req.features = &features;
+	return send_request(k, &req, err);
+}
+
+static void ask_for_it(struct criu *k)
+{
+	if (send_packet(k, k->request.data, k->request.len, &k->why) < 0)
+		criu_kill(k);
+	free(k->request.data);
+	k->request.data = NULL;
+}
+
+static int version_of(const CriuResp *resp)
+{
+	const CriuVersion *v = resp->success ? resp->version : NULL;
+
+	return v ? v->major_number * 10000 + v->minor_number * 100 + (v->has_sublevel ? v->sublevel : 0) : 0;
+}
+
+static void say_too_old(int version, int needed, const char *what, struct err *err)
+{
+	err_set(err, ERR_UNSUPPORTED, "this criu (version %d.%d) is too old: %s %s %d.%d", version / 10000,
+		version / 100 % 100, what, needed == VERSION_MIN ? "need" : "needs", needed / 10000,
+		needed / 100 % 100);
+}
+
+/* criu is in its mount namespace by now: put what it finds there at the directory's path in its place. */
+static int enter_work_dir(struct criu *k, struct err *err)
+{
+	cleanup_free char *path = NULL, *there = NULL;
+	cleanup_fd int fd = -1;
+	struct stat a, b;
+	pid_t pid;
+
+	if (k->work_fd < 0)
+		return 0;
+	if (proc_pidfd_pid(k->pidfd, &pid, err) < 0 || fd_path(k->work_fd, &path, err) < 0)
+		return -1;
+	there = xasprintf("/proc/%d/root%s", (int)pid, path);
+	fd = open(there, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &a) < 0 || fstat(k->work_fd, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return err_sys(err, "cannot find the directory '%s' again", path);
+	return dup3(fd, k->work_fd, O_CLOEXEC) < 0 ? err_sys(err, "cannot hand over '%s'", path) : 0;
+}
+
 static void hear_version(struct criu *k, const CriuResp *resp)
 {
-	const CriuVersion *v = resp->version;
-	int number = v ? v->major_number * 10000 + v->minor_number * 100 + (v->has_sublevel ? v->sublevel : 0) : 0;
+	int number = version_of(resp);
 
-	if (!resp->success || number < VERSION_MIN) {
-		err_set(&k->why, ERR_UNSUPPORTED, "this criu (version %d.%d) is too old: 3.15 is needed",
-			v ? v->major_number : 0, v ? v->minor_number : 0);
+	if (number < k->version_min) {
+		say_too_old(number, k->version_min, k->version_for, &k->why);
 		criu_kill(k);
 		return;
 	}
-	if (send_packet(k, k->request, k->request_len, &k->why) < 0)
+	if (k->plain.data && number < VERSION_LOCKS) {
+		free(k->request.data);
+		k->request = k->plain;
+		k->plain = (struct packed) { NULL, 0 };
+	}
+	if (enter_work_dir(k, &k->why) < 0) {
 		criu_kill(k);
-	free(k->request);
-	k->request = NULL;
+		return;
+	}
+	if (!k->needs_mem_track && !k->needs_lazy_pages) {
+		ask_for_it(k);
+	} else if (ask_features(k, &k->why) < 0) {
+		criu_kill(k);
+	}
+}
+
+/* What it lacks it does not name: it only leaves it out. */
+static void hear_features(struct criu *k, const CriuResp *resp)
+{
+	const CriuFeatures *f = resp->success ? resp->features : NULL;
+
+	if (k->needs_mem_track && !(f && f->has_mem_track && f->mem_track))
+		err_set(&k->why, ERR_UNSUPPORTED,
+			"the kernel does not say which pages have been written (CONFIG_MEM_SOFT_DIRTY): no "
+			"pre-dump and no parent image");
+	else if (k->needs_lazy_pages && !(f && f->has_lazy_pages && f->lazy_pages))
+		err_set(&k->why, ERR_UNSUPPORTED,
+			"the kernel cannot bring pages in later (userfaultfd): no --lazy-pages");
+	if (k->why.code)
+		criu_kill(k);
+	else
+		ask_for_it(k);
 }
 
 /* Its last word; its end follows. */
@@ -200,8 +327,10 @@ static void hear_result(struct criu *k, const CriuResp *resp)
 
 static void hear(struct criu *k, const CriuResp *resp, int *fd)
 {
-	if (resp->type == CRIU_TYPE__REQ_VERSION && k->request)
+	if (resp->type == CRIU_TYPE__REQ_VERSION && k->request.data)
 		hear_version(k, resp);
+	else if (resp->type == CRIU_TYPE__REQ_FEATURE_CHECK && k->request.data)
+		hear_features(k, resp);
 	else if (resp->type == CRIU_TYPE__REQ_NOTIFY && resp->notify && resp->notify->script)
 		k->ops.notify_cb(k->arg, resp->notify->script, resp->notify->has_pid ? resp->notify->pid : 0,
 				 take_fd(fd));
@@ -291,6 +420,16 @@ static void end_cb(evutil_socket_t fd, short what, void *arg)
 	k->ops.done_cb(k->arg, k->answered && k->succeeded ? NULL : &k->why);
 }
 
+static void deadline_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct criu *k = arg;
+
+	if (k->answered)
+		return; /* the other timer sees to its end */
+	err_set(&k->why, ERR_LIMIT, "criu was not through within %u seconds (--timeout)", k->timeout_s);
+	criu_kill(k);
+}
+
 static void timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	criu_kill(arg);
@@ -316,32 +455,63 @@ void criu_free(struct criu *k)
 		event_free(k->end);
 	if (k->timer)
 		event_free(k->timer);
+	if (k->deadline)
+		event_free(k->deadline);
 	fd_close(&k->sock);
 	fd_close(&k->said_fd);
 	fd_close(&k->pidfd);
-	free(k->request);
+	free(k->request.data);
+	free(k->plain.data);
 	free(k);
 }
 
 /* ---- its start ------------------------------------------------------------------------------------------------------------- */
 
-static void pack_request(struct criu *k, CriuOpts *opts)
+static void note_needs(struct criu *k, const CriuOpts *opts)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
+		if (versions[i].wanted(opts)) {
+			k->version_min = versions[i].version;
+			k->version_for = versions[i].what;
+		}
+	k->needs_mem_track = opts->track_mem || opts->parent_img;
+	k->needs_lazy_pages = opts->lazy_pages;
+}
+
+static struct packed pack(const struct criu *k, CriuOpts *opts)
 {
 	CriuReq req = CRIU_REQ__INIT;
+	struct packed p;
 
 	req.type = k->type;
 	req.opts = opts;
-	k->request_len = criu_req__get_packed_size(&req);
-	k->request = xmalloc(k->request_len);
-	criu_req__pack(&req, k->request);
+	p.len = criu_req__get_packed_size(&req);
+	p.data = xmalloc(p.len);
+	criu_req__pack(&req, p.data);
+	return p;
+}
+
+static void pack_request(struct criu *k, CriuOpts *opts, bool default_lock)
+{
+	CriuOpts plain = *opts;
+
+	k->request = pack(k, opts);
+	plain.has_network_lock = default_lock ? 0 : opts->has_network_lock;
+	note_needs(k, &plain);
+	if (default_lock)
+		k->plain = pack(k, &plain);
 }
 
 static int watch(struct criu *k, struct event_base *base, struct err *err)
 {
+	const struct timeval timeout = { .tv_sec = k->timeout_s };
+
 	k->readable = event_new(base, k->sock, EV_READ | EV_PERSIST, readable_cb, k);
 	k->end = event_new(base, k->pidfd, EV_READ, end_cb, k);
 	k->timer = evtimer_new(base, timer_cb, k);
-	if (!k->readable || !k->end || !k->timer || event_add(k->readable, NULL) < 0 || event_add(k->end, NULL) < 0)
+	k->deadline = evtimer_new(base, deadline_cb, k);
+	if (!k->readable || !k->end || !k->timer || !k->deadline || event_add(k->readable, NULL) < 0 ||
+	    event_add(k->end, NULL) < 0 || (k->timeout_s && event_add(k->deadline, &timeout) < 0))
 		return err_set(err, ERR_SYS, "cannot watch criu");
 	return 0;
 }
@@ -375,8 +545,15 @@ int criu_start(struct event_base *base, const struct criu_program *program, Criu
 	struct criu *k = xcalloc(1, sizeof(*k));
 	struct err unheard;
 
-	*k = (struct criu) { .ops = *ops, .arg = arg, .sock = -1, .said_fd = -1, .pidfd = -1, .type = type };
-	pack_request(k, opts);
+	*k = (struct criu) { .ops = *ops,
+			     .arg = arg,
+			     .sock = -1,
+			     .said_fd = -1,
+			     .pidfd = -1,
+			     .type = type,
+			     .timeout_s = program->timeout_s };
+	k->work_fd = program->mounts_in_work_dir ? opts->work_dir_fd : -1;
+	pack_request(k, opts, program->default_lock);
 	if (start(k, program, err) < 0 || watch(k, base, err) < 0) {
 		criu_free(k);
 		return -1;
@@ -386,4 +563,72 @@ int criu_start(struct event_base *base, const struct criu_program *program, Criu
 		log_debug("%s", unheard.text);
 	*ret = k;
 	return 0;
+}
+
+/* ---- questions --------------------------------------------------------------------------------------------------------------- */
+
+/* The caller frees it; NULL: err says why. */
+static CriuResp *await(struct criu *k, struct err *err)
+{
+	cleanup_free uint8_t *buf = xmalloc(PACKET_MAX);
+	struct pollfd p = { .fd = k->sock, .events = POLLIN };
+	struct err said, ignored;
+	CriuResp *resp;
+	ssize_t n;
+
+	if (poll(&p, 1, ANSWER_TIMEOUT_MS) == 0) {
+		err_set(err, ERR_GONE, "criu does not answer");
+		return NULL;
+	}
+	n = recv(k->sock, buf, PACKET_MAX, 0);
+	resp = n > 0 ? criu_resp__unpack(NULL, (size_t)n, buf) : NULL;
+	if (resp)
+		return resp;
+	err_set(err, ERR_GONE, "criu ends without an answer");
+	if (wire_recv_err(k->said_fd, &said, &ignored) == 1)
+		*err = said;
+	return NULL;
+}
+
+static int question(struct criu *k, struct criu_abilities *ret, struct err *err)
+{
+	CriuResp *resp;
+
+	if (ask_version(k, err) < 0 || !(resp = await(k, err)))
+		return -1;
+	ret->version = version_of(resp);
+	criu_resp__free_unpacked(resp, NULL);
+	if (ret->version < VERSION_MIN) {
+		say_too_old(ret->version, VERSION_MIN, "checkpoints", err);
+		return -1;
+	}
+	k->needs_mem_track = k->needs_lazy_pages = true;
+	if (ask_features(k, err) < 0 || !(resp = await(k, err)))
+		return -1;
+	if (resp->success && resp->features) {
+		ret->mem_track = resp->features->has_mem_track && resp->features->mem_track;
+		ret->lazy_pages = resp->features->has_lazy_pages && resp->features->lazy_pages;
+	}
+	criu_resp__free_unpacked(resp, NULL);
+	return 0;
+}
+
+int criu_ask(const char *path, struct criu_abilities *ret, struct err *err)
+{
+	struct criu k = { .sock = -1, .said_fd = -1, .pidfd = -1 };
+	const struct criu_program program = { .path = path, .cgroup_ns_fd = -1, .umask = 0077 };
+	siginfo_t info;
+	int r;
+
+	*ret = (struct criu_abilities) { 0 };
+	r = start(&k, &program, err);
+	if (r == 0)
+		r = question(&k, ret, err);
+	criu_kill(&k);
+	while (k.pidfd >= 0 && waitid(P_PIDFD, (id_t)k.pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		;
+	fd_close(&k.sock);
+	fd_close(&k.said_fd);
+	fd_close(&k.pidfd);
+	return r;
 }

@@ -15,7 +15,7 @@ struct criu;
 struct event_base;
 
 #define CRIU_FIRST_FD 4 /* as criu numbers what it inherits */
-#define CRIU_FDS_MAX 8
+#define CRIU_FDS_MAX 32
 
 /* Called from the loop. */
 struct criu_ops {
@@ -38,12 +38,23 @@ struct criu_program {
 	size_t n_close_first;
 	const int *fds; /* become CRIU_FIRST_FD and up */
 	size_t n_fds;
+
+	unsigned int timeout_s;  /* after which it is killed; 0: it may take as long as it likes */
+	bool mounts_in_work_dir; /* it makes mounts in opts.work_dir_fd, which it has to see as its own namespace's */
+	bool default_lock;       /* opts.network_lock is nobody's wish: a criu too old for it does without */
 };
 
-/* Start it, ask for its version, and then for `type` with `opts`: what is too old is refused before it does anything. ret is the caller's, to be freed with
- * criu_free(); opts stay the caller's and are not needed afterwards. images_dir_fd and work_dir_fd are numbers of this process, open until the end. */
+/* Start it, ask for its version and, where opts need one, for what it finds in the kernel, and then for `type` with `opts`: what is lacking is refused, by name,
+ * before it does anything. ret is the caller's, to be freed with criu_free(); opts stay the caller's and are not needed afterwards. images_dir_fd and work_dir_fd are numbers of this process, open until the end. */
 int criu_start(struct event_base *base, const struct criu_program *program, CriuType type, CriuOpts *opts,
 	       const struct criu_ops *ops, void *arg, struct criu **ret, struct err *err);
+
+/* What a criu is and can do here. Starts it, and waits for it, at most some seconds. ERR_UNSUPPORTED: it is too old. */
+struct criu_abilities {
+	int version; /* 40201: 4.2.1 */
+	bool mem_track, lazy_pages;
+};
+int criu_ask(const char *path, struct criu_abilities *ret, struct err *err);
 
 /* After notify_cb: go on, or abort. */
 void criu_answer(struct criu *k, bool go_on);

@@ -9,9 +9,12 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/fd.h"
 #include "shim/oci/json.h"
@@ -21,6 +24,23 @@
 bool descriptors_is_pipe(const char *key)
 {
 	return !strncmp(key, "pipe:[", 6);
+}
+
+bool descriptors_is_tty(const char *key)
+{
+	return !strncmp(key, "tty[", 4);
+}
+
+bool descriptors_tty_key(const char *path, char ret[DESCRIPTORS_KEY_MAX])
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISCHR(st.st_mode) || major(st.st_rdev) < UNIX98_PTY_SLAVE_MAJOR ||
+	    major(st.st_rdev) >= UNIX98_PTY_SLAVE_MAJOR + UNIX98_PTY_MAJOR_COUNT)
+		return false;
+	snprintf(ret, DESCRIPTORS_KEY_MAX, "tty[%llx:%llx]", (unsigned long long)st.st_rdev,
+		 (unsigned long long)st.st_dev);
+	return true;
 }
 
 /* ---- the file -------------------------------------------------------------------------------------------------------------- */
@@ -147,12 +167,15 @@ static void look_at(struct search *s, pid_t pid)
 	}
 }
 
-static bool is_mapped(const struct descriptors *d, unsigned long long inode)
+static bool is_mapped(const struct descriptors *d, size_t n_d, unsigned long long inode)
 {
 	char key[DESCRIPTORS_KEY_MAX];
 
 	snprintf(key, sizeof(key), "pipe:[%llu]", inode);
-	return !strcmp(d->key[0], key) || !strcmp(d->key[1], key) || !strcmp(d->key[2], key);
+	for (size_t i = 0; i < n_d; i++)
+		if (!strcmp(d[i].key[0], key) || !strcmp(d[i].key[1], key) || !strcmp(d[i].key[2], key))
+			return true;
+	return false;
 }
 
 static bool is_one_of(const pid_t *pids, size_t n, pid_t pid)
@@ -180,17 +203,17 @@ static const struct seen *held_by(struct search *s, const char *pid)
 }
 
 /* Keep those that may lead outside. */
-static void sift(struct search *s, const struct descriptors *d)
+static void sift(struct search *s, const struct descriptors *d, size_t n_d)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (!(s->v[i].reads && s->v[i].writes) && !is_mapped(d, s->v[i].inode))
+		if (!(s->v[i].reads && s->v[i].writes) && !is_mapped(d, n_d, s->v[i].inode))
 			s->v[n++] = s->v[i];
 	s->n = n;
 }
 
-int descriptors_check(const struct descriptors *d, const pid_t *pids, size_t n, struct err *err)
+int descriptors_check(const struct descriptors *d, size_t n_d, const pid_t *pids, size_t n, struct err *err)
 {
 	struct search s = { 0 };
 	const struct seen *bad = NULL;
@@ -201,7 +224,7 @@ int descriptors_check(const struct descriptors *d, const pid_t *pids, size_t n, 
 	for (size_t i = 0; i < n; i++)
 		look_at(&s, pids[i]);
 	owned = s.v;
-	sift(&s, d);
+	sift(&s, d, n_d);
 	if (s.n == 0)
 		return 0;
 	/* Rare, and dear: every process of the host. */

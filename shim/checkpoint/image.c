@@ -6,14 +6,19 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
+#include "shim/checkpoint/execs.h"
+#include "shim/checkpoint/veth.h"
 
 #define NEW_DIR ".thole-dump"
 #define INVENTORY "inventory.img"
+#define PARENT "parent" /* criu's link to the image that this one goes on from */
 #define LOG_MAX (64 << 20)
 #define LINES_TOLD 3
 
@@ -27,7 +32,8 @@ static bool has_end(const char *name, const char *end)
 /* Is it a file of a dump, and not a log or somebody else's? */
 static bool is_of_dump(const char *name)
 {
-	return has_end(name, ".img") || !strcmp(name, "descriptors.json") || !strcmp(name, "stats-dump");
+	return has_end(name, ".img") || !strcmp(name, "descriptors.json") || !strcmp(name, VETH_FILE) ||
+	       !strcmp(name, EXECS_FILE) || !strcmp(name, "stats-dump") || !strcmp(name, PARENT);
 }
 
 /* From its beginning, whatever has been read of dir_fd; NULL on failure. */
@@ -88,6 +94,28 @@ int image_begin(int dir_fd, int *ret_fd, struct err *err)
 	return 0;
 }
 
+/* It was made one level deeper: "../DIR". */
+static int move_parent(int dir_fd, int new_fd, struct err *err)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(new_fd, PARENT, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return err_sys(err, "cannot read the link to the parent image");
+	target[n] = '\0';
+	if (unlinkat(new_fd, PARENT, 0) < 0 ||
+	    symlinkat(strncmp(target, "../", 3) ? target : target + 3, dir_fd, PARENT) < 0)
+		return err_sys(err, "cannot make the link to the parent image");
+	return 0;
+}
+
+static int move_file(int dir_fd, int new_fd, const char *name, struct err *err)
+{
+	if (!strcmp(name, PARENT))
+		return move_parent(dir_fd, new_fd, err);
+	return renameat(new_fd, name, dir_fd, name) < 0 ? err_sys(err, "cannot move '%s' to its place", name) : 0;
+}
+
 /* The inventory comes last: without one criu sees no image. */
 static int move_files(int dir_fd, int new_fd, bool inventory, struct err *err)
 {
@@ -97,8 +125,8 @@ static int move_files(int dir_fd, int new_fd, bool inventory, struct err *err)
 	if (!dir)
 		return -1;
 	while ((name = next_name(dir)))
-		if (!strcmp(name, INVENTORY) == inventory && renameat(new_fd, name, dir_fd, name) < 0)
-			return err_sys(err, "cannot move '%s' to its place", name);
+		if (!strcmp(name, INVENTORY) == inventory && move_file(dir_fd, new_fd, name, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -123,6 +151,17 @@ void image_end(int dir_fd)
 	unlinkat(dir_fd, NEW_DIR, AT_REMOVEDIR);
 }
 
+int image_check_parent(int dir_fd, const char *parent, struct err *err)
+{
+	cleanup_fd int fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "--parent-path: cannot open '%s' below the image's directory", parent);
+	if (faccessat(fd, INVENTORY, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return err_set(err, ERR_NOT_FOUND, "--parent-path: there is no checkpoint in '%s'", parent);
+}
+
 int image_check(int dir_fd, struct err *err)
 {
 	cleanup_free char *path = NULL;
@@ -135,6 +174,65 @@ int image_check(int dir_fd, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "there is no checkpoint in '%s'", path ? path : "?");
 }
 
+/* ---- a view of it ------------------------------------------------------------------------------------------------------------ */
+
+static int mount_detached(const char *type, const char *const (*options)[2], int *ret_fd, struct err *err)
+{
+	cleanup_fd int fs_fd = fsopen(type, FSOPEN_CLOEXEC), mount_fd = -1;
+
+	if (fs_fd < 0)
+		return err_sys(err, "cannot make a file system of type %s", type);
+	for (; (*options)[0]; options++)
+		if (fsconfig(fs_fd, FSCONFIG_SET_STRING, (*options)[0], (*options)[1], 0) < 0)
+			return err_sys(err, "cannot set option %s of %s", (*options)[0], type);
+	if (fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_sys(err, "cannot make a file system of type %s", type);
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (mount_fd < 0)
+		return err_sys(err, "cannot mount a file system of type %s", type);
+	*ret_fd = take_fd(&mount_fd);
+	return 0;
+}
+
+static int open_files_up(int dir_fd, struct err *err)
+{
+	cleanup_dir DIR *dir = open_listing(dir_fd, err);
+	const char *name;
+
+	if (!dir || fchmod(dir_fd, 0755) < 0)
+		return dir ? err_sys(err, "cannot change a view of the image") : -1;
+	while ((name = next_name(dir)))
+		if (has_end(name, ".img") && fchmodat(dir_fd, name, 0644, 0) < 0)
+			return err_sys(err, "cannot change a view of '%s'", name);
+	return 0;
+}
+
+/* An overlay that copies up modes and owners, not data (metacopy). */
+int image_open_view(int dir_fd, int *ret_fd, struct err *err)
+{
+	static const char *const plain[][2] = { { "mode", "0700" }, { NULL, NULL } };
+	cleanup_fd int tmp_fd = -1, tree_fd = -1, view_fd = -1;
+	cleanup_free char *lower = xasprintf("/proc/self/fd/%d", dir_fd), *upper = NULL, *work = NULL;
+
+	if (mount_detached("tmpfs", plain, &tmp_fd, err) < 0)
+		return -1;
+	if (mkdirat(tmp_fd, "upper", 0755) < 0 || mkdirat(tmp_fd, "work", 0700) < 0)
+		return err_sys(err, "cannot prepare a view of the image");
+	upper = xasprintf("/proc/self/fd/%d/upper", tmp_fd);
+	work = xasprintf("/proc/self/fd/%d/work", tmp_fd);
+	const char *const overlay[][2] = { { "lowerdir", lower }, { "upperdir", upper }, { "workdir", work },
+					   { "metacopy", "on" },  { "xino", "off" },     { NULL, NULL } };
+	if (mount_detached("overlay", overlay, &tree_fd, err) < 0)
+		return err_add(err, "cannot show the image to another user namespace");
+	view_fd = openat(tree_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (view_fd < 0)
+		return err_sys(err, "cannot open a view of the image");
+	if (open_files_up(view_fd, err) < 0)
+		return -1;
+	*ret_fd = take_fd(&view_fd);
+	return 0;
+}
+
 /* ---- criu's log ------------------------------------------------------------------------------------------------------------ */
 
 /* What some of its errors mean. */
@@ -142,6 +240,8 @@ static const struct {
 	const char *text, *meaning;
 } causes[] = {
 	{ "Connected TCP socket", "a TCP connection is open: --tcp-established keeps it, --tcp-close drops it" },
+	{ "In-flight connection", "a TCP connection is being opened: --tcp-skip-in-flight leaves it out" },
+	{ "without peer", "a unix socket leads to another network namespace, where CRIU does not look" },
 	{ "in-flight connection", "a TCP connection is being opened: --tcp-skip-in-flight leaves it out" },
 	{ "External socket is used", "a unix socket leads outside: --ext-unix-sk" },
 	{ "unix socket is external", "a unix socket leads outside: --ext-unix-sk" },

@@ -19,6 +19,13 @@ void image_end(int dir_fd);
 /* Does the directory hold a whole image? ERR_NOT_FOUND. */
 int image_check(int dir_fd, struct err *err);
 
+/* Is there one in `parent`, a path below dir_fd? ERR_NOT_FOUND. */
+int image_check_parent(int dir_fd, const char *parent, struct err *err);
+
+/* A view of the directory that is mounted nowhere, in which everybody may read the files: whoever has the descriptor, that is. On the disk nothing changes. ret_fd is the
+ * caller's. */
+int image_open_view(int dir_fd, int *ret_fd, struct err *err);
+
 /* Put what criu has to complain of into err, with a sentence on what it means where that is known, and the log's path. `log`: its name below work_dir_fd. */
 void image_explain(int work_dir_fd, const char *log, struct err *err);
 

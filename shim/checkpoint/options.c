@@ -12,40 +12,50 @@
 
 #include "common/fd.h"
 #include "shim/checkpoint/criu.h"
+#include "shim/checkpoint/veth.h"
 #include "shim/oci/json.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/device.h"
 #include "shim/sandbox/rootfs.h"
 
 #define LOG_EVERYTHING 4
-#define EXTERNAL_MAX 4
+#define TIMEOUT_MAX_S (7 * 24 * 3600)
 #define DEFAULT_CONFIG "/etc/criu/runc.conf" /* runc's: what is set there holds for every runtime */
 #define CONFIG_ANNOTATION "org.criu.config"
 
 /* ---- the client's JSON ----------------------------------------------------------------------------------------------------- */
 
+enum kind { BOOL, TEXT, NUMBER, LIST };
+
 static const struct {
 	const char *name;
 	size_t offset;
-	bool text;
+	enum kind kind;
 } members[] = {
-	{ "criu", offsetof(struct checkpoint_options, criu), true },
-	{ "leaveRunning", offsetof(struct checkpoint_options, leave_running), false },
-	{ "stay", offsetof(struct checkpoint_options, stay), false },
-	{ "dropExecs", offsetof(struct checkpoint_options, drop_execs), false },
-	{ "tcpEstablished", offsetof(struct checkpoint_options, tcp_established), false },
-	{ "tcpClose", offsetof(struct checkpoint_options, tcp_close), false },
-	{ "tcpSkipInFlight", offsetof(struct checkpoint_options, tcp_skip_in_flight), false },
-	{ "shellJob", offsetof(struct checkpoint_options, shell_job), false },
-	{ "extUnixSk", offsetof(struct checkpoint_options, ext_unix_sk), false },
-	{ "fileLocks", offsetof(struct checkpoint_options, file_locks), false },
-	{ "linkRemap", offsetof(struct checkpoint_options, link_remap), false },
-	{ "autoDedup", offsetof(struct checkpoint_options, auto_dedup), false },
-	{ "emptyNetwork", offsetof(struct checkpoint_options, empty_network), false },
-	{ "manageCgroupsMode", offsetof(struct checkpoint_options, cgroups_mode), true },
-	{ "networkLock", offsetof(struct checkpoint_options, network_lock), true },
-	{ "lsmProfile", offsetof(struct checkpoint_options, lsm_profile), true },
-	{ "lsmMountContext", offsetof(struct checkpoint_options, lsm_mount_context), true },
+	{ "criu", offsetof(struct checkpoint_options, criu), TEXT },
+	{ "leaveRunning", offsetof(struct checkpoint_options, leave_running), BOOL },
+	{ "stay", offsetof(struct checkpoint_options, stay), BOOL },
+	{ "dropExecs", offsetof(struct checkpoint_options, drop_execs), BOOL },
+	{ "tcpEstablished", offsetof(struct checkpoint_options, tcp_established), BOOL },
+	{ "tcpClose", offsetof(struct checkpoint_options, tcp_close), BOOL },
+	{ "tcpSkipInFlight", offsetof(struct checkpoint_options, tcp_skip_in_flight), BOOL },
+	{ "shellJob", offsetof(struct checkpoint_options, shell_job), BOOL },
+	{ "extUnixSk", offsetof(struct checkpoint_options, ext_unix_sk), BOOL },
+	{ "fileLocks", offsetof(struct checkpoint_options, file_locks), BOOL },
+	{ "linkRemap", offsetof(struct checkpoint_options, link_remap), BOOL },
+	{ "autoDedup", offsetof(struct checkpoint_options, auto_dedup), BOOL },
+	{ "emptyNetwork", offsetof(struct checkpoint_options, empty_network), BOOL },
+	{ "preDump", offsetof(struct checkpoint_options, pre_dump), BOOL },
+	{ "lazyPages", offsetof(struct checkpoint_options, lazy_pages), BOOL },
+	{ "parentPath", offsetof(struct checkpoint_options, parent_path), TEXT },
+	{ "pageServer", offsetof(struct checkpoint_options, page_server), TEXT },
+	{ "timeout", offsetof(struct checkpoint_options, timeout_s), NUMBER },
+	{ "veths", offsetof(struct checkpoint_options, veths), LIST },
+	{ "manageCgroupsMode", offsetof(struct checkpoint_options, cgroups_mode), TEXT },
+	{ "networkLock", offsetof(struct checkpoint_options, network_lock), TEXT },
+	{ "lsmProfile", offsetof(struct checkpoint_options, lsm_profile), TEXT },
+	{ "lsmMountContext", offsetof(struct checkpoint_options, lsm_mount_context), TEXT },
 };
 
 static const struct {
@@ -75,22 +85,110 @@ static int network_lock(const char *word)
 	return -1;
 }
 
+static int take_list(struct oci_strings *ret, struct json_object *v)
+{
+	size_t n = json_object_array_length(v);
+
+	ret->v = xcalloc(n + 1, sizeof(*ret->v));
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *word = json_object_array_get_idx(v, i);
+
+		if (!json_object_is_type(word, json_type_string))
+			return -1;
+		ret->v[ret->n++] = xstrdup(json_object_get_string(word));
+	}
+	return 0;
+}
+
+static int take_value(enum kind kind, void *place, struct json_object *v)
+{
+	static const enum json_type types[] = { [BOOL] = json_type_boolean,
+						[TEXT] = json_type_string,
+						[NUMBER] = json_type_int,
+						[LIST] = json_type_array };
+
+	if (!json_object_is_type(v, types[kind]))
+		return -1;
+	switch (kind) {
+	case BOOL:
+		*(bool *)place = json_object_get_boolean(v);
+		return 0;
+	case TEXT:
+		free(*(char **)place);
+		*(char **)place = xstrdup(json_object_get_string(v));
+		return 0;
+	case NUMBER:
+		*(uint64_t *)place = json_object_get_uint64(v);
+		return 0;
+	case LIST:
+		break;
+	}
+	return ((struct oci_strings *)place)->v ? -1 : take_list(place, v);
+}
+
 static int take_member(struct checkpoint_options *o, const char *name, struct json_object *v, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
-		void *place = (char *)o + members[i].offset;
-
-		if (strcmp(name, members[i].name) != 0)
-			continue;
-		if (!json_object_is_type(v, members[i].text ? json_type_string : json_type_boolean))
-			return err_set(err, ERR_PROTOCOL, "option '%s' is of another kind", name);
-		if (members[i].text)
-			*(char **)place = xstrdup(json_object_get_string(v));
-		else
-			*(bool *)place = json_object_get_boolean(v);
-		return 0;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		if (!strcmp(name, members[i].name))
+			return take_value(members[i].kind, (char *)o + members[i].offset, v) == 0
+				       ? 0
+				       : err_set(err, ERR_PROTOCOL, "option '%s' is of another kind", name);
 	return 0; /* a newer client's */
+}
+
+/* "ADDRESS:PORT", where an address of IPv6 may be in brackets. Returns the address, the caller's to free, or NULL. */
+static char *split_address(const char *text, int *ret_port)
+{
+	const char *colon = strrchr(text, ':');
+	char *end;
+	long port = colon ? strtol(colon + 1, &end, 10) : 0;
+	size_t len = colon ? (size_t)(colon - text) : 0;
+
+	if (len == 0 || port < 1 || port > 65535 || *end)
+		return NULL;
+	*ret_port = (int)port;
+	if (text[0] == '[' && len > 2 && text[len - 1] == ']')
+		return xasprintf("%.*s", (int)len - 2, text + 1);
+	return xasprintf("%.*s", (int)len, text);
+}
+
+static int check_page_server(const struct checkpoint_options *o, struct err *err)
+{
+	cleanup_free char *address = NULL;
+	int port;
+
+	if (!o->page_server)
+		return 0;
+	address = split_address(o->page_server, &port);
+	return address ? 0 : err_set(err, ERR_USAGE, "--page-server is ADDRESS:PORT, not '%s'", o->page_server);
+}
+
+static int check_veths(const struct checkpoint_options *o, struct err *err)
+{
+	for (size_t i = 0; i < o->veths.n; i++)
+		if (!veth_is_pair(o->veths.v[i]))
+			return err_set(err, ERR_USAGE, "--veth is HOST=CONTAINER, not '%s'", o->veths.v[i]);
+	return 0;
+}
+
+/* A profile of what this kernel does not have would be lost without a word. */
+static int check_lsm(const struct checkpoint_options *o, struct err *err)
+{
+	static const struct {
+		const char *prefix, *path;
+	} kinds[] = { { "apparmor:", "/sys/kernel/security/apparmor" }, { "selinux:", "/sys/fs/selinux/enforce" } };
+
+	if (o->lsm_mount_context && access(kinds[1].path, F_OK) < 0)
+		return err_set(err, ERR_UNSUPPORTED, "--lsm-mount-context: SELinux is not in force here");
+	for (size_t i = 0; o->lsm_profile && i < ARRAY_SIZE(kinds); i++)
+		if (!strncmp(o->lsm_profile, kinds[i].prefix, strlen(kinds[i].prefix)))
+			return access(kinds[i].path, F_OK) == 0
+				       ? 0
+				       : err_set(err, ERR_UNSUPPORTED, "--lsm-profile: %s is not in force here",
+						 i == 0 ? "AppArmor" : "SELinux");
+	return o->lsm_profile ? err_set(err, ERR_USAGE, "--lsm-profile is apparmor:NAME or selinux:NAME, not '%s'",
+					o->lsm_profile)
+			      : 0;
 }
 
 static int check(const struct checkpoint_options *o, struct err *err)
@@ -105,7 +203,15 @@ static int check(const struct checkpoint_options *o, struct err *err)
 			       o->network_lock);
 	if (o->tcp_established && o->tcp_close)
 		return err_set(err, ERR_USAGE, "--tcp-established and --tcp-close contradict each other");
-	return 0;
+	if (o->pre_dump && o->lazy_pages)
+		return err_set(err, ERR_USAGE, "--pre-dump and --lazy-pages contradict each other");
+	if (o->parent_path && (o->parent_path[0] == '/' || !o->parent_path[0]))
+		return err_set(err, ERR_USAGE, "--parent-path is relative to --image-path, not '%s'", o->parent_path);
+	if (o->timeout_s > TIMEOUT_MAX_S)
+		return err_set(err, ERR_USAGE, "--timeout: at most %d seconds", TIMEOUT_MAX_S);
+	if (check_page_server(o, err) < 0 || check_veths(o, err) < 0)
+		return -1;
+	return check_lsm(o, err);
 }
 
 int checkpoint_options_parse(const char *text, size_t len, struct checkpoint_options *ret, struct err *err)
@@ -128,8 +234,11 @@ int checkpoint_options_parse(const char *text, size_t len, struct checkpoint_opt
 void checkpoint_options_release(struct checkpoint_options *o)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-		if (members[i].text)
+		if (members[i].kind == TEXT)
 			free(*(char **)((char *)o + members[i].offset));
+	for (size_t i = 0; i < o->veths.n; i++)
+		free(o->veths.v[i]);
+	free(o->veths.v);
 	*o = (struct checkpoint_options) { 0 };
 }
 
@@ -152,8 +261,16 @@ void criu_plan_release(struct criu_plan *p)
 	free(p->external);
 	free(p->join);
 	free(p->join_list);
+	for (size_t i = 0; i < p->n_roots; i++) {
+		free(p->roots[i].ctrl);
+		free(p->roots[i].path);
+	}
+	free(p->roots);
+	free(p->root_list);
 	free(p->root);
 	free(p->freezer);
+	free(p->parent);
+	free(p->address);
 	*p = (struct criu_plan) { 0 };
 }
 
@@ -180,6 +297,11 @@ static void add_external(struct criu_plan *p, char *text)
 	p->external[p->n_external++] = text;
 	p->opts.n_external = p->n_external;
 	p->opts.external = p->external;
+}
+
+void criu_plan_external(struct criu_plan *p, const char *key)
+{
+	add_external(p, xstrdup(key));
 }
 
 /* Where a mount of the config is, as criu sees it: below `root`, without links. NULL: it is not there. */
@@ -228,15 +350,58 @@ static void add_group_mounts(struct criu_plan *p, const struct oci_mount *m, con
 	}
 }
 
+static void add_host_node(struct criu_plan *p, const char *path, const char *source, bool restore)
+{
+	add_mount(p, xstrdup(path), xstrdup(restore ? source : path));
+}
+
+/* Directories are masked by a file system of their own. /proc and /sys are not there before a restore, but the host's have the same. */
+static bool is_directory(int root_fd, const char *path, bool restore)
+{
+	bool kernels = restore && (!strncmp(path, "/proc/", 6) || !strncmp(path, "/sys/", 5));
+	cleanup_fd int fd = -1;
+	struct stat st;
+	struct err ignored;
+
+	if (kernels)
+		return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return rootfs_open(root_fd, path, &fd, &ignored) == 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* In a user namespace nobody can make devices: they are the host's own there, and so is what masks files. Those that criu does not meet it ignores. */
+static void add_nodes(struct criu_plan *p, const struct oci_config *config, int root_fd, bool restore)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = device_default_name(i)); i++) {
+		cleanup_free char *path = xasprintf("/dev/%s", name);
+
+		add_host_node(p, path, path, restore);
+	}
+	for (size_t i = 0; i < config->n_devices; i++)
+		add_host_node(p, config->devices[i].path, config->devices[i].path, restore);
+	for (size_t i = 0; i < config->masked_paths.n; i++)
+		if (!is_directory(root_fd, config->masked_paths.v[i], restore))
+			add_host_node(p, config->masked_paths.v[i], "/dev/null", restore);
+}
+
+/* In a user namespace whoever is restored is not in a cgroup namespace of its own, and may mount nothing of it. */
+static bool binds_groups(const struct oci_config *config)
+{
+	return !config->ns[OCI_NS_CGROUP].wanted || config->ns[OCI_NS_USER].wanted;
+}
+
 /* What the config binds from outside. Masked paths are binds of the container's own files, and in a cgroup namespace its groups are mounts of their own: criu knows them. */
 static int add_mounts(struct criu_plan *p, const struct oci_config *config, const struct cgroup *cgroup, int root_fd,
 		      const char *root, bool restore, struct err *err)
 {
+	if (config->ns[OCI_NS_USER].wanted)
+		add_nodes(p, config, root_fd, restore);
 	for (size_t i = 0; i < config->n_mounts; i++) {
 		const struct oci_mount *m = &config->mounts[i];
 		char *where;
 
-		if (!m->bind && m->type && !strcmp(m->type, "cgroup") && !config->ns[OCI_NS_CGROUP].wanted)
+		if (!m->bind && m->type && !strncmp(m->type, "cgroup", 6) && binds_groups(config))
 			add_group_mounts(p, m, cgroup, restore);
 		if (!m->bind)
 			continue;
@@ -265,6 +430,26 @@ static const char *annotation(const struct oci_config *config, const char *key)
 		(opts)->has_##field = 1;                                                                               \
 		(opts)->field = (value);                                                                               \
 	} while (0)
+
+bool criu_plan_default_lock(const struct checkpoint_options *o)
+{
+	return !o->network_lock;
+}
+
+static void add_pages(struct criu_plan *p, const struct checkpoint_options *o)
+{
+	int port;
+
+	if (o->lazy_pages)
+		SET(&p->opts, lazy_pages, 1);
+	if (!o->page_server)
+		return;
+	p->page_server = (CriuPageServer)CRIU_PAGE_SERVER__INIT;
+	p->address = split_address(o->page_server, &port);
+	p->page_server.address = p->address;
+	SET(&p->page_server, port, port);
+	p->opts.ps = &p->page_server;
+}
 
 static void add_common(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
 		       const char *rootfs, const char *log)
@@ -337,6 +522,11 @@ int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, cons
 	SET(&p->opts, leave_running, o->leave_running);
 	SET(&p->opts, tcp_skip_in_flight, o->tcp_skip_in_flight);
 	SET(&p->opts, link_remap, o->link_remap);
+	SET(&p->opts, track_mem, o->pre_dump);
+	add_pages(p, o);
+	/* criu writes into a directory below the image's. */
+	if (o->parent_path)
+		p->parent = p->opts.parent_img = xasprintf("../%s", o->parent_path);
 	if (freezer[0]) {
 		p->freezer = xstrdup(freezer);
 		p->opts.freeze_cgroup = p->freezer;
@@ -393,6 +583,34 @@ static int inherit_namespaces(struct criu_plan *p, const struct oci_config *conf
 	return 0;
 }
 
+/* criu moves what it restores itself then: to the groups that we have made, whatever they were called at the dump. */
+static void add_cgroup_roots(struct criu_plan *p, const struct cgroup *cgroup)
+{
+	struct cgroup_view v;
+
+	for (size_t i = 0; cgroup_view(cgroup, i, &v); i++) {
+		p->roots = xreallocarray(p->roots, i + 1, sizeof(*p->roots));
+		p->roots[i] = (CriuCgroupRoot)CRIU_CGROUP_ROOT__INIT;
+		p->roots[i].ctrl = v.is_v2 ? NULL : xstrdup(v.subsystem);
+		p->roots[i].path = xstrdup(v.group_path);
+		p->n_roots++;
+	}
+	p->root_list = xcalloc(p->n_roots + 1, sizeof(CriuCgroupRoot *));
+	for (size_t i = 0; i < p->n_roots; i++)
+		p->root_list[i] = &p->roots[i];
+	p->opts.n_cg_root = p->n_roots;
+	p->opts.cg_root = p->root_list;
+}
+
+static void add_veths(struct criu_plan *p, const struct checkpoint_options *o)
+{
+	for (size_t i = 0; i < o->veths.n; i++) {
+		const char *pair = o->veths.v[i], *equals = strchr(pair, '=');
+
+		add_external(p, xasprintf("veth[%s]:%.*s", equals + 1, (int)(equals - pair), pair));
+	}
+}
+
 int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
 		      const char *rootfs, const struct cgroup *cgroup, int *ret_fds, size_t *ret_n, struct err *err)
 {
@@ -405,6 +623,11 @@ int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, c
 	SET(&p->opts, rst_sibling, 1);
 	p->opts.lsm_profile = o->lsm_profile;
 	p->opts.lsm_mount_context = o->lsm_mount_context;
+	if (o->lazy_pages)
+		SET(&p->opts, lazy_pages, 1);
+	if (p->opts.manage_cgroups_mode != CRIU_CGROUP_MODE__CG_IGNORE)
+		add_cgroup_roots(p, cgroup);
+	add_veths(p, o);
 	add_joined(p, config);
 	if (inherit_namespaces(p, config, ret_fds, ret_n, err) < 0)
 		return -1;

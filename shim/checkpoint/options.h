@@ -18,6 +18,10 @@ struct checkpoint_options {
 	bool stay; /* unless it goes on: it is kept without processes, and can be restored in place */
 	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
 	bool empty_network;
+	bool pre_dump, lazy_pages;
+	char *parent_path, *page_server;   /* as the flags have them; NULL: none */
+	uint64_t timeout_s;                /* 0: none */
+	struct oci_strings veths;          /* HOST=CONT */
 	char *cgroups_mode, *network_lock; /* words; NULL: not said */
 	char *lsm_profile, *lsm_mount_context;
 };
@@ -38,7 +42,11 @@ struct criu_plan {
 	char **external;
 	CriuJoinNs *join;
 	CriuJoinNs **join_list;
-	char *root, *freezer;
+	CriuPageServer page_server;
+	size_t n_roots;
+	CriuCgroupRoot *roots;
+	CriuCgroupRoot **root_list;
+	char *root, *freezer, *parent, *address;
 };
 void criu_plan_release(struct criu_plan *p);
 
@@ -51,6 +59,12 @@ int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, cons
 /* For a restore below `rootfs`. ret_fds, ret_n: namespaces to be inherited by criu, which come first; the caller's to close. */
 int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
 		      const char *rootfs, const struct cgroup *cgroup, int *ret_fds, size_t *ret_n, struct err *err);
+
+/* What is known as `key` is outside, and stays there. */
+void criu_plan_external(struct criu_plan *p, const char *key);
+
+/* Is the lock on the network nobody's wish, but our own choice? */
+bool criu_plan_default_lock(const struct checkpoint_options *o);
 
 /* criu is to give its descriptor `fd` to what is known in the image as `key`. */
 void criu_plan_inherit(struct criu_plan *p, const char *key, int fd);

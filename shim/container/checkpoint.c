@@ -15,9 +15,11 @@
 #include "common/proc.h"
 #include "shim/checkpoint/criu.h"
 #include "shim/checkpoint/descriptors.h"
+#include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/netlock.h"
 #include "shim/checkpoint/options.h"
+#include "shim/checkpoint/veth.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
@@ -35,6 +37,8 @@ struct checkpointing {
 	struct container_fds fds;
 	int new_fd; /* the directory of the dump's files, below fds.images_fd */
 	struct descriptors streams;
+	size_t n_execs; /* that come along */
+	struct checkpoint_exec execs[EXECS_MAX];
 	struct criu *criu;
 	bool locked;   /* criu was about to lock the network */
 	bool complete; /* "post-dump": too late to give up */
@@ -157,7 +161,7 @@ static void criu_done(void *arg, const struct err *failure)
 	if (image_commit(k->fds.images_fd, k->new_fd, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 	image_end(k->fds.images_fd);
-	if (k->options.leave_running) {
+	if (k->options.leave_running || k->options.pre_dump) {
 		finish(c, NULL);
 		return;
 	}
@@ -191,7 +195,7 @@ static int complete(struct checkpointing *k, struct err *err)
 	if (stays(k) && park_prepare(k->c, err) < 0)
 		return -1;
 	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->streams, err) < 0 ||
-	    image_commit(k->fds.images_fd, k->new_fd, err) < 0)
+	    execs_write(k->new_fd, k->execs, k->n_execs, err) < 0 || image_commit(k->fds.images_fd, k->new_fd, err) < 0)
 		return -1;
 	k->complete = true;
 	return 0;
@@ -227,15 +231,25 @@ static int start_criu(struct checkpointing *k, struct err *err)
 		.umask = 0077,
 		.close_first = close_first,
 		.n_close_first = ARRAY_SIZE(close_first),
+		.timeout_s = (unsigned int)k->options.timeout_s,
+		.default_lock = criu_plan_default_lock(&k->options),
 	};
+	const CriuType type = k->options.pre_dump ? CRIU_TYPE__REQ_PRE_DUMP : CRIU_TYPE__REQ_DUMP;
 	struct criu_plan plan = { 0 };
 	int r = criu_plan_dump(&plan, &k->options, c->config, c->init.pid, c->rec.rootfs, c->cgroup, err);
 
 	plan.opts.images_dir_fd = k->new_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = work_fd(k);
+	if (k->fds.status_fd >= 0) {
+		plan.opts.has_status_fd = 1;
+		plan.opts.status_fd = k->fds.status_fd;
+	}
+	for (int i = 0; i < 3; i++)
+		if (descriptors_is_tty(k->streams.key[i]))
+			criu_plan_external(&plan, k->streams.key[i]);
 	if (r == 0)
-		r = criu_start(c->base, &program, CRIU_TYPE__REQ_DUMP, &plan.opts, &ops, k, &k->criu, err);
+		r = criu_start(c->base, &program, type, &plan.opts, &ops, k, &k->criu, err);
 	criu_plan_release(&plan);
 	return r;
 }
@@ -299,34 +313,86 @@ static int refuse_exec(const struct container *c, pid_t pid, struct err *err)
 
 /* ---- the beginning --------------------------------------------------------------------------------------------------------- */
 
-static void note_streams(struct checkpointing *k)
+static void note_streams(const struct process *p, struct descriptors *ret)
 {
-	const struct process *init = &k->c->init;
-
 	for (int i = 0; i < 3; i++)
-		streams_key(init, (Stream)i, k->streams.key[i]);
+		streams_key(p, (Stream)i, ret->key[i]);
 	/* Closed by whoever wrote to it: what is in the pipe is the container's own then, and criu's to keep. */
-	if (init->relay && !relay_is_tty(init->relay) && !relay_has_input(init->relay))
-		snprintf(k->streams.key[0], sizeof(k->streams.key[0]), "/dev/null");
+	if (p->relay && !relay_is_tty(p->relay) && !relay_has_input(p->relay))
+		snprintf(ret->key[0], sizeof(ret->key[0]), "/dev/null");
 }
 
-/* Streams that are the caller's own: what is neither a pipe nor a terminal nobody could give back. */
-static int check_passed(const struct checkpointing *k, struct err *err)
+/* Those that descend from init. */
+static int note_execs(struct checkpointing *k, struct err *err)
+{
+	const struct process *p;
+
+	k->n_execs = 0;
+	LIST_FOREACH(p, &k->c->execs, link)
+	{
+		struct checkpoint_exec *e = &k->execs[k->n_execs];
+
+		if (!p->below_init || p->exited || p->pid <= 0)
+			continue;
+		if (k->n_execs == EXECS_MAX)
+			return err_set(err, ERR_LIMIT,
+				       "cannot checkpoint container '%s': more than %d exec'd processes run in it",
+				       k->c->id, EXECS_MAX);
+		*e = (struct checkpoint_exec) { .pid = execs_inner_pid(p->pid) };
+		snprintf(e->name, sizeof(e->name), "%.*s", EXECS_NAME_MAX - 1, p->name);
+		note_streams(p, &e->streams);
+		k->n_execs++;
+	}
+	return 0;
+}
+
+static int check_descriptors(const struct checkpointing *k, const struct cgroup_pids *pids, struct err *err)
+{
+	struct descriptors all[1 + EXECS_MAX] = { k->streams };
+
+	for (size_t i = 0; i < k->n_execs; i++)
+		all[1 + i] = k->execs[i].streams;
+	if (descriptors_check(all, 1 + k->n_execs, pids->v, pids->n, err) < 0)
+		return err_add(err, "cannot checkpoint container '%s'", k->c->id);
+	return 0;
+}
+
+/* Can what the caller has passed on be given back by somebody else? */
+static bool can_be_passed_again(const char *key)
+{
+	return !key[0] || descriptors_is_pipe(key) || descriptors_is_tty(key) || !strcmp(key, "/dev/null") ||
+	       !strcmp(key, "tty");
+}
+
+/* Streams that are the caller's own: pipes, and a terminal when that is allowed. */
+static int check_passed(struct checkpointing *k, struct err *err)
 {
 	static const char *const names[] = { "stdin", "stdout", "stderr" };
 	const struct container *c = k->c;
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *key = k->streams.key[i];
+	for (size_t i = 0; !c->init.relay && i < ARRAY_SIZE(names); i++) {
+		char *key = k->streams.key[i], tty[DESCRIPTORS_KEY_MAX];
+		bool is_tty = !can_be_passed_again(key) && descriptors_tty_key(key, tty);
 
-		if (!c->init.relay && !descriptors_is_pipe(key) && key[0] && strcmp(key, "/dev/null") != 0 &&
-		    strcmp(key, "tty") != 0)
-			return err_set(
-				err, ERR_UNSUPPORTED,
-				"cannot checkpoint container '%s': its %s is its caller's '%s', which is no pipe",
-				c->id, names[i], key);
+		if (is_tty && k->options.shell_job)
+			memcpy(key, tty, sizeof(tty));
+		if (can_be_passed_again(key))
+			continue;
+		return err_set(err, ERR_UNSUPPORTED,
+			       "cannot checkpoint container '%s': its %s is its caller's '%s', %s", c->id, names[i],
+			       key, is_tty ? "a terminal (--shell-job: it will be given another)" : "which is no pipe");
 	}
 	return 0;
+}
+
+/* Of a network namespace that comes back new. */
+static int note_veths(const struct checkpointing *k, struct err *err)
+{
+	const struct oci_namespace *ns = &k->c->config->ns[OCI_NS_NETWORK];
+
+	if (!ns->wanted || ns->path || k->options.empty_network || k->options.pre_dump)
+		return 0;
+	return veth_write(k->c->init.pid, k->new_fd, err);
 }
 
 static int begin(struct checkpointing *k, struct err *err)
@@ -335,18 +401,20 @@ static int begin(struct checkpointing *k, struct err *err)
 	struct cgroup_pids pids = cgroup_pids(c->cgroup), execs = take_execs(&pids, c->init.pid);
 	int r = 0;
 
-	note_streams(k);
+	note_streams(&c->init, &k->streams);
 	if (execs.n > 0)
 		r = refuse_exec(c, execs.v[0], err);
 	if (r == 0)
 		r = check_passed(k, err);
-	if (r == 0 && descriptors_check(&k->streams, pids.v, pids.n, err) < 0)
-		r = err_add(err, "cannot checkpoint container '%s'", c->id);
+	if (r == 0)
+		r = note_execs(k, err);
+	if (r == 0)
+		r = check_descriptors(k, &pids, err);
 	free(pids.v);
 	free(execs.v);
 	if (r < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
 		return -1;
-	if (start_criu(k, err) == 0)
+	if (note_veths(k, err) == 0 && start_criu(k, err) == 0)
 		return 0;
 	image_end(k->fds.images_fd);
 	return -1;
@@ -399,7 +467,9 @@ static int read_options(struct checkpointing *k, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "a checkpoint needs a directory and options");
 	if (memfd_read(k->fds.options_fd, CHECKPOINT_OPTIONS_MAX, &text, &len, err) < 0)
 		return err_add(err, "the options");
-	return checkpoint_options_parse(text, len, &k->options, err);
+	if (checkpoint_options_parse(text, len, &k->options, err) < 0)
+		return -1;
+	return k->options.parent_path ? image_check_parent(k->fds.images_fd, k->options.parent_path, err) : 0;
 }
 
 static int check_state(struct container *c, struct err *err)
@@ -418,10 +488,10 @@ static int check_state(struct container *c, struct err *err)
 		return err_set(err, ERR_UNSUPPORTED, "cannot checkpoint container '%s': it has no cgroup", c->id);
 	if (load_config(c, err) < 0)
 		return -1;
-	if (c->config->ns[OCI_NS_USER].wanted)
+	if (c->config->ns[OCI_NS_USER].path)
 		return err_set(err, ERR_UNSUPPORTED,
-			       "cannot checkpoint container '%s': linux.namespaces: one with a user namespace is not "
-			       "supported yet",
+			       "cannot checkpoint container '%s': linux.namespaces: its user namespace is somebody "
+			       "else's, and CRIU only makes new ones",
 			       c->id);
 	return 0;
 }

@@ -89,7 +89,8 @@ struct container_fds container_fds_none(void)
 					.pidfd_fd = -1,
 					.images_fd = -1,
 					.work_fd = -1,
-					.options_fd = -1 };
+					.options_fd = -1,
+					.status_fd = -1 };
 }
 
 struct container_fds container_fds_take(struct container_fds *from)
@@ -108,6 +109,7 @@ void container_fds_release(struct container_fds *fds)
 	fd_close(&fds->images_fd);
 	fd_close(&fds->work_fd);
 	fd_close(&fds->options_fd);
+	fd_close(&fds->status_fd);
 	for (int i = 0; i < 3; i++)
 		fd_close(&fds->stdio[i]);
 	for (int i = 0; i < fds->n_preserved; i++)

@@ -32,6 +32,7 @@ struct container_fds {
 	int pidfd_fd;           /* connected socket that takes a pidfd of the process */
 	int images_fd, work_fd; /* directories of a checkpoint: its files, its log (-1: the same) */
 	int options_fd;         /* a file with a checkpoint's or a restore's options */
+	int status_fd;          /* what criu is to write to when it has lazy pages to give */
 	int n_preserved;
 	int preserved[CONTAINER_PRESERVED_MAX]; /* become 3, 4, ... */
 };
@@ -132,6 +133,7 @@ struct container_exec {
 	StdioMode stdio;
 	bool leave; /* as with container_create */
 	bool open_stdin, whole, ignore_paused;
+	bool checkpointable; /* below init, where a checkpoint finds it */
 	uint16_t rows, columns;
 	struct container_fds fds; /* main_fd: a file with the description, see exec_config.h */
 	size_t n_cgroups;
@@ -143,6 +145,8 @@ struct container_exec {
  * name by which the process is known from now on; until done_cb or container_cancel_exec() it must stay where it is: the name may change. */
 int container_exec(struct container *c, struct container_exec *params, container_done_cb *done_cb, void *done_arg,
 		   char ret_name[PROCESS_NAME_MAX], struct err *err);
+/* What whoever has asked for it should know, within done_cb; NULL: nothing. */
+const char *container_exec_note(struct container *c, const char *name);
 void container_cancel_exec(struct container *c, const char *name);
 
 /* `name`: the process; NULL or "init": init. */

@@ -101,6 +101,10 @@ struct container {
 
 /* exec.c */
 void exec_free_all(struct container *c);
+/* One that a restore is to bring back: its streams are made, ret_stdio are its own ends, which stay the exec's. NULL: err is filled. */
+struct process *exec_expect(struct container *c, const char *name, bool open_stdin, int ret_stdio[3], struct err *err);
+int exec_came_back(struct process *p, pid_t pid, int pidfd, struct err *err); /* it is there: pidfd is taken */
+void exec_drop_expected(struct container *c);                                 /* the restore has failed */
 bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client);
 
 /* container.c */

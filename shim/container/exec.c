@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -41,6 +42,8 @@ struct exec {
 	struct event *sync;
 	int joiner_fd; /* pidfd of the process that joins and clones; -1: no more */
 	bool ready, told_to_run;
+	bool expected; /* out of a checkpoint, which is not through yet */
+	bool unreaped; /* init does not reap whom it inherits */
 	struct streams_request streams;
 	uint64_t ns_flags; /* CLONE_NEW*: what the container has of its own */
 	struct relay_ends ends;
@@ -230,6 +233,10 @@ static int hear(struct exec *x, struct err *err)
 		x->master_fd = fd;
 		x->ready = true;
 		break;
+	case CHILD_UNREAPED:
+		fd_close(&fd);
+		x->unreaped = true;
+		break;
 	case CHILD_NOTIFIES:
 		x->listener_fd = fd;
 		break;
@@ -281,6 +288,7 @@ static void run_child(struct exec *x, int sync_fd)
 			.unprivileged = !caps_have(CAP_SYS_ADMIN),
 		},
 		.init_pidfd = c->init.pidfd,
+		.below_init = x->params.checkpointable,
 		.ns_flags = x->ns_flags,
 		.only_chrooted = x->config->ns[OCI_NS_MOUNT].path,
 	};
@@ -332,6 +340,9 @@ static int clone_joiner(struct exec *x, struct err *err)
 
 	if (child_exec_ns_flags(c->init.pid, &x->ns_flags, err) < 0)
 		return explain_refusal(c, err);
+	if (x->params.checkpointable && !(x->ns_flags & CLONE_NEWPID))
+		return err_set(err, ERR_UNSUPPORTED, "--checkpointable: container '%s' has no pid namespace of its own",
+			       c->id);
 	if (open_groups(x, err) < 0)
 		return -1;
 	if ((x->ns_flags & CLONE_NEWUSER) && idmap_chown(c->init.pid, &x->config->process, x->child_stdio, 3, err) < 0)
@@ -390,6 +401,8 @@ static int read_config(struct exec *x, struct err *err)
 	if (lsm_check(x->config, "/sys", err) < 0)
 		return -1;
 	x->p.terminal = x->config->process.terminal;
+	if (x->params.checkpointable && x->p.terminal)
+		return err_set(err, ERR_UNSUPPORTED, "--checkpointable: not with a terminal");
 	if (x->params.fds.console_fd >= 0 && !x->p.terminal)
 		return err_set(err, ERR_CONFIG, "a console socket was given, but the process has no terminal");
 	return container_compile_filter(x->p.c, x->config, err);
@@ -410,13 +423,12 @@ static int make_streams(struct exec *x, struct err *err)
 	return streams_make(&x->p, &x->streams, &x->params.fds, x->child_stdio, err);
 }
 
-static struct exec *exec_new(struct container *c, struct container_exec *params)
+static struct exec *exec_new(struct container *c, const char *name, struct container_exec *params)
 {
 	struct exec *x = xcalloc(1, sizeof(*x));
-	char name[PROCESS_NAME_MAX];
 
-	snprintf(name, sizeof(name), "%u", ++c->last_exec);
 	process_init(&x->p, c, name, &exec_ops);
+	x->p.below_init = params->checkpointable;
 	x->params = *params;
 	x->params.fds = container_fds_take(&params->fds);
 	for (int i = 0; i < 3; i++)
@@ -431,6 +443,7 @@ int container_exec(struct container *c, struct container_exec *params, container
 		   char ret_name[PROCESS_NAME_MAX], struct err *err)
 {
 	enum container_status status = container_status(c);
+	char name[PROCESS_NAME_MAX];
 	struct exec *x;
 
 	if (c->checkpointing)
@@ -442,7 +455,8 @@ int container_exec(struct container *c, struct container_exec *params, container
 	if (status != STATUS_RUNNING && status != STATUS_CREATED && status != STATUS_PAUSED)
 		return err_set(err, ERR_STATE, "cannot exec in container '%s': it is %s", c->id,
 			       container_status_name(status));
-	x = exec_new(c, params);
+	snprintf(name, sizeof(name), "%u", ++c->last_exec);
+	x = exec_new(c, name, params);
 	x->done = (struct pending) { done_cb, done_arg };
 	if (read_config(x, err) < 0 || make_streams(x, err) < 0 || launch(x, err) < 0) {
 		exec_free(x);
@@ -453,12 +467,85 @@ int container_exec(struct container *c, struct container_exec *params, container
 	return 0;
 }
 
+/* From kernel 6.15 a pidfd tells the exit status of somebody else's child. */
+static bool statuses_are_told(int pidfd)
+{
+	struct err err;
+	int status;
+
+	return proc_pidfd_exit_status(pidfd, &status, &err) == 0 || err.code != ERR_UNSUPPORTED;
+}
+
+const char *container_exec_note(struct container *c, const char *name)
+{
+	struct process *p = container_find(c, name);
+	const struct exec *x = p && p != &c->init ? exec_of(p) : NULL;
+
+	if (!x || !x->params.checkpointable)
+		return NULL;
+	if (x->unreaped)
+		return "the container's first process does not reap: when this one has ended it will stay a zombie";
+	if (p->pidfd >= 0 && !statuses_are_told(p->pidfd))
+		return "this kernel does not tell the exit status of a process that is not the shim's child: it may "
+		       "stay unknown";
+	return NULL;
+}
+
 void container_cancel_exec(struct container *c, const char *name)
 {
 	struct process *p = container_find(c, name);
 
 	if (p && p != &c->init)
 		exec_free(exec_of(p));
+}
+
+/* ---- one that comes out of a checkpoint ------------------------------------------------------------------------------------ */
+
+struct process *exec_expect(struct container *c, const char *name, bool open_stdin, int ret_stdio[3], struct err *err)
+{
+	struct container_exec params = {
+		.stdio = STDIO_LOG, .checkpointable = true, .open_stdin = open_stdin, .fds = container_fds_none()
+	};
+	unsigned int number = (unsigned int)strtoul(name, NULL, 10);
+	struct exec *x = exec_new(c, name, &params);
+	const struct oci_process *pr = &c->config->process;
+
+	c->last_exec = number > c->last_exec ? number : c->last_exec;
+	x->expected = true;
+	x->streams = (struct streams_request) {
+		.stdio = STDIO_LOG, .open_stdin = open_stdin, .uid = pr->uid, .gid = pr->gid
+	};
+	if (streams_make(&x->p, &x->streams, &x->params.fds, x->child_stdio, err) < 0) {
+		exec_free(x);
+		return NULL;
+	}
+	memcpy(ret_stdio, x->child_stdio, sizeof(x->child_stdio));
+	return &x->p;
+}
+
+int exec_came_back(struct process *p, pid_t pid, int pidfd, struct err *err)
+{
+	struct exec *x = exec_of(p);
+
+	if (process_set_pid(p, pid, pidfd, err) < 0)
+		return -1;
+	x->expected = false;
+	for (int i = 0; i < 3; i++)
+		fd_close(&x->child_stdio[i]);
+	if (streams_connect(p, &x->streams, &x->params.fds, &x->master_fd, &x->ends, &x->client, err) < 0)
+		return -1;
+	return process_watch_end(p, err);
+}
+
+void exec_drop_expected(struct container *c)
+{
+	struct process *next;
+
+	for (struct process *p = LIST_FIRST(&c->execs); p; p = next) {
+		next = LIST_NEXT(p, link);
+		if (exec_of(p)->expected)
+			exec_free(exec_of(p));
+	}
 }
 
 bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client)

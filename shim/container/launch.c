@@ -224,6 +224,8 @@ static void in_order(struct launch *l, const struct child_message *msg)
 	case CHILD_WANTS_IDMAP:
 		r = set_idmap(l, &err);
 		break;
+	case CHILD_UNREAPED:
+		break;
 	case CHILD_NOTIFIES:
 		r = hand_over_listener(l, launch_take_master(l), &err);
 		break;

@@ -32,7 +32,8 @@ struct process {
 	struct relay *relay;                    /* NULL: its streams are not here */
 	char passed[3][PROCESS_STREAM_KEY_MAX]; /* then: what the caller has passed on, cut off; else empty */
 	bool exited, drained;
-	bool leave; /* its end is looked at, but it is not reaped: that is for whoever inherits it from us */
+	bool below_init; /* init's descendant, which a checkpoint takes along */
+	bool leave;      /* its end is looked at, but it is not reaped: that is for whoever inherits it from us */
 	struct container_exit exit;
 	struct event *end, *news;
 	struct container_watch *watches;

@@ -13,18 +13,24 @@
 #include "shim/checkpoint/criu.h"
 #include "shim/checkpoint/descriptors.h"
 #include "shim/checkpoint/distrust.h"
+#include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/options.h"
+#include "shim/checkpoint/veth.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/idmap.h"
 
 #define UNREAD_MAX (1 << 20) /* as large as a pipe can be without privileges */
 
 struct restoring {
 	struct checkpoint_options options;
 	struct descriptors streams;
+	size_t n_execs;
+	struct checkpoint_exec execs[EXECS_MAX];
 	struct criu *criu;
 	int master_fd; /* of the terminal */
+	int view_fd;   /* the images as everybody may read them; -1: as they are */
 	bool noted;    /* init is known */
 };
 
@@ -35,6 +41,7 @@ void restore_free(struct restoring *r)
 	criu_free(r->criu);
 	checkpoint_options_release(&r->options);
 	fd_close(&r->master_fd);
+	fd_close(&r->view_fd);
 	free(r);
 }
 
@@ -53,13 +60,17 @@ int restore_read(struct container *c, struct err *err)
 	cleanup_free char *text = NULL;
 	size_t len;
 
-	r->master_fd = -1;
+	r->master_fd = r->view_fd = -1;
 	if (fds->images_fd < 0)
 		return err_set(err, ERR_PROTOCOL, "a restore needs a directory");
 	if (memfd_read(fds->options_fd, CHECKPOINT_OPTIONS_MAX, &text, &len, err) < 0)
 		return err_add(err, "the options");
 	if (checkpoint_options_parse(text, len, &r->options, err) < 0 || image_check(fds->images_fd, err) < 0 ||
-	    distrust_image(fds->images_fd, err) < 0 || descriptors_read(fds->images_fd, &r->streams, err) < 0)
+	    distrust_image(fds->images_fd, err) < 0 || descriptors_read(fds->images_fd, &r->streams, err) < 0 ||
+	    execs_read(fds->images_fd, r->execs, &r->n_execs, err) < 0)
+		return -1;
+	/* What the caller says of a pair comes first, and holds. */
+	if (!r->options.empty_network && veth_read(fds->images_fd, &r->options.veths, err) < 0)
 		return -1;
 	cr->params.open_stdin = descriptors_is_pipe(r->streams.key[0]);
 	return 0;
@@ -80,7 +91,15 @@ static int put_unread(struct container *c, struct err *err)
 	return relay_put_unread(c->init.relay, data, len, err);
 }
 
-/* The new ends of the pipes, under the keys of the old ones. */
+static bool is_mapped_before(const struct descriptors *d, int i)
+{
+	for (int j = 0; j < i; j++)
+		if (!strcmp(d->key[j], d->key[i]))
+			return true;
+	return false;
+}
+
+/* The new ends of the pipes, and another terminal, under the keys of the old ones. */
 static int inherit_streams(struct container *c, struct criu_plan *plan, int *fds, size_t *n, struct err *err)
 {
 	static const char *const names[] = { "stdin", "stdout", "stderr" };
@@ -89,20 +108,63 @@ static int inherit_streams(struct container *c, struct criu_plan *plan, int *fds
 	for (int i = 0; i < 3; i++) {
 		const char *key = r->streams.key[i];
 		int fd = c->creation->child_stdio[i];
-		bool twice = i == 2 && !strcmp(key, r->streams.key[1]);
+		bool tty = descriptors_is_tty(key);
 
-		if (!descriptors_is_pipe(key) || twice)
+		if ((!descriptors_is_pipe(key) && !tty) || is_mapped_before(&r->streams, i))
 			continue;
+		if (tty && (fd < 0 || !isatty(fd)))
+			return err_set(err, ERR_CONFIG,
+				       "the container's %s was its caller's terminal, but this is none", names[i]);
 		if (fd < 0)
 			return err_set(err, ERR_CONFIG, "the container's %s was a pipe, but there is none to give it",
 				       names[i]);
 		criu_plan_inherit(plan, key, CRIU_FIRST_FD + (int)*n);
+		if (tty)
+			criu_plan_external(plan, key);
 		fds[(*n)++] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
 	return 0;
 }
 
+/* The same for the exec'd processes, whose output nobody has asked for any more. */
+static int inherit_execs(struct container *c, struct criu_plan *plan, int *fds, size_t *n, struct err *err)
+{
+	const struct restoring *r = c->creation->restoring;
+
+	for (size_t e = 0; e < r->n_execs; e++) {
+		const struct descriptors *d = &r->execs[e].streams;
+		int stdio[3];
+
+		if (!exec_expect(c, r->execs[e].name, descriptors_is_pipe(d->key[0]), stdio, err))
+			return -1;
+		for (int i = 0; i < 3; i++) {
+			if (!descriptors_is_pipe(d->key[i]) || is_mapped_before(d, i))
+				continue;
+			criu_plan_inherit(plan, d->key[i], CRIU_FIRST_FD + (int)*n);
+			fds[(*n)++] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 0);
+		}
+	}
+	return 0;
+}
+
 /* ---- while criu works ------------------------------------------------------------------------------------------------------ */
+
+/* The image brings its own user namespace: it has to be the one that the config says. */
+static int settle_users(struct container *c, pid_t pid, struct err *err)
+{
+	const struct oci_config *config = c->config;
+	cleanup_idmap struct idmap found = { 0 };
+
+	if (!config->ns[OCI_NS_USER].wanted)
+		return 0;
+	if (idmap_read(pid, &found, err) < 0)
+		return -1;
+	if (!idmap_equal(&config->uid_maps, &found.uids))
+		return err_set(err, ERR_CONFIG, "linux.uidMappings: the checkpoint has others");
+	if (!idmap_equal(&config->gid_maps, &found.gids))
+		return err_set(err, ERR_CONFIG, "linux.gidMappings: the checkpoint has others");
+	return config->has_process ? idmap_chown(pid, &config->process, c->creation->child_stdio, 3, err) : 0;
+}
 
 static int note_init(struct container *c, pid_t pid, struct err *err)
 {
@@ -114,9 +176,50 @@ static int note_init(struct container *c, pid_t pid, struct err *err)
 	if (proc_pidfd_open(pid, 0, &pidfd, err) < 0)
 		return -1;
 	c->creation->restoring->noted = true;
-	if (launch_note_init(c, pid, pidfd, err) < 0)
+	if (launch_note_init(c, pid, pidfd, err) < 0 || settle_users(c, pid, err) < 0)
 		return -1;
 	return launch_settle_init(c, err);
+}
+
+static pid_t find_inner(const struct container *c, pid_t inner)
+{
+	struct cgroup_pids pids = cgroup_pids(c->cgroup);
+	pid_t found = 0;
+
+	for (size_t i = 0; i < pids.n && !found; i++)
+		if (execs_inner_pid(pids.v[i]) == inner)
+			found = pids.v[i];
+	free(pids.v);
+	return found;
+}
+
+/* They are there, and stopped: none can end meanwhile. */
+static int find_execs(struct container *c, struct err *err)
+{
+	const struct restoring *r = c->creation->restoring;
+
+	for (size_t i = 0; i < r->n_execs; i++) {
+		struct process *p = container_find(c, r->execs[i].name);
+		pid_t pid = find_inner(c, r->execs[i].pid);
+		int pidfd;
+
+		if (!pid)
+			return err_set(err, ERR_CONFIG, "%s: process %s is not in the checkpoint", EXECS_FILE,
+				       r->execs[i].name);
+		if (proc_pidfd_open(pid, 0, &pidfd, err) < 0 || exec_came_back(p, pid, pidfd, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Once, before anything of it runs. */
+static int all_there(struct container *c, struct err *err)
+{
+	const struct restoring *r = c->creation->restoring;
+
+	if (find_execs(c, err) < 0)
+		return -1;
+	return r->options.empty_network ? 0 : veth_set_up(c->creation->params.fds.images_fd, &r->options.veths, err);
 }
 
 void restore_hooks_done(struct container *c, const struct err *err)
@@ -131,13 +234,13 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 	struct container *c = arg;
 	struct restoring *r = c->creation->restoring;
 	struct err *why = &c->creation->why;
-	bool setup = !strcmp(what, "setup-namespaces");
+	bool setup = !strcmp(what, "setup-namespaces"), there = !strcmp(what, "post-restore");
 
 	log_debug("container '%s': criu: %s", c->id, what);
 	if (!strcmp(what, "orphan-pts-master") && r->master_fd < 0)
 		r->master_fd = take_fd(&fd);
 	fd_close(&fd);
-	if ((setup || !strcmp(what, "post-restore")) && pid > 0 && note_init(c, pid, why) < 0) {
+	if (((setup || there) && pid > 0 && note_init(c, pid, why) < 0) || (there && all_there(c, why) < 0)) {
 		criu_answer(r->criu, false);
 		return;
 	}
@@ -171,6 +274,14 @@ static void criu_done(void *arg, const struct err *failure)
 	create_restored(c, &err);
 }
 
+/* In a user namespace what is restored reads its images at first as root from outside and then as the namespace's own, to both of whom root's files are closed. */
+static int open_view(struct container *c, struct err *err)
+{
+	if (!c->config->ns[OCI_NS_USER].wanted)
+		return 0;
+	return image_open_view(c->creation->params.fds.images_fd, &c->creation->restoring->view_fd, err);
+}
+
 int restore_start(struct container *c, struct err *err)
 {
 	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
@@ -184,13 +295,17 @@ int restore_start(struct container *c, struct err *err)
 	int ret = ns_open_joined(c->config, &cr->joined, err);
 
 	if (ret == 0)
+		ret = open_view(c, err);
+	if (ret == 0)
 		ret = criu_plan_restore(&plan, &r->options, c->config, cr->rootfs, c->cgroup, fds, &n, err);
 
 	if (ret == 0)
 		ret = inherit_streams(c, &plan, fds, &n, err);
 	if (ret == 0)
+		ret = inherit_execs(c, &plan, fds, &n, err);
+	if (ret == 0)
 		ret = put_unread(c, err);
-	plan.opts.images_dir_fd = cr->params.fds.images_fd;
+	plan.opts.images_dir_fd = r->view_fd >= 0 ? r->view_fd : cr->params.fds.images_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = cr->params.fds.work_fd >= 0 ? cr->params.fds.work_fd : cr->params.fds.images_fd;
 	if (ret == 0) {
@@ -205,6 +320,9 @@ int restore_start(struct container *c, struct err *err)
 			.n_close_first = ARRAY_SIZE(close_first),
 			.fds = fds,
 			.n_fds = n,
+			.timeout_s = (unsigned int)r->options.timeout_s,
+			.mounts_in_work_dir = plan.opts.manage_cgroups_mode != CRIU_CGROUP_MODE__CG_IGNORE,
+			.default_lock = criu_plan_default_lock(&r->options),
 		};
 
 		ret = criu_start(c->base, &program, CRIU_TYPE__REQ_RESTORE, &plan.opts, &ops, c, &r->criu, err);
@@ -222,4 +340,5 @@ void restore_undo(struct container *c)
 	criu_free(c->creation->restoring->criu);
 	c->creation->restoring->criu = NULL;
 	process_kill_now(&c->init);
+	exec_drop_expected(c);
 }

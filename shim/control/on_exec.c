@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exec, and the foreground client that follows from it. */
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ static void runs(void *arg, const struct err *failed)
 	struct execing *e = call->data;
 	struct relay_ends ends = { -1, -1, -1 };
 	struct relay_client *client = NULL;
+	const char *note;
 	Reply rep = Reply_init_zero;
 	ExecReply *answer = &rep.body.exec;
 	bool leave = e->leave, follows;
@@ -49,6 +51,9 @@ static void runs(void *arg, const struct err *failed)
 	memcpy(answer->name, e->name, sizeof(answer->name));
 	answer->pid = (uint32_t)container_pid(c, e->name);
 	answer->terminal = container_terminal(c, e->name);
+	note = container_exec_note(c, e->name);
+	if (note)
+		snprintf(answer->note, sizeof(answer->note), "%s", note);
 	follows = container_take_foreground(c, e->name, &ends, &client);
 	n = follow_ends(&ends, answer->fd_role, &answer->fd_role_count, fds);
 	if (leave) {
@@ -79,6 +84,7 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 		.open_stdin = msg->open_stdin,
 		.whole = msg->whole,
 		.ignore_paused = msg->ignore_paused,
+		.checkpointable = msg->checkpointable,
 		.rows = (uint16_t)msg->rows,
 		.columns = (uint16_t)msg->columns,
 		.fds = container_fds_none(),
@@ -95,6 +101,8 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 		err_set(&err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", msg->rows, msg->columns);
 	else if (msg->leave && (msg->stdio != STDIO_PASS || server_mode(call->server) != SERVER_EXEC))
 		err_set(&err, ERR_PROTOCOL, "only a launcher that relays nothing can leave");
+	else if (msg->checkpointable && msg->leave)
+		err_set(&err, ERR_PROTOCOL, "a process that is to be checkpointed has no launcher that could leave");
 	else if (request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_PROCESS, fds, &p.fds, &err) == 0 &&
 		 container_exec(server_container(call->server), &p, runs, call, e->name, &err) == 0)
 		return;

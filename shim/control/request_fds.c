@@ -29,6 +29,8 @@ static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
 		return p->images_fd >= 0 ? &p->work_fd : NULL;
 	case FD_OPTIONS:
 		return p->images_fd >= 0 ? &p->options_fd : NULL;
+	case FD_STATUS:
+		return p->images_fd >= 0 ? &p->status_fd : NULL;
 	case FD_NONE:
 	case FD_PRESERVED:
 	case FD_LOG:

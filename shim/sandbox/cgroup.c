@@ -306,6 +306,7 @@ bool cgroup_view(const struct cgroup *cg, size_t i, struct cgroup_view *ret)
 		.data = h->data,
 		.subsystem = h->subsystem,
 		.host_path = h->dir,
+		.group_path = h->dir + (h->mount ? strlen(h->mount) : 0),
 		.base_len = h->base_len,
 		.is_v2 = h->v2,
 	};

@@ -108,11 +108,12 @@ bool cgroup_is_pure_v2(const struct cgroup *cg);
 
 /* The i-th hierarchy; false when there is no such. Pointers belong to cg. */
 struct cgroup_view {
-	const char *name;      /* directory name below /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd", "unified" */
-	const char *data;      /* mount option of v1: "memory", "cpu,cpuacct", "none,name=systemd" */
-	const char *subsystem; /* as /proc/self/cgroup says: "memory", "name=systemd", "" for v2 */
-	const char *host_path; /* absolute directory of the container's group */
-	size_t base_len;       /* bytes of host_path that were there before: the rest is ours to remove */
+	const char *name;       /* directory name below /sys/fs/cgroup: "memory", "cpu,cpuacct", "systemd", "unified" */
+	const char *data;       /* mount option of v1: "memory", "cpu,cpuacct", "none,name=systemd" */
+	const char *subsystem;  /* as /proc/self/cgroup says: "memory", "name=systemd", "" for v2 */
+	const char *host_path;  /* absolute directory of the container's group */
+	const char *group_path; /* the same below the hierarchy's root, of groups that this shim has made */
+	size_t base_len;        /* bytes of host_path that were there before: the rest is ours to remove */
 	bool is_v2;
 	const char *links[4]; /* names that point to `name`, NULL-terminated: co-mounted controllers */
 };

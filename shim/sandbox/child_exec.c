@@ -8,10 +8,14 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -20,6 +24,8 @@
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/sched.h"
+
+#define REAPED_WITHIN_MS 200 /* by an init that reaps at all */
 
 int child_exec_ns_flags(pid_t pid, uint64_t *ret_flags, struct err *err)
 {
@@ -121,6 +127,74 @@ static void go_on(struct child *ch)
 	child_fail(ch->sync_fd, &err);
 }
 
+/* ---- below init ------------------------------------------------------------------------------------------------------------- */
+
+/* An orphan goes to the init of its pid namespace: we clone one that clones another and leaves. `found`: memory that both see. Returns 0 in the grandchild, which runs on;
+ * 1 here, when the one between is gone. */
+static int clone_orphan(int *found, struct err *err)
+{
+	struct clone_args args = {
+		.flags = CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)found,
+		.exit_signal = SIGCHLD,
+	};
+	struct clone_args between = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+	pid_t middle = (pid_t)syscall(SYS_clone3, &between, sizeof(between)), pid;
+	int status;
+
+	if (middle == 0) {
+		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+		if (pid == 0)
+			return 0;
+		_exit(pid < 0);
+	}
+	if (middle < 0)
+		return err_sys(err, "cannot clone a process in the container");
+	while (waitpid(middle, &status, 0) < 0 && errno == EINTR)
+		;
+	return status == 0 ? 1 : err_set(err, ERR_SYS, "cannot clone a process in the container");
+}
+
+/* One that ends at once: does anybody notice? Only the end of its end is asked for: POLLHUP, which comes when it is reaped. */
+static bool init_reaps(int *found, struct err *err)
+{
+	struct pollfd p = { .events = 0 };
+	int r = clone_orphan(found, err);
+
+	/* A zombie whose session leads outside of its pid namespace is one that criu refuses. */
+	if (r == 0) {
+		setsid();
+		_exit(0);
+	}
+	p.fd = *found;
+	r = r < 0 ? 1 : poll(&p, 1, REAPED_WITHIN_MS);
+	fd_close(found);
+	return r > 0;
+}
+
+static void exec_below_init(struct child *ch) __attribute__((noreturn));
+static void exec_below_init(struct child *ch)
+{
+	int *found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct err err;
+	int r;
+
+	if (found == MAP_FAILED) {
+		err_sys(&err, "cannot map memory");
+		child_fail(ch->sync_fd, &err);
+	}
+	*found = -1;
+	if (!init_reaps(found, &err))
+		child_say(ch->sync_fd, CHILD_UNREAPED, NULL, -1);
+	r = clone_orphan(found, &err);
+	if (r == 0)
+		go_on(ch);
+	if (r < 0)
+		child_fail(ch->sync_fd, &err);
+	child_say(ch->sync_fd, CHILD_IS, NULL, *found);
+	_exit(0);
+}
+
 void child_exec(const struct child_exec_params *p)
 {
 	struct child ch;
@@ -131,6 +205,8 @@ void child_exec(const struct child_exec_params *p)
 	child_begin(&ch, &p->common);
 	ch.exec = p;
 	child_run_steps(&ch, before, ARRAY_SIZE(before));
+	if (p->below_init)
+		exec_below_init(&ch);
 	pid = clone_sibling(&pidfd);
 	if (pid == 0)
 		go_on(&ch);

@@ -9,6 +9,7 @@ struct child_exec_params {
 	struct child_params common;
 	int init_pidfd;     /* whose namespaces are joined */
 	uint64_t ns_flags;  /* CLONE_NEW*: those that differ from the shim's */
+	bool below_init;    /* the process is to be a descendant of the container's init, not our child */
 	bool only_chrooted; /* the root is not that of its mount namespace */
 };
 

@@ -24,6 +24,7 @@ enum child_word {
 	CHILD_WANTS_HOOKS = 4, /* init only, before READY: its namespaces and mounts are made; it waits for GO_ON */
 	CHILD_NOTIFIES =
 		6, /* before READY, of an exec perhaps before IS: its filter is loaded; beside it the listener; it waits for GO_ON */
+	CHILD_UNREAPED = 7, /* from a joiner, before IS: the container's init does not reap whom it inherits */
 	CHILD_WANTS_IDMAP =
 		5, /* joiner only: it is in the user namespace, which may have no mappings yet; it waits for GO_ON */
 };

@@ -145,6 +145,11 @@ static bool dev_is_bound(const struct oci_config *config)
 	return false;
 }
 
+const char *device_default_name(size_t i)
+{
+	return i < ARRAY_SIZE(default_nodes) ? default_nodes[i].name : NULL;
+}
+
 int device_make_all(int root_fd, const struct oci_config *config, bool bind, struct err *err)
 {
 	cleanup_fd int made = -1, dev_fd = -1;

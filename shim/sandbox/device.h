@@ -15,6 +15,9 @@
  * then it is the caller's. */
 int device_make_all(int root_fd, const struct oci_config *config, bool bind, struct err *err);
 
+/* The i-th default device, a name below /dev; NULL: there are no more. */
+const char *device_default_name(size_t i);
+
 /* Open /dev/null of the container: it is checked to be the real one (CVE-2025-31133). */
 int device_open_null(int root_fd, int flags, int *ret_fd, struct err *err);
 

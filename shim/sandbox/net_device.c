@@ -5,11 +5,13 @@
  * takes an interface's addresses away when it moves, so they are read before and given back afterwards. */
 #include "shim/sandbox/net_device.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -348,4 +350,103 @@ int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *
 		return 0;
 	*err = outcome;
 	return -1;
+}
+
+/* ---- interfaces of the shim's own namespace ---------------------------------------------------------------------------------- */
+
+static char *address_text(const struct address *a)
+{
+	size_t len = a->len;
+	char text[INET6_ADDRSTRLEN];
+	const void *found = NULL;
+
+	for (const struct rtattr *attr = (const struct rtattr *)a->attributes; RTA_OK(attr, len);
+	     attr = RTA_NEXT(attr, len))
+		if (attr->rta_type == IFA_LOCAL || (attr->rta_type == IFA_ADDRESS && !found))
+			found = RTA_DATA(attr);
+	if (!found || !inet_ntop(a->head.ifa_family, found, text, sizeof(text)))
+		return NULL;
+	return xasprintf("%s/%u", text, a->head.ifa_prefixlen);
+}
+
+static bool parse_address(const char *text, struct address *ret)
+{
+	cleanup_free char *host = xstrdup(text);
+	char *slash = strchr(host, '/'), *end;
+	unsigned char bytes[sizeof(struct in6_addr)];
+	size_t len = sizeof(struct in_addr);
+	unsigned long prefix;
+	struct rtattr *attr;
+
+	if (!slash)
+		return false;
+	*slash = '\0';
+	prefix = strtoul(slash + 1, &end, 10);
+	*ret = (struct address) { .head = { .ifa_family = AF_INET } };
+	if (inet_pton(AF_INET, host, bytes) != 1) {
+		ret->head.ifa_family = AF_INET6;
+		len = sizeof(struct in6_addr);
+		if (inet_pton(AF_INET6, host, bytes) != 1)
+			return false;
+	}
+	if (*end || prefix > len * 8)
+		return false;
+	ret->head.ifa_prefixlen = (unsigned char)prefix;
+	for (unsigned short type = IFA_ADDRESS; type <= IFA_LOCAL; type++) {
+		attr = (struct rtattr *)(ret->attributes + ret->len);
+		attr->rta_type = type;
+		attr->rta_len = (unsigned short)RTA_LENGTH(len);
+		memcpy(RTA_DATA(attr), bytes, len);
+		ret->len += RTA_ALIGN(attr->rta_len);
+	}
+	return true;
+}
+
+static int open_route(const char *name, int *ret_sock, int *ret_index, struct err *err)
+{
+	*ret_sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (*ret_sock < 0)
+		return err_sys(err, "cannot make a socket");
+	*ret_index = index_of(*ret_sock, name);
+	return *ret_index < 0 ? err_sys(err, "cannot find network interface '%s'", name) : 0;
+}
+
+int net_device_addresses(const char *name, char **ret, size_t max, size_t *ret_n, struct err *err)
+{
+	cleanup_free struct addresses *all = xcalloc(1, sizeof(*all));
+	cleanup_fd int sock = -1;
+	int index;
+	size_t n = 0;
+
+	if (open_route(name, &sock, &index, err) < 0)
+		return -1;
+	if (read_addresses(sock, index, all) < 0)
+		return err_sys(err, "cannot read the addresses of network interface '%s'", name);
+	for (size_t i = 0; i < all->n && n < max; i++) {
+		ret[n] = address_text(&all->v[i]);
+		if (ret[n])
+			n++;
+	}
+	*ret_n = n;
+	return 0;
+}
+
+int net_device_set_up(const char *name, const char *const *addresses, size_t n, struct err *err)
+{
+	cleanup_fd int sock = -1;
+	int index;
+
+	if (open_route(name, &sock, &index, err) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		struct address a;
+
+		if (!parse_address(addresses[i], &a))
+			return err_set(err, ERR_CONFIG, "'%s' is no address of a network interface", addresses[i]);
+		if (add_address(sock, index, &a) < 0)
+			return err_sys(err, "cannot give network interface '%s' its address '%s'", name, addresses[i]);
+	}
+	if (set_up(sock, index, true) < 0)
+		return err_sys(err, "cannot set network interface '%s' up", name);
+	return 0;
 }

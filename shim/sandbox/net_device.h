@@ -12,4 +12,10 @@
  * were moved are back, as far as the kernel lets them. Errors name linux.netDevices.NAME. Waits for a child of its own. */
 int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *err);
 
+/* In the shim, of an interface of its own namespace: the addresses that somebody has given it ("10.0.0.1/24"), at most `max` of them. ret: texts, the caller's. */
+int net_device_addresses(const char *name, char **ret, size_t max, size_t *ret_n, struct err *err);
+
+/* Give it such addresses (those that it has already are no error), and set it up. ERR_CONFIG: one is none. */
+int net_device_set_up(const char *name, const char *const *addresses, size_t n, struct err *err);
+
 #endif

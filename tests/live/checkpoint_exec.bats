@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# exec --checkpointable: the process is where a checkpoint finds it, and comes back with its streams, its name and its exit status.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	IMG=$T/img
+	bundle
+}
+
+checkpoint() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" "$@" "$c"; }
+restore() { timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$@" "$c" < /dev/null; }
+
+# An init that reaps whom it inherits.
+reaping() { detached sh -c 'while :; do sleep 0.1; done'; }
+
+told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -1)" = 6.15 ]; }
+
+@test "it is init's descendant, has its streams and its status, and is gone when it has ended" {
+	local pid
+	reaping
+	equal "$(echo in | thole exec -i --checkpointable "$c" sh -c 'read x; echo "out $x"; echo err >&2' 2> "$T/err")" 'out in'
+	equal "$(cat "$T/err")" err
+	equal "$(thole exec --checkpointable "$c" sh -c 'grep -h PPid /proc/$$/status')" "$(printf 'PPid:\t1')"
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	exits 7 thole exec --checkpointable "$c" sh -c 'exit 7'
+	exits 137 thole exec --checkpointable "$c" sh -c 'kill -KILL $$'
+	exits 127 thole exec --checkpointable "$c" /no-such 2> /dev/null
+	thole exec -d --checkpointable --pid-file "$T/pid" "$c" sleep 1000
+	pid=$(cat "$T/pid")
+	equal "$(awk '/^PPid/ { print $2 }' "/proc/$pid/status")" "$(init_of "$c")"
+	kill -KILL "$pid"
+	wait_for pid_gone "$pid"
+}
+
+@test "a checkpoint takes it along: it goes on where it was, and wait gives its status" {
+	local name
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	name=$(thole exec -d --print-name --checkpointable "$c" sh -c 'i=0; while [ ! -e /go ]; do echo "$i" >> /count; echo "e $i"; i=$((i + 1)); usleep 5000; done; exit 7')
+	wait_for grep -qx 20 "$B/rootfs/count"
+	checkpoint --leave-running
+	local n
+	n=$(wc -l < "$B/rootfs/count")
+	wait_for grep -qx "$((n + 5))" "$B/rootfs/count"
+	checkpoint
+	equal "$(jq -r '.[0].name' "$IMG/thole-execs.json")" "$name"
+	n=$(wc -l < "$B/rootfs/count")
+	restore
+	wait_for grep -qx "$((n + 20))" "$B/rootfs/count"
+	awk '$0 != NR - 1 { exit 1 }' "$B/rootfs/count"
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	local waiter=$!
+	: > "$B/rootfs/go"
+	exits 7 wait $waiter
+	# A name is never given twice.
+	not test "$(thole exec -d --print-name "$c" true)" = "$name"
+	exits 0 thole exec "$c" true
+	thole delete --force "$c"
+	rm "$B/rootfs/go"
+	echo '[{ "name": "init", "pid": 3, "streams": ["a", "b", "c"] }]' > "$IMG/thole-execs.json"
+	refused 125 'thole-execs.json: element 0 is no process' timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+}
+
+@test "an init that does not reap, a container without a pid namespace, a terminal, somebody else's monitor: said or refused" {
+	detached sleep 1000
+	thole exec -d --checkpointable "$c" sleep 1001 2> "$T/err"
+	contains "$(cat "$T/err")" 'does not reap'
+	# Others are refused as ever.
+	thole exec -d "$c" sleep 1002
+	refused 1 "the exec'd process '2' \(pid [0-9]+\) runs" thole checkpoint --image-path "$IMG" "$c"
+	checkpoint --drop-execs
+	restore
+	thole exec "$c" sh -c 'grep -qa [1]001 /proc/[0-9]*/cmdline'
+	not thole exec "$c" sh -c 'grep -qa [1]002 /proc/[0-9]*/cmdline'
+	refused 125 'checkpointable: not with a terminal' thole exec -d -t --checkpointable "$c" true
+	refused 125 'checkpointable needs --monitor=shim' thole exec --monitor=foreign --checkpointable "$c" true
+	thole delete --force "$c"
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	detached sleep 1000
+	refused 125 "checkpointable: container '$c' has no pid namespace of its own" thole exec --checkpointable "$c" true
+}

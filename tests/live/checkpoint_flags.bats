@@ -1,0 +1,409 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# The flags of checkpoint and restore, each by its effect; what this kernel or this criu cannot do is refused by name before anything is frozen.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	IMG=$T/img
+	bundle
+}
+
+checkpoint() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" "$@" "$c"; }
+restore() { timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$@" "$c" < /dev/null; }
+
+# ---- user namespaces
+
+in_user_namespace() {
+	owned_rootfs 100000 100000
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+}
+
+@test "a container in a user namespace comes back in one with the same mappings, its files and its streams its own" {
+	in_user_namespace
+	config '.process.user = { uid: 1000, gid: 1000 }'
+	args sh -c 'i=0; while :; do echo "n $i" > /dev/stdout; i=$((i + 1)); usleep 2000; done'
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	wait_for grep -q 'n 20' "$T/log.1"
+	checkpoint
+	restore --log-path "$T/log.2"
+	equal "$(awk '{ print $1, $2, $3 }' "/proc/$(init_of "$c")/uid_map")" '0 100000 65536'
+	equal "$(awk '/^Uid:/ { print $2 }' "/proc/$(init_of "$c")/status")" 101000
+	wait_for grep -q "n $(($(wc -l < "$T/log.1") + 20))" "$T/log.2"
+	equal "$(thole exec "$c" id -u)" 1000
+	thole delete --force "$c"
+	# The config decides who is who, not the image.
+	config '.linux.uidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }]'
+	refused 125 "cannot restore container '$c': linux.uidMappings: the checkpoint has others" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+}
+
+# ---- the network
+
+# A veth pair into the container's own network namespace: the host has 10.113.0.1, the container .2.
+join_by_veth() {
+	V=v${c//[^a-zA-Z0-9]/}
+	V=${V:0:12}
+	ip link add "$V" type veth peer name eth0 netns "$(init_of "$c")"
+	ip addr add 10.113.0.1/24 dev "$V"
+	ip link set "$V" up
+	in_network ip addr add 10.113.0.2/24 dev eth0
+	in_network ip link set eth0 up
+	in_network ip link set lo up
+}
+
+in_network() { nsenter -t "$(init_of "$c")" -n "$@"; }
+pings() { busybox ping -c 1 -w 2 10.113.0.2 > /dev/null; }
+gone_from_host() { ! ip link show "$1" > /dev/null 2>&1; }
+
+teardown_test() {
+	[ -z "${BR:-}" ] || ip link del "$BR" 2> /dev/null || true
+}
+
+@test "veth pairs are found by themselves: the host's end comes back with its name, its address and its bridge; --veth gives it another" {
+	detached sleep 1000
+	join_by_veth
+	wait_for pings
+	BR=b${V:1}
+	checkpoint
+	wait_for gone_from_host "$V"
+	restore
+	wait_for pings
+	contains "$(in_network ip -o addr show eth0)" '10.113.0.2/24'
+	contains "$(in_network ip -o link show lo)" ',UP'
+	# On a bridge.
+	ip link add "$BR" type bridge
+	ip link set "$BR" up
+	ip addr del 10.113.0.1/24 dev "$V"
+	ip addr add 10.113.0.1/24 dev "$BR"
+	ip link set "$V" master "$BR"
+	wait_for pings
+	checkpoint
+	wait_for gone_from_host "$V"
+	restore
+	wait_for pings
+	contains "$(ip -o link show "$V")" "master $BR"
+	thole delete --force "$c"
+	wait_for gone_from_host "$V"
+	restore --veth "x$V=eth0"
+	ip link show "x$V" > /dev/null
+	gone_from_host "$V"
+	refused 125 "--veth is HOST=CONTAINER, not 'eth0'" thole restore -d --bundle "$B" --image-path "$IMG" --veth eth0 "new.$c"
+	refused 125 "--veth is HOST=CONTAINER, not 'a/b=eth0'" thole restore -d --bundle "$B" --image-path "$IMG" --veth a/b=eth0 "new.$c"
+	thole delete --force "$c"
+	echo '[{ "host": "../x", "container": "eth0" }]' > "$IMG/thole-veths.json"
+	refused 125 'thole-veths.json: element 0 is no pair of interfaces' thole restore -d --bundle "$B" --image-path "$IMG" "$c"
+}
+
+@test "--empty-ns network: interfaces are left out of the image, and a hook makes them anew" {
+	detached sleep 1000
+	join_by_veth
+	checkpoint --empty-ns network
+	config --arg v "$V" '.hooks.createRuntime = [{ path: "/bin/sh", env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+		args: ["sh", "-c", "p=$(sed \"s/.*\\\"pid\\\": *//; s/[^0-9].*//\"); ip link add \($v) type veth peer name made netns $p"] }]'
+	wait_for gone_from_host "$V"
+	restore --empty-ns network
+	in_network ip link show made > /dev/null
+	not in_network ip link show eth0 2> /dev/null
+}
+
+listens() { in_network busybox netstat -ltn | grep -q :7000; }
+
+@test "--tcp-close: connections are closed in what comes back" {
+	args sh -c 'nc -l -p 7000 -e cat; echo over; exec sleep 1000'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	join_by_veth
+	wait_for listens
+	exec 8<> /dev/tcp/10.113.0.2/7000
+	echo hello >&8
+	read -r -t 5 line <&8
+	equal "$line" hello
+	refused 1 'tcp-established keeps it, --tcp-close drops it' thole checkpoint --image-path "$IMG" "$c"
+	checkpoint --tcp-close
+	restore --tcp-close
+	wait_for logged "$c" over
+	exec 8>&-
+	refused 125 'tcp-established and --tcp-close contradict' thole restore -d --bundle "$B" --image-path "$IMG" --tcp-close --tcp-established "new.$c"
+}
+
+waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000.*ESTABLISHED'; }
+
+@test "--tcp-skip-in-flight: a connection that nobody has accepted is left out; without it that is refused, and why is said" {
+	detached sockets listen 7000
+	join_by_veth
+	wait_for listens
+	exec 8<> /dev/tcp/10.113.0.2/7000
+	wait_for waiting_connection
+	refused 1 'tcp-skip-in-flight leaves it out' thole checkpoint --image-path "$IMG" --tcp-established "$c"
+	waiting_connection
+	checkpoint --tcp-established --tcp-skip-in-flight
+	exec 8>&-
+	restore --tcp-established
+	listens
+	not waiting_connection
+	exec 8<> /dev/tcp/10.113.0.2/7000
+	wait_for waiting_connection
+	exec 8>&-
+}
+
+@test "--network-lock: how the network is held while criu works" {
+	local lock
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { nsenter -t "$CRTOOLS_INIT_PID" -n iptables -S; nsenter -t "$CRTOOLS_INIT_PID" -n busybox ping -c 1 -w 1 127.0.0.1; } > "%s/seen" 2>&1\nexit 0\n' "$T" > "$T/action"
+	chmod 755 "$T/action"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	detached sleep 1000
+	in_network ip link set lo up
+	checkpoint --leave-running
+	contains "$(cat "$T/seen")" ' 0% packet loss'
+	not grep -q CRIU "$T/seen"
+	for lock in iptables nftables skip; do
+		checkpoint --leave-running --network-lock $lock
+		case $lock in
+		iptables) grep -q -- '-A INPUT -j CRIU' "$T/seen"; not grep -q ' 0% packet loss' "$T/seen" ;;
+		nftables) not grep -q -e '-j CRIU' -e ' 0% packet loss' "$T/seen" ;;
+		skip) contains "$(cat "$T/seen")" ' 0% packet loss' ;;
+		esac
+		in_network busybox ping -c 1 -w 2 127.0.0.1 > /dev/null
+	done
+	refused 1 'network-lock' thole checkpoint --image-path "$IMG" --network-lock other "$c"
+}
+
+# ---- files and sockets
+
+@test "--ext-unix-sk: a datagram socket that leads outside goes on sending; without it that is refused, and why is said" {
+	mkdir "$T/d"
+	config --arg s "$T/d" '.mounts += [{ destination: "/d", type: "bind", source: $s, options: ["rbind"] }]'
+	in_background perl -MSocket -e 'socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die; bind $s, pack_sockaddr_un("$ARGV[0]/s") or die;
+		open my $f, ">", "$ARGV[0]/got" or die; select $f; $| = 1; while (defined recv $s, my $b, 100, 0) { print $b }' "$T/d"
+	wait_for test -S "$T/d/s"
+	# CRIU looks for the other end in the same network namespace only.
+	detached sockets unix /d/s
+	wait_for grep -qx 'n 20' "$T/d/got"
+	refused 1 'leads to another network namespace' thole checkpoint --image-path "$IMG" --ext-unix-sk "$c"
+	thole delete --force "$c"
+	config '.linux.namespaces |= map(select(.type != "network"))'
+	: > "$T/d/got"
+	detached sockets unix /d/s
+	wait_for grep -qx 'n 20' "$T/d/got"
+	refused 1 'a unix socket leads outside: --ext-unix-sk' thole checkpoint --image-path "$IMG" "$c"
+	checkpoint --ext-unix-sk
+	restore --ext-unix-sk
+	wait_for grep -qx "n $(($(wc -l < "$T/d/got") + 20))" "$T/d/got"
+}
+
+@test "--link-remap: an open file whose name is gone while it has another one; without it that is refused, and why is said" {
+	args sh -c 'echo content > /tmp/a; ln /tmp/a /tmp/b; exec 3< /tmp/a; rm /tmp/a; while [ ! -e /go ]; do usleep 1000; done; cat <&3; exec sleep 1000'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for test -e "$B/rootfs/tmp/b"
+	gone() { ! [ -e "$B/rootfs/tmp/a" ]; }
+	wait_for gone
+	refused 1 'link-remap' thole checkpoint --image-path "$IMG" "$c"
+	checkpoint --link-remap
+	restore
+	: > "$B/rootfs/go"
+	wait_for logged "$c" content
+}
+
+@test "--auto-dedup: what has been restored is punched out of the image" {
+	args sh -c 'x=$(head -c 4000000 /dev/urandom | tr -d "\0"); echo ready; while :; do usleep 100000; done'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" ready
+	checkpoint
+	local before
+	before=$(cat "$IMG"/pages-*.img | wc -c)
+	[ "$(du -k "$IMG"/pages-1.img | cut -f 1)" -gt 3000 ]
+	restore --auto-dedup
+	equal "$(cat "$IMG"/pages-*.img | wc -c)" "$before"
+	[ "$(du -k "$IMG"/pages-1.img | cut -f 1)" -lt 1000 ]
+}
+
+@test "--page-server: the memory goes there, not into the image" {
+	local port=$((20000 + RANDOM % 20000))
+	mkdir "$T/pages"
+	in_background "$THOLE_CRIU" page-server --images-dir "$T/pages" --address 127.0.0.1 --port $port -o ps.log -v4 > /dev/null 2>&1
+	wait_for grep -q 'Waiting for connection\|listen\|Starting' "$T/pages/ps.log"
+	detached sh -c 'x=kept; while [ ! -e /go ]; do usleep 1000; done; echo "$x"; exec sleep 1000'
+	checkpoint --page-server 127.0.0.1:$port
+	not compgen -G "$IMG/pages-*.img"
+	wait_for compgen -G "$T/pages/pages-*.img"
+	cp "$T/pages"/page*.img "$IMG"
+	restore
+	: > "$B/rootfs/go"
+	wait_for logged "$c" kept
+	local bad
+	for bad in here here:0 :1 a:b a:70000 a:1x; do
+		refused 1 "page-server is ADDRESS:PORT, not '$bad'" thole checkpoint --image-path "$T/img2" --page-server "$bad" "$c"
+	done
+}
+
+# ---- groups
+
+@test "--manage-cgroups-mode: groups that the container has made come back with their limits where criu is to see to that" {
+	needs cgroup-v1
+	local mode
+	config '.mounts |= map(if .type == "cgroup" then .options = ["rw"] else . end)'
+	for mode in soft full strict ignore; do
+		args sh -c 'mkdir /sys/fs/cgroup/pids/sub; echo 33 > /sys/fs/cgroup/pids/sub/pids.max; echo $$ > /sys/fs/cgroup/pids/sub/cgroup.procs; exec sleep 1000'
+		thole run -d --bundle "$B" "$c" < /dev/null
+		wait_for grep -q "$c/sub\$" "/proc/$(init_of "$c")/cgroup"
+		checkpoint --manage-cgroups-mode $mode
+		equal "$(own_cgroups)" ''
+		restore --manage-cgroups-mode $mode
+		is "$c" running
+		if [ $mode = ignore ]; then
+			not grep -q "$c/sub\$" "/proc/$(init_of "$c")/cgroup"
+		else
+			grep -q "pids:.*/$c/sub\$" "/proc/$(init_of "$c")/cgroup"
+			equal "$(thole exec "$c" cat /sys/fs/cgroup/pids/sub/pids.max)" 33 "pids.max, mode $mode"
+		fi
+		thole delete --force "$c"
+		equal "$(own_cgroups)" ''
+		rm -r "$IMG"
+	done
+	refused 1 manage-cgroups-mode thole checkpoint --image-path "$IMG" --manage-cgroups-mode other "$c"
+}
+
+# ---- somebody else's namespaces and terminal
+
+@test "a pid namespace that is joined by path is left where it is, and so is a network one" {
+	local other=$c-other
+	args sleep 1000
+	thole run -d --bundle "$B" "$other" < /dev/null
+	bundle b2
+	config --arg p "/proc/$(init_of "$other")/ns" '.linux.namespaces |= map(if .type == "pid" or .type == "network" then .path = "\($p)/" + (if .type == "pid" then "pid" else "net" end) else . end)'
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	wait_for grep -q 'n 20' "$T/log.1"
+	checkpoint
+	restore --log-path "$T/log.2"
+	for n in pid net; do
+		equal "$(readlink "/proc/$(init_of "$c")/ns/$n")" "$(readlink "/proc/$(init_of "$other")/ns/$n")"
+	done
+	wait_for grep -q "n $(($(wc -l < "$T/log.1") + 20))" "$T/log.2"
+	thole delete --force "$c"
+	thole delete --force "$other"
+}
+
+oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
+
+# on_terminal FILE CMD...: with a terminal of its own as stdio, what it shows in FILE; the terminal stays until $T/end is written to.
+on_terminal() {
+	local file=$1
+	shift
+	in_background script -qfc "$(printf '%q ' "$@"); read x < $T/end" "$file" < /dev/null > /dev/null
+}
+
+@test "--shell-job: a terminal of the caller's is let go, and another one taken" {
+	mkfifo "$T/end"
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	on_terminal "$T/one" "$THOLE_OCI" --root "$ROOT" run -d --bundle "$B" "$c"
+	wait_for grep -q 'n 20' "$T/one"
+	refused 1 "its std[a-z]* is its caller's '/dev/pts/[0-9]+', a terminal \(--shell-job" oci checkpoint --image-path "$IMG" "$c"
+	oci checkpoint --shell-job --image-path "$IMG" "$c"
+	refused 1 "was its caller's terminal, but this is none" oci restore -d --shell-job --bundle "$B" --image-path "$IMG" "$c"
+	on_terminal "$T/two" "$THOLE_OCI" --root "$ROOT" restore -d --shell-job --bundle "$B" --image-path "$IMG" "$c"
+	wait_for grep -q '^n [0-9]' "$T/two"
+	oci delete --force "$c"
+}
+
+# ---- criu's own config
+
+@test "what /etc/criu/runc.conf says holds; the annotation org.criu.config names another, and an empty one none" {
+	detached sleep 1000
+	printf '#!/bin/sh\necho "$0" >> %s/ran\n' "$T" | tee "$T/one" > "$T/two"
+	chmod 755 "$T/one" "$T/two"
+	# On a view of /etc: nothing of the host's is touched.
+	mkdir "$T/etc"
+	cat > "$T/script" <<-END
+		set -e
+		mount -t tmpfs none "$T/etc"
+		mkdir -p "$T/etc/u/criu" "$T/etc/w"
+		echo "action-script $T/one" > "$T/etc/u/criu/runc.conf"
+		mount -t overlay -o "lowerdir=/etc,upperdir=$T/etc/u,workdir=$T/etc/w" none /etc
+		exec "\$@"
+	END
+	thole delete --force "$c"
+	there() { unshare -m sh "$T/script" "$THOLE" --root "$ROOT" "$@" < /dev/null; }
+	there run -d --bundle "$B" "$c"
+	thole checkpoint --leave-running --image-path "$IMG" "$c"
+	equal "$(sort -u "$T/ran")" "$T/one"
+	thole delete --force "$c"
+	echo "action-script $T/two" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	rm "$T/ran"
+	there run -d --bundle "$B" "$c"
+	thole checkpoint --leave-running --image-path "$IMG" "$c"
+	equal "$(sort -u "$T/ran")" "$T/two"
+	thole delete --force "$c"
+	config '.annotations["org.criu.config"] = ""'
+	rm "$T/ran"
+	there run -d --bundle "$B" "$c"
+	thole checkpoint --leave-running --image-path "$IMG" "$c"
+	not test -e "$T/ran"
+}
+
+# ---- what is lacking, and criu that goes astray
+
+@test "pre-dumps, parent images and lazy pages: what the kernel lacks is named before anything is frozen" {
+	detached sleep 1000
+	checkpoint --leave-running
+	mkdir "$T/i2"
+	if grep -q ^VmFlags.*sd /proc/self/smaps; then
+		skip 'this kernel tracks dirty pages: see tests/vm/checkpoint.bats'
+	fi
+	refused 1 "cannot checkpoint container '$c': the kernel does not say which pages have been written" thole checkpoint --image-path "$T/i2" --pre-dump "$c"
+	refused 1 'no pre-dump and no parent image' thole checkpoint --image-path "$T/i2" --parent-path ../img "$c"
+	refused 1 "parent-path: cannot open 'none'" thole checkpoint --image-path "$T/i2" --parent-path none "$c"
+	refused 1 "parent-path: there is no checkpoint in '\.\.'" thole checkpoint --image-path "$T/i2" --parent-path .. "$c"
+	refused 1 "parent-path is relative to --image-path, not '$IMG'" thole checkpoint --image-path "$T/i2" --parent-path "$IMG" "$c"
+	equal "$(find "$T/i2" -type f ! -name dump.log)" ''
+	is "$c" running
+}
+
+@test "flags that mean nothing here are refused by name" {
+	detached sleep 1000
+	refused 1 'status-fd: CRIU writes to it with --lazy-pages only' thole checkpoint --image-path "$IMG" --status-fd 1 "$c"
+	refused 1 'status-fd: descriptor 77 is not open' thole checkpoint --image-path "$IMG" --lazy-pages --status-fd 77 "$c"
+	refused 1 'timeout: must be at least a second' thole checkpoint --image-path "$IMG" --timeout 0 "$c"
+	refused 1 'pre-dump and --lazy-pages contradict' thole checkpoint --image-path "$IMG" --pre-dump --lazy-pages "$c"
+	checkpoint
+	[ -e /sys/kernel/security/apparmor ] || refused 125 'lsm-profile: AppArmor is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile apparmor:x "$c"
+	[ -e /sys/fs/selinux/enforce ] || refused 125 'lsm-profile: SELinux is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile selinux:x "$c"
+	[ -e /sys/fs/selinux/enforce ] || refused 125 'lsm-mount-context: SELinux is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-mount-context x "$c"
+	refused 125 "lsm-profile is apparmor:NAME or selinux:NAME, not 'x'" thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile x "$c"
+}
+
+@test "--timeout: a criu that hangs is killed, before it does anything and in the middle; the container runs on" {
+	detached sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	printf '#!/bin/sh\nexec sleep 1000\n' > "$T/criu"
+	chmod 755 "$T/criu"
+	refused 1 'criu was not through within 1 seconds \(--timeout\)' thole --criu "$T/criu" checkpoint --timeout 1 --image-path "$IMG" "$c"
+	# The script of a dead criu has nobody to wait for it but the test.
+	mkfifo "$T/go"
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || read x < %s/go\nexit 0\n' "$T" > "$T/action"
+	chmod 755 "$T/action"
+	thole delete --force "$c"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	detached sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	refused 1 'criu was not through within 2 seconds' thole checkpoint --timeout 2 --image-path "$IMG" "$c"
+	echo go > "$T/go"
+	is "$c" running
+	equal "$(awk '/^TracerPid/ { print $2 }' "/proc/$(init_of "$c")/status")" 0
+	local n
+	n=$(thole logs "$c" | wc -l)
+	wait_for logged "$c" "n $((n + 5))"
+	: > "$T/action"
+	printf '#!/bin/sh\nexit 0\n' > "$T/action"
+	checkpoint
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-restore ] || read x < %s/go\nexit 0\n' "$T" > "$T/action"
+	refused 125 "cannot restore container '$c': criu was not through within 2 seconds" thole restore -d --timeout 2 --bundle "$B" --image-path "$IMG" "$c"
+	echo go > "$T/go"
+	wait_for no_shims
+	equal "$(own_cgroups)" ''
+}
