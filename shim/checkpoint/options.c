@@ -584,15 +584,17 @@ static int inherit_namespaces(struct criu_plan *p, const struct oci_config *conf
 }
 
 /* criu moves what it restores itself then: to the groups that we have made, whatever they were called at the dump. */
-static void add_cgroup_roots(struct criu_plan *p, const struct cgroup *cgroup)
+static void add_cgroup_roots(struct criu_plan *p, const struct oci_config *config, const struct cgroup *cgroup)
 {
+	/* criu is in that namespace itself, and the groups are its roots. */
+	bool own = config->ns[OCI_NS_CGROUP].wanted;
 	struct cgroup_view v;
 
 	for (size_t i = 0; cgroup_view(cgroup, i, &v); i++) {
 		p->roots = xreallocarray(p->roots, i + 1, sizeof(*p->roots));
 		p->roots[i] = (CriuCgroupRoot)CRIU_CGROUP_ROOT__INIT;
 		p->roots[i].ctrl = v.is_v2 ? NULL : xstrdup(v.subsystem);
-		p->roots[i].path = xstrdup(v.group_path);
+		p->roots[i].path = xstrdup(own ? "/" : v.group_path);
 		p->n_roots++;
 	}
 	p->root_list = xcalloc(p->n_roots + 1, sizeof(CriuCgroupRoot *));
@@ -626,7 +628,7 @@ int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, c
 	if (o->lazy_pages)
 		SET(&p->opts, lazy_pages, 1);
 	if (p->opts.manage_cgroups_mode != CRIU_CGROUP_MODE__CG_IGNORE)
-		add_cgroup_roots(p, cgroup);
+		add_cgroup_roots(p, config, cgroup);
 	add_veths(p, o);
 	add_joined(p, config);
 	if (inherit_namespaces(p, config, ret_fds, ret_n, err) < 0)
