@@ -51,7 +51,7 @@ LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap -lprotobuf-c -lm
 
 COMMON_SRC := $(wildcard common/*.c)
 CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)
-SHIM_SRC   := $(wildcard shim/*.c shim/*/*.c)
+SHIM_SRC   := $(filter-out shim/stdio/keeper_main.c,$(wildcard shim/*.c shim/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/*_test.c)
 PROBE_SRC  := $(wildcard tests/live/probes/*.c)
 DOC_SRC    := contrib/make-docs $(wildcard contrib/man/*.mdoc contrib/completions/*.in)
@@ -64,7 +64,7 @@ CLIENT_OBJ := $(call objs,$(CLIENT_SRC))
 SHIM_OBJ   := $(call objs,$(SHIM_SRC)) $(OBJ)/proto/criu.pb-c.o
 
 .PHONY: all
-all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
+all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-keeper $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
 
 $(OUT)/thole: $(CLIENT_OBJ) $(COMMON_OBJ)
 	@mkdir -p $(@D)
@@ -75,6 +75,13 @@ $(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_SHIM)
+
+# No C library and no flavours: one page of text, whatever the rest is built like.
+$(OUT)/thole-keeper: shim/stdio/keeper_main.c shim/stdio/keeper.h
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) -I. -std=gnu17 -Os $(WARN) -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pie -no-pie -static \
+		-nostdlib -Wl,-z,norelro -Wl,-z,noseparate-code -Wl,--build-id=none -Wl,-z,max-page-size=4096 -o $@ $<
 
 $(OUT)/thole-oci: $(OUT)/thole
 	@ln -sf thole $@
@@ -248,10 +255,11 @@ FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 DEB     ?= $(BUILD)/thole_$(VERSION)_$(shell dpkg --print-architecture 2>/dev/null).deb
 
 .PHONY: install uninstall deb clean help
-install: all docs ## install below $(DESTDIR)$(PREFIX): bin/thole, bin/thole-oci, libexec/thole/thole-shim, man pages, completions
+install: all docs ## install below $(DESTDIR)$(PREFIX): bin/thole, bin/thole-oci, libexec/thole/thole-shim, libexec/thole/thole-keeper, man pages, completions
 	install -D -m 0755 $(OUT)/thole $(DESTDIR)$(PREFIX)/bin/thole
 	ln -sf thole $(DESTDIR)$(PREFIX)/bin/thole-oci
 	install -D -m 0755 $(OUT)/thole-shim $(DESTDIR)$(PREFIX)/libexec/thole/thole-shim
+	install -D -m 0755 $(OUT)/thole-keeper $(DESTDIR)$(PREFIX)/libexec/thole/thole-keeper
 	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
 	install -m 0644 $(DOCS)/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 0644 $(DOCS)/man/*.8 $(DESTDIR)$(MANDIR)/man8
@@ -262,7 +270,7 @@ install: all docs ## install below $(DESTDIR)$(PREFIX): bin/thole, bin/thole-oci
 	ln -sf thole.fish $(DESTDIR)$(FISHDIR)/thole-oci.fish
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/thole $(DESTDIR)$(PREFIX)/bin/thole-oci $(DESTDIR)$(PREFIX)/libexec/thole/thole-shim
+	rm -f $(DESTDIR)$(PREFIX)/bin/thole $(DESTDIR)$(PREFIX)/bin/thole-oci $(DESTDIR)$(PREFIX)/libexec/thole/thole-shim $(DESTDIR)$(PREFIX)/libexec/thole/thole-keeper
 	rm -f $(DESTDIR)$(MANDIR)/man1/thole.1 $(DESTDIR)$(MANDIR)/man1/thole-*.1 $(DESTDIR)$(MANDIR)/man8/thole-shim.8
 	rm -f $(DESTDIR)$(BASHDIR)/thole $(DESTDIR)$(BASHDIR)/thole-oci $(DESTDIR)$(ZSHDIR)/_thole
 	rm -f $(DESTDIR)$(FISHDIR)/thole.fish $(DESTDIR)$(FISHDIR)/thole-oci.fish

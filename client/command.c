@@ -35,6 +35,7 @@ const struct option_row global_option_rows[] = {
 	{ "shim-cgroup",    0,   OPT_STRING, "GROUP",       "the shim's: own (default), keep or a path", AT(launch_options, shim_cgroup) }, \
 	{ "sdnotify",       0,   OPT_STRING, "WHO",         "conmon, container (default) or ignore: who says READY", AT(launch_options, sdnotify) }, \
 	{ "interactive",    'i', OPT_FLAG,   NULL,          "give it a stdin that stays open", AT(launch_options, interactive) }, \
+	{ "keeper",         0,   OPT_FLAG,   NULL,          "have its streams kept when its shim is killed", AT(launch_options, keeper) }, \
 	{ "no-pivot",       0,   OPT_FLAG,   NULL,          "change the root without pivot_root", AT(launch_options, no_pivot) }, \
 	{ "no-new-keyring", 0,   OPT_FLAG,   NULL,          "leave it the caller's session keyring", AT(launch_options, no_new_keyring) }, \
 	{ "monitor",        0,   OPT_CHOICE, "shim|foreign", "who stays as its parent: a shim, or the caller", AT(launch_options, monitor) }, \

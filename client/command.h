@@ -186,6 +186,7 @@ struct launch_options {
 	const char *monitor; /* "shim", "foreign" or NULL */
 	const char *shim_cgroup;
 	const char *sdnotify;
+	bool keeper;
 	bool interactive;
 
 	bool detach;

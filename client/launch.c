@@ -228,6 +228,7 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	c->cgroup_manager = cgroup_manager(&cl->global);
 	c->no_pivot = r->options->no_pivot;
 	c->no_new_keyring = r->options->no_new_keyring;
+	c->keeper = r->options->keeper;
 	c->detach = !r->foreground;
 	if (r->size)
 		term_size(&c->rows, &c->columns);

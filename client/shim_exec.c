@@ -22,7 +22,7 @@
 #include "common/sealed.h"
 
 /* Numbers that the shim is promised (PROTOCOL.md). */
-enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_SEAL_FD = 5, SHIM_FIRST_FREE_FD = 6 };
+enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_SEAL_FD = 5, SHIM_KEEPER_FD = 6, SHIM_FIRST_FREE_FD = 7 };
 
 static const char *const mode_options[] = {
 	[SHIM_LAUNCH] = "--launch", [SHIM_SERVE] = "--serve", [SHIM_EXEC] = "--exec",
@@ -31,8 +31,8 @@ static const char *const mode_options[] = {
 
 struct shim_child {
 	int exe_fd, null_fd, sock_fd;
-	int log_fd, seal_fd; /* -1: none */
-	char *argv[14];
+	int log_fd, seal_fd, keeper_fd; /* -1: none */
+	char *argv[16];
 	const char *failed; /* step of the child that failed, NULL: none */
 	int sys_errno;
 };
@@ -79,6 +79,8 @@ static void child_place_descriptors(struct shim_child *c)
 	int log_fd = c->log_fd < 0 ? -1 : child_move(c, c->log_fd);
 	int seal_fd = c->seal_fd < 0 ? -1 : child_move(c, c->seal_fd);
 
+	int keeper_fd = c->keeper_fd < 0 ? -1 : child_move(c, c->keeper_fd);
+
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		child_place(c, null_fd, fd);
 	child_place(c, sock_fd, SHIM_SOCKET_FD);
@@ -88,6 +90,8 @@ static void child_place_descriptors(struct shim_child *c)
 		child_place(c, log_fd, SHIM_LOG_FD);
 	if (seal_fd >= 0)
 		child_place(c, seal_fd, SHIM_SEAL_FD);
+	if (keeper_fd >= 0)
+		child_place(c, keeper_fd, SHIM_KEEPER_FD);
 	c->exe_fd = exe_fd;
 }
 
@@ -149,7 +153,8 @@ static int open_sealed(const char *path, bool brief, int *ret_fd, int *ret_seal_
 	return brief ? sealed_exe_copy(path, ret_fd, err) : sealed_exe_open(path, ret_fd, ret_seal_fd, err);
 }
 
-static int open_named_shim(const char *name, bool brief, int *ret_fd, int *ret_seal_fd, struct err *err)
+static int open_named_shim(const char *name, bool brief, int *ret_fd, int *ret_seal_fd, char **ret_path,
+			   struct err *err)
 {
 	cleanup_free char *path = NULL;
 	char cwd[PATH_MAX] = "";
@@ -159,36 +164,53 @@ static int open_named_shim(const char *name, bool brief, int *ret_fd, int *ret_s
 	path = path_join(cwd, name);
 	if (open_sealed(path, brief, ret_fd, ret_seal_fd, err) < 0)
 		return err_add(err, "THOLE_SHIM");
+	*ret_path = take_ptr(path);
 	return 0;
 }
 
-static int open_shim(bool brief, int *ret_fd, int *ret_seal_fd, struct err *err)
+static int open_shim(bool brief, int *ret_fd, int *ret_seal_fd, char **ret_path, struct err *err)
 {
 	static const char *const places[] = { "thole-shim", "../libexec/thole/thole-shim" };
 	const char *named = getenv("THOLE_SHIM");
 	cleanup_free char *dir = NULL;
 
 	if (named && named[0])
-		return open_named_shim(named, brief, ret_fd, ret_seal_fd, err);
+		return open_named_shim(named, brief, ret_fd, ret_seal_fd, ret_path, err);
 	if (own_directory(&dir, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		cleanup_free char *path = path_join(dir, places[i]);
 
-		if (open_sealed(path, brief, ret_fd, ret_seal_fd, err) == 0)
+		if (open_sealed(path, brief, ret_fd, ret_seal_fd, err) == 0) {
+			*ret_path = take_ptr(path);
 			return 0;
+		}
 		if (!err_is_sys(err, ENOENT) && !err_is_sys(err, ENOTDIR))
 			return -1;
 	}
 	return err_set(err, ERR_NOT_FOUND, "cannot find thole-shim in '%s' or '%s/%s'", dir, dir, places[1]);
 }
 
+/* thole-keeper, beside the shim and sealed as it is. Without it there is none: what it would hold ends with the shim. */
+static int open_keeper(const char *shim_path, int seal_fd)
+{
+	static const char name[] = "thole-keeper";
+	cleanup_free char *up = path_join(shim_path, ".."), *joined = path_join(up, name), *path = path_clean(joined);
+	struct err ignored;
+	int fd = -1;
+
+	if (seal_fd >= 0)
+		return openat(seal_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return sealed_exe_copy(path, &fd, &ignored) < 0 ? -1 : fd;
+}
+
 int shim_become(const char *option, struct err *err)
 {
 	char *const argv[] = { (char *)"thole-shim", (char *)option, NULL };
 	cleanup_fd int exe_fd = -1, seal_fd = -1;
+	cleanup_free char *path = NULL;
 
-	if (open_shim(true, &exe_fd, &seal_fd, err) < 0)
+	if (open_shim(true, &exe_fd, &seal_fd, &path, err) < 0)
 		return -1;
 	syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
 	return err_sys(err, "cannot execute thole-shim");
@@ -200,7 +222,8 @@ static bool wants_log(const struct client *cl)
 	return cl->global.log || cl->global.debug;
 }
 
-static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, bool sealed, char **argv)
+static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, bool sealed, bool keeper,
+		      char **argv)
 {
 	const char *format = cl->global.log_format;
 	size_t n = 0;
@@ -215,6 +238,10 @@ static void fill_argv(const struct client *cl, enum shim_mode mode, const char *
 	if (sealed) {
 		argv[n++] = (char *)"--seal-fd";
 		argv[n++] = (char *)"5";
+	}
+	if (keeper) {
+		argv[n++] = (char *)"--keeper-fd";
+		argv[n++] = (char *)"6";
 	}
 	if (format) {
 		argv[n++] = (char *)"--log-format";
@@ -238,12 +265,15 @@ static void set_tunables(void)
 int shim_exec(const struct client *cl, enum shim_mode mode, bool brief, const char *id, int *ret_sock, pid_t *ret_pid,
 	      struct err *err)
 {
-	cleanup_fd int exe_fd = -1, seal_fd = -1, null_fd = -1, ours = -1, theirs = -1;
+	cleanup_fd int exe_fd = -1, seal_fd = -1, keeper_fd = -1, null_fd = -1, ours = -1, theirs = -1;
+	cleanup_free char *path = NULL;
 	struct shim_child child = { .log_fd = wants_log(cl) ? log_fd() : -1 };
 	int pair[2];
 
-	if (open_shim(brief, &exe_fd, &seal_fd, err) < 0)
+	if (open_shim(brief, &exe_fd, &seal_fd, &path, err) < 0)
 		return -1;
+	if ((mode == SHIM_LAUNCH || mode == SHIM_ADOPT) && !brief)
+		keeper_fd = open_keeper(path, seal_fd);
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0)
 		return err_sys(err, "cannot open '/dev/null'");
@@ -253,9 +283,10 @@ int shim_exec(const struct client *cl, enum shim_mode mode, bool brief, const ch
 	theirs = pair[1];
 	child.exe_fd = exe_fd;
 	child.seal_fd = seal_fd;
+	child.keeper_fd = keeper_fd;
 	child.null_fd = null_fd;
 	child.sock_fd = theirs;
-	fill_argv(cl, mode, id, seal_fd >= 0, child.argv);
+	fill_argv(cl, mode, id, seal_fd >= 0, keeper_fd >= 0, child.argv);
 	set_tunables();
 	if (start_child(&child, ret_pid, err) < 0)
 		return -1;

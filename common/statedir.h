@@ -20,6 +20,7 @@
 #define STATEDIR_CONTROL "control.sock"
 #define STATEDIR_START "start"
 #define STATEDIR_LOCK "lock"
+#define STATEDIR_KEEPER "keeper"
 #define STATEDIR_SHIM_LOG "shim.log"
 
 #define STATEDIR_ID_MAX 255 /* bytes, without the NUL; also a file name and a cgroup name */

@@ -70,6 +70,8 @@ static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
 			shim->log_fd = (int)strtol(argv[++i], NULL, 10);
 		} else if (!strcmp(word, "--seal-fd") && next) {
 			shim->seal_fd = (int)strtol(argv[++i], NULL, 10);
+		} else if (!strcmp(word, "--keeper-fd") && next) {
+			shim->keeper_fd = (int)strtol(argv[++i], NULL, 10);
 		} else if (!strcmp(word, "--log-format") && next) {
 			shim->json_log = !strcmp(argv[++i], "json");
 		} else if (word[0] != '-' && !next) {
@@ -131,6 +133,8 @@ static int step_log(struct shim *shim, struct err *err)
 		 shim->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 	if (shim->seal_fd >= 0 && fd_set_cloexec(shim->seal_fd, true, err) < 0)
 		return -1;
+	if (shim->keeper_fd >= 0 && fd_set_cloexec(shim->keeper_fd, true, err) < 0)
+		return -1;
 	return shim->log_fd < 0 ? 0 : fd_set_cloexec(shim->log_fd, true, err);
 }
 
@@ -186,6 +190,7 @@ static int step_objects(struct shim *shim, struct err *err)
 		return err_set(err, ERR_SYS, "cannot make an event loop");
 	shim->epoll_fd = idle_find_epoll(next_fd);
 	shim->container = container_new(shim->base, shim->root_fd, shim->id, &ops, shim);
+	container_set_keeper(shim->container, take_fd(&shim->keeper_fd));
 	return 0;
 }
 
@@ -367,7 +372,9 @@ static void report(const struct shim *shim, const struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct shim shim = { .log_fd = -1, .seal_fd = -1, .control_fd = -1, .root_fd = -1, .hangup_fd = -1 };
+	struct shim shim = {
+		.log_fd = -1, .seal_fd = -1, .keeper_fd = -1, .control_fd = -1, .root_fd = -1, .hangup_fd = -1
+	};
 	struct err err;
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {

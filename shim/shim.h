@@ -19,6 +19,7 @@ struct shim {
 	bool debug, json_log;
 	int log_fd;
 	int seal_fd;    /* the mount that our executable is seen through: only to be closed */
+	int keeper_fd;  /* the keeper's program */
 	int control_fd; /* the socket of whoever started us */
 	int root_fd;
 	char *caller_cgroup;

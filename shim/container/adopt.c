@@ -13,7 +13,9 @@
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/stdio/keeper.h"
 #include "shim/stdio/pipe_find.h"
+#include "shim/stdio/unlogged.h"
 
 /* ---- what the files say ------------------------------------------------------------------------------------------------ */
 
@@ -106,11 +108,12 @@ static int plan_logs(struct container *c, struct json_object *setup, struct err 
 #define OUTPUTS 2
 
 /* Who may hold them: whoever is in the container's groups. */
-static void find_pipes(const struct container *c, struct pipe_wanted *v, size_t n)
+static void find_pipes(const struct process *p, struct pipe_wanted *v, size_t n)
 {
+	const struct container *c = p->c;
 	struct cgroup_pids pids = { 0 };
 
-	pipe_find(c->rec.init_pid, v, n); /* most of the time that is all */
+	pipe_find(p->pid, v, n); /* most of the time that is all */
 	if (c->cgroup)
 		pids = cgroup_pids(c->cgroup);
 	for (size_t i = 0; i < pids.n; i++)
@@ -118,23 +121,116 @@ static void find_pipes(const struct container *c, struct pipe_wanted *v, size_t 
 	free(pids.v);
 }
 
-static void adopt_streams(struct process *p, struct json_object *o, struct logs *logs)
+static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
+
+static void new_relay(struct process *p, struct logs *logs)
 {
-	static const char *const names[OUTPUTS] = { "stdout", "stderr" };
-	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = p->c->ops.gap_cb };
-	struct json_object *streams = at(o, "streams");
+	struct relay_ops ops = {
+		.drained_cb = process_drained_cb,
+		.closed_cb = process_closed_cb,
+		.gap_cb = p->c->ops.gap_cb,
+	};
+
+	p->relay = relay_new(p->c->base, logs, &ops, p);
+	if (logs)
+		relay_keep_unlogged(p->relay, p->c->dir_fd);
+}
+
+/* What the keeper does not hold has been closed on purpose. */
+static void take_kept_streams(struct process *p, struct json_object *streams, struct logs *logs)
+{
+	int *held = p->c->keep.held;
+
+	if (p->terminal && held[KEEPER_STDIN] < 0)
+		return;
+	new_relay(p, logs);
+	if (p->terminal) {
+		relay_use_pty(p->relay, take_fd(&held[KEEPER_STDIN]));
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++)
+		relay_adopt(p->relay, (Stream)i, take_fd(&held[i]), pipe_inode(text_at(streams, stream_names[i])));
+}
+
+static void find_streams(struct process *p, struct json_object *streams, struct logs *logs)
+{
 	struct pipe_wanted wanted[OUTPUTS];
 
-	/* What was passed on is its caller's, and a terminal is gone. */
-	if (!json_object_get_boolean(at(o, "relayed")) || p->terminal)
-		return;
 	for (size_t i = 0; i < OUTPUTS; i++)
-		wanted[i] = (struct pipe_wanted) { .inode = pipe_inode(text_at(streams, names[i])), .fd = -1 };
-	find_pipes(p->c, wanted, OUTPUTS);
-	p->relay = relay_new(p->c->base, logs, &ops, p);
-	relay_adopt(p->relay, STREAM_STDIN, -1, pipe_inode(text_at(streams, "stdin")));
+		wanted[i] =
+			(struct pipe_wanted) { .inode = pipe_inode(text_at(streams, stream_names[i + 1])), .fd = -1 };
+	find_pipes(p, wanted, OUTPUTS);
+	new_relay(p, logs);
+	relay_adopt(p->relay, STREAM_STDIN, -1, pipe_inode(text_at(streams, stream_names[0])));
 	for (size_t i = 0; i < OUTPUTS; i++)
 		relay_adopt(p->relay, i ? STREAM_STDERR : STREAM_STDOUT, wanted[i].fd, wanted[i].inode);
+}
+
+/* What was passed on is its caller's, and a terminal that nobody has held is gone. */
+static void adopt_streams(struct process *p, struct json_object *o, struct logs *logs)
+{
+	bool kept = p == &p->c->init && p->c->keep.taken;
+
+	if (!json_object_get_boolean(at(o, "relayed")))
+		return;
+	if (kept)
+		take_kept_streams(p, at(o, "streams"), logs);
+	else if (!p->terminal)
+		find_streams(p, at(o, "streams"), logs);
+}
+
+/* ---- exec'd processes ---------------------------------------------------------------------------------------------------- */
+
+/* -1: it is gone, or another process by now. */
+static int open_process(struct json_object *o)
+{
+	uint64_t start = json_object_get_uint64(at(o, "startTime")),
+		 inode = json_object_get_uint64(at(o, "pidfdInode")), now;
+	pid_t pid = (pid_t)json_object_get_int64(at(o, "pid"));
+	cleanup_fd int pidfd = -1;
+	struct err ignored;
+
+	if (pid <= 0 || !start || proc_pidfd_open(pid, start, &pidfd, &ignored) < 0)
+		return -1;
+	now = proc_pidfd_inode(pidfd);
+	return inode && now && now != inode ? -1 : take_fd(&pidfd);
+}
+
+/* How it ended nobody has seen, and whoever asks is told that. */
+static void note_unseen_end(struct process *p)
+{
+	p->exited = true;
+	p->drained = true;
+}
+
+static int adopt_exec(struct container *c, const char *name, struct json_object *o, struct err *err)
+{
+	struct process *p = exec_adopt(c, name);
+	int pidfd = open_process(o);
+
+	p->terminal = json_object_get_boolean(at(o, "terminal"));
+	if (pidfd < 0 || process_set_pid(p, (pid_t)json_object_get_int64(at(o, "pid")), pidfd, err) < 0) {
+		note_unseen_end(p);
+		return 0;
+	}
+	adopt_streams(p, o, NULL);
+	if (p->relay && relay_start(p->relay, err) < 0)
+		return -1;
+	return process_watch_end(p, err);
+}
+
+/* Names are numbers, and in the order of the file the older ones come first. */
+static int adopt_execs(struct container *c, struct json_object *processes, struct err *err)
+{
+	json_object_object_foreach(processes, name, o)
+	{
+		size_t n = strlen(name);
+
+		if (n > 0 && n < PROCESS_NAME_MAX && strspn(name, "0123456789") == n &&
+		    strcmp(text_at(o, "owner"), "shim") == 0 && adopt_exec(c, name, o, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- all of it ----------------------------------------------------------------------------------------------------------- */
@@ -152,11 +248,16 @@ static void leave_groups(void)
 
 static int take_over(struct container *c, struct json_object *top, struct err *err)
 {
+	struct json_object *processes = at(top, "processes");
+
 	if (plan_logs(c, at(at(top, "container"), "logSetup"), err) < 0)
 		return -1;
 	logging_continue(c);
-	adopt_streams(&c->init, at(at(top, "processes"), "init"), c->logs);
-	return c->init.relay ? relay_start(c->init.relay, err) : 0;
+	unlogged_replay(c->dir_fd, c->logs);
+	adopt_streams(&c->init, at(processes, "init"), c->logs);
+	if (c->init.relay && relay_start(c->init.relay, err) < 0)
+		return -1;
+	return adopt_execs(c, processes, err);
 }
 
 int adopt_living(struct container *c, struct err *err)

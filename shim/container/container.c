@@ -32,6 +32,7 @@ struct container *container_new(struct event_base *base, int root_fd, const char
 		.start_fd = -1,
 		.control_fd = -1,
 	};
+	keep_init(&c->keep);
 	process_init(&c->init, c, "init", &init_ops);
 	return c;
 }
@@ -48,6 +49,7 @@ void container_free(struct container *c)
 	pause_free(c->pausing);
 	checkpoint_free(c->checkpointing);
 	park_free(c);
+	keep_release(&c->keep);
 	process_release(&c->init);
 	sdnotify_free(c->sdnotify);
 	if (c->seccomp)
@@ -262,6 +264,11 @@ int container_pidfd(struct container *c, const char *name)
 bool container_is_foreign(const struct container *c)
 {
 	return c->rec.foreign;
+}
+
+void container_set_keeper(struct container *c, int exe_fd)
+{
+	c->keep.exe_fd = exe_fd;
 }
 
 bool container_is_adopted(const struct container *c)

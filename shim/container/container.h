@@ -57,6 +57,7 @@ struct container_create {
 	SdNotify sd_notify;
 	const char *notify_socket; /* the service manager's; for SD_NOTIFY_IGNORE empty */
 	uint64_t watchdog_usec;    /* 0: none */
+	bool keeper;               /* have one, whatever the streams are */
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
 	struct container_fds fds;  /* main_fd: the bundle. With options_fd it is restored from images_fd */
 };
@@ -93,6 +94,9 @@ struct container *container_new(struct event_base *base, int root_fd, const char
 
 /* Accepts NULL. Frees the object; the container itself goes on. */
 void container_free(struct container *c);
+
+/* The keeper's program, if a keeper can be had (keeper.h); takes it. Before anything else. */
+void container_set_keeper(struct container *c, int exe_fd);
 
 /* Begin to create it. -1: nothing is left of it. Else done_cb comes later, once, with the same meaning, unless the creation is cancelled. */
 int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg,

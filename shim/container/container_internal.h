@@ -15,6 +15,7 @@
 #include "shim/sandbox/ns.h"
 #include "shim/sandbox/resctrl.h"
 #include "shim/sandbox/seccomp.h"
+#include "shim/stdio/keeper.h"
 #include "shim/stdio/relay.h"
 
 struct cgroup;
@@ -54,6 +55,16 @@ struct creation {
 	bool in_place;               /* it comes back: park.c */
 	struct err why;              /* while the poststop hooks of a failed one run */
 	struct pending done;
+};
+
+/* The keeper, if there is one: keep.c. */
+struct keep {
+	int exe_fd; /* its program, sealed; -1: there can be none */
+	int fd;     /* the connection to it; -1: there is none */
+	struct event *event, *restart;
+	bool armed, over;
+	bool taken;             /* it was another shim's before */
+	int held[KEEPER_SLOTS]; /* what it has given us, until that is taken */
 };
 
 struct container {
@@ -97,6 +108,7 @@ struct container {
 	struct pausing *pausing;             /* pause.c */
 	struct checkpointing *checkpointing; /* checkpoint.c */
 	struct parked *parked;               /* park.c: it is away, or about to go; NULL: it is here */
+	struct keep keep;
 };
 
 /* exec.c */
@@ -105,6 +117,8 @@ void exec_free_all(struct container *c);
 struct process *exec_expect(struct container *c, const char *name, bool open_stdin, int ret_stdio[3], struct err *err);
 int exec_came_back(struct process *p, pid_t pid, int pidfd, struct err *err); /* it is there: pidfd is taken */
 void exec_drop_expected(struct container *c);                                 /* the restore has failed */
+struct process *exec_adopt(struct container *c,
+			   const char *name); /* one that another shim has started: who it is, is the caller's to say */
 bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client);
 
 /* container.c */
@@ -184,6 +198,15 @@ int hooks_run(struct container *c, enum oci_hook_kind kind, const char *status, 
 void hooks_cancel(struct container *c); /* kill the one that runs; its done_cb does not come */
 void hooks_leave(struct container *c);  /* run the poststop ones without waiting for them */
 void hooks_free(struct hooking *h);     /* accepts NULL; kills nothing */
+
+/* keep.c */
+void keep_init(struct keep *k);
+void keep_release(struct keep *k);
+void keep_begin(struct container *c); /* start one, if there can be one: what it cannot hold ends with us */
+void keep_arm(struct container *c);   /* there is a container now */
+void keep_close(struct container *c, Stream stream);
+void keep_end(struct container *c);  /* nothing is left to be held */
+void keep_take(struct container *c); /* the keeper of a shim that has died, if there is one: c->keep.held */
 
 /* pause.c */
 void pause_free(struct pausing *p); /* accepts NULL */

@@ -520,6 +520,7 @@ static void finish(struct container *c, const struct err *err)
 		fail(c, err);
 		return;
 	}
+	keep_arm(c);
 	if (done.cb)
 		done.cb(done.arg, NULL);
 	creation_over(c);
@@ -563,6 +564,16 @@ void create_wants_hooks(struct container *c)
 		prestart_done(c, n < 0 ? &err : NULL);
 }
 
+/* What would end with the shim alone: an open stdin, a terminal, and outputs whose only reader it is. */
+static bool needs_keeper(const struct container *c)
+{
+	const struct container_create *params = &c->creation->params;
+	const struct relay *r = c->init.relay;
+
+	return !params->leave &&
+	       (params->keeper || (r && (params->stdio == STDIO_FOREGROUND || relay_is_tty(r) || relay_has_input(r))));
+}
+
 /* Init is there, its streams are known: connect everything. */
 static int connect_init(struct container *c, int *master, struct err *err)
 {
@@ -578,6 +589,8 @@ static int connect_init(struct container *c, int *master, struct err *err)
 	if (groups_settle(c, err) < 0 ||
 	    streams_connect(&c->init, &r, &cr->params.fds, master, &cr->ends, &cr->client, err) < 0)
 		return -1;
+	if (needs_keeper(c))
+		keep_begin(c);
 	return fd_socket_send_pidfd(cr->params.fds.pidfd_fd, c->init.pidfd, true, err);
 }
 

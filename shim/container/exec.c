@@ -423,6 +423,20 @@ static int make_streams(struct exec *x, struct err *err)
 	return streams_make(&x->p, &x->streams, &x->params.fds, x->child_stdio, err);
 }
 
+struct process *exec_adopt(struct container *c, const char *name)
+{
+	struct exec *x = xcalloc(1, sizeof(*x));
+
+	process_init(&x->p, c, name, &exec_ops);
+	x->params.fds = container_fds_none();
+	for (int i = 0; i < 3; i++)
+		x->child_stdio[i] = -1;
+	x->sync_fd = x->member_fd = x->master_fd = x->listener_fd = x->joiner_fd = -1;
+	x->ends = (struct relay_ends) { -1, -1, -1 };
+	LIST_INSERT_HEAD(&c->execs, &x->p, link);
+	return &x->p;
+}
+
 static struct exec *exec_new(struct container *c, const char *name, struct container_exec *params)
 {
 	struct exec *x = xcalloc(1, sizeof(*x));

@@ -74,6 +74,7 @@ static void init_news(struct process *p, bool late)
 	if (!p->drained)
 		return;
 	logging_finish(c);
+	keep_end(c);
 	if (!c->rec.remove_at_exit || c->removed || c->deletion.cb) {
 		process_tell(p, true);
 		container_quiet(c);

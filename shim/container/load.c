@@ -146,6 +146,21 @@ static void forget_former_boot(struct container *c)
 	resctrl_release(&c->resctrl);
 }
 
+/* It has ended while nobody was there but its keeper, whose pidfd still tells how. */
+static bool kept_init(struct container *c)
+{
+	int *held = &c->keep.held[KEEPER_INIT];
+
+	if (*held < 0 || c->rec.exit_recorded || proc_pidfd_inode(*held) != c->rec.init_pidfd_inode)
+		return false;
+	c->init.pid = c->rec.init_pid;
+	c->init.start_time = c->rec.init_start_time;
+	c->init.pidfd_inode = c->rec.init_pidfd_inode;
+	c->init.pidfd = take_fd(held);
+	c->init.terminal = c->rec.terminal;
+	return true;
+}
+
 int container_load(struct container *c, enum container_load how, struct err *err)
 {
 	int pidfd;
@@ -157,7 +172,11 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	forget_former_boot(c);
 	if ((how == CONTAINER_LOAD_SERVE || how == CONTAINER_LOAD_ADOPT) && container_make_control(c, err) < 0)
 		return -1;
+	if (how != CONTAINER_LOAD_JOIN)
+		keep_take(c);
 	pidfd = open_init(&c->rec);
+	if (pidfd < 0 && how == CONTAINER_LOAD_ADOPT && kept_init(c))
+		return adopt_living(c, err);
 	if (pidfd < 0 && how == CONTAINER_LOAD_JOIN)
 		return err_set(err, ERR_STATE, "cannot exec in container '%s': it is %s", c->id,
 			       container_status_name(statedir_refresh(&c->rec)));

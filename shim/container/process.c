@@ -136,6 +136,14 @@ void process_drained_cb(void *arg)
 	process_news(p);
 }
 
+void process_closed_cb(void *arg, Stream stream)
+{
+	struct process *p = arg;
+
+	if (p == &p->c->init)
+		keep_close(p->c, stream);
+}
+
 void process_news(struct process *p)
 {
 	event_active(p->news, EV_READ, 0);

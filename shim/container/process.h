@@ -57,6 +57,9 @@ int process_watch_end(struct process *p, struct err *err);
 /* For the relay: all output has been delivered. arg is the process. */
 void process_drained_cb(void *arg);
 
+/* The same: the shim is about to close its end of a stream. */
+void process_closed_cb(void *arg, Stream stream);
+
 /* Have news_cb called from the loop: whoever is called there may free what the caller still uses. */
 void process_news(struct process *p);
 

@@ -38,6 +38,7 @@ int remove_everything(struct container *c, struct err *err)
 {
 	if (groups_remove(c, err) < 0 || resctrl_remove(&c->resctrl, err) < 0)
 		return -1;
+	keep_end(c);
 	logging_close(c);
 	remove_log(c);
 	if (statedir_remove(c->root_fd, c->id, err) < 0)

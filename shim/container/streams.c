@@ -29,7 +29,9 @@ static void pass_on(struct process *p, struct container_fds *fds, int ret_child[
 int streams_make(struct process *p, const struct streams_request *r, struct container_fds *fds, int ret_child[3],
 		 struct err *err)
 {
-	struct relay_ops ops = { .drained_cb = process_drained_cb, .gap_cb = p->c->ops.gap_cb };
+	struct relay_ops ops = { .drained_cb = process_drained_cb,
+				 .closed_cb = process_closed_cb,
+				 .gap_cb = p->c->ops.gap_cb };
 	bool has_stdin = r->open_stdin || (r->stdio == STDIO_INHERIT && fds->stdio[0] >= 0);
 
 	if (r->terminal && r->leave && fds->console_fd < 0)
@@ -46,6 +48,8 @@ int streams_make(struct process *p, const struct streams_request *r, struct cont
 	if (fds->console_fd >= 0)
 		return 0;
 	p->relay = relay_new(p->c->base, r->logs, &ops, p);
+	if (r->logs)
+		relay_keep_unlogged(p->relay, p->c->dir_fd);
 	if (r->terminal)
 		return 0; /* the pty comes from the container's own devpts */
 	return relay_make_pipes(p->relay, r->stdio != STDIO_FOREGROUND, has_stdin, r->uid, r->gid, ret_child, err);

@@ -134,6 +134,7 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 		.sd_notify = msg->sd_notify,
 		.notify_socket = msg->notify_socket,
 		.watchdog_usec = msg->watchdog_usec,
+		.keeper = msg->keeper,
 		.caller_cgroup = server_caller_cgroup(call->server),
 		.fds = container_fds_none(),
 	};

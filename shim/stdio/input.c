@@ -33,6 +33,8 @@ void input_close(struct relay *r)
 	if (in->writable)
 		event_free(in->writable);
 	in->writable = NULL;
+	if (in->fd >= 0 && !r->tty && r->ops.closed_cb)
+		r->ops.closed_cb(r->arg, STREAM_STDIN);
 	if (r->tty)
 		in->fd = -1; /* the master is output 0's */
 	else

@@ -56,6 +56,7 @@ size_t log_remark(const struct log *l, char buf[LOG_REMARK_MAX])
 struct logs {
 	struct log *v[LOG_DRIVERS_MAX];
 	size_t n;
+	struct log_mark *marks; /* borrowed; NULL: nobody wants to know */
 	void (*changed_cb)(void *arg, const struct log *l, const struct err *err);
 	void *arg;
 };
@@ -102,17 +103,50 @@ static void tell(const struct logs *logs, struct log *l, const struct err *err)
 		logs->changed_cb(logs->arg, l, err);
 }
 
+static void write_one(struct logs *logs, struct log *l, Stream stream, const struct timespec *now, const char *data,
+		      size_t len)
+{
+	struct err err;
+	int r = l->driver->ops->write(l, stream, now, data, len, &err);
+
+	tell(logs, l, r < 0 ? &err : NULL);
+}
+
 void logs_write(struct logs *logs, Stream stream, const char *data, size_t len)
 {
 	struct timespec now;
-	struct err err;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (size_t i = 0; i < logs->n; i++) {
+		write_one(logs, logs->v[i], stream, &now, data, len);
+		if (logs->marks)
+			*(volatile uint8_t *)&logs->marks[i].done = 1;
+	}
+}
+
+void logs_mark(struct logs *logs, struct log_mark *marks)
+{
+	logs->marks = marks;
+	for (size_t i = 0; marks && i < logs->n; i++) {
+		const struct log_ops *ops = logs->v[i]->driver->ops;
+
+		marks[i].done = 0;
+		if (ops->mark)
+			ops->mark(logs->v[i], &marks[i]);
+	}
+}
+
+void logs_write_again(struct logs *logs, const struct log_mark *marks, Stream stream, const char *data, size_t len)
+{
+	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (size_t i = 0; i < logs->n; i++) {
 		struct log *l = logs->v[i];
-		int r = l->driver->ops->write(l, stream, &now, data, len, &err);
 
-		tell(logs, l, r < 0 ? &err : NULL);
+		if (marks[i].done || (l->driver->ops->go_back && !l->driver->ops->go_back(l, &marks[i])))
+			continue;
+		write_one(logs, l, stream, &now, data, len);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "common/err.h"
+#include "common/logjson.h"
 #include "proto/control.pb.h" /* enum Stream */
 
 struct log;
@@ -33,9 +34,9 @@ enum log_option {
 
 /* What a driver is told. Strings are borrowed for the call. */
 struct log_options {
-	const char *path;       /* absolute; its directory must exist */
-	bool fresh;             /* an old file of that name is emptied, else continued */
-	bool later;             /* one that cannot be opened now is opened at the first write that can */
+	const char *path; /* absolute; its directory must exist */
+	bool fresh;       /* an old file of that name is emptied, else continued */
+	bool later; /* taken over from another shim: one that cannot be opened now is opened at the first write that can */
 	uint64_t max_bytes;     /* a file that has reached this is rotated; 0: never */
 	unsigned int max_files; /* the current one included, at least 1 */
 	bool no_sync;           /* leave it to the kernel when it comes to the disk */
@@ -55,11 +56,23 @@ struct log_loss {
 	char reason[128];
 };
 
+/* Where a log ended before something was written to it. */
+struct log_mark {
+	uint64_t inode, size;
+	struct logjson_carry carry[2];
+	uint8_t done; /* all of that is in it now */
+};
+
 struct log_ops {
 	int (*open)(const struct log_options *options, struct log **ret, struct err *err);
 	/* What does not fit is dropped and counted in loss; then, and when only a rotation has failed, -1. */
 	int (*write)(struct log *l, Stream stream, const struct timespec *now, const char *data, size_t len,
 		     struct err *err);
+	/* NULL for both: it cannot go back. */
+	void (*mark)(const struct log *l, struct log_mark *ret);
+	bool (*go_back)(struct log *l,
+			const struct log_mark
+				*mark); /* false: it is another file by now, so all was written before it was moved */
 	/* Somebody has renamed the file. On failure the old one goes on. */
 	int (*reopen)(struct log *l, struct err *err);
 	/* The end of the output: bring out what is held back. */
@@ -95,6 +108,12 @@ int logs_add(struct logs *logs, const struct log_driver *driver, const struct lo
 
 /* One time for all of them. Blocks only as the file system does, and for a journald that is behind a fifth of a second. */
 void logs_write(struct logs *logs, Stream stream, const char *data, size_t len);
+
+/* Note in `marks` (LOG_DRIVERS_MAX of them, borrowed until the next call; NULL: no more) where each stands, and with the next write which of them has it. */
+void logs_mark(struct logs *logs, struct log_mark *marks);
+
+/* Write what may be there already: to those logs that have not noted it as done in `marks`, after cutting off what is there of it. */
+void logs_write_again(struct logs *logs, const struct log_mark *marks, Stream stream, const char *data, size_t len);
 
 /* All are tried, the first error is returned. */
 int logs_reopen(struct logs *logs, struct err *err);

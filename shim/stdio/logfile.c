@@ -73,6 +73,8 @@ static void use_file(struct logfile *lf, int fd, const struct stat *st)
 		begin_stretch(lf, lf->size);
 }
 
+static void finish_rotation(const char *path, unsigned int max_files);
+
 int logfile_new(const struct logfile_format *format, const struct log_options *options, struct logfile **ret,
 		struct err *err)
 {
@@ -81,6 +83,8 @@ int logfile_new(const struct logfile_format *format, const struct log_options *o
 	void *out;
 	int fd = -1;
 
+	if (options->later)
+		finish_rotation(options->path, options->max_files);
 	if (open_file(options->path, options->fresh, &fd, &st, err) < 0 && !options->later)
 		return -1;
 	out = mmap(NULL, LOGFILE_OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -157,16 +161,48 @@ static int make_successor(const struct logfile *lf, const char *name, int *ret_f
 	return 0;
 }
 
-static int move_aside(const struct logfile *lf, struct err *err)
+/* The log itself is number 0. */
+static char *numbered(const char *path, unsigned int i)
 {
-	for (unsigned int i = lf->max_files - 1; i > 0; i--) {
-		cleanup_free char *from = i > 1 ? xasprintf("%s.%u", lf->path, i - 1) : xstrdup(lf->path);
-		cleanup_free char *to = xasprintf("%s.%u", lf->path, i);
+	return i > 0 ? xasprintf("%s.%u", path, i) : xstrdup(path);
+}
 
-		if (rename(from, to) < 0 && errno != ENOENT)
-			return err_sys(err, "cannot rotate the log '%s'", from);
+/* Numbers below `to` become one more each: `to` itself is free, or is the oldest, which goes. */
+static int move_aside(const char *path, unsigned int to, struct err *err)
+{
+	for (unsigned int i = to; i > 0; i--) {
+		cleanup_free char *older = numbered(path, i), *newer = numbered(path, i - 1);
+
+		if (rename(newer, older) < 0 && errno != ENOENT)
+			return err_sys(err, "cannot rotate the log '%s'", newer);
 	}
 	return 0;
+}
+
+static bool exists(const char *path, unsigned int i)
+{
+	cleanup_free char *name = numbered(path, i);
+	struct stat st;
+
+	return lstat(name, &st) == 0;
+}
+
+/* A shim was killed while it rotated: the new file is still beside the others, and one number may be free among them. What comes after that is done now. */
+static void finish_rotation(const char *path, unsigned int max_files)
+{
+	cleanup_free char *successor = xasprintf("%s.new", path);
+	unsigned int gap = 0;
+	struct err ignored;
+	struct stat st;
+
+	if (lstat(successor, &st) < 0)
+		return;
+	while (gap + 1 < max_files && (exists(path, gap) || !exists(path, gap + 1)))
+		gap++;
+	if (gap + 1 >= max_files && exists(path, 0))
+		unlink(successor); /* nothing had been moved yet */
+	else if (gap + 1 >= max_files || move_aside(path, gap, &ignored) == 0)
+		rename(successor, path);
 }
 
 /* PATH.1 becomes PATH.2 and so on; the oldest is replaced. The new file is there before anything is moved: when there is no room for it the log
@@ -182,7 +218,7 @@ static int rotate(struct logfile *lf, struct err *err)
 		return open_again(lf, err);
 	if (make_successor(lf, name, &fd, &st, err) < 0)
 		return -1;
-	if (move_aside(lf, err) < 0 ||
+	if (move_aside(lf->path, lf->max_files - 1, err) < 0 ||
 	    (rename(name, lf->path) < 0 && err_sys(err, "cannot rotate the log '%s'", lf->path) < 0)) {
 		unlink(name);
 		return -1;
@@ -378,6 +414,34 @@ void logfile_finish(struct log *l, const struct timespec *now)
 		lf->format->finish(lf, now);
 	if (lf->used > 0 && put_out(lf, lf->out, lf->used, KEEP_NOTHING, &kept, &err) == 0)
 		log_resumed(&lf->log);
+}
+
+/* ---- going back ------------------------------------------------------------------------------------------------------ */
+
+void logfile_note_end(const struct log *l, struct log_mark *ret)
+{
+	const struct logfile *lf = (const struct logfile *)l;
+
+	ret->inode = lf->inode;
+	ret->size = lf->size;
+	ret->carry[0] = lf->carry[0];
+	ret->carry[1] = lf->carry[1];
+}
+
+bool logfile_go_back(struct log *l, const struct log_mark *mark)
+{
+	struct logfile *lf = (struct logfile *)l;
+
+	if (lf->fd < 0 || lf->inode != mark->inode)
+		return false;
+	if (lf->size > mark->size && ftruncate(lf->fd, (off_t)mark->size) == 0) {
+		lf->size = mark->size;
+		end_stretch(lf);
+		begin_stretch(lf, lf->size);
+	}
+	lf->carry[0] = mark->carry[0];
+	lf->carry[1] = mark->carry[1];
+	return true;
 }
 
 void logfile_sync(struct log *l)

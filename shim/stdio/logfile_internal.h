@@ -67,6 +67,8 @@ int logfile_new(const struct logfile_format *format, const struct log_options *o
 int logfile_write(struct log *l, Stream stream, const struct timespec *now, const char *data, size_t len,
 		  struct err *err);
 int logfile_reopen(struct log *l, struct err *err);
+void logfile_note_end(const struct log *l, struct log_mark *ret);
+bool logfile_go_back(struct log *l, const struct log_mark *mark);
 void logfile_finish(struct log *l, const struct timespec *now);
 void logfile_sync(struct log *l);
 void logfile_trim(struct log *l);

@@ -15,6 +15,7 @@
 #include "common/fd.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/relay_internal.h"
+#include "shim/stdio/unlogged.h"
 
 /* What is worth splicing. Pages travel as they are: those of a process that writes little at a time are nearly empty, and
  * soon fill the pipe behind. */
@@ -277,10 +278,25 @@ bool output_is_held(const struct output *o)
 
 /* ---- the process's end ----------------------------------------------------------------------------------------------- */
 
+static bool is_kept(const struct relay *r)
+{
+	return r->unlogged && r->logs && logs_at(r->logs, 0);
+}
+
+static char *read_buffer(struct output *o)
+{
+	struct relay *r = o->relay;
+	char *buf = is_kept(r) ? unlogged_begin(r->unlogged, r->logs, o->stream) : NULL;
+
+	return buf ? buf : r->buf;
+}
+
 static void to_log(struct output *o, const char *data, size_t len)
 {
 	if (o->relay->logs)
 		logs_write(o->relay->logs, o->stream, data, len);
+	if (is_kept(o->relay))
+		unlogged_done(o->relay->unlogged, o->relay->logs);
 }
 
 static void to_sinks(struct output *o, const char *data, size_t len)
@@ -304,6 +320,8 @@ void output_close(struct output *o)
 	o->readable = NULL;
 	if (o->relay->tty && o->relay->in.fd == o->fd)
 		input_close(o->relay);
+	if (o->fd >= 0 && o->relay->ops.closed_cb)
+		o->relay->ops.closed_cb(o->relay->arg, o->stream);
 	fd_close(&o->fd);
 	for (s = LIST_FIRST(&o->sinks); s; s = next) {
 		next = LIST_NEXT(s, link);
@@ -323,10 +341,10 @@ static int64_t now_ns(void)
 
 /* Read, and when it was little from a process that writes again and again, give it a moment to write more: otherwise each of its lines costs two wake-ups and
  * a write to the log. A terminal is somebody's who waits for an echo. */
-static ssize_t gather(struct output *o)
+static ssize_t gather(struct output *o, char *buf)
 {
 	struct relay *r = o->relay;
-	ssize_t n = read(o->fd, r->buf, RELAY_READ_BYTES), more;
+	ssize_t n = read(o->fd, buf, RELAY_READ_BYTES), more;
 	int64_t now;
 
 	if (n <= 0 || n >= GATHER_BELOW_BYTES || r->tty)
@@ -334,7 +352,7 @@ static ssize_t gather(struct output *o)
 	now = now_ns();
 	if (now - o->last_read_ns < GATHER_IF_WITHIN_NS) {
 		nanosleep(&(struct timespec) { .tv_nsec = GATHER_NS << o->gather_longer }, NULL);
-		more = read(o->fd, r->buf + n, RELAY_READ_BYTES - (size_t)n);
+		more = read(o->fd, buf + n, RELAY_READ_BYTES - (size_t)n);
 		if (more > 0)
 			n += more; /* an end or an error comes again with the next read */
 		/* Much came, and yet not enough to be worth a round: the next pause is longer. */
@@ -399,11 +417,15 @@ static bool read_once(struct output *o)
 {
 	struct relay *r = o->relay;
 	struct sink *only = only_sink(o);
+	char *buf;
 	ssize_t n;
 
 	if (only)
 		return splice_once(o, only);
-	n = gather(o);
+	buf = read_buffer(o);
+	n = gather(o, buf);
+	if (is_kept(r))
+		unlogged_got(r->unlogged, n > 0 ? (size_t)n : 0);
 	if (n < 0 && errno == EINTR)
 		return true;
 	if (n < 0 && errno == EAGAIN)
@@ -424,8 +446,8 @@ static bool read_once(struct output *o)
 	if (!LIST_EMPTY(&o->sinks) && readable_log(o))
 		logfile_mark(readable_log(o), &o->mark);
 	o->offset += (uint64_t)n;
-	to_log(o, r->buf, (size_t)n);
-	to_sinks(o, r->buf, (size_t)n);
+	to_log(o, buf, (size_t)n);
+	to_sinks(o, buf, (size_t)n);
 	if (output_is_held(o)) {
 		event_del(o->readable);
 		return false;

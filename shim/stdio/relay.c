@@ -11,6 +11,7 @@
 #include "common/fd.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/relay_internal.h"
+#include "shim/stdio/unlogged.h"
 
 #define OUTPUT_PIPE_BYTES (256 << 10) /* asked for: fewer wake-ups */
 #define CLIENT_PIPE_BYTES (256 << 10) /* asked for; the kernel may give less */
@@ -43,6 +44,11 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 	return r;
 }
 
+void relay_keep_unlogged(struct relay *r, int dir_fd)
+{
+	r->unlogged = unlogged_new(dir_fd);
+}
+
 void relay_forget_logs(struct relay *r)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
@@ -62,6 +68,7 @@ void relay_free(struct relay *r)
 	event_free(r->timer);
 	fd_close(&r->next_master);
 	munmap(r->buf, RELAY_READ_BYTES);
+	unlogged_free(r->unlogged);
 	free(r);
 }
 
@@ -507,6 +514,11 @@ bool relay_is_tty(const struct relay *r)
 	return r->tty;
 }
 
+int relay_fd(const struct relay *r, Stream stream)
+{
+	return stream == STREAM_STDIN ? r->in.fd : r->out[stream == STREAM_STDERR].fd;
+}
+
 uint64_t relay_offset(const struct relay *r, Stream stream)
 {
 	return r->out[stream == STREAM_STDERR].offset;
@@ -527,6 +539,8 @@ void relay_key(const struct relay *r, Stream stream, char ret[RELAY_KEY_MAX])
 void relay_trim(struct relay *r)
 {
 	madvise(r->buf, RELAY_READ_BYTES, MADV_DONTNEED);
+	if (r->unlogged)
+		unlogged_trim(r->unlogged);
 	if (r->logs)
 		logs_trim(r->logs);
 }

@@ -24,12 +24,17 @@ struct relay_client;
 struct relay_ops {
 	/* All output has ended and was delivered; called once, from the loop, after relay_process_ended(). */
 	void (*drained_cb)(void *arg);
+	/* Our end of a stream is about to be closed: with a terminal of all of them. May be NULL. */
+	void (*closed_cb)(void *arg, Stream stream);
 	/* Bytes of a stream did not fit into the pipe of an attached client. Comes before anything else goes into the pipe; part->fd is borrowed. */
 	void (*gap_cb)(void *client_arg, Stream stream, const struct logfile_part *part);
 };
 
 /* `logs` are borrowed and may be NULL. Caller frees with relay_free(). */
 struct relay *relay_new(struct event_base *base, struct logs *logs, const struct relay_ops *ops, void *arg);
+
+/* Keep what has been read and not logged yet in a file of this directory, which is borrowed: see unlogged.h. */
+void relay_keep_unlogged(struct relay *r, int dir_fd);
 
 /* Nothing is logged any more: the logs are about to go. */
 void relay_forget_logs(struct relay *r);
@@ -112,6 +117,7 @@ void relay_unpark(struct relay *r);
 void relay_drop_unread(struct relay *r);
 
 bool relay_is_tty(const struct relay *r);
+int relay_fd(const struct relay *r, Stream stream); /* our end of it, borrowed; -1: it is closed */
 uint64_t relay_offset(const struct relay *r, Stream stream);
 
 /* How CRIU will know the stream: "pipe:[INODE]", "tty", or "/dev/null". */

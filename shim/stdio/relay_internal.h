@@ -89,9 +89,10 @@ struct relay {
 	struct output out[2]; /* stdout, stderr; a pty uses the first */
 	struct input in;
 	LIST_HEAD(, relay_client) clients;
-	char *buf;               /* RELAY_READ_BYTES, from mmap */
-	struct event *timer;     /* bounded drain; a pty that is hung up for the moment */
-	uint64_t drained_offset; /* sum of offsets at the last tick */
+	char *buf;                 /* RELAY_READ_BYTES, from mmap */
+	struct unlogged *unlogged; /* NULL: nothing of it is kept when we are killed */
+	struct event *timer;       /* bounded drain; a pty that is hung up for the moment */
+	uint64_t drained_offset;   /* sum of offsets at the last tick */
 	int ticks;
 };
 

@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use POSIX ();
 use Time::HiRes qw(time usleep);
-our @EXPORT = qw(@who $build $work $n command quietly timed median compare verdict_on verdict new_id);
+our @EXPORT = qw(@who $build $work $n command quietly timed median compare verdict_on limit verdict new_id);
 
 our ($build, $work, $n) = @ARGV;
 my %command = (
@@ -86,6 +86,14 @@ sub verdict_on {
 	my $missed = defined $goal && ($which eq 'at most' ? $ratio > $goal : $ratio < $goal);
 	push @missed, $name if $missed;
 	printf ": %.2f%s\n", $ratio, defined $goal ? sprintf('  (%s %.2f%s)', $which, $goal, $missed ? ': MISSED' : '') : '';
+}
+
+# limit NAME, VALUE, UNIT, AT MOST
+sub limit {
+	my ($name, $value, $unit, $most) = @_;
+	my $missed = $value > $most;
+	push @missed, $name if $missed;
+	printf "%-12s %d %s  (at most %d%s)\n", $name, $value, $unit, $most, $missed ? ': MISSED' : '';
 }
 
 # The last line, and the exit status.

@@ -94,6 +94,5 @@ subscribed() { ls -l "/proc/$(shim_of "$c")/fd" | grep -c 'eventfd' | grep -qx "
 	wait_for counted 1
 	thole kill "$c" KILL
 	exits 0 wait "$follower"
-	wait_for no_shims
 	refused 1 "cannot watch container '$c': it is stopped" thole events "$c"
 }

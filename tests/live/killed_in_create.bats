@@ -9,28 +9,6 @@ setup_test() {
 	moments=$([ "$THOLE_LONG" ] && echo 300 || echo 20)
 }
 
-# kill_after MICROSECONDS WHO CMD...: starts CMD, kills it (client) or the shim that it started, after that time. A perl program, so that
-# the moment is exact and only pids that it started are hit: the shim is found by the --root that nobody else has. A container's first process has the
-# shim's command line until it executes its program: it is told apart by its pid namespace.
-kill_after() {
-	perl -MTime::HiRes=usleep -MPOSIX -e '
-		my ($us, $who, $root, @cmd) = @ARGV;
-		my $pid = fork // die;
-		if (!$pid) { open STDIN, "<", "/dev/null"; open STDOUT, ">", "/dev/null"; open STDERR, ">", "/dev/null"; exec @cmd; POSIX::_exit(127) }
-		usleep($us);
-		if ($who eq "client") { kill "KILL", $pid }
-		else {
-			for my $d (glob "/proc/[0-9]*") {
-				open my $f, "<", "$d/cmdline" or next;
-				local $/; my $c = <$f> // "";
-				kill "KILL", $d =~ s,/proc/,,r if $c =~ /^[^\0]*thole-shim\0/ && index($c, $root) >= 0 &&
-					(readlink("$d/ns/pid") // "") eq readlink("/proc/self/ns/pid");
-			}
-		}
-		waitpid $pid, 0;
-	' "$@" 3>&-
-}
-
 # How long a create takes here, in microseconds.
 create_takes() {
 	local start end

@@ -102,10 +102,8 @@ frozen() { grep -qx "$(v1_or_v2 FROZEN 'frozen 1')" "$(cgroup_of "$c" freezer)/$
 	wait_for no_shims
 	thole pause "$c"
 	is "$c" paused
-	no_shims || wait_for no_shims
 	thole resume "$c"
 	is "$c" running
-	wait_for no_shims
 }
 
 

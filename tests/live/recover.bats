@@ -65,7 +65,7 @@ kernel_tells_status() {
 	wait_for test -e "$B/rootfs/tmp/done"
 	all_there() { cat "$T"/its.log* | grep -q 'line number 399'; }
 	wait_for all_there
-	[ -e "$T/its.log.2" ] || fail "$(ls "$T")"
+	[ -e "$T/its.log.1" ] || fail "$(ls "$T")"
 	equal "$(cat "$T"/its.log* | grep -c 'line number')" 400
 }
 
@@ -234,4 +234,163 @@ kernel_tells_status() {
 	kill -KILL "$pid"
 	wait_for pid_gone "$pid"
 	sweep
+}
+
+@test "exec'd processes are adopted: their status, their signals, and the numbers of new ones" {
+	local first second
+	detached sleep 1000
+	first=$(thole exec -d --print-name "$c" sh -c 'while [ ! -e /tmp/stop ]; do usleep 10000; done; exit 11' < /dev/null)
+	second=$(thole exec -d --print-name "$c" sleep 1000 < /dev/null)
+	lose_shim
+	thole recover "$c"
+	thole wait "$c" "$first" 3>&- 2> "$T/err" &
+	local waiter=$!
+	touch "$B/rootfs/tmp/stop"
+	if kernel_tells_status; then exits 11 wait $waiter; else exits 125 wait $waiter; fi
+	[ "$(thole exec -d --print-name "$c" true < /dev/null)" -gt "$second" ]
+	lose_shim
+	refused 125 'unknown|no process' thole wait "$c" "$first"
+	refused 125 'no process' thole wait "$c" 77
+}
+
+# The writer numbers its records; what is in the log afterwards must be all of them, once, in order.
+@test "a writer of numbered records loses nothing and repeats nothing while shims are killed" {
+	local i kills=5 driver n
+	[ -z "$THOLE_LONG" ] || kills=50
+	for driver in k8s-file raw json-file; do
+		# As fast as the pipe takes them: a kill falls anywhere in reading, logging and rotating.
+		args sh -c 'awk "BEGIN { while ((getline l < \"/tmp/stop\") < 0) for (k = 0; k < 5000; k++) print \"record \" i++ \" of the writer\"; print \"the end after \" i }"; sleep 1000'
+		thole run -d --log-driver $driver --log-opt max-size=1m --log-opt max-file=1000 --log-path "$T/$driver.log" --bundle "$B" "$c" < /dev/null
+		for ((i = 0; i < kills; i++)); do
+			grew() { [ "$(stat -c %s "$T/$driver.log"*  | awk '{ s += $1 } END { print s }')" -gt "$1" ]; }
+			wait_for grew $((i * 300000))
+			kill -KILL "$(shims)"
+			thole recover "$c"
+		done
+		touch "$B/rootfs/tmp/stop"
+		all_there() { grep -q 'the end after' "$T/$driver.log"; }
+		wait_for all_there || fail "$driver: no end"
+		n=$(grep -ho 'the end after [0-9]*' "$T/$driver.log" | grep -o '[0-9]*')
+		thole logs "$c" | grep -o 'record [0-9]* of the writer' | awk -v n="$n" '$2 != want + 0 { print NR ": got " $2 ", wanted " want + 0; exit 1 } { want++ } END { if (want != n) { print want " of " n; exit 1 } }' ||
+			fail "$driver after $kills kills"
+		thole delete --force "$c"
+		rm -f "$T/$driver".log* "$B/rootfs/tmp/stop"
+	done
+}
+
+# untouched CMD...: runs it, and the container, its files and its processes are afterwards what they were.
+untouched() {
+	local before after
+	before=$(cd "$ROOT/$c" && cksum config.json state.json status 2> /dev/null)
+	"$@" || return 1
+	after=$(cd "$ROOT/$c" && cksum config.json state.json status 2> /dev/null)
+	equal "$after" "$before" files || return 1
+	[ -d "/proc/$pid" ] || fail 'init is gone' || return 1
+	[ -z "$(shims)" ] || fail 'a shim stays'
+}
+
+@test "what cannot be adopted is refused by one line, and untouched" {
+	detached sleep 1000
+	local pid good=$T/good
+	pid=$(init_of "$c")
+	lose_shim
+	cp -a "$ROOT/$c" "$good"
+	bad() { # REGEX SHELL COMMAND in the state directory
+		(cd "$ROOT/$c" && eval "$2")
+		untouched refused 1 "$1" thole recover "$c" || fail "$2"
+		untouched refused 125 "$1" thole exec "$c" true || fail "exec: $2"
+		rm -rf "$ROOT/$c/control.sock"
+		cp -a "$good/." "$ROOT/$c/"
+	}
+	bad 'state.json is damaged' ': > state.json'
+	bad 'state.json is damaged' 'head -c 300 "$good/state.json" > state.json'
+	bad 'state.json is damaged' 'echo "[1]" > state.json'
+	bad 'state.json is damaged: it has no format' 'echo "{}" > state.json'
+	bad "state.json has format 2, and this program knows 1" 'jq -c ".format = 2" < "$good/state.json" > state.json'
+	bad "that of container 'other'" 'jq -c ".container.id = \"other\"" < "$good/state.json" > state.json'
+	bad 'different processes as init' 'jq -c ".processes.init.pid = 1" < "$good/state.json" > state.json'
+	bad 'different processes as init' 'jq -c "del(.processes)" < "$good/state.json" > state.json'
+	bad "log driver 'x' is not known" 'jq -c ".container.logSetup.drivers = \"x\"" < "$good/state.json" > state.json'
+	bad "cannot open 'state.json'" 'rm state.json'
+	bad "cannot open 'config.json'" 'rm config.json'
+	bad 'lock' 'rm lock'
+	bad 'control.sock' 'rm -f control.sock; mkdir control.sock; touch control.sock/x'
+	chown 1000 "$ROOT/$c"
+	untouched refused 1 'belongs to uid 1000' thole recover "$c"
+	chown 0 "$ROOT/$c"
+	untouched refused 1 'does not exist' thole recover "not-$c"
+	thole recover "$c"
+	shim_is alive
+}
+
+@test "a lock that somebody else holds: nobody listens, and that is said" {
+	detached sleep 1000
+	lose_shim
+	perl -e 'open F, "+<", shift or die; fcntl F, 6, pack("s s x4 q q i x4", 1, 0, 0, 1, 0) or die $!; $| = 1; print "held\n"; sleep 100' "$ROOT/$c/lock" > "$T/held" 3>&- &
+	STARTED+=($!)
+	local holder=$!
+	wait_for grep -q held "$T/held"
+	refused 125 'somebody holds its lock, but no shim listens' thole exec "$c" true
+	kill -KILL $holder
+	thole exec "$c" true < /dev/null
+}
+
+@test "a created container that was killed in the middle of its creation is removed by recover --all" {
+	args sleep 1000
+	mkdir -p "$ROOT/$c"
+	chmod 700 "$ROOT" "$ROOT/$c"
+	: > "$ROOT/$c/lock"
+	thole recover --all
+	[ ! -e "$ROOT/$c" ]
+}
+
+# One round: a command under way, and SIGKILL to the shim somewhere in it.
+kill_in() { # PHASE MICROSECONDS
+	case $1 in
+	create) kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" create --bundle "$B" "$c" ;;
+	start)
+		thole create --bundle "$B" "$c" < /dev/null
+		kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" start "$c"
+		;;
+	*)
+		thole run -d --log-opt max-size=64k --bundle "$B" "$c" < /dev/null > /dev/null
+		case $1 in
+		exec) kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" exec "$c" true ;;
+		attach) kill_after "$2" shim "$ROOT" timeout 2 "$THOLE" --root "$ROOT" attach --no-stdin "$c" ;;
+		rotation) kill_after "$2" shim "$ROOT" true ;;
+		end) kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" kill "$c" TERM ;;
+		delete) kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" delete --force "$c" ;;
+		esac
+		;;
+	esac
+}
+
+# It never started and nothing is left, or it runs on and is adopted, or it has ended with its true status.
+check_after_kill() { # WHAT
+	local s
+	thole recover --all || fail "$1: recover"
+	case $(status "$c") in
+	created | running)
+		shim_is alive || fail "$1: no shim"
+		[ "$(status "$c")" = created ] || equal "$(thole exec "$c" echo inside < /dev/null 2>&1)" inside || fail "$1"
+		;;
+	stopped)
+		s=$(status_of thole wait "$c" 2> "$T/err")
+		# Nobody was there when it ended: then it may be unknown, and says so.
+		[ "$s" = 5 ] || [ "$s" = 137 ] || { [ "$s" = 125 ] && grep -q unknown "$T/err"; } || fail "$1: status $s"
+		;;
+	esac
+	thole delete --force "$c" || fail "$1: delete"
+	nothing_left || wait_for nothing_left || fail "$1: left: $(leftovers)"
+}
+
+@test "SIGKILL to the shim at random moments of create, start, exec, attach, rotation, an end and delete" {
+	local i us phases=(create start exec attach rotation end delete) moments=14 phase
+	[ -z "$THOLE_LONG" ] || moments=200
+	args sh -c 'trap "exit 5" TERM; while :; do echo "some text that fills a log, again and again"; done'
+	for ((i = 0; i < moments; i++)); do
+		phase=${phases[i % 7]} us=$(((RANDOM * 32768 + RANDOM) % 60000))
+		kill_in "$phase" $us
+		check_after_kill "$phase, killed after $us us"
+	done
 }

@@ -87,7 +87,6 @@ memory_is() { # LIMIT SWAP
 	is "$c" paused
 	equal "$(file_of pids pids.max)" 13
 	thole resume "$c"
-	wait_for no_shims
 }
 
 @test "bad input" {

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keeper of a container: what it is given to hold while we live, so that whoever follows us has it. */
+#include <event2/event.h>
+#include <string.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/container/container_internal.h"
+#include "shim/stdio/keeping.h"
+
+/* One that ends at once is not started again and again at full speed. */
+static const struct timeval restart_after = { .tv_usec = 100000 };
+
+static void restart_cb(evutil_socket_t fd, short what, void *arg);
+
+static void forget(struct keep *k)
+{
+	if (k->event)
+		event_free(k->event);
+	k->event = NULL;
+	fd_close(&k->fd);
+}
+
+void keep_init(struct keep *k)
+{
+	*k = (struct keep) { .fd = -1, .exe_fd = -1 };
+	for (int i = 0; i < KEEPER_SLOTS; i++)
+		k->held[i] = -1;
+}
+
+void keep_release(struct keep *k)
+{
+	forget(k);
+	if (k->restart)
+		event_free(k->restart);
+	for (int i = 0; i < KEEPER_SLOTS; i++)
+		fd_close(&k->held[i]);
+	fd_close(&k->exe_fd);
+}
+
+/* It never says anything: this is its death. */
+static void died_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct container *c = arg;
+	struct keep *k = &c->keep;
+
+	forget(k);
+	if (!k->restart)
+		k->restart = evtimer_new(c->base, restart_cb, c);
+	if (!k->restart || event_add(k->restart, &restart_after) < 0)
+		fatal("out of memory");
+}
+
+static int watch(struct container *c, struct err *err)
+{
+	struct keep *k = &c->keep;
+
+	k->event = event_new(c->base, k->fd, EV_READ, died_cb, c);
+	if (!k->event || event_add(k->event, NULL) < 0)
+		return err_set(err, ERR_SYS, "cannot watch the keeper");
+	return 0;
+}
+
+static void hold(struct container *c, enum keeper_slot slot, int fd)
+{
+	if (fd >= 0)
+		keeper_tell(c->keep.fd, KEEPER_HOLD, slot, fd);
+}
+
+static void hold_all(struct container *c)
+{
+	const struct relay *r = c->init.relay;
+
+	hold(c, KEEPER_INIT, c->init.pidfd);
+	if (!r)
+		return;
+	hold(c, KEEPER_STDIN, relay_fd(r, STREAM_STDIN));
+	if (relay_is_tty(r))
+		return; /* the master is one for all */
+	hold(c, KEEPER_STDOUT, relay_fd(r, STREAM_STDOUT));
+	hold(c, KEEPER_STDERR, relay_fd(r, STREAM_STDERR));
+}
+
+static int start(struct container *c, struct err *err)
+{
+	cleanup_free char *root = NULL;
+	cleanup_fd int listen_fd = -1;
+	struct keep *k = &c->keep;
+
+	if (fd_path(c->root_fd, &root, err) < 0 || statedir_listen(c->dir_fd, STATEDIR_KEEPER, 4, &listen_fd, err) < 0)
+		return -1;
+	if (keeper_launch(&(struct keeper_launch) { k->exe_fd, listen_fd, root, c->id }, &k->fd, err) < 0)
+		return -1;
+	hold_all(c);
+	if (k->armed)
+		keeper_tell(k->fd, KEEPER_ARM, 0, -1);
+	return watch(c, err);
+}
+
+void keep_begin(struct container *c)
+{
+	struct err err;
+
+	if (c->keep.exe_fd < 0 || c->keep.fd >= 0 || c->keep.over)
+		return;
+	if (start(c, &err) < 0)
+		log_warn("container '%s' has no keeper: %s", c->id, err.text);
+}
+
+static void restart_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct container *c = arg;
+
+	if (!c->init.exited)
+		keep_begin(c);
+}
+
+void keep_arm(struct container *c)
+{
+	c->keep.armed = true;
+	if (c->keep.fd >= 0)
+		keeper_tell(c->keep.fd, KEEPER_ARM, 0, -1);
+}
+
+void keep_close(struct container *c, Stream stream)
+{
+	bool tty = c->init.relay && relay_is_tty(c->init.relay);
+
+	if (c->keep.fd >= 0)
+		keeper_tell(c->keep.fd, KEEPER_CLOSE, tty ? KEEPER_STDIN : (enum keeper_slot)stream, -1);
+}
+
+void keep_end(struct container *c)
+{
+	c->keep.over = true;
+	if (c->keep.fd >= 0)
+		keeper_tell(c->keep.fd, KEEPER_END, 0, -1);
+	forget(&c->keep);
+}
+
+void keep_take(struct container *c)
+{
+	struct err err;
+
+	if (keeper_take(c->dir_fd, c->keep.held, &c->keep.fd, &err) == 0) {
+		c->keep.taken = c->keep.armed = true;
+		if (watch(c, &err) == 0)
+			return;
+	}
+	if (err.code != ERR_GONE)
+		log_warn("container '%s': %s", c->id, err.text);
+}

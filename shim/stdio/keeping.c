@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shim's side of the keeper: starting one, telling it, and taking over what one holds.
+ *
+ * The child shares our memory until it executes (CLONE_VM | CLONE_VFORK: no page table is copied), so it only makes system calls. */
+#include "shim/stdio/keeping.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include "common/fd.h"
+#include "common/statedir.h"
+
+#define CHILD_STACK_SIZE (16 * 1024)
+#define ANSWER_TAKES_S 2
+
+struct child {
+	int fds[KEEPER_FD_FREE - KEEPER_FD_SHIM]; /* by enum keeper_fd */
+	char *argv[4];
+	int sys_errno; /* 0: it was executed */
+};
+
+static int child_fail(struct child *c)
+{
+	c->sys_errno = errno;
+	_exit(127);
+}
+
+/* Any of them may have a number that another is to get: first all out of the way. */
+static int child_exec(void *arg)
+{
+	struct child *c = arg;
+
+	for (size_t i = 0; i < ARRAY_SIZE(c->fds); i++) {
+		c->fds[i] = fcntl(c->fds[i], F_DUPFD_CLOEXEC, KEEPER_FD_FREE);
+		if (c->fds[i] < 0)
+			return child_fail(c);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(c->fds); i++)
+		if (dup2(c->fds[i], KEEPER_FD_SHIM + (int)i) < 0)
+			return child_fail(c);
+	if (syscall(SYS_close_range, KEEPER_FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		return child_fail(c);
+	syscall(SYS_execveat, KEEPER_FD_OWN_EXE, "", c->argv, environ, AT_EMPTY_PATH);
+	return child_fail(c);
+}
+
+static int start_child(struct child *c, struct err *err)
+{
+	char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
+	sigset_t all, old;
+	int pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PARENT, c);
+	if (pid < 0)
+		err_sys(err, "cannot start the keeper");
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (pid < 0)
+		return -1;
+	return c->sys_errno ? err_sysno(err, c->sys_errno, "cannot execute the keeper") : 0;
+}
+
+int keeper_launch(const struct keeper_launch *p, int *ret_fd, struct err *err)
+{
+	cleanup_fd int shim_exe = open("/proc/self/exe", O_PATH | O_CLOEXEC), ours = -1, theirs = -1;
+	int pair[2];
+
+	if (shim_exe < 0)
+		return err_sys(err, "cannot open '/proc/self/exe'");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return err_sys(err, "cannot make a socketpair");
+	ours = pair[0];
+	theirs = pair[1];
+	struct child c = {
+		.fds = { theirs, p->listen_fd, shim_exe, p->exe_fd },
+		.argv = { (char *)"thole-keeper", (char *)p->root, (char *)p->id, NULL },
+	};
+
+	if (start_child(&c, err) < 0)
+		return -1;
+	*ret_fd = take_fd(&ours);
+	return 0;
+}
+
+void keeper_tell(int keeper_fd, enum keeper_word word, enum keeper_slot slot, int fd)
+{
+	struct keeper_message msg = { word, slot };
+	struct iovec iov = { &msg, sizeof(msg) };
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *cm;
+
+	if (fd >= 0) {
+		h.msg_control = control.space;
+		h.msg_controllen = sizeof(control.space);
+		cm = CMSG_FIRSTHDR(&h);
+		cm->cmsg_level = SOL_SOCKET;
+		cm->cmsg_type = SCM_RIGHTS;
+		cm->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
+	}
+	while (sendmsg(keeper_fd, &h, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+/* Returns 1 for a message, 0 for the end, -1 on failure. */
+static int receive(int from, struct keeper_message *ret, int *ret_fd, struct err *err)
+{
+	struct iovec iov = { ret, sizeof(*ret) };
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)
+	};
+	struct cmsghdr *cm;
+	ssize_t n;
+
+	*ret_fd = -1;
+	do
+		n = recvmsg(from, &h, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, "cannot hear the keeper");
+	cm = CMSG_FIRSTHDR(&h);
+	if (cm && cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS && cm->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(ret_fd, CMSG_DATA(cm), sizeof(int));
+	return n == sizeof(*ret) ? 1 : 0;
+}
+
+static int take_all(int from, int held[KEEPER_SLOTS], struct err *err)
+{
+	for (;;) {
+		struct keeper_message msg;
+		cleanup_fd int fd = -1;
+		int n = receive(from, &msg, &fd, err);
+
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			return err_set(err, ERR_GONE, "the keeper has ended");
+		if (msg.word == KEEPER_ALL)
+			return 0;
+		if (msg.word != KEEPER_HOLD || msg.slot >= KEEPER_SLOTS || fd < 0)
+			return err_set(err, ERR_PROTOCOL, "the keeper says something else than a keeper does");
+		fd_close(&held[msg.slot]);
+		held[msg.slot] = take_fd(&fd);
+	}
+}
+
+int keeper_take(int dir_fd, int ret_held[KEEPER_SLOTS], int *ret_fd, struct err *err)
+{
+	const struct timeval patience = { .tv_sec = ANSWER_TAKES_S };
+	int held[KEEPER_SLOTS];
+	cleanup_fd int fd = -1;
+
+	if (statedir_connect(dir_fd, STATEDIR_KEEPER, &fd, err) < 0)
+		return -1;
+	for (int i = 0; i < KEEPER_SLOTS; i++)
+		held[i] = -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return err_sys(err, "cannot set a deadline");
+	if (take_all(fd, held, err) < 0) {
+		for (int i = 0; i < KEEPER_SLOTS; i++)
+			fd_close(&held[i]);
+		return -1;
+	}
+	if (fd_set_nonblock(fd, true, err) < 0)
+		return -1;
+	memcpy(ret_held, held, sizeof(held));
+	*ret_fd = take_fd(&fd);
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shim's side of the keeper (keeper.h): starting one, telling it, and taking over what one holds. */
+#ifndef THOLE_SHIM_STDIO_KEEPING_H
+#define THOLE_SHIM_STDIO_KEEPING_H
+
+#include "common/err.h"
+#include "shim/stdio/keeper.h"
+
+struct keeper_launch {
+	int exe_fd;    /* thole-keeper, sealed */
+	int listen_fd; /* ROOT/ID/keeper */
+	const char *root, *id;
+};
+
+/* Start one; it holds nothing yet. It becomes a child of our own parent, so that nobody here has to wait for it. Descriptors stay the caller's. ret_fd: the connection to it, whose end is
+ * its death. Returns once it is executed. */
+int keeper_launch(const struct keeper_launch *p, int *ret_fd, struct err *err);
+
+/* fd: for KEEPER_HOLD, stays the caller's; else -1. Of one that is dead the connection tells. Does not wait. */
+void keeper_tell(int keeper_fd, enum keeper_word word, enum keeper_slot slot, int fd);
+
+/* Become the shim of the keeper of this state directory. ret_held: what it holds, the caller's; -1 where there is nothing. ERR_GONE: there is none. Waits for its answer, at most
+ * two seconds. */
+int keeper_take(int dir_fd, int ret_held[KEEPER_SLOTS], int *ret_fd, struct err *err);
+
+#endif
