@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* Descriptors that the keeper is executed with, in this order from 3 on; its arguments are ROOT and ID. */
+/* Descriptors that the keeper is executed with, in this order from 3 on; its arguments are ROOT, ID and ROOT/ID/keeper. */
 enum keeper_fd {
 	KEEPER_FD_SHIM = 3,
 	KEEPER_FD_LISTEN = 4,

@@ -106,9 +106,9 @@ struct keeper {
 	int armed;
 	int delay_ms;
 	const char *root, *id;
+	const char *path; /* of the socket that we listen on */
 	char *const *env;
-	char path[4096 + 300]; /* of the socket that we listen on */
-	uint64_t inode;        /* of that */
+	uint64_t inode; /* of that */
 };
 
 static void leave(void) __attribute__((noreturn));
@@ -284,21 +284,12 @@ static void loop(struct keeper *k)
 	}
 }
 
-static int append(char *to, int at, int max, const char *text)
-{
-	while (*text && at < max - 1)
-		to[at++] = *text++;
-	to[at] = 0;
-	return at;
-}
-
 __attribute__((used, noreturn)) void keeper_start(long *stack);
 void keeper_start(long *stack)
 {
 	struct keeper k;
-	int at;
 
-	if (stack[0] != 3)
+	if (stack[0] != 4)
 		leave();
 	k.shim_fd = KEEPER_FD_SHIM;
 	for (int i = 0; i < KEEPER_SLOTS; i++)
@@ -308,10 +299,7 @@ void keeper_start(long *stack)
 	k.root = (const char *)stack[2];
 	k.id = (const char *)stack[3];
 	k.env = (char *const *)&stack[stack[0] + 2];
-	at = append(k.path, 0, sizeof(k.path), k.root);
-	at = append(k.path, at, sizeof(k.path), "/");
-	at = append(k.path, at, sizeof(k.path), k.id);
-	append(k.path, at, sizeof(k.path), "/keeper");
+	k.path = (const char *)stack[4];
 	k.inode = inode_of(k.path);
 	/* Executed by descriptor, the kernel calls us by its number. */
 	CALL(prctl, 15 /* PR_SET_NAME */, "thole-keeper", 0, 0);

@@ -21,7 +21,7 @@
 
 struct child {
 	int fds[KEEPER_FD_FREE - KEEPER_FD_SHIM]; /* by enum keeper_fd */
-	char *argv[4];
+	char *argv[5];
 	int sys_errno; /* 0: it was executed */
 };
 
@@ -70,6 +70,7 @@ static int start_child(struct child *c, struct err *err)
 int keeper_launch(const struct keeper_launch *p, int *ret_fd, struct err *err)
 {
 	cleanup_fd int shim_exe = open("/proc/self/exe", O_PATH | O_CLOEXEC), ours = -1, theirs = -1;
+	cleanup_free char *path = xasprintf("%s/%s/" STATEDIR_KEEPER, p->root, p->id);
 	int pair[2];
 
 	if (shim_exe < 0)
@@ -80,7 +81,7 @@ int keeper_launch(const struct keeper_launch *p, int *ret_fd, struct err *err)
 	theirs = pair[1];
 	struct child c = {
 		.fds = { theirs, p->listen_fd, shim_exe, p->exe_fd },
-		.argv = { (char *)"thole-keeper", (char *)p->root, (char *)p->id, NULL },
+		.argv = { (char *)"thole-keeper", (char *)p->root, (char *)p->id, path, NULL },
 	};
 
 	if (start_child(&c, err) < 0)

@@ -97,12 +97,12 @@ lose_shim() {
 	lose_shim
 	not logged "$c" 'end of input'
 	# A half-close by its owner comes through, although the keeper held the pipe.
-	echo two | timeout 10 "$THOLE" --root "$ROOT" attach "$c" > "$T/out" 2>&1 3>&- &
+	echo two > "$T/two"
+	"$THOLE" --root "$ROOT" attach "$c" < "$T/two" > "$T/out" 2>&1 3>&- &
 	local pid=$!
 	wait_for logged "$c" 'got two'
 	wait_for logged "$c" 'end of input'
-	kill $pid 2> /dev/null || true
-	wait
+	kill -KILL $pid
 }
 
 @test "a terminal goes on after the shim was killed" {

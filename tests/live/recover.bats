@@ -92,7 +92,7 @@ kernel_tells_status() {
 	done
 	wait_for logged "$c" 'got usr1'
 	lose_shim
-	timeout 10 "$THOLE" --root "$ROOT" attach --no-stdin "$c" < /dev/null > "$T/ticks" 2>&1 &
+	"$THOLE" --root "$ROOT" attach --no-stdin "$c" < /dev/null > "$T/ticks" 2>&1 3>&- &
 	local pid=$!
 	wait_for grep -q tick "$T/ticks"
 	kill -KILL $pid
@@ -144,9 +144,11 @@ kernel_tells_status() {
 	local i waiter
 	thole wait "$c" 3>&- 2> "$T/err" &
 	waiter=$!
+	# Each is followed by one that the waiting command starts.
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		wait_for shim_is alive
-		kill -KILL "$(shims)"
+		there() { shim_is alive && [ -n "$(shims)" ] && [ "$(shims)" = "$(shim_of "$c")" ]; }
+		wait_for there
+		kill -KILL "$(shim_of "$c")"
 	done
 	wait_for shim_is alive
 	touch "$B/rootfs/tmp/stop"
@@ -264,7 +266,7 @@ kernel_tells_status() {
 		for ((i = 0; i < kills; i++)); do
 			grew() { [ "$(stat -c %s "$T/$driver.log"*  | awk '{ s += $1 } END { print s }')" -gt "$1" ]; }
 			wait_for grew $((i * 300000))
-			kill -KILL "$(shims)"
+			lose_shim
 			thole recover "$c"
 		done
 		touch "$B/rootfs/tmp/stop"
@@ -326,7 +328,7 @@ untouched() {
 @test "a lock that somebody else holds: nobody listens, and that is said" {
 	detached sleep 1000
 	lose_shim
-	perl -e 'open F, "+<", shift or die; fcntl F, 6, pack("s s x4 q q i x4", 1, 0, 0, 1, 0) or die $!; $| = 1; print "held\n"; sleep 100' "$ROOT/$c/lock" > "$T/held" 3>&- &
+	perl -e 'open F, "+<", shift or die; my $l = pack("s s x4 q q i x4", 1, 0, 0, 1, 0); fcntl F, 6, $l or die $!; $| = 1; print "held\n"; sleep 100' "$ROOT/$c/lock" > "$T/held" 3>&- &
 	STARTED+=($!)
 	local holder=$!
 	wait_for grep -q held "$T/held"
@@ -371,7 +373,9 @@ check_after_kill() { # WHAT
 	thole recover --all || fail "$1: recover"
 	case $(status "$c") in
 	created | running)
-		shim_is alive || fail "$1: no shim"
+		# One that has just been killed may not have let go of its lock yet.
+		recovered() { thole recover --all && shim_is alive && [ "$(shims | wc -l)" = 1 ]; }
+		wait_for recovered || fail "$1: no shim"
 		[ "$(status "$c")" = created ] || equal "$(thole exec "$c" echo inside < /dev/null 2>&1)" inside || fail "$1"
 		;;
 	stopped)
