@@ -63,6 +63,7 @@ struct keep {
 	int fd;     /* the connection to it; -1: there is none */
 	struct event *event, *restart;
 	bool armed, over;
+	bool had;               /* one, until it was over */
 	bool taken;             /* it was another shim's before */
 	int held[KEEPER_SLOTS]; /* what it has given us, until that is taken */
 };
@@ -205,8 +206,9 @@ void keep_release(struct keep *k);
 void keep_begin(struct container *c); /* start one, if there can be one: what it cannot hold ends with us */
 void keep_arm(struct container *c);   /* there is a container now */
 void keep_close(struct container *c, Stream stream);
-void keep_end(struct container *c);  /* nothing is left to be held */
-void keep_take(struct container *c); /* the keeper of a shim that has died, if there is one: c->keep.held */
+void keep_end(struct container *c);   /* nothing is left to be held */
+void keep_again(struct container *c); /* after keep_end(): it has come back */
+void keep_take(struct container *c);  /* the keeper of a shim that has died, if there is one: c->keep.held */
 
 /* pause.c */
 void pause_free(struct pausing *p); /* accepts NULL */

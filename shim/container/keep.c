@@ -134,9 +134,18 @@ void keep_close(struct container *c, Stream stream)
 void keep_end(struct container *c)
 {
 	c->keep.over = true;
-	if (c->keep.fd >= 0)
+	c->keep.had = c->keep.fd >= 0;
+	if (c->keep.had)
 		keeper_tell(c->keep.fd, KEEPER_END, 0, -1);
 	forget(&c->keep);
+}
+
+void keep_again(struct container *c)
+{
+	if (!c->keep.had)
+		return;
+	c->keep.over = false;
+	keep_begin(c);
 }
 
 void keep_take(struct container *c)

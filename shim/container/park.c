@@ -114,6 +114,7 @@ void park_settle(struct container *c, int images_fd)
 	}
 	if (fd_path(images_fd, &p->path, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
+	keep_end(c); /* whoever follows a shim that is killed now finds the image, not its streams */
 	forget_init(c);
 	relay_park(c->init.relay, true);
 	if (state_save(c, &err) < 0)
@@ -193,6 +194,7 @@ int park_came_back(struct container *c, int *master_fd, struct err *err)
 	if (process_watch_end(&c->init, err) < 0 || relay_come_back(c->init.relay, take_fd(master_fd), err) < 0)
 		return -1;
 	park_free(c);
+	keep_again(c);
 	return 0;
 }
 
