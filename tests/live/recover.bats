@@ -332,7 +332,7 @@ untouched() {
 	STARTED+=($!)
 	local holder=$!
 	wait_for grep -q held "$T/held"
-	refused 125 'somebody holds its lock, but no shim listens' thole exec "$c" true
+	refused 1 'somebody holds its lock, but no shim listens' thole pause "$c"
 	kill -KILL $holder
 	thole exec "$c" true < /dev/null
 }
