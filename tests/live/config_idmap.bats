@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup idmap
 # Idmapped mounts.
 load lib
 
@@ -21,6 +21,7 @@ own_user() {
 	owned_rootfs 100000 100000
 }
 
+# covers: mounts[].{uidMappings,gidMappings}
 @test "without a user namespace: the mount's own mappings, files made there belong to who is meant" {
 	bound '["bind", "idmap"]' '.uidMappings = [{ containerID: 0, hostID: 5000, size: 2000 }] | .gidMappings = [{ containerID: 0, hostID: 7000, size: 2000 }]'
 	config '.process.user = { uid: 5000, gid: 7000 }'

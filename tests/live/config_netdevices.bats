@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # linux.netDevices. Each test runs in a network namespace of its own, which is the host's to thole there.
 load lib
 
@@ -25,6 +25,7 @@ hosted() {
 	timeout 60 unshare --net sh "$T/hosted" < /dev/null
 }
 
+# covers: linux.netDevices
 @test "a device is moved, renamed, keeps addresses, mtu and hardware address, and is up; the host has it no more" {
 	config '.linux.netDevices = { up0: { name: "eth0" }, up1: {} }'
 	args sh -c 'ip -o addr show dev eth0; ip link show dev eth0; ip link show dev up1'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # User namespaces: mappings, and everything of a container that has to be somebody else's then.
 load lib
 
@@ -14,6 +14,7 @@ setup_test() {
 		.linux.gidMappings = [{ containerID: 0, hostID: 200000, size: 65536 }]'
 }
 
+# covers: linux.{uidMappings,gidMappings}
 @test "root inside is another user outside: the uid map is the uid map, the gid map is the gid map" {
 	detached sleep 1000
 	local pid
@@ -29,6 +30,7 @@ setup_test() {
 	wait_for is "$c" stopped
 }
 
+# covers: linux.{uidMappings,gidMappings}
 @test "several ranges, and a user in the second one" {
 	config '.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 1000 }, { containerID: 1000, hostID: 300000, size: 1 }, { containerID: 5000, hostID: 400000, size: 10 }] |
 		.process.user = { uid: 1000, gid: 2000, additionalGids: [7, 9] }'
@@ -50,11 +52,11 @@ setup_test() {
 
 @test "proc, sysfs, cgroup, mqueue, devpts, tmpfs are mounted, and the root belongs to root" {
 	# shellcheck disable=SC2016
-	in_container sh -c 'stat -c "%u:%g" / /bin /dev /dev/pts /proc/1; cat /proc/mounts; mkdir /new && stat -c %u /new; cat /sys/fs/cgroup/memory/cgroup.procs | wc -l' \
+	in_container sh -c 'stat -c "%u:%g" / /bin /dev /dev/pts /proc/1; cat /proc/mounts; mkdir /new && stat -c %u /new; cat /sys/fs/cgroup/'"$(v1_or_v2 memory/ '')"'cgroup.procs | wc -l' \
 		< /dev/null > "$T/out"
 	equal "$(sed -n 1,5p "$T/out")" $'0:0\n0:0\n0:0\n0:0\n0:0'
 	local kind
-	for kind in proc sysfs cgroup mqueue devpts tmpfs; do
+	for kind in proc sysfs "$(v1_or_v2 cgroup cgroup2)" mqueue devpts tmpfs; do
 		grep -q " $kind " "$T/out" || fail "no $kind in $(cat "$T/out")"
 	done
 	equal "$(stat -c %u "$B/rootfs/new")" 100000

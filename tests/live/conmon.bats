@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1 conmon
+# needs: root cgroup conmon
 # The real conmon, Debian's, above thole-oci: create, start, exec, terminal, exit file.
 load lib
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup-v1
+# needs: root cgroup
 # --monitor=foreign, which is how thole-oci works: whoever called is the parent of what was started, and no shim stays.
 load lib
 
@@ -18,6 +18,7 @@ parent_of() { awk '/^PPid/ { print $2 }' "/proc/$1/status"; }
 
 is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 
+# covers: create --pid-file, create --monitor
 @test "create leaves init to the caller's subreaper, and no shim" {
 	args sh -c 'exit 7'
 	reaper "$THOLE_OCI" --root "$ROOT" create --bundle "$B" --pid-file "$T/pid" "$c" < /dev/null
@@ -153,6 +154,7 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	oci delete "$c"
 }
 
+# covers: exec --monitor
 @test "exec -d is the child of its own caller's subreaper, whoever started the container" {
 	local how pid
 	args sleep 1000
@@ -325,6 +327,7 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	refused 1 'preserve-fds' oci run --preserve-fds 9 --bundle "$B" "$c"
 }
 
+# covers: create --pidfd-socket, exec --pidfd-socket
 @test "--pidfd-socket: a pidfd of the new process, named as runc names it" {
 	args sleep 1000
 	in_background "$PROBES/console" "$T/pidfd.sock" "$T/ready" > "$T/pidfd.out"
@@ -347,7 +350,9 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	nothing_left
 }
 
+# covers: exec --cgroup
 @test "exec --cgroup: a group below the container's, of all controllers or of some" {
+	needs cgroup-v1
 	local pids memory how
 	args sleep 1000
 	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1
@@ -398,6 +403,7 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	nothing_left
 }
 
+# covers: run --monitor
 @test "thole with --monitor=foreign, and thole-oci with --monitor=shim" {
 	args sh -c 'echo hello; sleep 1000'
 	thole run -d --monitor=foreign --bundle "$B" "$c" < /dev/null > "$T/out"

@@ -18,6 +18,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(thole_state "$c" '.container.cgroups // .container.cgroup | tojson' | grep -c "thole-$c")" 1
 }
 
+# covers: linux.cgroupsPath
 @test "cgroupsPath absolute from the root, relative beside the caller's; controllers are enabled on the way; what was made goes" {
 	resources '{ "pids": { "limit": 9 } }'
 	config --arg p "/deep-$c/a/b" '.linux.cgroupsPath = $p'
@@ -33,6 +34,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(own_cgroups)" ''
 }
 
+# covers: linux.resources.memory.{limit,reservation,swap}, update --memory, update --memory-swap
 @test "memory: limit, reservation, swap without the memory, as v1 counts them together" {
 	resources '{ "memory": { "limit": 67108864, "reservation": 33554432, "swap": 100663296 } }'
 	detached sleep 1000
@@ -43,6 +45,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(file memory.max) $(file memory.swap.max)" 'max max'
 }
 
+# covers: linux.resources.memory.limit
 @test "the memory limit is enforced, and the end by it is seen" {
 	resources '{ "memory": { "limit": 16777216, "swap": 16777216 } }'
 	detached sh -c 'a=x; while :; do a="$a$a"; done'
@@ -50,6 +53,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(thole_state "$c" .container.exit.oomKilled)" true
 }
 
+# covers: linux.resources.cpu.{shares,quota,period,cpus,mems}, update --cpu-share, update --cpu-quota
 @test "cpu: shares become a weight, quota and period cpu.max; cpuset" {
 	resources '{ "cpu": { "shares": 1024, "quota": 25000, "period": 50000, "cpus": "0", "mems": "0" } }'
 	detached sleep 1000
@@ -65,6 +69,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(file cpu.max)" 'max 50000'
 }
 
+# covers: linux.resources.pids.limit, update --pids-limit
 @test "pids: the limit is enforced; update changes it" {
 	resources '{ "pids": { "limit": 3 } }'
 	# The shell that cannot fork ends, and not init.
@@ -76,6 +81,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(file pids.max)" 17
 }
 
+# covers: linux.resources.{hugepageLimits,unified}, linux.resources.rdma.*.hcaHandles
 @test "hugepages, rdma, unified; a file that is not there is refused by its name" {
 	resources '{ "hugepageLimits": [{ "pageSize": "2MB", "limit": 4194304 }], "rdma": { "mlx5_0": { "hcaHandles": 3 } } }'
 	# There is no such adapter: the kernel says so.
@@ -91,6 +97,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 }
 
 # A node with the numbers of /dev/tty1, made outside: only the group's program is in the way.
+# covers: linux.resources.devices
 @test "devices: a BPF program lets through what is allowed and nothing else" {
 	mknod "$B/rootfs/dev-tty1" c 4 1
 	mknod "$B/rootfs/dev-zero" c 1 5
@@ -102,6 +109,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(in_container sh -c 'true < /dev-tty1 && echo readable; true > /dev-tty1 || echo not writable' < /dev/null 2> /dev/null)" $'readable\nnot writable'
 }
 
+# covers: pause, resume
 @test "pause and resume through cgroup.freeze; kill --all and delete through cgroup.kill" {
 	detached sh -c 'sleep 1000 & sleep 1000 & wait'
 	wait_for logged_pids 3
@@ -117,6 +125,7 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 }
 logged_pids() { [ "$(wc -l < "$(group)/cgroup.procs")" = "$1" ]; }
 
+# covers: events --stats, stats --no-stream
 @test "statistics are those of the group's files, in runc's shape" {
 	resources '{ "memory": { "limit": 67108864 }, "pids": { "limit": 31 } }'
 	detached sleep 1000
@@ -131,6 +140,7 @@ logged_pids() { [ "$(wc -l < "$(group)/cgroup.procs")" = "$1" ]; }
 	matches "$(thole stats --no-stream "$c")" "$c .*64.0MiB"
 }
 
+# covers: events
 @test "OOM of a process that is not init is told while the container goes on" {
 	resources '{ "memory": { "limit": 16777216, "swap": 16777216 } }'
 	mkfifo "$B/rootfs/go"
@@ -142,6 +152,7 @@ logged_pids() { [ "$(wc -l < "$(group)/cgroup.procs")" = "$1" ]; }
 	is "$c" running
 }
 
+# covers: events --memory-pressure
 @test "memory pressure comes from memory.pressure" {
 	# What goes beyond memory.high is held up until something has been reclaimed, and there is nothing.
 	resources '{ "unified": { "memory.high": "4194304" } }'
@@ -154,12 +165,40 @@ logged_pids() { [ "$(wc -l < "$(group)/cgroup.procs")" = "$1" ]; }
 	wait_for grep -q '"type":"memory-pressure"' "$T/events"
 }
 
+# covers: exec, ps --format
 @test "exec goes into the group, inside too; the namespace shows it as the root" {
 	detached sleep 1000
 	equal "$(thole exec "$c" cat /proc/self/cgroup)" 0::/
 	thole exec -d "$c" sleep 999
 	wait_for logged_pids 2
 	equal "$(thole ps --format json "$c" | jq length)" 2
+}
+
+# covers: exec --cgroup
+@test "exec --cgroup: a group below the container's" {
+	detached sleep 1000
+	mkdir "$(group)/sub"
+	equal "$(thole exec --cgroup sub "$c" cat /proc/self/cgroup)" 0::/sub
+	refused 125 "no controller 'pids'|no cgroup" thole exec --cgroup pids:none "$c" true
+	refused 125 "no cgroup 'none'" thole exec --cgroup none "$c" true
+}
+
+# It gets the directory and the files that the kernel lists, when it can write there at all.
+@test "delegation: the group belongs to the root of the container's user namespace, its limits do not" {
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings
+		| (.mounts[] | select(.type == "cgroup") | .options) |= map(select(. != "ro"))'
+	resources '{ "pids": { "limit": 20 } }'
+	owned_rootfs 100000 100000
+	detached sh -c 'cd /sys/fs/cgroup && mkdir inner && echo 1 > inner/cgroup.procs && echo +pids > cgroup.subtree_control && echo 7 > inner/pids.max && cat inner/pids.max; echo 30 > pids.max || echo limit stays; exec sleep 1000'
+	wait_for logged "$c" 'limit stays'
+	equal "$(thole logs "$c" 2> /dev/null | grep -v limit)" 7
+	local f
+	for f in . $(cat /sys/kernel/cgroup/delegate); do
+		[ ! -e "$(group)/../$f" ] || equal "$(stat -c %u "$(group)/../$f")" 100000 "owner of $f"
+	done
+	equal "$(stat -c %u "$(group)/../pids.max")" 0
+	# An exec'd process joins where init is: the upper group may have none.
+	equal "$(thole exec "$c" cat /proc/self/cgroup)" 0::/inner
 }
 
 @test "/sys/fs/cgroup inside is the container's own group, and read-only" {
