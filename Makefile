@@ -175,6 +175,12 @@ $(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
 	@echo "  CC    $@"
 	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
 
+# The rows of the conformance table that come from the client's own tables.
+$(BUILD)/conform/flags: $(OBJ)/tests/conform/flags.o $(OBJ)/libclient.a $(OBJ)/libcommon.a
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(OBJ)/libclient.a $(OBJ)/libcommon.a -Wl,--end-group $(LIBS_COMMON)
+
 # Fuzz targets are linked with clang's fuzzer, and with what they share.
 FUZZ_SHARED := fuzz container
 FUZZ_NAMES  := $(filter-out $(FUZZ_SHARED),$(patsubst tests/fuzz/%.c,%,$(FUZZ_SRC)))
@@ -186,7 +192,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED:%=$(OBJ)/tests/
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(UNIT_LIB) -Wl,--end-group $(LIBS_SHIM)
 endif
 
-.SECONDARY: $(call objs,$(UNIT_SRC)) $(call objs,$(FUZZ_SRC))
+.SECONDARY: $(call objs,$(UNIT_SRC) tests/conform/flags.c) $(call objs,$(FUZZ_SRC))
 .PHONY: unit probes fuzzers build-unit build-live build-fuzz prepare check check-long check-unit check-live check-san check-vm check-fuzz fuzz lint
 unit: $(UNIT)
 probes: $(PROBES)
@@ -195,7 +201,7 @@ build-fuzz:
 	@$(MAKE) --no-print-directory $(PARALLEL) FUZZ=1 fuzzers
 build-unit:
 	@$(MAKE) --no-print-directory $(PARALLEL) SAN=$(SANITIZERS) unit all
-build-live: all probes docs
+build-live: all probes docs $(BUILD)/conform/flags
 
 # What the live tests fetch: done first, where it has all the time it needs. What fails here is told by the tests that need it.
 prepare: build-live
@@ -232,6 +238,16 @@ fuzz: build-fuzz ## each fuzz target for T=SECONDS (60); F=NAME: that one; finds
 
 lint: build-live ## format, cppcheck, clang-tidy, which floor includes which, no file-level state
 	@$(RUN) lint
+
+# What the conformance table says of results comes from here: all of it, or T=pattern. The table itself needs no run.
+.PHONY: conform conform-table
+conform: prepare build-unit ## run the tests that the conformance table names, take their results (T=pattern)
+	@rm -f $(BUILD)/conform/record
+	-@$(RUN) --marked --record '$(abspath $(BUILD))/conform/record' $(or $(SUITES),unit live vm)
+	@BUILD='$(abspath $(BUILD))' tests/conform/table --take $(BUILD)/conform/record
+
+conform-table: build-live ## write tests/conform/CONFORMANCE.md anew
+	@BUILD='$(abspath $(BUILD))' tests/conform/table
 
 .PHONY: demo bench criu debian-root
 demo: deps build-live ## the main job on the terminal, step by step

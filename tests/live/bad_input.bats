@@ -101,6 +101,7 @@ bad_field() {
 	done
 }
 
+# covers: ociVersion
 @test "ociVersion: missing, none, not known; minor versions to come are accepted" {
 	bad_field 'del(.ociVersion)' 'ociVersion'
 	bad_field '.ociVersion = "new"' 'ociVersion'
@@ -142,6 +143,7 @@ bad_field() {
 	nothing_left
 }
 
+# covers: root.path
 @test "rootfs: missing, a file, nothing executable in it" {
 	bad_field '.root.path = "no-such-root"' 'no-such-root'
 	bad_field '.root.path = "config.json"' 'config\.json'
@@ -183,6 +185,7 @@ bad_field() {
 	equal "$(find "$T/log" -type f -perm /027; find "$T/log/$c" -maxdepth 0 -perm /077)" ''
 }
 
+# covers: delete --force
 @test "a damaged status or state file is an error, not a crash, and delete --force still cleans up" {
 	detached sleep 1000
 	local shim pid f
@@ -214,6 +217,7 @@ bad_field() {
 	refused 1 . thole --log-format xml list
 }
 
+# covers: thole --root, run --bundle, run --pid-file
 @test "a relative bundle, root and pid file are taken from the caller's directory" {
 	cd "$T"
 	config '.process.args = ["sleep", "1000"]'
@@ -242,6 +246,7 @@ bad_field() {
 	wait_for nothing_left
 }
 
+# covers: thole --log, thole --log-format
 @test "errors as JSON, as runc writes them, to stderr or the log file" {
 	local s=0
 	"$THOLE" --root "$ROOT" --log "$T/log.json" --log-format json state "$c" 2> "$T/err" || s=$?

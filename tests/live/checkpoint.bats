@@ -37,6 +37,7 @@ mounts_of() { # PID: without the numbers that the kernel gives
 	awk '{ sub(/^[0-9]+:/, "", $3); $1 = $2 = ""; if ($4 ~ /rootfs$/) $3 = ""; else $3 = ""; print }' "/proc/$1/mountinfo" | sort
 }
 
+# covers: checkpoint, checkpoint --image-path, restore, restore --detach, restore --image-path, restore --log-path
 @test "checkpoint: the container is gone, as with runc; restore: it goes on, each line of its output once and in order" {
 	counting
 	checkpoint
@@ -94,6 +95,7 @@ mounts_of() { # PID: without the numbers that the kernel gives
 	thole delete "$c"
 }
 
+# covers: checkpoint --leave-running
 @test "--leave-running: it goes on, and the image holds that moment, which can be restored several times" {
 	counting
 	checkpoint --leave-running
@@ -132,6 +134,7 @@ mounts_of() { # PID: without the numbers that the kernel gives
 empty() { [ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$1")" = 0 ]; }
 has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 
+# covers: restore --bundle
 @test "restore in the foreground: its output, its exit status, nothing left" {
 	args sh -c 'while [ ! -e /go ]; do usleep 1000; done; echo out; echo err >&2; exit 7'
 	thole run -d --bundle "$B" "$c" < /dev/null
@@ -173,6 +176,7 @@ has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 	exec 9>&-
 }
 
+# covers: restore --bundle
 @test "restore elsewhere: another id, another bundle with another copy of the root" {
 	counting
 	checkpoint
@@ -222,6 +226,7 @@ has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 	refused 1 "cannot checkpoint container '$c': it is stopped" thole checkpoint --image-path "$IMG" "$c"
 }
 
+# covers: checkpoint --drop-execs
 @test "an exec'd process would be lost: checkpoint names it and changes nothing; --drop-execs kills it" {
 	detached sleep 1000
 	thole exec -d "$c" sh -c 'sleep 1001 & sleep 1002'
@@ -300,6 +305,7 @@ no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline";
 	equal "$(thole state "new.$c" | jq -r '.annotations.x // "none"')" none
 }
 
+# covers: thole --criu
 @test "criu is missing, is not one, dies: named, and the container runs on" {
 	detached sleep 1000
 	unset THOLE_CRIU
@@ -315,6 +321,7 @@ no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline";
 	equal "$(find "$IMG" -mindepth 1)" ''
 }
 
+# covers: checkpoint --work-path, checkpoint --file-locks, restore --file-locks
 @test "a dump that fails: criu's own lines and what they mean, the log's path; the old image is as it was, the container runs" {
 	args lock /tmp/lock
 	thole run -d --bundle "$B" "$c" < /dev/null
@@ -339,6 +346,7 @@ holds_lock() { [ "$(thole exec "$c" lock /tmp/lock try)" = locked=1 ]; }
 
 oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
 
+# covers: restore --pid-file
 @test "thole-oci: the caller's pipes are given back to the caller of the restore, whose child the container is" {
 	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
 	oci run -d --bundle "$B" "$c" < /dev/null > >(exec cat > "$T/log.1" 3>&-) 2>&1
@@ -382,6 +390,7 @@ network_unlocked() { # PID
 	nsenter -t "$1" -n busybox ping -c 1 -w 2 127.0.0.1 > /dev/null
 }
 
+# covers: checkpoint --network-lock
 @test "criu is killed at each point of a dump: the container runs on, thawed, untraced, and can be checkpointed" {
 	local point n
 	kill_criu_at never
@@ -473,6 +482,7 @@ teardown_test() {
 	[ -z "${NS:-}" ] || { thole delete --force "$c" > /dev/null 2>&1; ip netns del "$NS"; ip link del "v${NS: -8}" 2> /dev/null; } || true
 }
 
+# covers: checkpoint --tcp-established, restore --tcp-established
 @test "an open TCP connection over a veth pair survives; without --tcp-established it is refused, and why is said" {
 	local i line
 	make_network

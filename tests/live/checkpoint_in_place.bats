@@ -74,6 +74,7 @@ reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
 	exits 137 thole wait "$c"
 }
 
+# covers: checkpoint --stay
 @test "in place: log and attached clients see a pause, each line once and in order, ten times over" {
 	local i n
 	args sh -c "$COUNT"

@@ -7,6 +7,7 @@ commands() {
 	"$THOLE" help | sed -nE 's/^  ([a-z-]+) .*/\1/p'
 }
 
+# covers: thole --version, version
 @test "version: the program's, with commit and specification" {
 	"$THOLE" version > "$T/out"
 	contains "$(cat "$T/out")" "$(cat "$TREE/VERSION")"
@@ -15,6 +16,7 @@ commands() {
 	contains "$("$THOLE" --version | head -1)" 'thole version'
 }
 
+# covers: help
 @test "help lists the commands, and each has help of its own" {
 	local cmd
 	for cmd in create start run state list kill delete spec logs attach wait version; do
@@ -54,15 +56,17 @@ commands() {
 	done
 }
 
+# covers: upgrade
 @test "no command, an unknown one, one that is not there yet" {
 	local s=0
 	"$THOLE" > "$T/out" 2> "$T/err" || s=$?
 	equal $s 1
 	[ -s "$T/err" ] || [ -s "$T/out" ]
 	refused 1 'nonesuch' "$THOLE" nonesuch
-	refused 1 'recover' "$THOLE" recover x
+	refused 1 'upgrade' "$THOLE" upgrade x
 }
 
+# covers: spec, spec --bundle
 @test "spec writes what runc spec writes, and does not overwrite" {
 	mkdir "$T/s"
 	cd "$T/s"
@@ -91,6 +95,7 @@ commands() {
 	equal "$(jq -s '.[1].linux.maskedPaths - .[0].linux.maskedPaths' "$T/s/config.json" "$T/r/config.json")" '[]'
 }
 
+# covers: spec --rootless
 @test "spec --rootless agrees with runc's own: the user namespace, the mappings, the host's network" {
 	needs runc
 	mkdir "$T/s" "$T/r"
@@ -140,4 +145,17 @@ commands() {
 @test "both programs are static" {
 	not grep -q . <(ldd "$THOLE" 2> /dev/null | grep -v 'not a dynamic')
 	not grep -q . <(ldd "$BIN/thole-shim" 2> /dev/null | grep -v 'not a dynamic')
+}
+
+# covers: (refused by name), (not there yet)
+@test "every flag and command that is known and not done is refused by its name" {
+	local row command flag
+	[ -x "$BUILD/conform/flags" ] || skip 'needs: build/conform/flags'
+	while IFS=$'\t' read -r row kind; do
+		command=${row%% --*} flag=--${row#* --}
+		case $kind in
+		'refused by name') refused 1 "$flag" "$THOLE_OCI" --root "$ROOT" "$command" "$flag" x ;;
+		'not there yet') refused 1 "$row" "$THOLE_OCI" --root "$ROOT" "$row" x ;;
+		esac
+	done < <("$BUILD/conform/flags")
 }

@@ -41,6 +41,7 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(file_of pids cgroup.procs)" "$(init_of "$c")"
 }
 
+# covers: linux.cgroupsPath
 @test "cgroupsPath absolute is from the hierarchies' roots, relative below the caller's; parents that were made go too" {
 	config --arg p "/thole-test-$c/a/b" '.linux.cgroupsPath = $p'
 	detached sleep 1000
@@ -54,6 +55,7 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(own_cgroups)" ''
 }
 
+# covers: linux.resources.memory.{limit,reservation,swap}
 @test "memory: limit, reservation, swap; the limit is enforced and the end by it is seen" {
 	config '.linux.resources.memory = { limit: 33554432, reservation: 16777216 }'
 	detached sleep 1000
@@ -79,6 +81,7 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(umask 077; in_container cat /sys/fs/cgroup/memory/memory.limit_in_bytes)" 33554432
 }
 
+# covers: linux.resources.pids.limit
 @test "pids: the limit is enforced" {
 	config '.linux.resources.pids = { limit: 5 }'
 	detached sh -c 'sh -c "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done"; echo after; exec sleep 1000'
@@ -92,6 +95,7 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(file_of pids pids.max)" max
 }
 
+# covers: linux.resources.cpu.{shares,quota,period}
 @test "cpu: shares, quota, period" {
 	config '.linux.resources.cpu = { shares: 512, quota: 50000, period: 200000 }'
 	detached sleep 1000
@@ -100,6 +104,7 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(file_of cpu cpu.cfs_period_us)" 200000
 }
 
+# covers: linux.resources.cpu.{cpus,mems}
 @test "cpuset: processors and memory nodes" {
 	config '.linux.resources.cpu = { cpus: "0", mems: "0" }'
 	detached /usr/bin/inherit
@@ -118,6 +123,7 @@ own_path() { # CONTROLLER: the caller's own group
 	[ -n "$(file_of cpuset cpuset.mems)" ]
 }
 
+# covers: linux.resources.devices
 @test "devices: the list that the kernel shows" {
 	detached sleep 1000
 	file_of devices devices.list > "$T/list"
@@ -155,6 +161,7 @@ own_path() { # CONTROLLER: the caller's own group
 	is "$c" running
 }
 
+# covers: run --shim-cgroup
 @test "--shim-cgroup: own is one shared group in name=systemd, keep leaves the shim where it was" {
 	args sleep 1000
 	thole run -d --shim-cgroup=keep --bundle "$B" "$c" < /dev/null
@@ -180,6 +187,7 @@ own_path() { # CONTROLLER: the caller's own group
 	rmdir "$job"
 }
 
+# covers: thole --cgroup-manager
 @test "--cgroup-manager disabled: no cgroup is made, limits are refused by name, device rules are not in the way" {
 	config '.linux.cgroupsPath = "/thole-disabled" | del(.linux.namespaces[] | select(.type == "cgroup"))'
 	in_container() { args "${@:1}"; thole --cgroup-manager disabled run --bundle "$B" "$c"; }
@@ -197,6 +205,7 @@ own_path() { # CONTROLLER: the caller's own group
 	refused 125 'linux.resources.network.classID: ' thole --cgroup-manager disabled run --bundle "$B" "$c"
 }
 
+# covers: thole --rootless
 @test "--rootless true for root: with the right to make cgroups they are made" {
 	args sleep 1000
 	thole --rootless true run -d --bundle "$B" "$c" < /dev/null

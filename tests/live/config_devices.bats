@@ -40,6 +40,7 @@ ptmx pts/ptmx"
 	equal "$(in_container /usr/bin/pty sh -c 'tty' < <(echo end) | tr -d '\r')" /dev/pts/0
 }
 
+# covers: linux.devices
 @test "devices of the config: type, numbers, mode, owner, in directories that have to be made" {
 	config '.linux.devices = [
 		{ path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 438, uid: 0, gid: 0 },
@@ -58,6 +59,7 @@ pipe fifo 0:0 640 5:0"
 	equal "$(in_container stat -c '%a %u:%g' /dev/zero < /dev/null)" '600 7:8'
 }
 
+# covers: linux.resources.devices
 @test "the device controller: everything denied but the default devices and what is allowed" {
 	config '.process.capabilities |= with_entries(.value += ["CAP_MKNOD"]) |
 		.linux.resources.devices = [ { allow: false, access: "rwm" }, { allow: true, type: "b", major: 7, minor: 250, access: "m" } ]'

@@ -51,6 +51,7 @@ bind() { # SRC DST OPTION...
 	equal "$(cat "$T/out")" done
 }
 
+# covers: root.readonly
 @test "the root is a mount of its own and read-only when the config says so" {
 	config '.root.readonly = true'
 	mounts_inside
@@ -74,6 +75,7 @@ bind() { # SRC DST OPTION...
 	equal "$(cat "$T/during")" "$(cat "$T/before")"
 }
 
+# covers: mounts[].{source,destination,type}
 @test "binds: read-write, read-only, files, missing targets are made" {
 	mkdir -p "$T/src/sub"
 	echo content > "$T/src/file"
@@ -103,6 +105,7 @@ bind() { # SRC DST OPTION...
 	equal "$(cat "$T/out")" $'--\ndeep'
 }
 
+# covers: mounts[].options
 @test "options of mounts: each is seen in mountinfo" {
 	config '.mounts += [
 		{ destination: "/m/a", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "noexec", "size=1m", "mode=1770", "nr_inodes=100"] },
@@ -134,6 +137,7 @@ bind() { # SRC DST OPTION...
 	equal "$(in_container sh -c 'ls /m; ls /m/in' < /dev/null)" $'in\nfrom-bind'
 }
 
+# covers: linux.maskedPaths
 @test "masked paths: files read as empty, directories are empty and read-only" {
 	mkdir -p "$B/rootfs/secret.d"
 	echo secret > "$B/rootfs/secret"
@@ -154,6 +158,7 @@ bind() { # SRC DST OPTION...
 	contains "$(jq -c .linux.maskedPaths "$B/config.json")" '"/proc/kcore"'
 }
 
+# covers: linux.readonlyPaths
 @test "read-only paths stay readable and cannot be written, not even by root" {
 	mkdir -p "$B/rootfs/fixed"
 	echo text > "$B/rootfs/fixed/file"
@@ -165,6 +170,7 @@ bind() { # SRC DST OPTION...
 	contains "$(jq -c .linux.readonlyPaths "$B/config.json")" '"/proc/sys"'
 }
 
+# covers: linux.rootfsPropagation
 @test "rootfsPropagation is what the root gets" {
 	local p
 	for p in private slave unbindable; do
@@ -184,6 +190,7 @@ bind() { # SRC DST OPTION...
 	wait_for nothing_left
 }
 
+# covers: mounts[].type
 @test "an unknown file system is an error that names mount and type" {
 	config '.mounts += [{ destination: "/m", type: "nosuchfs", source: "none" }]'
 	refused 125 '(/m.*nosuchfs|nosuchfs.*/m)' thole run --bundle "$B" "$c"
@@ -265,6 +272,7 @@ in_shared_world() { # SCRIPT
 	not grep -q 'inner' "$T/out"
 }
 
+# covers: run --no-pivot
 @test "rootfsPropagation shared with --no-pivot, and a rootfs that is a mount: nothing of the container's reaches the host" {
 	mkdir -p "$B/volume"
 	config '.linux.rootfsPropagation = "shared"'

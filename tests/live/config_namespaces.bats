@@ -9,6 +9,7 @@ ns_inside() { # KIND
 	in_container readlink "/proc/self/ns/$1" < /dev/null
 }
 
+# covers: linux.namespaces[].type
 @test "the config of spec gives pid, network, ipc, uts, mount and cgroup namespaces of its own" {
 	local kind
 	equal "$(jq -r '[.linux.namespaces[].type] | sort | join(" ")' "$B/config.json")" 'cgroup ipc mount network pid uts'
@@ -28,6 +29,7 @@ ns_inside() { # KIND
 	done
 }
 
+# covers: linux.namespaces[].path
 @test "a namespace with a path is joined" {
 	detached sleep 1000
 	local first=$c pid
@@ -103,6 +105,7 @@ join() {
 	refused 125 "linux\.namespaces: cannot open the pid namespace '/proc/$pid/ns/pid'" thole run --bundle "$B" "$c"
 }
 
+# covers: linux.namespaces[].path
 @test "cgroup and time namespaces are joined, for exec too" {
 	config '.linux.namespaces += [{ type: "time" }]'
 	detached sleep 1000
@@ -195,6 +198,7 @@ join() {
 	equal "$(in_container readlink /proc/self/ns/user < /dev/null)" "$(readlink /proc/self/ns/user)"
 }
 
+# covers: linux.timeOffsets
 @test "time namespaces: offsets of both clocks, also negative, with and without a user namespace" {
 	config '.linux.namespaces += [{ type: "time" }] | .linux.timeOffsets = { monotonic: { secs: 86400, nanosecs: 5 }, boottime: { secs: 172800 } }'
 	equal "$(in_container awk '{ print $1, $2, $3 }' /proc/self/timens_offsets < /dev/null)" $'monotonic 86400 5\nboottime 172800 0'
@@ -230,6 +234,7 @@ join() {
 	equal "$(in_container sh -c 'echo $$; ls -d /proc/[0-9]* | wc -l' < /dev/null | head -1)" 1
 }
 
+# covers: hostname, domainname
 @test "hostname and domainname" {
 	config '.hostname = "harbour" | .domainname = "example.org"'
 	equal "$(in_container sh -c 'hostname; cat /proc/sys/kernel/domainname' < /dev/null)" $'harbour\nexample.org'

@@ -15,6 +15,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	printf '%016x' $n
 }
 
+# covers: process.capabilities
 @test "the five capability sets are exactly the config's" {
 	config '.process.capabilities = { bounding: ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW", "CAP_SETUID"], permitted: ["CAP_CHOWN", "CAP_KILL", "CAP_NET_RAW"],
 		effective: ["CAP_CHOWN", "CAP_KILL"], inheritable: ["CAP_CHOWN", "CAP_NET_RAW"], ambient: ["CAP_CHOWN"] } |
@@ -61,6 +62,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	contains "$(cat "$T/err")" CAP_NO_SUCH
 }
 
+# covers: process.user.{uid,gid,additionalGids}
 @test "user, group, additional groups" {
 	config '.process.user = { uid: 1000, gid: 1001, additionalGids: [5, 2000, 65534] }'
 	probe inherit
@@ -75,6 +77,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	equal "$(value groups | tr -d 0,)" ''
 }
 
+# covers: process.user.umask
 @test "umask is the config's, else 0022, never the caller's" {
 	umask 0077
 	probe inherit
@@ -87,6 +90,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	equal "$(value umask)" 0000
 }
 
+# covers: process.env
 @test "the environment is the config's, nothing of the caller's, and HOME from the container's passwd" {
 	export LEAK=yes
 	config '.process.env = ["PATH=/bin:/usr/bin", "A=b=c", "EMPTY="]'
@@ -129,6 +133,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	refused 126 prog thole run --bundle "$B" "$c"
 }
 
+# covers: process.cwd
 @test "cwd is entered, made when missing" {
 	config '.process.cwd = "/srv/made/deep"'
 	probe inherit
@@ -153,6 +158,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	refused 125 'process.cwd' thole run --bundle "$B" "$c"
 }
 
+# covers: process.rlimits
 @test "resource limits: soft, hard, unlimited, and the caller's for what is not named" {
 	ulimit -S -c 0
 	ulimit -S -s 4096
@@ -185,6 +191,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	refused 125 'process.rlimits\[1\]' thole run --bundle "$B" "$c"
 }
 
+# covers: process.noNewPrivileges
 @test "no_new_privs as the config says" {
 	config '.process.noNewPrivileges = true'
 	probe inherit
@@ -194,6 +201,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	equal "$(value NoNewPrivs)" 0
 }
 
+# covers: process.oomScoreAdj
 @test "oom_score_adj: the config's, else the caller's" {
 	probe inherit
 	equal "$(value oom_score_adj)" "$(cat /proc/self/oom_score_adj)"
@@ -202,6 +210,7 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	equal "$(value oom_score_adj)" 321
 }
 
+# covers: process.args
 @test "arguments arrive as they are" {
 	# shellcheck disable=SC2016
 	in_container sh -c 'for a; do echo "[$a]"; done' sh 'a b' '' '$HOME' '*' 'ünïcode' $'new\nline' < /dev/null > "$T/out"

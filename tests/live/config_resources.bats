@@ -26,6 +26,7 @@ needs_v2_hugetlb() { grep -qw hugetlb $V2/cgroup.controllers 2> /dev/null || ski
 
 a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; exit }'; }
 
+# covers: linux.resources.blockIO.{throttleReadBpsDevice,throttleWriteBpsDevice,throttleWriteIOPSDevice}, update --resources
 @test "blockIO: throttles of a device, set at create and by update, and taken away again" {
 	local disk
 	disk=$(a_disk)
@@ -48,6 +49,7 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	equal "$(file_of blkio blkio.throttle.read_bps_device)" ''
 }
 
+# covers: linux.resources.blockIO.weight, update --blkio-weight
 @test "blockIO: a weight is set, or refused by its name where no scheduler has weights" {
 	config '.linux.resources.blockIO = { weight: 300 }'
 	args sleep 1000
@@ -66,6 +68,41 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	matches "$(cat "$(cgroup_of "$c" blkio)"/blkio*.weight)" '700'
 }
 
+# covers: linux.resources.memory.{swappiness,disableOOMKiller,kernel,kernelTCP,useHierarchy,checkBeforeUpdate}
+@test "memory: swappiness, no OOM killer, a check before update; what kernels have no more is ignored" {
+	config '.linux.resources.memory = { limit: 67108864, swappiness: 17, disableOOMKiller: true, kernel: 33554432, kernelTCP: 33554432, useHierarchy: true }'
+	detached sh -c 'dd if=/dev/zero of=/dev/shm/f bs=1M count=8 2> /dev/null; exec sleep 1000'
+	equal "$(file_of memory memory.swappiness)" 17
+	contains "$(file_of memory memory.oom_control)" 'oom_kill_disable 1'
+	equal "$(file_of memory memory.limit_in_bytes)" 67108864
+	used() { [ "$(file_of memory memory.usage_in_bytes)" -gt 8388608 ]; }
+	wait_for used
+	echo '{ "memory": { "limit": 1048576, "checkBeforeUpdate": true } }' > "$T/r.json"
+	refused 1 'linux.resources.memory.limit: ' thole update -r "$T/r.json" "$c"
+	equal "$(file_of memory memory.limit_in_bytes)" 67108864
+}
+
+# covers: linux.resources.cpu.{burst,idle,realtimePeriod,realtimeRuntime}
+@test "cpu: burst and idle; real-time shares are refused by name where the kernel has none" {
+	config '.linux.resources.cpu = { period: 100000, quota: 50000, burst: 20000 }'
+	detached sleep 1000
+	equal "$(file_of cpu cpu.cfs_burst_us)" 20000
+	thole delete --force "$c"
+	config '.linux.resources.cpu = { idle: 1 }'
+	detached sleep 1000
+	equal "$(file_of cpu cpu.idle)" 1
+	thole delete --force "$c"
+	config '.linux.resources.cpu = { realtimePeriod: 500000, realtimeRuntime: 1000 }'
+	if compgen -G '/sys/fs/cgroup/cpu*/cpu.rt_runtime_us' > /dev/null; then
+		detached sleep 1000
+		equal "$(file_of cpu cpu.rt_period_us) $(file_of cpu cpu.rt_runtime_us)" '500000 1000'
+	else
+		args sleep 1000
+		refused 1 'linux.resources.cpu.realtime(Period|Runtime): ' thole create --bundle "$B" "$c"
+	fi
+}
+
+# covers: linux.resources.hugepageLimits
 @test "hugepageLimits, by the controller of v2 on a hybrid host" {
 	needs_v2_hugetlb
 	config '.linux.resources.hugepageLimits = [{ pageSize: "2MB", limit: 6291456 }]'
@@ -78,6 +115,7 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	nothing_left
 }
 
+# covers: linux.resources.unified
 @test "unified: files of v2 by their names" {
 	needs_v2_hugetlb
 	config '.linux.resources.unified = { "hugetlb.2MB.max": "4194304", "cgroup.max.depth": "3" }'
@@ -94,6 +132,7 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	nothing_left
 }
 
+# covers: linux.resources.network.{classID,priorities}, linux.resources.rdma
 @test "what the host has no controller for is refused by its name, and leaves nothing" {
 	args sleep 1000
 	if ! grep -q ' cgroup .*net_cls' /proc/mounts; then

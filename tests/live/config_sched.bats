@@ -10,6 +10,7 @@ sched_of() { # PID
 	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $39, $17, $38 }'
 }
 
+# covers: process.scheduler.{policy,nice}
 @test "process.scheduler: policy, nice and priority, of the first process and of exec'd ones" {
 	config '.process.scheduler = { policy: "SCHED_BATCH", nice: 7 }'
 	detached sleep 1000
@@ -31,6 +32,23 @@ sched_of() { # PID
 	nothing_left || wait_for nothing_left
 }
 
+# covers: process.scheduler.{priority,flags,runtime,deadline,period}
+@test "process.scheduler: real-time policies with their parameters, and a flag that keeps them from children" {
+	config '.process.scheduler = { policy: "SCHED_RR", priority: 7, flags: ["SCHED_FLAG_RESET_ON_FORK"] }'
+	# Kernels that divide real time among groups give a new one none.
+	if compgen -G '/sys/fs/cgroup/cpu*/cpu.rt_runtime_us' > /dev/null; then
+		config '.linux.resources.cpu = { realtimePeriod: 1000000, realtimeRuntime: 1000 }'
+	fi
+	args sh -c 'sed "s/.*) //" /proc/$$/stat; sed "s/.*) //" /proc/self/stat; true'
+	thole run --bundle "$B" "$c" < /dev/null | awk '{ print $39, $38 }' > "$T/out"
+	equal "$(cat "$T/out")" $'2 7\n0 0'
+	config '.process.scheduler = { policy: "SCHED_DEADLINE", runtime: 5000000, deadline: 20000000, period: 40000000 }'
+	# Such a process may not fork.
+	in_container sed 's/.*) //' /proc/self/stat < /dev/null | awk '{ print $39 }' > "$T/out"
+	equal "$(cat "$T/out")" 6
+}
+
+# covers: process.ioPriority
 @test "process.ioPriority" {
 	config '.process.ioPriority = { class: "IOPRIO_CLASS_IDLE", priority: 0 }'
 	detached sleep 1000
@@ -42,6 +60,7 @@ sched_of() { # PID
 	equal "$(ionice -p "$(init_of "$c-2")")" 'best-effort: prio 6'
 }
 
+# covers: process.execCPUAffinity
 @test "process.execCPUAffinity is for exec'd processes only" {
 	config '.process.execCPUAffinity = { initial: "0", final: "1" }'
 	local all
@@ -56,6 +75,7 @@ sched_of() { # PID
 	refused 255 'process\.execCPUAffinity\.final: .*' "$THOLE_OCI" --root "$ROOT" exec "$c-2" true
 }
 
+# covers: linux.memoryPolicy
 @test "linux.memoryPolicy" {
 	config '.linux.memoryPolicy = { mode: "MPOL_INTERLEAVE", nodes: "0", flags: ["MPOL_F_STATIC_NODES"] }'
 	detached sleep 1000
@@ -67,6 +87,7 @@ sched_of() { # PID
 	refused 125 'linux\.memoryPolicy: ' thole run --bundle "$B" "$c-2"
 }
 
+# covers: linux.personality.domain
 @test "linux.personality" {
 	config '.linux.personality = { domain: "LINUX32" }'
 	[ "$(uname -m)" = x86_64 ] || skip 'needs: x86_64'

@@ -9,6 +9,7 @@ answer() { # NUMBER ARGS...: what the system call gives inside
 	in_container /usr/bin/syscall "$@" < /dev/null
 }
 
+# covers: linux.seccomp.{defaultAction,architectures}
 @test "a filter is loaded: mode 2 inside, 0 without one" {
 	probe inherit
 	equal "$(value Seccomp)" 0
@@ -18,6 +19,7 @@ answer() { # NUMBER ARGS...: what the system call gives inside
 	equal "$(value Seccomp)" 2
 }
 
+# covers: linux.seccomp.syscalls[].{names,action,errnoRet}
 @test "errno of a rule, default errno 1" {
 	config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [
 		{ names: ["getppid"], action: "SCMP_ACT_ERRNO", errnoRet: 77 }, { names: ["getpgid"], action: "SCMP_ACT_ERRNO" } ] }'
@@ -26,6 +28,7 @@ answer() { # NUMBER ARGS...: what the system call gives inside
 	matches "$(answer 39)" '^ret=1 errno=0$'
 }
 
+# covers: linux.seccomp.syscalls[].args
 @test "conditions on arguments" {
 	config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [
 		{ names: ["lseek"], action: "SCMP_ACT_ERRNO", errnoRet: 99, args: [ { index: 0, value: 77, op: "SCMP_CMP_EQ" } ] },
@@ -35,6 +38,7 @@ answer() { # NUMBER ARGS...: what the system call gives inside
 	equal "$(answer 135 8)" 'ret=-1 errno=98'
 }
 
+# covers: linux.seccomp.defaultErrnoRet
 @test "a default of errno: what the profile names works, what it does not is refused, newer calls get ENOSYS" {
 	# All that a static program and the way into it need.
 	config '.linux.seccomp = { defaultAction: "SCMP_ACT_ERRNO", defaultErrnoRet: 1, architectures: ["SCMP_ARCH_X86_64"], syscalls: [ { names: [
@@ -49,6 +53,7 @@ answer() { # NUMBER ARGS...: what the system call gives inside
 	equal "$(answer 500)" 'ret=-1 errno=38' 'a system call newer than the profile'
 }
 
+# covers: thole --debug
 @test "names that nobody knows are skipped, with a line at debug level" {
 	config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", architectures: ["SCMP_ARCH_X86_64"], syscalls: [
 		{ names: ["no_such_call", "getppid"], action: "SCMP_ACT_ERRNO", errnoRet: 55 } ] }'
@@ -102,6 +107,7 @@ agent() {
 		syscalls: [ { names: ["getppid"], action: "SCMP_ACT_NOTIFY" } ] } | .annotations = { "org.example.a": "b" }'
 }
 
+# covers: linux.seccomp.{listenerPath,listenerMetadata}
 @test "notify: the listener gets the state and the descriptor, and answers the container" {
 	agent
 	equal "$(answer 110)" 'ret=-1 errno=77'
@@ -160,6 +166,7 @@ agent() {
 	thole run --bundle "$B" "$c" < /dev/null
 }
 
+# covers: linux.seccomp.flags
 @test "all flags, with and without a listener" {
 	agent
 	config '.linux.seccomp.flags = ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]'

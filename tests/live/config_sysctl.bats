@@ -5,6 +5,7 @@ load lib
 
 setup_test() { bundle; }
 
+# covers: linux.sysctl
 @test "sysctls of the network, ipc and uts namespaces are the container's, and the host's stay as they are" {
 	local before
 	before=$(cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax /proc/sys/fs/mqueue/msg_max /proc/sys/kernel/domainname /proc/sys/kernel/sem)

@@ -8,6 +8,7 @@ setup_test() {
 	config '.process.terminal = true'
 }
 
+# covers: process.terminal
 @test "the container has a terminal of its own: three descriptors, controlling, of its devpts" {
 	args /usr/bin/inherit
 	echo end | "$PROBES/pty" "$THOLE" --root "$ROOT" run --bundle "$B" "$c" | tr -d '\r' > "$T/out"
@@ -47,6 +48,7 @@ END
 	equal $s 4
 }
 
+# covers: process.consoleSize
 @test "size: the config's consoleSize when there is no terminal to ask" {
 	config '.process.consoleSize = { height: 21, width: 77 }'
 	detached sh -c 'stty size'
@@ -87,6 +89,7 @@ END
 	contains "$(tr -d '\r' < "$T/out")" ' echo '
 }
 
+# covers: create --console-socket
 @test "--console-socket: the master comes as one descriptor with the terminal's name" {
 	in_background "$PROBES/console" "$T/console.sock" "$T/ready" > "$T/console.out"
 	local console=$!

@@ -22,6 +22,7 @@ waiting() {
 }
 go() { echo go > "$B/rootfs/go"; }
 
+# covers: events, events --interval
 @test "statistics come at the interval, and the command ends with the container" {
 	detached sleep 1000
 	follow --interval 50ms
@@ -59,6 +60,7 @@ go() { echo go > "$B/rootfs/go"; }
 # Somebody has asked the kernel to be told: the shim has an eventfd.
 subscribed() { ls -l "/proc/$(shim_of "$c")/fd" | grep -c 'eventfd' | grep -qx "${1:-1}"; }
 
+# covers: events --memory-pressure
 @test "memory pressure is told at the level that was asked for, and only then" {
 	config '.linux.resources.memory = { limit: 33554432, swap: 33554432 }'
 	# Page cache fills the limit, so that the kernel has to reclaim it.

@@ -15,6 +15,7 @@ inside() {
 	[ $status = 0 ] || fail "exec $*: exit status $status: $(cat "$T/out")"
 }
 
+# covers: exec
 @test "output comes apart, status is the process's" {
 	local s=0
 	thole exec "$c" sh -c 'echo out; echo err >&2; exit 6' > "$T/out" 2> "$T/err" < /dev/null || s=$?
@@ -41,6 +42,7 @@ inside() {
 	equal "$(echo x | thole exec "$c" sh -c 'cat > /dev/null; for i in 1 2 3; do usleep 50000; echo $i; done' | xargs)" '1 2 3'
 }
 
+# covers: exec --interactive
 @test "without a stdin of the caller's it is /dev/null; -i keeps it open" {
 	equal "$(thole exec "$c" readlink /proc/self/fd/0 < /dev/null)" /dev/null
 	equal "$(thole exec "$c" readlink /proc/self/fd/0 <&-)" /dev/null
@@ -83,6 +85,7 @@ inside() {
 	is "$c" running
 }
 
+# covers: exec --sig-proxy
 @test "--sig-proxy=false keeps signals from the process" {
 	in_background "$THOLE" --root "$ROOT" exec --sig-proxy=false "$c" /usr/bin/signals < /dev/null > "$T/out"
 	local client=$!
@@ -106,6 +109,7 @@ inside() {
 
 # ---- terminal
 
+# covers: exec --tty
 @test "-t: a terminal of its own, of the container's devpts, with the caller's size" {
 	echo end | "$PROBES/pty" -s 33x99 "$THOLE" --root "$ROOT" exec -t "$c" /usr/bin/inherit | tr -d '\r' > "$T/out"
 	matches "$(value fd_0)" '^/dev/pts/[0-9]+$'
@@ -156,12 +160,14 @@ END
 	matches "$(tr -d '\r' < "$T/out")" '^/dev/pts/[0-9]+$'
 }
 
+# covers: exec --detach-keys
 @test "detach keys leave the process running" {
 	printf 'expect up\nsend \\x10\\x11\nend\n' | "$PROBES/pty" "$THOLE" --root "$ROOT" exec -t "$c" sh -c 'echo up; exec sleep 1001' > "$T/out"
 	thole exec "$c" sh -c 'ps | grep -q "[s]leep 1001"' < /dev/null
 	refused 125 'detach' thole exec --detach-keys 'ctrl-~~' "$c" true
 }
 
+# covers: exec --console-socket
 @test "-d -t --console-socket: the master comes as one descriptor" {
 	in_background "$PROBES/console" "$T/console.sock" "$T/ready" > "$T/console.out"
 	local console=$!
@@ -219,6 +225,7 @@ END
 	equal "$(value NoNewPrivs)" 1
 }
 
+# covers: exec --user
 @test "--user: strictly a number, or a name of the container's passwd" {
 	inside --user 1000:1001
 	equal "$(value uid)" 1000,1000,1000
@@ -245,6 +252,7 @@ END
 	equal "$(thole exec -u 1000:1000 "$c" sh -c 'echo o > /dev/stdout; echo e > /dev/stderr' 2>&1 < /dev/null | sort | xargs)" 'e o'
 }
 
+# covers: exec --cwd, exec --env, exec --additional-gids
 @test "--cwd, --env, --additional-gids" {
 	inside --cwd /home/user -e A=1 --env 'B=x y=z' -e C= -e A=2 -e PATH=/usr/bin -g 5 --additional-gids 2000
 	equal "$(value cwd)" /home/user
@@ -263,6 +271,7 @@ END
 	refused 125 'no/such' thole exec --cwd /etc/passwd/no/such "$c" true
 }
 
+# covers: exec --cap, exec --no-new-privs
 @test "--cap adds, --no-new-privs sets and unsets" {
 	inside
 	equal "$(value NoNewPrivs)" "$(jq '.process.noNewPrivileges | if . then 1 else 0 end' < "$B/config.json")"
@@ -278,6 +287,7 @@ END
 	refused 125 'CAP_NO_SUCH' thole exec --cap CAP_NO_SUCH "$c" true
 }
 
+# covers: exec --process
 @test "--process: the whole process comes from the file" {
 	jq -n '{ args: ["/usr/bin/inherit"], cwd: "/tmp", env: ["ONLY=this"], user: { uid: 33, gid: 44, additionalGids: [55], umask: 63 },
 		noNewPrivileges: true, rlimits: [{ type: "RLIMIT_NOFILE", soft: 77, hard: 88 }] }' > "$T/process.json"
@@ -320,6 +330,7 @@ END
 
 # ---- detached
 
+# covers: exec --detach, exec --pid-file
 @test "-d: prints nothing, returns once the program runs; the pid file has its pid, the caller's pipe ends" {
 	timeout 10 sh -c '"$0" --root "$1" exec -d --pid-file "$2" "$3" sleep 1003 < /dev/null 2>&1 | cat' \
 		"$THOLE" "$ROOT" "$T/pid" "$c" > "$T/out"
@@ -343,6 +354,7 @@ END
 	equal "$(tr '\0' ' ' < "/proc/$(cat "$T/pid")/cmdline")" 'sleep 1005 '
 }
 
+# covers: exec --print-name, wait
 @test "-d --print-name, and wait for it: status while it runs, afterwards, and by a signal" {
 	local name
 	name=$(thole exec -d --print-name "$c" sh -c 'while [ ! -e /tmp/go ]; do usleep 10000; done; exit 7' < /dev/null)
@@ -394,6 +406,7 @@ END
 	refused 125 'no process' thole wait "$c" "$first"
 }
 
+# covers: exec --stdio
 @test "-d --stdio=inherit: the caller's descriptors, until the process has ended" {
 	mkfifo "$T/pipe"
 	in_background cat "$T/pipe" > "$T/out"
@@ -415,6 +428,7 @@ END
 
 # ---- what it must not see
 
+# covers: exec --preserve-fds
 @test "descriptors: 0 to 2 only; --preserve-fds passes on what it names" {
 	inside
 	equal "$(value fds)" 0,1,2,
@@ -560,4 +574,24 @@ dirty_kib() { # PID
 	wait_for as_before || fail "private memory of the shim grew from $before to $after KiB over $n execs"
 	# Init and, until somebody else comes, the last one.
 	equal "$(jq '.processes | length' < "$ROOT/$c/state.json")" 2 "processes in state.json"
+}
+
+# covers: exec --ignore-paused
+@test "exec in a paused container is refused; --ignore-paused: it runs when the container goes on" {
+	thole pause "$c"
+	refused 125 'it is paused' thole exec "$c" true
+	in_background "$THOLE" --root "$ROOT" exec --ignore-paused "$c" echo went on > "$T/out"
+	local client=$!
+	in_group() { [ "$(thole ps --format json "$c" | jq length)" -gt 1 ]; }
+	wait_for in_group
+	equal "$(cat "$T/out")" ''
+	thole resume "$c"
+	exits 0 wait $client
+	equal "$(cat "$T/out")" 'went on'
+}
+
+# covers: exec --process-label
+@test "--process-label where there is no SELinux: refused by name" {
+	[ ! -e /sys/fs/selinux/enforce ] || skip 'needs: a host without SELinux'
+	refused 125 'process.selinuxLabel: SELinux is not enabled' thole exec --process-label system_u:system_r:x:s0 "$c" true
 }

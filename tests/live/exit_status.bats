@@ -5,6 +5,7 @@ load lib
 
 setup_test() { bundle; }
 
+# covers: run
 @test "run gives the container's exit status" {
 	for want in 0 1 3 42 124 255; do
 		args sh -c "exit $want"
@@ -22,6 +23,7 @@ setup_test() { bundle; }
 	exits 137 wait $client
 }
 
+# covers: wait, run --detach
 @test "wait gives the status of a detached container, before and after its end" {
 	# shellcheck disable=SC2016
 	detached sh -c 'while [ ! -e /tmp/go ]; do usleep 20000; done; exit 7'
@@ -105,6 +107,7 @@ setup_test() { bundle; }
 	wait_for nothing_left
 }
 
+# covers: run --keep
 @test "run without --keep deletes the container, with --keep keeps it" {
 	args true
 	thole run --bundle "$B" "$c" < /dev/null
@@ -116,6 +119,7 @@ setup_test() { bundle; }
 	thole delete "$c"
 }
 
+# covers: run --rm
 @test "run -d --rm is deleted by its shim at the end" {
 	args sh -c 'while [ ! -e /tmp/go ]; do usleep 20000; done'
 	thole run -d --rm --bundle "$B" "$c" < /dev/null

@@ -9,6 +9,7 @@ feature() { # FILTER
 
 setup_test() { thole features > "$T/features"; }
 
+# covers: features
 @test "features is JSON with the members of the specification, under both names, and needs no state directory" {
 	equal "$(feature '"\(.ociVersionMin) \(.ociVersionMax)"')" '1.0.0 1.3.0'
 	equal "$(feature '.hooks | join(" ")')" 'prestart createRuntime createContainer startContainer poststart poststop'

@@ -108,6 +108,7 @@ check_signals() {
 	equal "$(value death_signal)" 0
 }
 
+# covers: run --preserve-fds
 @test "--preserve-fds hands over 3, 4, ... in their order, and nothing more" {
 	local s=0
 	echo three > "$T/three"

@@ -18,6 +18,7 @@ started() {
 	wait_for logged "$c" ready
 }
 
+# covers: create, create --bundle, start, delete
 @test "create leaves a container that waits, start runs it, its end makes it stopped, delete removes it" {
 	created
 	is "$c" created
@@ -43,6 +44,7 @@ started() {
 	pid_gone "$pid"
 }
 
+# covers: state
 @test "state is the OCI state, as JSON" {
 	config '.annotations = { "org.example.key": "a \"quoted\" value" }'
 	created
@@ -65,6 +67,7 @@ started() {
 	equal "$(thole state "$c" | jq .pid)" 0
 }
 
+# covers: list, list --format, list --quiet
 @test "list: columns, JSON and ids" {
 	equal "$(thole list -q)" ''
 	thole list > "$T/list"
@@ -89,6 +92,7 @@ started() {
 	equal "$(thole list -q | tr '\n' ' ')" "$c-1 $c-2 $c-3 "
 }
 
+# covers: kill
 @test "kill takes a signal's name, with or without SIG, in any case, and its number" {
 	started
 	local s
@@ -112,6 +116,7 @@ got() { # N TEXT: has it been logged as often?
 	[ "$(thole logs "$c" | grep -cF "$2")" -ge "$1" ]
 }
 
+# covers: kill --all
 @test "kill --all reaches every process of the container" {
 	args sh -c 'signals 0 > /tmp/a & signals 0 > /tmp/b & echo up; trap "" USR1; wait; wait'
 	detached sh -c 'signals 0 > /root/a & signals 0 > /root/b & trap : USR1; while :; do wait; done'
@@ -150,6 +155,7 @@ got() { # N TEXT: has it been logged as often?
 	refused 1 "$c|stopped" thole start "$c"
 }
 
+# covers: delete --force
 @test "delete refuses a running container, --force kills it first" {
 	started
 	local pid

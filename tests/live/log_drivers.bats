@@ -107,6 +107,7 @@ ended() { is "$c" stopped; }
 	refused 1 '--timestamps.*raw' thole logs -t "$c"
 }
 
+# covers: run --log-driver, run --log-opt
 @test "several at once: each has all of it, and state names them" {
 	args /usr/bin/records 20000 64
 	thole run -d --log-driver k8s-file,json-file --log-driver raw --log-opt raw.max-size=unlimited --bundle "$B" "$c" < /dev/null
@@ -168,6 +169,7 @@ rotates() {
 }
 
 # tail looks at the name: of two rotations at once it would see one. So the next lines come when it has seen the last ones.
+# covers: create --log-driver, create --log-opt
 @test "tail -F sees every line across rotations" {
 	args sh -c 'i=0; while [ $i -lt 2000 ]; do while [ ! -e /tmp/$i ]; do usleep 1000; done; for n in $(seq $((i + 1)) $((i + 50))); do echo "line $n"; done; i=$((i + 50)); done'
 	thole create --log-driver raw --log-opt max-size=1k --log-opt max-file=100 --bundle "$B" "$c" < /dev/null
@@ -204,6 +206,7 @@ hang_up() { kill -HUP "$(shim_of "$c")"; }
 @test "logs --reopen: after logrotate has moved the file" { moved reopen; }
 @test "SIGHUP to the shim does the same" { moved hang_up; }
 
+# covers: logs --reopen
 @test "logs --reopen: what cannot be opened is an error, and the log goes on where it was" {
 	args sh -c 'while [ ! -e /tmp/go ]; do usleep 10000; done; echo after'
 	mkdir "$T/d"

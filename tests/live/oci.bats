@@ -33,6 +33,7 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 	wait_for nothing_left
 }
 
+# covers: thole --systemd-cgroup, thole --rootless
 @test "the global options that managers give are taken" {
 	equal "$(oci --systemd-cgroup=false --log "$T/log.json" --log-format json --rootless auto list -q)" ''
 	local s=0

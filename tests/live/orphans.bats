@@ -42,6 +42,7 @@ ends_with_7() {
 	nothing_left
 }
 
+# covers: run --no-subreaper
 @test "--no-subreaper leaves it to whoever is above" {
 	foreground "$THOLE" --root "$ROOT" run --no-subreaper --bundle "$B" "$c"
 	[ "$(parent_of "$ORPHAN")" != "$RUN" ]
@@ -63,6 +64,7 @@ ends_with_7() {
 	ends_with_7
 }
 
+# covers: exec --no-subreaper
 @test "an orphan of an exec goes there too: exec is no subreaper, with --no-subreaper or without" {
 	foreground "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
 	thole exec --no-subreaper "$c" sh -c 'sh -c "sleep 1000 & echo \$!"' < /dev/null > "$T/pid"

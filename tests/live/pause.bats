@@ -21,6 +21,7 @@ more_than() { [ "$(ticks)" -gt "$1" ]; }
 
 frozen() { grep -qx "$(v1_or_v2 FROZEN 'frozen 1')" "$(cgroup_of "$c" freezer)/$(v1_or_v2 freezer.state cgroup.events)"; }
 
+# covers: pause, resume
 @test "pause: everything stands still, the status is paused; resume: it goes on" {
 	local a b
 	ticking

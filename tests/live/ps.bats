@@ -5,6 +5,7 @@ load lib
 
 setup_test() { bundle; }
 
+# covers: ps --format
 @test "json: every pid, those of child groups too, as the host has them" {
 	local group pids
 	detached sh -c 'sleep 1000 & sleep 1001 & wait'
@@ -20,6 +21,7 @@ setup_test() { bundle; }
 
 has_lines() { [ "$(wc -l < "$1")" = "$2" ]; }
 
+# covers: ps
 @test "table: the header of ps and the container's rows, nothing else" {
 	detached sh -c 'sleep 1000 & wait'
 	wait_for has_lines "$(cgroup_of "$c" pids)/cgroup.procs" 2

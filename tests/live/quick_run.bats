@@ -12,6 +12,7 @@ quick() {
 	thole run --name "$c" --rootfs "$R" "$@"
 }
 
+# covers: run --rootfs
 @test "a command and its output" {
 	equal "$(quick -- echo hello < /dev/null)" hello
 	exits 6 quick -- sh -c 'exit 6' < /dev/null
@@ -19,6 +20,7 @@ quick() {
 	nothing_left
 }
 
+# covers: run --name
 @test "without a name it gets one, and says it when it is detached" {
 	local id
 	id=$(thole run -d --rootfs "$R" -- sleep 1000 < /dev/null)
@@ -29,6 +31,7 @@ quick() {
 	nothing_left || wait_for nothing_left
 }
 
+# covers: run --env, run --workdir, run --user, run --hostname
 @test "environment, directory, user, hostname" {
 	quick --env A=1 --env 'B=two words' -- /usr/bin/inherit < /dev/null > "$T/out"
 	equal "$(value env_A)" 1
@@ -47,6 +50,7 @@ quick() {
 	refused 125 'nobody-of-that-name' thole run --name "$c" --rootfs "$R" --user nobody-of-that-name -- true
 }
 
+# covers: run --bind, run --tmpfs
 @test "binds and tmpfs" {
 	mkdir "$T/src"
 	echo data > "$T/src/file"
@@ -59,6 +63,7 @@ quick() {
 	refused 125 'bind' thole run --name "$c" --rootfs "$R" --bind "$T/src" -- true
 }
 
+# covers: run --memory, run --cpus, run --pids-limit
 @test "memory, cpus, pids" {
 	thole run -d --name "$c" --rootfs "$R" --memory 64m --cpus 1.5 --pids-limit 17 -- sleep 1000 < /dev/null > "$T/out"
 	equal "$(cat "$(cgroup_of "$c" memory)/$(v1_or_v2 memory.limit_in_bytes memory.max)")" $((64 << 20))
@@ -70,16 +75,19 @@ quick() {
 	refused 125 'cpus' thole run --name "$c-2" --rootfs "$R" --cpus x -- true
 }
 
+# covers: run --read-only
 @test "--read-only" {
 	equal "$(quick --read-only -- sh -c 'touch /x 2>/dev/null || echo refused; touch /dev/shm/y && echo but shm' < /dev/null)" $'refused\nbut shm'
 }
 
+# covers: run --network
 @test "--network: host is the caller's, none has a loopback only" {
 	equal "$(quick --network host -- readlink /proc/self/ns/net < /dev/null)" "$(readlink /proc/self/ns/net)"
 	equal "$(quick --network none -- sh -c 'ls /sys/class/net' < /dev/null)" lo
 	refused 125 'network' thole run --name "$c" --rootfs "$R" --network bridge -- true
 }
 
+# covers: run --tty, run --interactive
 @test "-t gives a terminal, -i an open stdin" {
 	echo end | "$PROBES/pty" "$THOLE" --root "$ROOT" run -t --name "$c" --rootfs "$R" -- tty | tr -d '\r' > "$T/out"
 	contains "$(cat "$T/out")" /dev/pts/0

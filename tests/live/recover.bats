@@ -22,6 +22,7 @@ kernel_tells_status() {
 	[ "$(printf '%s\n6.15\n' "$(uname -r | grep -o '^[0-9]*\.[0-9]*')" | sort -V | head -1)" = 6.15 ]
 }
 
+# covers: recover
 @test "state and list say that the shim is lost; recover gives it another, once" {
 	detached sleep 1000
 	local pid first
@@ -166,6 +167,7 @@ kernel_tells_status() {
 	wait_for logged "$c" runs
 }
 
+# covers: recover --all
 @test "poststop hooks are run by the adopter, and --rm is remembered" {
 	config --arg f "$T/hook" '.hooks.poststop = [ { path: "/bin/sh", args: ["sh", "-c", "cat > \($f)"] } ]'
 	args sh -c 'while [ ! -e /tmp/stop ]; do usleep 10000; done'

@@ -60,6 +60,7 @@ with_range() {
 		.linux.gidMappings = .linux.uidMappings'
 }
 
+# covers: linux.{uidMappings,gidMappings}, spec --rootless
 @test "run: root inside, the user outside; the state and the log are where the user's are" {
 	in_container sh -c 'id -u; id -g; echo to-log >&2; cat /proc/self/uid_map; cat /proc/self/setgroups; exit 7' > "$T/out" < /dev/null || equal $? 7
 	equal "$(head -2 "$T/out" | xargs)" '0 0'
@@ -203,6 +204,7 @@ with_range() {
 	contains "$(readlink "/proc/$(shim_of "$c")/exe")" 'memfd:thole-shim'
 }
 
+# covers: thole --rootless
 @test "--rootless takes runc's words, and no others" {
 	local word
 	for word in true false auto 1 0 T False ''; do
@@ -229,6 +231,7 @@ with_range() {
 	not test -e "$DELEGATED/thole-$c"
 }
 
+# covers: linux.resources.pids.limit, update --pids-limit
 @test "a delegated v2 group: limits of the controllers that come with it" {
 	needs cgroup-v2
 	delegated_group

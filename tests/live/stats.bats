@@ -15,6 +15,7 @@ file_of() { # CONTROLLER FILE
 	cat "$(cgroup_of "$c" "$1")/$2"
 }
 
+# covers: events --stats
 @test "events --stats: one line, the numbers of the container's groups" {
 	config '.linux.resources.memory = { limit: 67108864 } | .linux.resources.pids = { limit: 31 }'
 	detached sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; sleep 1000 & wait'
@@ -76,6 +77,7 @@ send_to_container() { head -c 100000 /dev/zero | "$(template)/bin/busybox" nc 10
 	equal "$(stat '.network_interfaces | tojson')" null
 }
 
+# covers: stats, stats --no-stream, stats --format, stats --interval
 @test "stats: a table with a row for each that lives, CPU in percent" {
 	detached sh -c 'while :; do :; done'
 	thole create --bundle "$B" "$c.b" < /dev/null

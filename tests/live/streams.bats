@@ -99,6 +99,7 @@ setup_test() { bundle; }
 	equal "$(stat -c %a "$log" "${log%/*}" | xargs)" '600 700'
 }
 
+# covers: logs, logs --tail, logs --timestamps, logs --since
 @test "logs --tail, --timestamps, --since" {
 	# shellcheck disable=SC2016
 	detached sh -c 'i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo "line $i"; done; while [ ! -e /tmp/go ]; do usleep 10000; done; echo late'
@@ -117,6 +118,7 @@ setup_test() { bundle; }
 	refused 1 'tail' thole logs --tail x "$c"
 }
 
+# covers: logs --follow
 @test "logs -f follows until the container ends" {
 	# shellcheck disable=SC2016
 	detached sh -c 'i=0; while [ $i -lt 50 ]; do i=$((i+1)); echo "line $i"; usleep 10000; done'
@@ -132,6 +134,7 @@ setup_test() { bundle; }
 	equal "$(thole logs "$c")" abc
 }
 
+# covers: run --log-driver, run --log-path
 @test "--log-driver none: no log, and logs says so; --log-path: where it was asked for, and delete leaves it" {
 	args sh -c 'echo text'
 	thole run -d --log-driver none --bundle "$B" "$c" < /dev/null
@@ -147,6 +150,7 @@ setup_test() { bundle; }
 	refused 125 'nonsense' thole run -d --log-opt nonsense=1 --bundle "$B" "$c"
 }
 
+# covers: attach
 @test "attach: output from now on, stdout and stderr apart, until the end with the container's status" {
 	detached sh -c 'echo early; while [ ! -e /tmp/go ]; do usleep 10000; done; echo out; echo err >&2; exit 6'
 	wait_for logged "$c" early
@@ -213,6 +217,7 @@ attached() {
 	exits 0 thole wait "$c"
 }
 
+# covers: run --interactive
 @test "detached with -i: stdin is open for who attaches, and half-close ends it" {
 	args sh -c 'while read l; do echo "got $l"; done; echo eof; exit 3'
 	thole run -d -i --bundle "$B" "$c" < /dev/null
@@ -222,6 +227,7 @@ attached() {
 	equal "$(cat "$T/out")" $'got a\ngot b\neof'
 }
 
+# covers: attach --no-stdin
 @test "attach --no-stdin leaves stdin alone" {
 	args sh -c 'echo up; read l; echo "got $l"'
 	thole run -d -i --bundle "$B" "$c" < /dev/null
@@ -249,6 +255,7 @@ attached() {
 	equal "$(thole logs "$c")" $'got first\ngot second'
 }
 
+# covers: attach --detach-keys
 @test "detach keys: the default ^P^Q, others that were asked for, and only them" {
 	config '.process.terminal = true'
 	detached sh -c 'while read l; do echo "line $l"; done'
@@ -262,6 +269,7 @@ attached() {
 	refused 1 'detach' thole attach --detach-keys 'ctrl-~~' "$c"
 }
 
+# covers: attach --sig-proxy
 @test "--sig-proxy=false keeps signals from the container" {
 	detached /usr/bin/signals
 	wait_for logged "$c" ready
@@ -288,6 +296,7 @@ attached() {
 	refused 1 'does not exist' thole attach "$c-2"
 }
 
+# covers: run --stdio
 @test "--stdio=inherit: the caller's descriptors get the output, and their end comes with the container's" {
 	args sh -c 'echo out; echo err >&2; while [ ! -e /tmp/go ]; do usleep 10000; done; echo last'
 	mkfifo "$T/pipe"

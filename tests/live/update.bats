@@ -18,6 +18,7 @@ memory_is() { # LIMIT SWAP
 	equal "$(file_of memory memory.memsw.limit_in_bytes)" "$2" 'memory and swap'
 }
 
+# covers: update, update --memory, update --memory-swap
 @test "memory and swap are raised and lowered together, whatever the kernel's order is" {
 	memory_is 67108864 134217728
 	thole update --memory 268435456 --memory-swap 536870912 "$c"
@@ -33,6 +34,8 @@ memory_is() { # LIMIT SWAP
 	equal "$(file_of memory memory.limit_in_bytes)" 67108864
 }
 
+# covers: update --memory-reservation, update --pids-limit, update --cpu-share, update --cpu-period, update --cpu-quota
+# covers: update --cpu-burst, update --cpu-idle, update --cpuset-cpus, update --cpuset-mems
 @test "every other option reaches its file" {
 	thole update --memory-reservation 32m --pids-limit 77 --cpu-share 512 --cpu-period 50000 --cpu-quota 25000 --cpuset-cpus 0 --cpuset-mems 0 "$c"
 	equal "$(file_of memory memory.soft_limit_in_bytes)" 33554432
@@ -49,6 +52,20 @@ memory_is() { # LIMIT SWAP
 	memory_is 67108864 134217728
 }
 
+# covers: update --kernel-memory, update --kernel-memory-tcp, update --cpu-rt-period, update --cpu-rt-runtime
+@test "limits that kernels have no more are taken and ignored; real-time shares where there are any" {
+	thole update --kernel-memory 32m --kernel-memory-tcp 16m "$c"
+	memory_is 67108864 134217728
+	if [ -e "$(cgroup_of "$c" cpu)/cpu.rt_runtime_us" ]; then
+		thole update --cpu-rt-period 500000 --cpu-rt-runtime 0 "$c"
+		equal "$(file_of cpu cpu.rt_period_us)" 500000
+	else
+		refused 1 'linux.resources.cpu.realtimePeriod: ' thole update --cpu-rt-period 500000 "$c"
+		refused 1 'linux.resources.cpu.realtimeRuntime: ' thole update --cpu-rt-runtime 1000 "$c"
+	fi
+}
+
+# covers: update --resources
 @test "--resources FILE and -: what is absent or 0 stays, and the other options mean nothing" {
 	echo '{ "memory": { "limit": 50331648, "reservation": 0, "swap": 0 }, "cpu": { "shares": 0, "quota": 0, "period": 0, "realtimeRuntime": 0, "realtimePeriod": 0, "cpus": "", "mems": "" }, "blockIO": { "weight": 0 } }' > "$T/r.json"
 	thole update --resources "$T/r.json" --pids-limit 3 "$c"

@@ -134,6 +134,7 @@ static void nothing_in_the_config_is_nothing(void **state)
 	assert_int_equal(s.missing, 0);
 }
 
+/* covers: process.capabilities */
 static void five_sets_are_exact(void **state)
 {
 	struct oci_caps caps = {

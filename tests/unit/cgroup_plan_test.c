@@ -128,6 +128,8 @@ static void check_rows(struct fixture *f, const struct row *rows, size_t n)
 	}
 }
 
+/* covers: linux.resources.memory.{limit,swap,reservation,swappiness,disableOOMKiller}, linux.resources.cpu */
+/* covers: linux.resources.pids.limit */
 static void v1_files(void **state)
 {
 	static const struct row rows[] = {
@@ -157,6 +159,8 @@ static void v1_files(void **state)
 	check_rows(f, rows, ARRAY_SIZE(rows));
 }
 
+/* covers: linux.resources.memory.{limit,swap,reservation,checkBeforeUpdate} */
+/* covers: linux.resources.cpu.{quota,period,shares,burst,idle,cpus,mems}, linux.resources.pids.limit */
 static void v2_files(void **state)
 {
 	static const struct row rows[] = {
@@ -208,6 +212,9 @@ static void v2_swap_needs_a_limit(void **state)
 	check_rows(f, rows, ARRAY_SIZE(rows));
 }
 
+/* covers: linux.resources.{hugepageLimits,rdma,network} */
+/* covers: linux.resources.blockIO.{weight,leafWeight,throttleReadBpsDevice,throttleWriteIOPSDevice} */
+/* covers: linux.resources.blockIO.weightDevice[].{major,minor,weight} */
 static void v1_less_common(void **state)
 {
 	static const struct row rows[] = {
@@ -244,6 +251,27 @@ static void v1_less_common(void **state)
 	check_rows(f, rows, ARRAY_SIZE(rows));
 }
 
+/* covers: linux.resources.blockIO.{leafWeight,weightDevice} */
+static void v1_weights_of_leaves(void **state)
+{
+	static const struct row rows[] = {
+		{ "{\"blockIO\":{\"weight\":500,\"leafWeight\":300}}", "blkio.weight=500 blkio.leaf_weight=300" },
+		{ "{\"blockIO\":{\"weightDevice\":[{\"major\":8,\"minor\":16,\"weight\":300,\"leafWeight\":200}]}}",
+		  "blkio.weight_device=8:16 300 blkio.leaf_weight_device=8:16 200" },
+	};
+	static const char *const files[] = { "blkio.weight", "blkio.weight_device", "blkio.leaf_weight",
+					     "blkio.leaf_weight_device" };
+	struct fixture *f = *state;
+
+	use_v1(f);
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		put(f, files[i], "");
+	check_rows(f, rows, ARRAY_SIZE(rows));
+}
+
+/* covers: linux.resources.{hugepageLimits,unified} */
+/* covers: linux.resources.blockIO.{weight,throttleReadBpsDevice,throttleReadIOPSDevice} */
+/* covers: linux.resources.blockIO.weightDevice[].{major,minor,weight} */
 static void v2_less_common(void **state)
 {
 	static const struct row rows[] = {
@@ -446,6 +474,7 @@ int main(void)
 		TEST(v2_files),
 		TEST(v2_swap_needs_a_limit),
 		TEST(v1_less_common),
+		TEST(v1_weights_of_leaves),
 		TEST(v2_less_common),
 		TEST(bad_values_are_named),
 		TEST(shares_become_weights),

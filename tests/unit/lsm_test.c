@@ -62,6 +62,7 @@ static void accepted(const struct oci_config *c, const char *sys)
 	assert_int_equal(lsm_check(c, sys, &err), 0);
 }
 
+/* covers: process.{apparmorProfile,selinuxLabel}, linux.mountLabel */
 static void refused_where_the_module_is_not_enabled(void **state)
 {
 	struct oci_config profile = { .process.apparmor_profile = (char *)"p" };
@@ -99,6 +100,7 @@ static void what_the_kernel_refuses_names_the_field(void **state)
 	assert_non_null(strstr(err.text, "process.selinuxLabel: "));
 }
 
+/* covers: linux.mountLabel */
 static void labels_in_mount_options(void **state)
 {
 	char *data = lsm_mount_data("tmpfs", "size=1m", "u:r:t:s0:c1,c2");

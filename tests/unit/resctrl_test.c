@@ -128,6 +128,7 @@ static void not_mounted_is_refused(void **state)
 }
 
 /* A new group: its directory is there before its files, which here somebody has to make. */
+/* covers: linux.intelRdt.{l3CacheSchema,memBwSchema,schemata} */
 static void group_is_joined_and_removed(void **state)
 {
 	struct fixture *f = *state;
@@ -155,6 +156,7 @@ static void group_is_joined_and_removed(void **state)
 	resctrl_release(&rc);
 }
 
+/* covers: linux.intelRdt.{closID,enableMonitoring} */
 static void group_that_was_there_stays(void **state)
 {
 	struct fixture *f = *state;

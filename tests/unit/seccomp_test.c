@@ -152,6 +152,7 @@ static void check_calls(const char *json, const struct call *calls, size_t n, bo
 /* What a child needs to end in good order, also under the sanitizers. */
 #define ENDING "\"exit\",\"exit_group\""
 
+/* covers: linux.seccomp.syscalls[].{names,action,errnoRet} */
 static void denied_calls_get_their_errno(void **state)
 {
 	static const struct call calls[] = {
@@ -201,6 +202,7 @@ static void naming_a_call_makes_it_known(void **state)
 		    calls, ARRAY_SIZE(calls), false);
 }
 
+/* covers: linux.seccomp.syscalls[].args */
 static void arguments_are_compared(void **state)
 {
 	static const struct call calls[] = {
@@ -294,6 +296,7 @@ static void trace_without_tracer_is_enosys(void **state)
 		    calls, ARRAY_SIZE(calls), false);
 }
 
+/* covers: linux.seccomp.flags */
 static void flags_reach_the_kernel(void **state)
 {
 	struct seccomp_program p =
@@ -425,6 +428,7 @@ static bool has_i386_calls(void)
 }
 
 /* In the interpreter, and for real where the host has them. */
+/* covers: linux.seccomp.architectures */
 static void i386_calls_have_a_table_of_their_own(void **state)
 {
 	/* Of asm/unistd_32.h: getpid 20, getppid 64, exit_group 252; 253 was never used there, 500 is in the future. */

@@ -15,6 +15,7 @@ profile() { # NAME RULES
 		apparmor_parser --replace --skip-cache
 }
 
+# covers: process.apparmorProfile
 @test "the process runs under the profile, which is enforced" {
 	config '.process.apparmorProfile = "thole-strict"'
 	equal "$(in_container cat /proc/self/attr/current < /dev/null)" 'thole-strict (enforce)'
@@ -23,6 +24,7 @@ profile() { # NAME RULES
 	equal "$(in_container cat /etc/secret < /dev/null)" secret
 }
 
+# covers: exec --apparmor
 @test "an exec'd process has the config's profile, or the one of its own" {
 	config '.process.apparmorProfile = "thole-strict"'
 	detached sleep 1000

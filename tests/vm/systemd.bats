@@ -19,6 +19,7 @@ property() { systemctl show --value -p "$1" "${2:-thole-$c.scope}"; }
 file() { cat "$(cgroup_of "$c" memory)/$1"; }
 no_unit() { [ "$(property LoadState)" = not-found ]; }
 
+# covers: thole --systemd-cgroup
 @test "a scope of its own in system.slice, with the container in it; gone with it" {
 	started sleep 1000
 	equal "$(property ActiveState) $(property Slice) $(property Delegate)" 'active system.slice yes'
@@ -33,6 +34,7 @@ no_unit() { [ "$(property LoadState)" = not-found ]; }
 	equal "$(property ActiveState)" active
 }
 
+# covers: linux.cgroupsPath
 @test "cgroupsPath SLICE:PREFIX:NAME; slices within slices" {
 	config --arg p "thole-deep.slice:pre:$c" '.linux.cgroupsPath = $p'
 	started sleep 1000
@@ -43,6 +45,7 @@ no_unit() { [ "$(property LoadState)" = not-found ]; }
 	refused 1 'linux.cgroupsPath: .* is not SLICE:PREFIX:NAME' sd create --bundle "$B" "$c"
 }
 
+# covers: linux.resources.{memory.limit,memory.reservation,memory.swap,pids.limit,cpu.shares,cpu.quota,cpu.period}
 @test "systemd has the limits too, exactly in the files, and keeps them when it reads its units again" {
 	config '.linux.resources = { memory: { limit: 67108864, reservation: 33554432, swap: 67108864 }, pids: { limit: 31 },
 		cpu: { shares: 1024, quota: 33333, period: 100000 } }'
@@ -56,6 +59,7 @@ no_unit() { [ "$(property LoadState)" = not-found ]; }
 	equal "$(file memory.max) $(file pids.max)" '134217728 17'
 }
 
+# covers: annotations
 @test "annotations are properties" {
 	config '.annotations = { "org.systemd.property.TimeoutStopUSec": "uint64 7000000", "org.systemd.property.CollectMode": "'"'inactive-or-failed'"'" }'
 	started sleep 1000

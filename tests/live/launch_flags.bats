@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup
+# The flags that create, run and restore have in common, each by each of the commands that other files do not try it with.
+load lib
+
+setup_test() { bundle; }
+
+# launch HOW FLAGS...: makes the container $c by that command, and starts it
+launch() {
+	local how=$1
+	shift
+	case $how in
+	run) thole run -d --bundle "$B" "$@" "$c" > "$T/run.out" ;;
+	create) thole create --bundle "$B" "$@" "$c" > "$T/run.out" && thole start "$c" ;;
+	restore) timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/img" --work-path "$T/work" --network-lock skip "$@" "$c" > "$T/run.out" ;;
+	esac
+}
+
+# An image of a container that runs the command, to be restored from.
+image_of() { # CMD...
+	BUILD=$BUILD "$TREE/contrib/install-criu" > "$T/criu.log" 2>&1 || fail "$(cat "$T/criu.log")"
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	mkdir -p "$T/work"
+	detached "$@"
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" --network-lock skip "$c"
+}
+
+listen() { # starts the owner of $T/sock
+	rm -f "$T/sock" "$T/ready"
+	in_background "$PROBES/console" "$T/sock" "$T/ready" > "$T/sock.out"
+	wait_for test -e "$T/ready"
+}
+
+shim_groups() { cut -d : -f 2- "/proc/$(shim_of "$c")/cgroup"; }
+
+# covers: {run,create} --console-socket
+@test "--console-socket of run and create: the master of the terminal is sent there" {
+	local how
+	config '.process.terminal = true'
+	args sh -c 'tty; exec sleep 1000'
+	for how in run create; do
+		listen
+		launch $how --console-socket "$T/sock" < /dev/null
+		wait_for grep -q /dev/pts/0 "$T/sock.out"
+		matches "$(head -1 "$T/sock.out")" '^fds=1 name=.+'
+		thole delete --force "$c"
+	done
+	refused 1 'terminal|--detach' "$THOLE_OCI" --root "$ROOT" run --console-socket "$T/sock" --bundle "$B" "$c"
+}
+
+# covers: {run,create} --pidfd-socket
+@test "--pidfd-socket of run and create: a pidfd of the first process is sent there" {
+	local how
+	args sleep 1000
+	for how in run create; do
+		listen
+		launch $how --pidfd-socket "$T/sock" < /dev/null
+		wait_for grep -q pid= "$T/sock.out"
+		equal "$(tail -1 "$T/sock.out")" "pid=$(init_of "$c")"
+		thole delete --force "$c"
+	done
+	refused 125 'pidfd socket' thole run -d --pidfd-socket /no/such/socket --bundle "$B" "$c"
+	nothing_left
+}
+
+# covers: {run,create} --no-new-keyring
+@test "--no-new-keyring: the session keyring is the caller's; else it is named for the container" {
+	local how
+	config '.linux.maskedPaths -= ["/proc/keys"]'
+	args sh -c 'cat /proc/keys; exec sleep 1000'
+	grep -q keyring /proc/keys || skip 'needs: keyrings'
+	for how in run create; do
+		launch $how < /dev/null
+		wait_for logged "$c" "_ses.$c"
+		thole delete --force "$c"
+		launch $how --no-new-keyring < /dev/null
+		wait_for is "$c" running
+		wait_for eval '[ "$(cat "/proc/$(init_of "$c")/comm")" = sleep ]'
+		not logged "$c" "_ses.$c"
+		thole delete --force "$c"
+	done
+}
+
+# covers: {run,create} --preserve-fds
+@test "--preserve-fds of run and create: descriptor 3 comes along, and nothing behind it" {
+	local how
+	echo three > "$T/three"
+	args sh -c 'cat <&3; exec /usr/bin/inherit'
+	for how in run create; do
+		launch $how --preserve-fds 1 < /dev/null 3< "$T/three" 4< /etc/passwd
+		wait_for logged "$c" fds=
+		equal "$(thole logs "$c" | head -1)" three
+		equal "$(thole logs "$c" | sed -n 's/^fds=//p')" 0,1,2,3,
+		thole delete --force "$c"
+	done
+}
+
+# covers: {run,create} --{log-driver,log-opt,log-path}
+@test "--log-driver, --log-opt and --log-path of run and create" {
+	local how
+	args sh -c 'echo written; exec sleep 1000'
+	for how in run create; do
+		launch $how --log-driver json-file --log-opt tag=mine --log-path "$T/$how.log" < /dev/null
+		wait_for grep -q '"log":"written' "$T/$how.log"
+		contains "$(cat "$T/$how.log")" '"tag":"mine"'
+		thole delete --force "$c"
+		[ -s "$T/$how.log" ]
+	done
+}
+
+# covers: {run,create} --stdio
+@test "--stdio=inherit of run and create: the output goes to the caller, else to the log alone" {
+	local how
+	args sh -c 'echo written; exec sleep 1000'
+	for how in run create; do
+		case $how in
+		run) "$THOLE" --root "$ROOT" run -d --stdio inherit --bundle "$B" "$c" < /dev/null > "$T/out" ;;
+		create) "$THOLE" --root "$ROOT" create --stdio inherit --bundle "$B" "$c" < /dev/null > "$T/out" && thole start "$c" ;;
+		esac
+		wait_for grep -q written "$T/out"
+		thole delete --force "$c"
+		launch $how --stdio log < /dev/null
+		wait_for logged "$c" written
+		not grep -q written "$T/run.out"
+		thole delete --force "$c"
+	done
+}
+
+# covers: {run,create} --shim-cgroup
+@test "--shim-cgroup of run and create: the shim stays in its caller's groups" {
+	local how
+	args sleep 1000
+	for how in run create; do
+		launch $how --shim-cgroup keep < /dev/null
+		equal "$(shim_groups)" "$(cut -d : -f 2- /proc/self/cgroup)"
+		thole delete --force "$c"
+		launch $how < /dev/null
+		contains "$(shim_groups)" /thole-shims
+		thole delete --force "$c"
+	done
+}
+
+# covers: {run,create} --interactive
+@test "-i of run and create: stdin stays open for who attaches" {
+	local how
+	args sh -c 'read -r line; echo "got $line"; exec sleep 1000'
+	for how in run create; do
+		launch $how -i < /dev/null
+		in_background "$THOLE" --root "$ROOT" attach "$c" > "$T/out" < <(echo line)
+		wait_for logged "$c" 'got line'
+		thole delete --force "$c"
+	done
+}
+
+# covers: {run,create} --no-pivot
+@test "--no-pivot of run and create: the root is the container's all the same" {
+	local how
+	echo inside > "$B/rootfs/where"
+	args sh -c 'cat /where; ls -d /../../where; exec sleep 1000'
+	for how in run create; do
+		launch $how --no-pivot < /dev/null
+		wait_for logged "$c" inside
+		wait_for logged "$c" /../../where
+		thole delete --force "$c"
+	done
+}
+
+# covers: run --detach-keys
+@test "--detach-keys of run: the keys leave it running" {
+	config '.process.terminal = true'
+	args sh -c 'while read -r l; do echo "line $l"; done'
+	printf 'send a\\n\nexpect line a\nsend \\x18x\nend\n' | "$PROBES/pty" "$THOLE" --root "$ROOT" run --detach-keys ctrl-x,x --bundle "$B" "$c" > "$T/out"
+	is "$c" running
+	refused 125 'detach' thole run --detach-keys 'ctrl-~~' --bundle "$B" "$c-2"
+}
+
+# covers: restore --{console-socket,pidfd-socket}
+@test "restore: sockets for the terminal's master and for a pidfd" {
+	needs criu
+	config '.process.terminal = true'
+	image_of sh -c 'while read -r l; do echo "line $l"; done'
+	listen
+	launch restore --console-socket "$T/sock" < /dev/null
+	is "$c" running
+	wait_for grep -q 'fds=1 name=.' "$T/sock.out"
+	thole delete --force "$c"
+	listen
+	launch restore --pidfd-socket "$T/sock" < /dev/null
+	wait_for grep -q pid= "$T/sock.out"
+	equal "$(tail -1 "$T/sock.out")" "pid=$(init_of "$c")"
+}
+
+# covers: restore --{log-driver,log-opt,log-path,shim-cgroup,work-path,network-lock,pid-file,no-pivot,no-new-keyring}
+@test "restore: log, groups, pid file, criu's own directory" {
+	needs criu
+	image_of sh -c 'while :; do echo tick; usleep 5000; done'
+	launch restore --log-driver json-file --log-opt tag=mine --log-path "$T/restored.log" --shim-cgroup keep --pid-file "$T/pid" --no-pivot --no-new-keyring < /dev/null
+	wait_for grep -q '"log":"tick' "$T/restored.log"
+	contains "$(cat "$T/restored.log")" '"tag":"mine"'
+	equal "$(cat "$T/pid")" "$(init_of "$c")"
+	equal "$(shim_groups)" "$(cut -d : -f 2- /proc/self/cgroup)"
+	[ -s "$T/work/restore.log" ]
+	not test -e "$T/img/restore.log"
+}
+
+# covers: restore --{stdio,monitor,interactive,preserve-fds,keep,rm,no-subreaper}
+@test "restore: streams, monitor, descriptors, and what is left at the end" {
+	needs criu
+	image_of sh -c 'trap "exit 5" TERM; while :; do echo tick; usleep 5000; done'
+	# The caller's stdout is one more reader.
+	"$THOLE" --root "$ROOT" restore -d --stdio inherit --bundle "$B" --image-path "$T/img" --network-lock skip "$c" < /dev/null > "$T/out"
+	wait_for grep -q tick "$T/out"
+	thole delete --force "$c"
+	# With -d --rm the shim removes it at the end.
+	launch restore --rm --no-subreaper < /dev/null
+	thole kill "$c" TERM
+	gone() { [ -z "$(status "$c")" ]; }
+	wait_for gone
+	# In the foreground it goes at the end, unless it is to be kept.
+	in_background "$THOLE" --root "$ROOT" restore --keep --bundle "$B" --image-path "$T/img" --network-lock skip "$c" > "$T/out"
+	local client=$!
+	wait_for is "$c" running
+	thole kill "$c" TERM
+	exits 5 wait $client
+	is "$c" stopped
+	thole delete "$c"
+	# A monitor of its own: no shim stays.
+	refused 125 'log-driver needs --monitor=shim' thole restore -d --monitor foreign --log-driver none --bundle "$B" --image-path "$T/img" "$c"
+	refused 125 'keep and --rm contradict' thole restore --keep --rm --bundle "$B" --image-path "$T/img" "$c"
+	refused 125 'preserve-fds' thole restore -d --preserve-fds 9 --bundle "$B" --image-path "$T/img" "$c"
+}
+
+# covers: restore --detach-keys
+@test "restore in the foreground: the keys leave it running" {
+	needs criu
+	config '.process.terminal = true'
+	image_of sh -c 'while read -r l; do echo "line $l"; done'
+	printf 'send a\\n\nexpect line a\nsend \\x18x\nend\n' |
+		timeout 60 "$PROBES/pty" "$THOLE" --root "$ROOT" restore --detach-keys ctrl-x,x --bundle "$B" --image-path "$T/img" --network-lock skip "$c" > "$T/out"
+	is "$c" running
+}
+
+# covers: {checkpoint,restore} --{tcp-close,ext-unix-sk,shell-job,file-locks,manage-cgroups-mode}, checkpoint --{link-remap,tcp-skip-in-flight,empty-ns}
+# covers: restore --{empty-ns,lsm-profile,lsm-mount-context}
+@test "the flags that are criu's own: taken together, wrong words refused" {
+	needs criu
+	BUILD=$BUILD "$TREE/contrib/install-criu" > "$T/criu.log" 2>&1 || fail "$(cat "$T/criu.log")"
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	local flags=(--tcp-close --ext-unix-sk --shell-job --file-locks --manage-cgroups-mode ignore --network-lock skip)
+	detached sh -c 'while :; do echo tick; usleep 5000; done'
+	refused 1 'manage-cgroups-mode' thole checkpoint --manage-cgroups-mode some "$c"
+	refused 1 'empty-ns' thole checkpoint --empty-ns mount "$c"
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "${flags[@]}" --link-remap --tcp-skip-in-flight --empty-ns network "$c"
+	refused 125 'empty-ns' thole restore --empty-ns mount --bundle "$B" "$c"
+	refused 125 'lsm-profile|AppArmor|apparmor' thole restore -d --lsm-profile apparmor:none --bundle "$B" --image-path "$T/img" "${flags[@]}" --empty-ns network "$c"
+	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/img" "${flags[@]}" --empty-ns network --lsm-mount-context system_u:object_r:x "$c" < /dev/null
+	wait_for logged "$c" tick
+}
