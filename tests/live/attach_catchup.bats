@@ -243,6 +243,7 @@ replayed() {
 @test "--since-start at full speed and with rotation: no gap and no repeat at the seam, k8s-file" { replayed --log-opt max-size=2m --log-opt max-file=60; }
 @test "--since-start at full speed and with rotation: no gap and no repeat at the seam, json-file" { replayed --log-driver json-file --log-opt max-size=2m --log-opt max-file=60; }
 
+# covers: attach --since-start
 @test "--since-start: both streams in the order of the log, and a log that was there before is not of this container" {
 	echo '2026-11-23T20:30:00.000000000+00:00 stdout F of another one' > "$T/my.log"
 	args sh -c 'echo 1; usleep 50000; echo 2 >&2; usleep 50000; printf 3; usleep 50000; echo 4 >&2; usleep 50000; echo 5; touch /tmp/end; while [ ! -e /tmp/leave ]; do usleep 1000; done; echo live'
@@ -270,6 +271,7 @@ replayed() {
 	matches "$(head -1 "$T/late.err")" '^thole: [0-9]+ bytes of stdout are missing here, from byte 0 on: the log does not have them'
 }
 
+# covers: attach --tail
 @test "--tail N: the last lines, then what follows; across rotation; raw and json-file too" {
 	local driver n
 	for driver in k8s-file json-file raw; do

@@ -5,6 +5,7 @@ load lib
 
 line() { sed -n "s/^\(yes\|no\) *$1: /\1 /p" "$T/check"; }
 
+# covers: check
 @test "one line for each ability: yes and what there is, or no and why; nothing is changed, no state directory is needed" {
 	thole check > "$T/check"
 	equal "$(grep -cvE '^(yes |no  ) [A-Za-z].*: .' "$T/check")" 1 'lines of another kind than the kernel'"'"'s'

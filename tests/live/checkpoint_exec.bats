@@ -39,6 +39,7 @@ told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -
 	wait_for pid_gone "$pid"
 }
 
+# covers: exec --checkpointable
 @test "a checkpoint takes it along: it goes on where it was, and wait gives its status" {
 	local name
 	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'

@@ -64,6 +64,7 @@ teardown_test() {
 	[ -z "${BR:-}" ] || ip link del "$BR" 2> /dev/null || true
 }
 
+# covers: restore --veth
 @test "veth pairs are found by themselves: the host's end comes back with its name, its address and its bridge; --veth gives it another" {
 	detached sleep 1000
 	join_by_veth
@@ -209,6 +210,7 @@ waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000
 	wait_for logged "$c" content
 }
 
+# covers: checkpoint --auto-dedup, restore --auto-dedup
 @test "--auto-dedup: what has been restored is punched out of the image" {
 	args sh -c 'x=$(head -c 4000000 /dev/urandom | tr -d "\0"); echo ready; while :; do usleep 100000; done'
 	thole run -d --bundle "$B" "$c" < /dev/null
@@ -222,6 +224,7 @@ waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000
 	[ "$(du -k "$IMG"/pages-1.img | cut -f 1)" -lt 1000 ]
 }
 
+# covers: checkpoint --page-server
 @test "--page-server: the memory goes there, not into the image" {
 	local port=$((20000 + RANDOM % 20000))
 	mkdir "$T/pages"
@@ -347,8 +350,21 @@ on_terminal() {
 	not test -e "$T/ran"
 }
 
+# covers: restore --keeper, restore --sdnotify
+@test "what comes back has a keeper and tells the service manager, when it is asked to" {
+	detached sleep 1000
+	checkpoint
+	in_background perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack("S a*", AF_UNIX, $ARGV[0])) or die "bind: $!";
+		print STDERR "ready\n"; while (defined recv($s, my $b, 65536, 0)) { syswrite STDOUT, $b }' "$T/manager" > "$T/told" 2> "$T/listens"
+	wait_for grep -q ready "$T/listens"
+	NOTIFY_SOCKET=$T/manager restore --keeper --sdnotify=conmon
+	wait_for grep -q READY=1 "$T/told"
+	[ -S "$ROOT/$c/keeper" ]
+}
+
 # ---- what is lacking, and criu that goes astray
 
+# covers: checkpoint --pre-dump, checkpoint --parent-path
 @test "pre-dumps, parent images and lazy pages: what the kernel lacks is named before anything is frozen" {
 	detached sleep 1000
 	checkpoint --leave-running
@@ -365,6 +381,7 @@ on_terminal() {
 	is "$c" running
 }
 
+# covers: checkpoint --status-fd, checkpoint --lazy-pages, restore --lazy-pages
 @test "flags that mean nothing here are refused by name" {
 	detached sleep 1000
 	refused 1 'status-fd: CRIU writes to it with --lazy-pages only' thole checkpoint --image-path "$IMG" --status-fd 1 "$c"
@@ -372,12 +389,14 @@ on_terminal() {
 	refused 1 'timeout: must be at least a second' thole checkpoint --image-path "$IMG" --timeout 0 "$c"
 	refused 1 'pre-dump and --lazy-pages contradict' thole checkpoint --image-path "$IMG" --pre-dump --lazy-pages "$c"
 	checkpoint
+	refused 125 'lazy-pages' thole restore -d --lazy-pages --bundle "$B" --image-path "$IMG" "$c"
 	[ -e /sys/kernel/security/apparmor ] || refused 125 'lsm-profile: AppArmor is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile apparmor:x "$c"
 	[ -e /sys/fs/selinux/enforce ] || refused 125 'lsm-profile: SELinux is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile selinux:x "$c"
 	[ -e /sys/fs/selinux/enforce ] || refused 125 'lsm-mount-context: SELinux is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-mount-context x "$c"
 	refused 125 "lsm-profile is apparmor:NAME or selinux:NAME, not 'x'" thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile x "$c"
 }
 
+# covers: checkpoint --timeout, restore --timeout
 @test "--timeout: a criu that hangs is killed, before it does anything and in the middle; the container runs on" {
 	detached sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
 	printf '#!/bin/sh\nexec sleep 1000\n' > "$T/criu"

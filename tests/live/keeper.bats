@@ -53,6 +53,7 @@ lose_shim() {
 	wait_for replaced "$shim"
 }
 
+# covers: run --keeper
 @test "who has one: an open stdin, a terminal, the foreground, --keeper; others have none" {
 	detached sleep 1000
 	has_no_keeper
@@ -77,6 +78,7 @@ lose_shim() {
 	wait_for has_no_keeper
 }
 
+# covers: create --keeper
 @test "it is small, outside of the container's groups, does not hold the lock, and cannot be reached through its executable" {
 	thole create --keeper --bundle "$B" "$c" < /dev/null
 	local pid

@@ -16,6 +16,7 @@ manager() {
 
 told() { grep -qxF -- "$1" "$T/told"; } # MESSAGE
 
+# covers: run --sdnotify
 @test "container, the default: MAINPID is the shim, what comes from inside is let through line by line" {
 	manager
 	args sh -c 'echo "$NOTIFY_SOCKET $WATCHDOG_USEC"; say "$(printf "READY=1\nMAINPID=1\nSTATUS=up and well")"; say MAINPID=1; say WATCHDOG=1; say "$(printf "STOPPING=1\nERRNO=5")"; sleep 1000'
@@ -28,6 +29,7 @@ told() { grep -qxF -- "$1" "$T/told"; } # MESSAGE
 	equal "$(thole exec "$c" sh -c 'echo "<$NOTIFY_SOCKET>"')" '<>'
 }
 
+# covers: create --sdnotify
 @test "conmon: the shim says READY once the program runs, the container has nobody to speak to" {
 	manager
 	args sh -c 'echo "<$NOTIFY_SOCKET>"; ls /run/notify 2>&1; sleep 1000'
