@@ -102,7 +102,7 @@ struct container {
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;
-	struct sdnotify *sdnotify; /* NULL: nobody is told anything */
+	struct sdnotify *sdnotify;           /* NULL: nobody is told anything */
 	struct starting *starting;           /* start.c */
 	struct pending deletion;             /* waits for the end of init, or of the poststop hooks */
 	struct hooking *hooking;             /* hooks.c */

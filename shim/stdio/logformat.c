@@ -8,7 +8,7 @@
 
 #define FILE_OPS(open_fn)                                                                                              \
 	{                                                                                                              \
-		.open = open_fn, .write = logfile_write, .mark = logfile_note_end, .go_back = logfile_go_back,             \
+		.open = open_fn, .write = logfile_write, .mark = logfile_note_end, .go_back = logfile_go_back,         \
 		.reopen = logfile_reopen, .finish = logfile_finish, .sync = logfile_sync, .trim = logfile_trim,        \
 		.free = logfile_free                                                                                   \
 	}
