@@ -210,7 +210,7 @@ int proc_signal_number(const char *name)
 		char *end;
 		unsigned long n = strtoul(name, &end, 10);
 
-		return *end || n < 1 || n > (unsigned long)SIGRTMAX ? -1 : (int)n;
+		return *end || n > (unsigned long)SIGRTMAX ? -1 : (int)n;
 	}
 	if (!strncasecmp(name, "SIG", 3))
 		name += 3;

@@ -46,7 +46,7 @@ static inline bool proc_stat_alive(const struct proc_stat *st)
 	return (st->state != 'Z' && st->state != 'X') || st->num_threads > 1;
 }
 
-/* Signal number of "KILL", "SIGKILL", "9", "RTMIN+3", any case; -1 when it is none. 0 is refused. */
+/* Signal number of "KILL", "SIGKILL", "9", "RTMIN+3", any case; -1 when it is none. "0" is 0: it reaches nobody, and says who can be reached. */
 int proc_signal_number(const char *name);
 
 /* "KILL", ...; "?" when it has no name of its own (real-time signals). Static storage. */

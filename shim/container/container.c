@@ -199,26 +199,28 @@ static int kill_exec(const struct process *p, int sig, struct err *err)
 	return proc_pidfd_kill(p->pidfd, sig, err);
 }
 
-int container_kill(struct container *c, const char *name, int sig, bool all, struct err *err)
+/* In a pid namespace of its own all die with init; else, as with runc, SIGKILL is for all of the group, so that nobody is left. */
+static bool shares_pids(struct container *c)
 {
-	enum container_status status = container_status(c);
-	struct process *p = container_find(c, name ? name : "init");
+	struct err err;
 
-	if (!p)
-		return err_set(err, ERR_NOT_FOUND, "container '%s' has no process '%s'", c->id, name);
-	if (p != &c->init)
-		return kill_exec(p, sig, err);
-
-	if (status == STATUS_CHECKPOINTED)
-		return err_set(err, ERR_STATE, "cannot signal container '%s': it is checkpointed", c->id);
-	if (all && c->cgroup && cgroup_is_absent(c->cgroup) && status != STATUS_STOPPED)
-		return err_set(err, ERR_UNSUPPORTED, "cannot signal all processes of container '%s': it has no cgroup",
-			       c->id);
-	if (all) {
-		if (!c->cgroup || cgroup_is_empty(c->cgroup))
-			return err_set(err, ERR_STATE, "cannot signal container '%s': it has no processes", c->id);
-		return cgroup_kill(c->cgroup, sig, err);
+	if (load_config(c, &err) < 0) {
+		log_warn("container '%s': %s", c->id, err.text);
+		return false;
 	}
+	return !c->config->ns[OCI_NS_PID].wanted || c->config->ns[OCI_NS_PID].path;
+}
+
+/* With nobody there success, as with runc: there is nobody left to be signalled. */
+static int kill_group(struct container *c, int sig, struct err *err)
+{
+	if (!c->cgroup || cgroup_is_empty(c->cgroup))
+		return 0;
+	return cgroup_kill(c->cgroup, sig, err);
+}
+
+static int kill_init(struct container *c, int sig, enum container_status status, struct err *err)
+{
 	if (status == STATUS_STOPPED || c->init.pidfd < 0)
 		return err_set(err, ERR_STATE, "cannot signal container '%s': it is stopped", c->id);
 	if (proc_pidfd_kill(c->init.pidfd, sig, err) < 0)
@@ -226,6 +228,26 @@ int container_kill(struct container *c, const char *name, int sig, bool all, str
 	if (sig == SIGKILL && status == STATUS_PAUSED && c->cgroup)
 		cgroup_let_die(c->cgroup);
 	return 0;
+}
+
+int container_kill(struct container *c, const char *name, int sig, bool all, struct err *err)
+{
+	enum container_status status = container_status(c);
+	struct process *p = container_find(c, name ? name : "init");
+	bool has_group = c->cgroup && !cgroup_is_absent(c->cgroup);
+
+	if (!p)
+		return err_set(err, ERR_NOT_FOUND, "container '%s' has no process '%s'", c->id, name);
+	if (p != &c->init)
+		return kill_exec(p, sig, err);
+	if (status == STATUS_CHECKPOINTED)
+		return err_set(err, ERR_STATE, "cannot signal container '%s': it is checkpointed", c->id);
+	if (all && !has_group && status != STATUS_STOPPED)
+		return err_set(err, ERR_UNSUPPORTED, "cannot signal all processes of container '%s': it has no cgroup",
+			       c->id);
+	if (all || (sig == SIGKILL && has_group && !cgroup_is_empty(c->cgroup) && shares_pids(c)))
+		return kill_group(c, sig, err);
+	return kill_init(c, sig, status, err);
 }
 
 pid_t container_pid(struct container *c, const char *name)

@@ -93,7 +93,7 @@ void on_kill(struct call *call, Request *req, struct wire_fds *fds)
 	const Kill *msg = &req->body.kill;
 	struct err err;
 
-	if (msg->signal < 1 || msg->signal > (uint32_t)SIGRTMAX)
+	if (msg->signal > (uint32_t)SIGRTMAX)
 		err_set(&err, ERR_USAGE, "there is no signal %u", msg->signal);
 	else if (container_kill(server_container(call->server), msg->name, (int)msg->signal, msg->all, &err) == 0) {
 		if (msg->signal == SIGKILL && !msg->name[0])

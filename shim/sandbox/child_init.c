@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -105,6 +106,23 @@ static int step_enter_rootfs(struct child *ch, struct err *err)
 	return child_enter_rootfs(ch->init, ch->root_fd, err);
 }
 
+static void end_cb(int sig)
+{
+	_exit(128 + sig);
+}
+
+/* As the first process of a pid namespace we get no signal that we do not handle, and yet who gives a created container up ends it so. execve makes them
+ * default again. Before a filter that would ask somebody about it. */
+static int step_mortal(struct child *ch, struct err *err)
+{
+	static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (signal(ends[i], end_cb) == SIG_ERR)
+			return err_sys(err, "cannot handle signal %d", ends[i]);
+	return 0;
+}
+
 /* What a joiner has done for us, if there was one. */
 static const struct child_step before[] = {
 	{ "let go", child_step_let_go },
@@ -127,6 +145,7 @@ static const struct child_step steps[] = {
 	{ "user", child_step_user },
 	{ "program", child_step_find_program },
 	{ "descriptors", child_step_place_fds },
+	{ "mortal", step_mortal },
 	{ "notify", child_step_notify },
 };
 
