@@ -2,24 +2,12 @@
 /* Containers of an ordinary user. */
 #include "client/rootless.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "client/config.h"
 #include "common/fd.h"
-
-/* In the host's own all ids are mapped, to themselves. */
-static bool in_user_namespace(void)
-{
-	cleanup_free char *text = NULL;
-	unsigned int inside, outside, n;
-	struct err ignored;
-
-	return fd_read_file_at(AT_FDCWD, "/proc/self/uid_map", 65536, &text, &ignored) == 0 &&
-	       !(sscanf(text, "%u %u %u", &inside, &outside, &n) == 3 && inside == 0 && outside == 0 && n == ~0u);
-}
+#include "common/proc.h"
 
 int rootless_judge(const char *word, bool *ret, struct err *err)
 {
@@ -34,7 +22,7 @@ int rootless_judge(const char *word, bool *ret, struct err *err)
 		}
 	if (word && word[0] && strcmp(word, "auto") != 0)
 		return err_set(err, ERR_USAGE, "--rootless is true, false or auto, not '%s'", word);
-	*ret = geteuid() != 0 || in_user_namespace();
+	*ret = geteuid() != 0 || proc_in_user_ns();
 	return 0;
 }
 

@@ -85,6 +85,16 @@ int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err)
 	return 0;
 }
 
+bool proc_in_user_ns(void)
+{
+	cleanup_free char *text = NULL;
+	unsigned int inside, outside, n;
+	struct err ignored;
+
+	return fd_read_file_at(AT_FDCWD, "/proc/self/uid_map", 65536, &text, &ignored) == 0 &&
+	       !(sscanf(text, "%u %u %u", &inside, &outside, &n) == 3 && inside == 0 && outside == 0 && n == ~0u);
+}
+
 int proc_boot_id(char ret[PROC_BOOT_ID_SIZE], struct err *err)
 {
 	cleanup_fd int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);

@@ -20,6 +20,9 @@ struct proc_stat {
 /* Read /proc/PID/stat. ERR_NOT_FOUND when there is no such process. */
 int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err);
 
+/* Is this process in a user namespace other than the host's own, where all ids are mapped, to themselves? */
+bool proc_in_user_ns(void);
+
 /* The boot id, 36 characters and NUL. */
 #define PROC_BOOT_ID_SIZE 37
 int proc_boot_id(char ret[PROC_BOOT_ID_SIZE], struct err *err);

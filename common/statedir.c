@@ -52,13 +52,24 @@ int statedir_check_id(const char *id, struct err *err)
 	return 0;
 }
 
+/* As runc has it: for root it is the host's directory, also when the session has one (/run/user/0); for the root of a user namespace, who is an ordinary user outside,
+ * that is not his, unless he says that he is root (USER). */
+static bool is_root_here(const char *runtime)
+{
+	const char *user = getenv("USER");
+
+	if (geteuid() != 0)
+		return false;
+	return !runtime || !runtime[0] || !proc_in_user_ns() || (user && !strcmp(user, "root"));
+}
+
 int statedir_root_path(const char *option, char **ret_path, struct err *err)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
 	if (option && option[0])
 		return path_absolute(option, ret_path, err);
-	if (geteuid() == 0) {
+	if (is_root_here(runtime)) {
 		*ret_path = xstrdup(STATEDIR_DEFAULT_ROOT);
 		return 0;
 	}

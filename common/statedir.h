@@ -82,7 +82,8 @@ _Static_assert(sizeof(struct status_record) == STATUS_RECORD_SIZE, "the status r
 /* Ids: 1 to 255 of [A-Za-z0-9_+.-], not "." or "..", no leading "-". ERR_USAGE names what is wrong. */
 int statedir_check_id(const char *id, struct err *err);
 
-/* Where the root is: `option` (from --root), else /run/thole for root, else $XDG_RUNTIME_DIR/thole.
+/* Where the root is: `option` (from --root), else /run/thole for root, else $XDG_RUNTIME_DIR/thole. The root of a user namespace uses the latter too when it is set,
+ * unless USER is root.
  * Caller frees ret_path, which is absolute. */
 int statedir_root_path(const char *option, char **ret_path, struct err *err);
 

@@ -204,6 +204,16 @@ with_range() {
 	contains "$(readlink "/proc/$(shim_of "$c")/exe")" 'memfd:thole-shim'
 }
 
+@test "the root of a user namespace has the state of the user that he is outside, unless he says he is root" {
+	detached sleep 1000
+	equal "$(as_user unshare -Ur "$T/bin/thole" list -q)" "$c"
+	equal "$(as_user unshare -Ur "$T/bin/thole" state "$c" | jq -r .status)" running
+	# Which of root's may be there, and is not his to read then.
+	EXTRA_ENV=USER=root refused 1 "'/run/thole'|container '$c' does not exist" as_user unshare -Ur "$T/bin/thole" state "$c"
+	EXTRA_ENV=XDG_RUNTIME_DIR= refused 1 "'/run/thole'|container '$c' does not exist" as_user unshare -Ur "$T/bin/thole" state "$c"
+	thole delete --force "$c"
+}
+
 # covers: thole --rootless
 @test "--rootless takes runc's words, and no others" {
 	local word
