@@ -132,6 +132,8 @@ int groups_plan(struct container *c, const char *mountinfo, struct err *err); /*
 int groups_make(struct container *c, struct err *err);   /* with their limits; on failure nothing is left */
 int groups_settle(struct container *c, struct err *err); /* init is in them */
 int groups_update(struct container *c, const struct oci_resources *r, struct err *err);
+int groups_undo(struct container *c,
+		struct err *err); /* of a creation that was killed: what it has not made is let alone, and forgotten */
 int groups_remove(struct container *c, struct err *err); /* and whatever is in them */
 
 /* create.c */

@@ -61,7 +61,9 @@ int groups_make(struct container *c, struct err *err)
 		give_back_scope(c);
 		return -1;
 	}
-	if (cgroup_apply(c->cgroup, &c->config->resources, err) == 0 && cgroup_open_join(c->cgroup, err) == 0)
+	c->rec.groups_made = 1;
+	if (cgroup_apply(c->cgroup, &c->config->resources, err) == 0 && cgroup_open_join(c->cgroup, err) == 0 &&
+	    state_save_record(c, err) == 0)
 		return 0;
 	groups_remove(c, &ignored);
 	return -1;
@@ -88,6 +90,18 @@ int groups_update(struct container *c, const struct oci_resources *r, struct err
 	if (scope_set_limits(c->scope_unit, r, err) < 0)
 		return -1;
 	return cgroup_update(c->cgroup, r, err);
+}
+
+int groups_undo(struct container *c, struct err *err)
+{
+	if (!c->cgroup || c->rec.groups_made)
+		return 0;
+	/* Named, and perhaps refused because a container below another root has them: nobody of ours can be in there yet. A scope ends by itself, with the shim. */
+	if (cgroup_is_empty(c->cgroup) && cgroup_remove(c->cgroup, err) < 0)
+		return -1;
+	cgroup_free(c->cgroup);
+	c->cgroup = NULL;
+	return 0;
 }
 
 int groups_remove(struct container *c, struct err *err)

@@ -54,7 +54,7 @@ int container_undo(struct container *c, struct err *err)
 			       container_status_name(statedir_refresh(&c->rec)));
 	if (c->init.pidfd >= 0 && proc_pidfd_kill(c->init.pidfd, SIGKILL, err) < 0 && err->code != ERR_STATE)
 		return -1;
-	return remove_everything(c, err);
+	return groups_undo(c, err) < 0 ? -1 : remove_everything(c, err);
 }
 
 /* ---- deleting ------------------------------------------------------------------------------------------------------------ */

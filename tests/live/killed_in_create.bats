@@ -94,3 +94,33 @@ check_after() { # WHAT
 		"$BIN/thole-shim" --undo --root "$ROOT" "$c" 3>&- < /dev/null > "$T/out" 2>&1 || true
 	is "$c" created
 }
+
+# half_made ROOT BYTE: there, a creation of $c that was killed, which has (1) or has not (0) made the groups that it names: those of the one that runs
+half_made() {
+	mkdir -m 700 -p "$1" "$1/$c"
+	cp "$ROOT/$c/config.json" "$1/$c"
+	: > "$1/$c/lock"
+	chmod 600 "$1/$c/lock"
+	jq --arg dir "$T/log2" '.container.status = "creating" | .container.dataDir = $dir | del(.shim, .processes)' "$ROOT/$c/state.json" > "$1/$c/state.json"
+	# common/statedir.h has the layout.
+	perl -e 'open my $f, "<", $ARGV[0] or die; read $f, my $r, 4096; substr $r, 12, 12, pack "LLl", 0, 1, 0; substr $r, 3648, 1, chr $ARGV[1];
+		my $h = 0xcbf29ce484222325;
+		for my $w (unpack "Q*", $r) { $h ^= $w; { use integer; $h *= 0x100000001b3 } $h = $h & ~0 ^ ($h & ~0) >> 32 }
+		substr $r, 12, 4, pack "L", ($h ^ $h >> 32) & 0xffffffff; print $r' "$ROOT/$c/status" "$2" > "$1/$c/status"
+}
+
+@test "killed before it was told that the groups are somebody else's, it is undone without harm to them" {
+	detached sleep 1000
+	half_made "$ROOT-2" 0
+	equal "$(jq -r .status <<< "$("$THOLE" --root "$ROOT-2" state "$c")")" creating
+	"$THOLE" --root "$ROOT-2" delete --force "$c"
+	[ ! -e "$ROOT-2/$c" ]
+	is "$c" running
+	half_made "$ROOT-2" 0
+	refused 1 'in use|has processes|is not empty' "$THOLE" --root "$ROOT-2" create --bundle "$B" "$c"
+	is "$c" running
+	# Those that it has made it takes with it.
+	half_made "$ROOT-2" 1
+	"$THOLE" --root "$ROOT-2" delete --force "$c"
+	wait_for is "$c" stopped
+}
