@@ -213,8 +213,8 @@ static const struct option_row update_rows[] = {
 	{ "cpuset-cpus",        0,   OPT_STRING,  "LIST",  "processors to run on: 0-2,7", AT(update_options, cpuset_cpus) },
 	{ "cpuset-mems",        0,   OPT_STRING,  "LIST",  "memory nodes to use", AT(update_options, cpuset_mems) },
 	{ "blkio-weight",       0,   OPT_STRING,  "N",     "weight for disks, 10 to 1000", AT(update_options, blkio_weight) },
-	{ "l3-cache-schema",    0,   OPT_REFUSED, "TEXT",  NULL, 0 },
-	{ "mem-bw-schema",      0,   OPT_REFUSED, "TEXT",  NULL, 0 },
+	{ "l3-cache-schema",    0,   OPT_STRING,  "L3:...", "its share of the L3 cache (resctrl)", AT(update_options, l3_cache_schema) },
+	{ "mem-bw-schema",      0,   OPT_STRING,  "MB:...", "its share of the memory bandwidth", AT(update_options, mem_bw_schema) },
 	{ NULL },
 };
 

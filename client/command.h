@@ -159,6 +159,7 @@ struct update_options {
 	const char *cpuset_cpus, *cpuset_mems;
 	const char *kernel_memory, *kernel_memory_tcp, *memory, *memory_reservation, *memory_swap;
 	const char *pids_limit;
+	const char *l3_cache_schema, *mem_bw_schema;
 };
 
 struct recover_options {

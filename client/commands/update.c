@@ -2,6 +2,7 @@
 /* thole update: new limits for a container, from options or as an OCI resources object. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/call.h"
@@ -114,6 +115,26 @@ static int from_file(const char *path, char **ret_text, struct err *err)
 	return fd_read_all(fd, RESOURCES_MAX, ret_text, &len, err) < 0 ? err_add(err, "'%s'", path) : 0;
 }
 
+/* These are no limits of a group, and come beside a file too. What is no JSON object the shim refuses. */
+static void add_schemata(const struct update_options *o, char **text)
+{
+	cleanup_json json_object *resources = NULL;
+	struct err ignored;
+	json_object *rdt;
+
+	if ((!o->l3_cache_schema && !o->mem_bw_schema) || json_parse(*text, "resources", &resources, &ignored) < 0 ||
+	    !json_object_is_type(resources, json_type_object))
+		return;
+	rdt = json_new_object();
+	if (o->l3_cache_schema)
+		json_add_string(rdt, "l3CacheSchema", o->l3_cache_schema);
+	if (o->mem_bw_schema)
+		json_add_string(rdt, "memBwSchema", o->mem_bw_schema);
+	json_add(resources, "intelRdt", rdt);
+	free(*text);
+	*text = xstrdup(json_text(resources));
+}
+
 int cmd_update(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct update_options *o = inv->options;
@@ -128,6 +149,7 @@ int cmd_update(const struct client *cl, const struct invocation *inv, struct err
 	/* As with runc: a file makes the other options mean nothing. */
 	if ((o->resources ? from_file(o->resources, &text, err) : from_options(o, &text, err)) < 0)
 		return -1;
+	add_schemata(o, &text);
 	if (memfd_sealed("resources", text, strlen(text), &memfd, err) < 0)
 		return -1;
 	req.which_body = Request_update_tag;

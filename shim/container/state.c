@@ -435,6 +435,16 @@ int state_save_logs(struct container *c, struct err *err)
 	return change_state(c, refresh_logs, NULL, err);
 }
 
+static void refresh_resctrl(struct container *c, struct json_object *o, void *arg)
+{
+	put_resctrl(c, object_at(o, "container"));
+}
+
+int state_save_resctrl(struct container *c, struct err *err)
+{
+	return change_state(c, refresh_resctrl, NULL, err);
+}
+
 static unsigned int last_process(struct json_object *container)
 {
 	struct json_object *last;

@@ -341,6 +341,10 @@ int oci_config_parse(const char *text, size_t len, struct oci_config **ret_confi
 int oci_resources_parse(const char *name, const char *text, size_t len, struct oci_resources **ret, struct err *err);
 void oci_resources_free(struct oci_resources *r); /* accepts NULL */
 
+/* The member "intelRdt" of such an object, which `update` puts there; ret is all zero without one. Caller releases. Errors of "linux.intelRdt....". */
+int oci_intel_rdt_parse(const char *name, const char *text, size_t len, struct oci_intel_rdt *ret, struct err *err);
+void oci_intel_rdt_release(struct oci_intel_rdt *r);
+
 /* Everything that can be judged without touching the system: contradictions, ranges, duplicates, ociVersion (1.0.0 up to any 1.x).
  * Called by oci_config_parse as its last step. */
 int oci_config_check(const struct oci_config *config, struct err *err);

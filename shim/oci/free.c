@@ -93,6 +93,15 @@ static void seccomp_release(struct oci_seccomp *s)
 	free(s->listener_metadata);
 }
 
+void oci_intel_rdt_release(struct oci_intel_rdt *r)
+{
+	free(r->clos_id);
+	free(r->l3_schema);
+	free(r->mb_schema);
+	strings_release(&r->schemata);
+	*r = (struct oci_intel_rdt) { 0 };
+}
+
 void oci_config_free(struct oci_config *c)
 {
 	if (!c)
@@ -114,10 +123,7 @@ void oci_config_free(struct oci_config *c)
 		free(c->net_devices[i].name);
 	}
 	free(c->net_devices);
-	free(c->intel_rdt.clos_id);
-	free(c->intel_rdt.l3_schema);
-	free(c->intel_rdt.mb_schema);
-	strings_release(&c->intel_rdt.schemata);
+	oci_intel_rdt_release(&c->intel_rdt);
 	free(c->uid_maps.v);
 	free(c->gid_maps.v);
 	for (size_t i = 0; i < c->n_devices; i++)

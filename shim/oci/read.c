@@ -315,3 +315,20 @@ int oci_resources_parse(const char *name, const char *text, size_t len, struct o
 	*ret = take_ptr(r);
 	return 0;
 }
+
+int oci_intel_rdt_parse(const char *name, const char *text, size_t len, struct oci_intel_rdt *ret, struct err *err)
+{
+	struct at document = { 0 }, in_linux = { .up = &document, .key = "linux" },
+		  at = { .up = &in_linux, .key = "intelRdt" };
+	cleanup_json struct json_object *root = NULL;
+	struct json_object *member;
+
+	*ret = (struct oci_intel_rdt) { 0 };
+	if (oci_json_parse(name, text, len, &root, err) < 0)
+		return -1;
+	if (!json_object_object_get_ex(root, "intelRdt", &member) ||
+	    read_filled(&at, member, ret, &oci_intel_rdt_present, err) == 0)
+		return 0;
+	oci_intel_rdt_release(ret);
+	return -1;
+}

@@ -5,9 +5,11 @@
  * new process has. */
 #include "shim/sandbox/resctrl.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -138,6 +140,65 @@ int resctrl_join(const struct resctrl *rc, pid_t pid, struct err *err)
 			return err_add(err, "linux.intelRdt");
 	}
 	return 0;
+}
+
+/* What is written to `tasks` moves one thread. One that has ended meanwhile is no failure. */
+static int join_threads(const struct resctrl *rc, pid_t pid, struct err *err)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task", (int)pid);
+	cleanup_dir DIR *dir = opendir(path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.' && resctrl_join(rc, (pid_t)strtol(e->d_name, NULL, 10), err) < 0 &&
+		    !err_is_sys(err, ESRCH))
+			return -1;
+	return 0;
+}
+
+static int make_late(struct resctrl *rc, const char *mountinfo, const struct oci_intel_rdt *r, const char *id,
+		     const pid_t *pids, size_t n_pids, struct err *err)
+{
+	if (resctrl_plan(mountinfo, r, id, rc, err) < 0)
+		return -1;
+	if (resctrl_create(rc, r, err) < 0) {
+		resctrl_release(rc);
+		return -1;
+	}
+	for (size_t i = 0; i < n_pids; i++)
+		if (join_threads(rc, pids[i], err) < 0) {
+			resctrl_take_back(rc, NULL);
+			return -1;
+		}
+	return 0;
+}
+
+int resctrl_update(struct resctrl *rc, const char *mountinfo, const struct oci_intel_rdt *r, const char *id,
+		   const pid_t *pids, size_t n_pids, char **ret_old, struct err *err)
+{
+	cleanup_free char *path = NULL, *old = NULL;
+
+	*ret_old = NULL;
+	if (!rc->dir)
+		return make_late(rc, mountinfo, r, id, pids, n_pids, err);
+	path = xasprintf("%s/schemata", rc->dir);
+	if (fd_read_file_at(AT_FDCWD, path, 65536, &old, err) < 0 || write_schemata(rc, r, err) < 0)
+		return err_add(err, "linux.intelRdt");
+	*ret_old = take_ptr(old);
+	return 0;
+}
+
+void resctrl_take_back(struct resctrl *rc, const char *old)
+{
+	cleanup_free char *path = xasprintf("%s/schemata", rc->dir);
+	struct err ignored;
+
+	if (old) {
+		fd_write_file_at(AT_FDCWD, path, old, &ignored);
+		return;
+	}
+	resctrl_remove(rc, &ignored);
+	resctrl_release(rc);
 }
 
 int resctrl_remove(const struct resctrl *rc, struct err *err)

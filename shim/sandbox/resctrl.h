@@ -27,6 +27,14 @@ int resctrl_create(const struct resctrl *rc, const struct oci_intel_rdt *r, stru
 /* Put a process in. */
 int resctrl_join(const struct resctrl *rc, pid_t pid, struct err *err);
 
+/* New schemata for a container that lives, in its group, or in one that is made for it (with all threads of `pids`). ret_old: those before, for resctrl_take_back(); NULL
+ * when the group is new; caller frees. On failure nothing has changed. */
+int resctrl_update(struct resctrl *rc, const char *mountinfo, const struct oci_intel_rdt *r, const char *id,
+		   const pid_t *pids, size_t n_pids, char **ret_old, struct err *err);
+
+/* Undo that. */
+void resctrl_take_back(struct resctrl *rc, const char *old);
+
 /* Remove what is the container's own; success when it is gone already. */
 int resctrl_remove(const struct resctrl *rc, struct err *err);
 

@@ -110,7 +110,14 @@ memory_is() { # LIMIT SWAP
 	refused 1 "pids-limit: 'x' is no number" thole update --pids-limit x "$c"
 	refused 1 "cpu-share: '01' is no number" thole update --cpu-share 01 "$c"
 	refused 1 "memory is a size such as" thole update --memory 12q "$c"
-	refused 1 'not supported' thole update --l3-cache-schema 'L3:0=f' "$c"
+	refused 1 "linux.intelRdt.l3CacheSchema: must be lines that begin with 'L3'" thole update --l3-cache-schema 'MB:0=f' "$c"
+	refused 1 "linux.intelRdt.memBwSchema: must be one line that begins with 'MB:'" thole update --mem-bw-schema x --pids-limit 5 "$c"
+	if ! grep -q ' - resctrl ' /proc/self/mountinfo; then
+		refused 1 'linux.intelRdt: no resctrl file system is mounted' thole update --l3-cache-schema 'L3:0=f' --pids-limit 5 "$c"
+		echo '{ "pids": { "limit": 5 } }' > "$T/r.json"
+		refused 1 'linux.intelRdt: no resctrl file system is mounted' thole update -r "$T/r.json" --mem-bw-schema 'MB:0=5' "$c"
+	fi
+	equal "$(file_of pids pids.max)" 50
 	refused 1 'linux.resources.memory.swap: is below memory.limit' thole update --memory 64m --memory-swap 32m "$c"
 	echo '{ "pids": { "limit": "9" } }' > "$T/r.json"
 	refused 1 'linux.resources.pids.limit: must be an integer' thole update -r "$T/r.json" "$c"

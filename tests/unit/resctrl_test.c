@@ -230,6 +230,56 @@ static void refusal_is_told_with_the_kernels_words_and_leaves_nothing(void **sta
 	resctrl_release(&rc);
 }
 
+static void update_writes_into_the_group_and_can_be_taken_back(void **state)
+{
+	struct fixture *f = *state;
+	struct oci_intel_rdt r = { .set = true },
+			     change = { .set = true, .l3_schema = "L3:0=3", .mb_schema = "MB:0=50" };
+	struct resctrl rc;
+	char *old;
+	struct err err;
+
+	/* As long as what comes: a real one takes each write as a command, here the rest would stay. */
+	make(f, "box");
+	put(f, "box/schemata", "L3:0=f\nMB:0=10\n");
+	plan(f, &r, &rc);
+	assert_int_equal(resctrl_update(&rc, f->mountinfo, &change, "box", NULL, 0, &old, &err), 0);
+	assert_file(f, "box/schemata", "L3:0=3\nMB:0=50\n");
+	assert_string_equal(old, "L3:0=f\nMB:0=10\n");
+	resctrl_take_back(&rc, old);
+	assert_file(f, "box/schemata", "L3:0=f\nMB:0=10\n");
+	free(old);
+	drop(f, "box/schemata");
+	assert_int_equal(resctrl_update(&rc, f->mountinfo, &change, "box", NULL, 0, &old, &err), -1);
+	assert_int_equal(strncmp(err.text, "linux.intelRdt: ", 16), 0);
+	assert_null(old);
+	resctrl_release(&rc);
+}
+
+static void update_makes_a_group_for_all_threads_when_there_is_none(void **state)
+{
+	struct fixture *f = *state;
+	struct oci_intel_rdt change = { .set = true, .mb_schema = "MB:0=50" };
+	const pid_t pids[] = { 0x7ffffffe, getpid() }; /* the first has ended */
+	cleanup_free char *us = xasprintf("%d", (int)getpid());
+	struct resctrl rc = { 0 };
+	char *old;
+	struct err err;
+
+	assert_int_equal(resctrl_update(&rc, "", &change, "box", pids, 2, &old, &err), -1);
+	assert_int_equal(err.code, ERR_UNSUPPORTED);
+	assert_null(rc.dir);
+	make(f, "box");
+	put(f, "box/schemata", "");
+	put(f, "box/tasks", "");
+	assert_int_equal(resctrl_update(&rc, f->mountinfo, &change, "box", pids, 2, &old, &err), 0);
+	assert_null(old);
+	assert_file(f, "box/schemata", "MB:0=50\n");
+	assert_file(f, "box/tasks", us);
+	resctrl_take_back(&rc, NULL);
+	assert_null(rc.dir);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -242,6 +292,8 @@ int main(void)
 		TEST(slash_is_the_root_group),
 		TEST(unknown_group_without_a_schema_is_refused),
 		TEST(refusal_is_told_with_the_kernels_words_and_leaves_nothing),
+		TEST(update_writes_into_the_group_and_can_be_taken_back),
+		TEST(update_makes_a_group_for_all_threads_when_there_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
