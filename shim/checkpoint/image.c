@@ -254,6 +254,8 @@ static const struct {
 	{ "link-remap", "a file is open that has been removed: --link-remap" },
 	{ "Can't create link remap", "a file is open that has been removed: --link-remap" },
 	{ "is not supported", "something in the container that this criu cannot dump" },
+	{ "Abort restore of existing cgroups",
+	  "--manage-cgroups-mode strict wants to make the groups, but they are made by then: soft or full" },
 	{ "No space left on device", "the disk is full" },
 	{ "shell-job", "the container has its caller's terminal: --shell-job" },
 };
