@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "client/json.h"
+#include "client/number.h"
 #include "common/fd.h"
 #include "common/memfd.h"
 #include "common/path.h"
@@ -77,7 +78,7 @@ int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err)
 		*ret = beside_build();
 	if (*ret)
 		return 0;
-	return err_set(err, ERR_NOT_FOUND, "there is no '%s' in PATH: checkpoint and restore need CRIU (--criu PATH)",
+	return err_set(err, ERR_CRIU, "there is no '%s' in PATH: checkpoint and restore need CRIU (--criu PATH)",
 		       named ? named : "criu");
 }
 
@@ -95,13 +96,21 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 		const char *key;
 		bool v;
 	} flags[] = {
-		{ "leaveRunning", o->leave_running }, { "stay", o->stay },
-		{ "dropExecs", o->drop_execs },       { "tcpEstablished", o->tcp_established },
-		{ "tcpClose", o->tcp_close },         { "tcpSkipInFlight", o->tcp_skip_in_flight },
-		{ "shellJob", o->shell_job },         { "extUnixSk", o->ext_unix_sk },
-		{ "fileLocks", o->file_locks },       { "linkRemap", o->link_remap },
-		{ "autoDedup", o->auto_dedup },       { "emptyNetwork", o->empty_ns != NULL },
-		{ "preDump", o->pre_dump },           { "lazyPages", o->lazy_pages },
+		{ "leaveRunning", o->leave_running },
+		{ "stay", o->stay || o->to },
+		{ "set", o->to != NULL },
+		{ "dropExecs", o->drop_execs },
+		{ "tcpEstablished", o->tcp_established },
+		{ "tcpClose", o->tcp_close },
+		{ "tcpSkipInFlight", o->tcp_skip_in_flight },
+		{ "shellJob", o->shell_job },
+		{ "extUnixSk", o->ext_unix_sk },
+		{ "fileLocks", o->file_locks },
+		{ "linkRemap", o->link_remap },
+		{ "autoDedup", o->auto_dedup },
+		{ "emptyNetwork", o->empty_ns != NULL },
+		{ "preDump", o->pre_dump },
+		{ "lazyPages", o->lazy_pages },
 	};
 	cleanup_json json_object *top = json_new_object();
 	json_object *veths = NULL;
@@ -112,6 +121,16 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 		json_add_bool(top, flags[i].key, flags[i].v);
 	add_text(top, "manageCgroupsMode", o->manage_cgroups_mode);
 	add_text(top, "networkLock", o->network_lock);
+	add_text(top, "name", o->name);
+	if (o->max_size) {
+		uint64_t bytes;
+		char number[24];
+
+		if (number_size("--max-size", o->max_size, &bytes, err) < 0)
+			return -1;
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)bytes);
+		add_text(top, "maxBytes", number);
+	}
 	add_text(top, "lsmProfile", o->lsm_profile);
 	add_text(top, "lsmMountContext", o->lsm_mount_context);
 	add_text(top, "parentPath", o->parent_path);
@@ -165,4 +184,23 @@ int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, s
 	if (f->status_fd >= 0 && handover_add(h, FD_STATUS, f->status_fd, err) < 0)
 		return -1;
 	return f->work_fd >= 0 ? handover_add(h, FD_WORK, f->work_fd, err) : 0;
+}
+
+int checkpoint_image_files(const struct client *cl, const struct criu_options *o, int images_fd, int work_fd,
+			   struct checkpoint_files *ret, struct err *err)
+{
+	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
+	cleanup_free char *criu = NULL;
+
+	if (take_status_fd(o, &f.status_fd, err) < 0 || checkpoint_find_criu(cl, &criu, err) < 0)
+		return -1;
+	f.images_fd = fcntl(images_fd, F_DUPFD_CLOEXEC, 0);
+	f.work_fd = fcntl(work_fd, F_DUPFD_CLOEXEC, 0);
+	if (f.images_fd < 0 || f.work_fd < 0)
+		return err_sys(err, "cannot duplicate a descriptor");
+	if (fill_options(o, criu, &f.options_fd, err) < 0)
+		return -1;
+	*ret = f;
+	f = CHECKPOINT_FILES_NONE;
+	return 0;
 }

@@ -22,6 +22,24 @@ void checkpoint_files_close(struct checkpoint_files *f);
 int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
 			  struct checkpoint_files *ret, struct err *err);
 
+/* The same with directories that are open: of a set, or of an image; of criu's log. Both are duplicated. */
+int checkpoint_image_files(const struct client *cl, const struct criu_options *o, int images_fd, int work_fd,
+			   struct checkpoint_files *ret, struct err *err);
+
+/* Ask for the checkpoint and wait for it. A signal gives it up, and ends us. set_fd: of a set, whose progress can be shown; -1: none. */
+int checkpoint_ask(const struct client *cl, const char *id, const struct checkpoint_files *f, int set_fd,
+		   struct err *err);
+
+/* The command with --to. Returns its exit status, or -1 before anything was done. */
+int checkpoint_to_set(const struct client *cl, const char *id, const struct criu_options *o, struct err *err);
+
+/* The command 'checkpoint inspect'. */
+int checkpoint_inspect(const char *path, struct err *err);
+
+/* The commands 'checkpoint export' and 'checkpoint import': one file ("-": stdout, stdin) out of an image, and a further image of a set out of one (name NULL: as it was called). Whole or not at all. */
+int checkpoint_export(const char *image, const char *file, struct err *err);
+int checkpoint_import(const char *file, const char *set, const char *name, struct err *err);
+
 /* Let them ride beside a request; they stay where they are. */
 int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, struct err *err);
 

@@ -89,6 +89,14 @@ static const struct option_row checkpoint_rows[] = {
 	CRIU_ROWS(criu_options, ),
 	{ "leave-running", 0, OPT_FLAG,   NULL, "let the container go on", AT(criu_options, leave_running) },
 	{ "stay",          0, OPT_FLAG,   NULL, "keep it, without processes, until it is restored in place", AT(criu_options, stay) },
+	{ "to",            0, OPT_STRING, "DIR", "add an image to the set in DIR; implies --stay unless --leave-running", AT(criu_options, to) },
+	{ "name",          0, OPT_STRING, "NAME", "of the image in it (default: the time)", AT(criu_options, name) },
+	{ "keep",          0, OPT_UINT,   "N",  "keep the N newest images of the set", AT(criu_options, keep) },
+	{ "max-size",      0, OPT_STRING, "SIZE", "and no more than SIZE", AT(criu_options, max_size) },
+	{ "all",           'a', OPT_FLAG, NULL, "every running container, each to DIR/ID", AT(criu_options, all) },
+	{ "label",         0, OPT_LIST,   "KEY[=VALUE]", "of those the ones with this annotation", AT(criu_options, label) },
+	{ "match",         0, OPT_STRING, "PATTERN", "and with such an id: 'web-*'", AT(criu_options, match) },
+	{ "verbose",       'v', OPT_FLAG, NULL, "print the path of each image", AT(criu_options, verbose) },
 	{ "drop-execs",    0, OPT_FLAG,   NULL, "kill exec'd processes, which cannot be kept", AT(criu_options, drop_execs) },
 	{ "link-remap",    0, OPT_FLAG,   NULL, "allow open files that have been removed", AT(criu_options, link_remap) },
 	{ "tcp-skip-in-flight", 0, OPT_FLAG, NULL, "leave out connections that are being made", AT(criu_options, tcp_skip_in_flight) },
@@ -99,7 +107,14 @@ static const struct option_row checkpoint_rows[] = {
 	{ NULL },
 };
 
+static const struct option_row checkpoints_rows[] = {
+	{ "format", 'f', OPT_CHOICE, "table|json", "how to print them", AT(checkpoints_options, format) },
+	{ "fast",   0,   OPT_FLAG,   NULL, "do not read all files: sizes, not digests", AT(checkpoints_options, fast) },
+	{ NULL },
+};
+
 static const struct option_row restore_rows[] = {
+	{ "from",         0,   OPT_STRING, "DIR[/NAME]",  "the latest good image of a set, or that one", AT(restore_options, from) },
 	{ "detach",       'd', OPT_FLAG,   NULL,          "leave it running in the background", AT(launch_options, detach) },
 	{ "keep",         0,   OPT_FLAG,   NULL,          "keep it when it has ended", AT(launch_options, keep) },
 	{ "rm",           0,   OPT_FLAG,   NULL,          "remove it when it has ended (with -d)", AT(launch_options, remove) },
@@ -251,7 +266,8 @@ static const struct command commands[] = {
 	{ "stats",   cmd_stats,   OPTIONS(stats_rows, stats_options),   "[ID...]",     0, -1, "show what containers use", 0 },
 	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics and lack of memory as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
-	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID",  1, 1, "write a running container to files (with CRIU)", NEEDS_ID },
+	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "[ID | --all | inspect IMAGE | export IMAGE FILE | import FILE DIR]", 0, 3, "write a running container to files (with CRIU)", 0 },
+	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", 0 },
 	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
@@ -332,7 +348,7 @@ void command_help_all(const struct client *cl, FILE *out)
 	fprintf(out, "%s [OPTIONS] COMMAND [...]: OCI containers without a daemon\n\n", cl->program);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (commands[i].run)
-			fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+			fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
 	fputc('\n', out);
 	for (const struct option_row *row = global_option_rows; row->name; row++)
 		if (row->help)

@@ -52,6 +52,7 @@ int command_failure_status(const struct client *cl, const struct command *cmd, c
 /* One per file in client/commands/. */
 int cmd_attach(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_checkpoints(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_create(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_events(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -223,11 +224,24 @@ struct criu_options {
 	const char *parent_path, *page_server;
 	struct opt_uint status_fd, timeout;
 	struct opt_list veth;
+
+	/* A set's, of checkpoint alone. */
+	const char *to, *name, *max_size;
+	struct opt_uint keep;
+	bool all, verbose;
+	struct opt_list label;
+	const char *match;
 };
 
 struct restore_options {
 	struct launch_options launch; /* first: its rows are those of create and run */
 	struct criu_options criu;
+	const char *from;
+};
+
+struct checkpoints_options {
+	const char *format;
+	bool fast;
 };
 
 #endif

@@ -1,54 +1,140 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* thole checkpoint: write a running container to files, and stop it or let it go on. */
+/* thole checkpoint: write a running container to files, and stop it, keep it or let it go on. */
+#include <poll.h>
+#include <string.h>
+
 #include "client/call.h"
 #include "client/checkpoint.h"
-#include "client/handover.h"
+#include "client/progress.h"
 #include "client/signals.h"
 #include "common/fd.h"
+#include "common/statedir.h"
 
 #define CANCEL_TIMEOUT_MS 30000
 
-static int request(const struct client *cl, const char *id, const struct checkpoint_files *f, struct call *c,
-		   struct err *err)
+/* Until there is something to hear. */
+static void watch(struct call *c, struct progress *p)
 {
+	struct pollfd fds[] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->signal_fd, .events = POLLIN } };
+
+	while (poll(fds, ARRAY_SIZE(fds), PROGRESS_INTERVAL_MS) == 0)
+		progress_show(p);
+}
+
+static int await(struct call *c, struct progress *p, struct err *err)
+{
+	struct wire_fds fds = { 0 };
+	Reply reply;
+	int r;
+
+	do {
+		if (p->set_fd >= 0 && progress_wanted())
+			watch(c, p);
+		r = call_reply(c, &reply, &fds, err);
+		if (r == 0 && reply.which_body == Reply_checkpoint_tag)
+			p->total_bytes = reply.body.checkpoint.total_bytes;
+		wire_fds_release(&fds);
+	} while (r == 0 && reply.more);
+	progress_end(p);
+	return r;
+}
+
+static int request(const struct client *cl, const char *id, const struct checkpoint_files *f, int set_fd,
+		   struct call *c, struct err *err)
+{
+	struct progress progress = { .id = id, .set_fd = set_fd };
 	cleanup_fd int dir_fd = -1;
 	cleanup_handover struct handover beside = { .n = 0 };
 	Request req = Request_init_zero;
 	FdRole roles[WIRE_FDS_MAX];
-	struct wire_fds fds = { 0 };
-	Reply reply;
 
 	req.which_body = Request_checkpoint_tag;
+	req.body.checkpoint.progress = set_fd >= 0;
 	if (checkpoint_files_add(f, &beside, err) < 0)
 		return -1;
 	handover_roles(&beside, roles, &req.body.checkpoint.fd_role_count);
 	for (int i = 0; i < beside.n; i++)
 		req.body.checkpoint.fd_role[i] = roles[i];
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 ||
-	    call_open(cl, id, dir_fd, CALL_SERVE, c, err) < 0 || call_send(c, &req, beside.fd, beside.n, err) < 0 ||
-	    call_reply(c, &reply, &fds, err) < 0)
+	    call_open(cl, id, dir_fd, CALL_SERVE, c, err) < 0 || call_send(c, &req, beside.fd, beside.n, err) < 0)
 		return -1;
-	wire_fds_release(&fds);
-	return 0;
+	return await(c, &progress, err);
 }
 
-int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct err *err)
+int checkpoint_ask(const struct client *cl, const char *id, const struct checkpoint_files *f, int set_fd,
+		   struct err *err)
 {
-	const struct criu_options *o = inv->options;
-	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
 	cleanup_call struct call c = CALL_NONE;
-	cleanup_fd int signal_fd = -1, dir_fd = -1;
+	cleanup_fd int signal_fd = -1;
 
-	/* Before a directory is made for one that is not there. */
-	if (client_open_container(cl, inv->operands[0], NULL, &dir_fd, err) < 0 ||
-	    checkpoint_files_open(cl, o, true, &f, err) < 0 || signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
+	if (signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;
-	if (request(cl, inv->operands[0], &f, &c, err) == 0)
+	if (request(cl, id, f, set_fd, &c, err) == 0)
 		return 0;
 	if (!call_interrupted(err))
 		return -1;
 	call_abandon(&c, CANCEL_TIMEOUT_MS);
 	signals_die(c.signal);
 	return -1;
+}
+
+static int checkpoint_to_directory(const struct client *cl, const char *id, const struct criu_options *o,
+				   struct err *err)
+{
+	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
+	cleanup_fd int dir_fd = -1;
+
+	/* Before a directory is made for one that is not there. */
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || checkpoint_files_open(cl, o, true, &f, err) < 0)
+		return -1;
+	return checkpoint_ask(cl, id, &f, -1, err);
+}
+
+/* What only means something with --to. */
+static int check_options(const struct criu_options *o, int n_operands, struct err *err)
+{
+	const struct {
+		bool given;
+		const char *name;
+	} flags[] = {
+		{ o->name, "name" },         { o->keep.set, "keep" }, { o->max_size, "max-size" }, { o->all, "all" },
+		{ o->label.n > 0, "label" }, { o->match, "match" },   { o->verbose, "verbose" },
+	};
+	/* Where an image has its directory to itself. */
+	const struct {
+		bool given;
+		const char *name;
+	} others[] = {
+		{ o->image_path, "image-path" },   { o->work_path, "work-path" }, { o->parent_path, "parent-path" },
+		{ o->page_server, "page-server" }, { o->pre_dump, "pre-dump" },   { o->lazy_pages, "lazy-pages" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (flags[i].given && !o->to)
+			return err_set(err, ERR_USAGE, "--%s needs --to", flags[i].name);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (others[i].given && o->to)
+			return err_set(err, ERR_USAGE, "--to and --%s contradict each other", others[i].name);
+	if ((o->label.n > 0 || o->match) && !o->all)
+		return err_set(err, ERR_USAGE, "--%s needs --all", o->match ? "match" : "label");
+	if (n_operands != !o->all)
+		return err_set(err, ERR_USAGE, o->all ? "--all and an id contradict each other" : "which container?");
+	return 0;
+}
+
+int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	const struct criu_options *o = inv->options;
+	const char *id = inv->n > 0 ? inv->operands[0] : NULL;
+
+	if (inv->n == 2 && !strcmp(id, "inspect"))
+		return checkpoint_inspect(inv->operands[1], err);
+	if (inv->n == 3 && !strcmp(id, "export"))
+		return checkpoint_export(inv->operands[1], inv->operands[2], err);
+	if (inv->n == 3 && !strcmp(id, "import"))
+		return checkpoint_import(inv->operands[1], inv->operands[2], o->name, err);
+	if (check_options(o, inv->n, err) < 0 || (id && statedir_check_id(id, err) < 0))
+		return -1;
+	return o->to ? checkpoint_to_set(cl, id, o, err) : checkpoint_to_directory(cl, id, o, err);
 }

@@ -6,6 +6,7 @@
 #include "client/call.h"
 #include "client/checkpoint.h"
 #include "client/foreground.h"
+#include "client/from.h"
 #include "client/json.h"
 #include "client/pid_file.h"
 #include "client/signals.h"
@@ -13,6 +14,17 @@
 #include "common/statedir.h"
 
 #define CANCEL_TIMEOUT_MS 30000
+
+/* An image of thole's own form. `owner`: whose it has to be; NULL: anybody's. Its set may change again as soon as it is open. */
+static int open_from(const struct client *cl, const char *id, const char *owner, const char *path,
+		     const struct criu_options *criu, struct checkpoint_files *ret, struct err *err)
+{
+	struct from from cleanup_from = FROM_NONE;
+
+	if (from_choose(cl, path, owner, &from, err) < 0)
+		return -1;
+	return from_files(cl, &from, id, criu, ret, err);
+}
 
 /* ---- in place -------------------------------------------------------------------------------------------------------------- */
 
@@ -105,21 +117,34 @@ static int ask(const char *id, struct call *c, const struct checkpoint_files *f,
 	return 0;
 }
 
+/* --from, --image-path, or where it went. */
+static int open_image_in_place(const struct client *cl, const char *id, int dir_fd, const struct restore_options *o,
+			       struct checkpoint_files *ret, struct err *err)
+{
+	struct criu_options criu = o->criu;
+	cleanup_free char *image = NULL;
+
+	if (o->from)
+		return open_from(cl, id, id, o->from, &criu, ret, err);
+	if (!criu.image_path) {
+		if (find_image(id, dir_fd, &image, err) < 0)
+			return -1;
+		if (from_is_image(image))
+			return open_from(cl, id, id, image, &criu, ret, err);
+		criu.image_path = image;
+	}
+	return checkpoint_files_open(cl, &criu, false, ret, err);
+}
+
 static int restore_in_place(const struct client *cl, const char *id, int dir_fd, const struct restore_options *o,
 			    struct err *err)
 {
 	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
 	cleanup_call struct call c = CALL_NONE;
-	cleanup_free char *image = NULL;
 	cleanup_fd int signal_fd = -1;
-	struct criu_options criu = o->criu;
 	uint32_t pid;
 
-	if (check_in_place(id, o, err) < 0 || (!criu.image_path && find_image(id, dir_fd, &image, err) < 0))
-		return -1;
-	if (image)
-		criu.image_path = image;
-	if (checkpoint_files_open(cl, &criu, false, &f, err) < 0 ||
+	if (check_in_place(id, o, err) < 0 || open_image_in_place(cl, id, dir_fd, o, &f, err) < 0 ||
 	    signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;
@@ -149,7 +174,8 @@ static int restore_new(const struct client *cl, const char *id, const struct res
 		return -1;
 	if (!o->launch.detach && o->launch.console_socket)
 		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
-	if (checkpoint_files_open(cl, &o->criu, false, &f, err) < 0)
+	if ((o->from ? open_from(cl, id, NULL, o->from, &o->criu, &f, err)
+		     : checkpoint_files_open(cl, &o->criu, false, &f, err)) < 0)
 		return -1;
 	return launch_and_follow(cl, &req, err);
 }
@@ -159,7 +185,11 @@ int cmd_restore(const struct client *cl, const struct invocation *inv, struct er
 	const struct restore_options *o = inv->options;
 	const char *id = inv->operands[0];
 	cleanup_fd int dir_fd = -1;
-	int stayed = o->launch.bundle ? 0 : find_stayed(cl, id, &dir_fd, err);
+	int stayed;
+
+	if (o->from && o->criu.image_path)
+		return err_set(err, ERR_USAGE, "--from and --image-path contradict each other");
+	stayed = o->launch.bundle ? 0 : find_stayed(cl, id, &dir_fd, err);
 
 	if (stayed < 0)
 		return -1;

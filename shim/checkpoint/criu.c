@@ -85,6 +85,7 @@ struct criu {
 	CriuType type;
 	int work_fd; /* borrowed: to be opened again as criu sees it; -1: not */
 	bool answered, succeeded;
+	int version;
 	struct err why; /* code 0: nothing is known yet */
 };
 
@@ -270,10 +271,16 @@ static int enter_work_dir(struct criu *k, struct err *err)
 	return dup3(fd, k->work_fd, O_CLOEXEC) < 0 ? err_sys(err, "cannot hand over '%s'", path) : 0;
 }
 
+int criu_version(const struct criu *k)
+{
+	return k->version;
+}
+
 static void hear_version(struct criu *k, const CriuResp *resp)
 {
 	int number = version_of(resp);
 
+	k->version = number;
 	if (number < k->version_min) {
 		say_too_old(number, k->version_min, k->version_for, &k->why);
 		criu_kill(k);
@@ -319,7 +326,7 @@ static void hear_result(struct criu *k, const CriuResp *resp)
 	k->answered = true;
 	k->succeeded = resp->success;
 	if (!resp->success)
-		err_set(&k->why, ERR_GONE, "criu has failed (errno %d)", resp->has_cr_errno ? resp->cr_errno : 0);
+		err_set(&k->why, ERR_CRIU, "criu has failed (errno %d)", resp->has_cr_errno ? resp->cr_errno : 0);
 	event_del(k->readable);
 	shutdown(k->sock, SHUT_WR);
 	event_add(k->timer, &leaving_takes);
@@ -403,9 +410,9 @@ static void explain_end(struct criu *k)
 	if (wire_recv_err(k->said_fd, &said, &ignored) == 1)
 		k->why = said;
 	else if (info.si_code == CLD_EXITED)
-		err_set(&k->why, ERR_GONE, "criu has ended with status %d before it was through", info.si_status);
+		err_set(&k->why, ERR_CRIU, "criu has ended with status %d before it was through", info.si_status);
 	else
-		err_set(&k->why, ERR_GONE, "criu was killed by signal %d before it was through", info.si_status);
+		err_set(&k->why, ERR_CRIU, "criu was killed by signal %d before it was through", info.si_status);
 }
 
 static void end_cb(evutil_socket_t fd, short what, void *arg)

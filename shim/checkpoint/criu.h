@@ -56,6 +56,9 @@ struct criu_abilities {
 };
 int criu_ask(const char *path, struct criu_abilities *ret, struct err *err);
 
+/* 40201 is 4.2.1; 0: it has not said yet. */
+int criu_version(const struct criu *k);
+
 /* After notify_cb: go on, or abort. */
 void criu_answer(struct criu *k, bool go_on);
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "common/fd.h"
+#include "common/manifest.h"
 #include "shim/checkpoint/criu.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/oci/json.h"
@@ -35,6 +36,9 @@ static const struct {
 } members[] = {
 	{ "criu", offsetof(struct checkpoint_options, criu), TEXT },
 	{ "leaveRunning", offsetof(struct checkpoint_options, leave_running), BOOL },
+	{ "set", offsetof(struct checkpoint_options, set), BOOL },
+	{ "name", offsetof(struct checkpoint_options, name), TEXT },
+	{ "maxBytes", offsetof(struct checkpoint_options, max_bytes), TEXT },
 	{ "stay", offsetof(struct checkpoint_options, stay), BOOL },
 	{ "dropExecs", offsetof(struct checkpoint_options, drop_execs), BOOL },
 	{ "tcpEstablished", offsetof(struct checkpoint_options, tcp_established), BOOL },
@@ -201,6 +205,8 @@ static int check(const struct checkpoint_options *o, struct err *err)
 	if (o->network_lock && network_lock(o->network_lock) < 0)
 		return err_set(err, ERR_USAGE, "--network-lock is iptables, nftables or skip, not '%s'",
 			       o->network_lock);
+	if (o->name && (!manifest_is_name(o->name) || !strcmp(o->name, SET_LATEST)))
+		return err_set(err, ERR_USAGE, "--name: an image cannot be called '%s'", o->name);
 	if (o->tcp_established && o->tcp_close)
 		return err_set(err, ERR_USAGE, "--tcp-established and --tcp-close contradict each other");
 	if (o->pre_dump && o->lazy_pages)

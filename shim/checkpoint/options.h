@@ -15,7 +15,10 @@
 struct checkpoint_options {
 	char *criu; /* absolute path of the program */
 	bool leave_running, drop_execs;
-	bool stay; /* unless it goes on: it is kept without processes, and can be restored in place */
+	bool set;        /* the directory is that of a set, which gets an image more */
+	char *name;      /* the image's in it; NULL: its time */
+	char *max_bytes; /* decimal: what the set may have; NULL: any */
+	bool stay;       /* unless it goes on: it is kept without processes, and can be restored in place */
 	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
 	bool empty_network;
 	bool pre_dump, lazy_pages;

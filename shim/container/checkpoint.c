@@ -21,6 +21,7 @@
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/sealing.h"
 #include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -40,9 +41,12 @@ struct checkpointing {
 	size_t n_execs; /* that come along */
 	struct checkpoint_exec execs[EXECS_MAX];
 	struct criu *criu;
-	bool locked;   /* criu was about to lock the network */
-	bool complete; /* "post-dump": too late to give up */
-	bool taken;    /* init has ended, after that */
+	bool locked;             /* criu was about to lock the network */
+	bool complete;           /* "post-dump": too late to give up */
+	bool taken;              /* init has ended, after that */
+	struct sealing *sealing; /* of a set: NULL: it is none */
+	bool over;               /* criu has ended while the image was being sealed: why */
+	struct err why;
 	size_t n_dropped, n_dropping;
 	struct dropped *dropped;
 	struct pending done;
@@ -65,6 +69,7 @@ void checkpoint_free(struct checkpointing *k)
 	if (!k)
 		return;
 	criu_free(k->criu);
+	sealing_free(k->sealing);
 	free_dropped(k);
 	checkpoint_options_release(&k->options);
 	container_fds_release(&k->fds);
@@ -136,31 +141,27 @@ static void stay(struct checkpointing *k)
 		process_kill_now(&c->init);
 	if (!cgroup_is_empty(c->cgroup))
 		cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
-	park_settle(c, k->fds.images_fd);
+	park_settle(c, k->sealing ? k->new_fd : k->fds.images_fd);
 	finish(c, NULL);
 }
 
-static void criu_done(void *arg, const struct err *failure)
+static void failed(struct checkpointing *k, const struct err *failure)
 {
-	struct checkpointing *k = arg;
 	struct container *c = k->c;
-	struct err err;
+	struct err err = *failure;
 
-	/* All of it was in the image before its processes were ended. */
-	if (failure && k->taken)
-		log_warn("container '%s' is checkpointed, but: %s", c->id, failure->text);
-	else if (failure) {
-		err = *failure;
+	/* When it was us who made it fail its log says nothing. */
+	if (err.code == ERR_CRIU)
 		image_explain(work_fd(k), "dump.log", &err);
-		err_add(&err, "cannot checkpoint container '%s'", c->id);
-		clean_up(k);
-		finish(c, &err);
-		return;
-	}
-	/* Its statistics come last. */
-	if (image_commit(k->fds.images_fd, k->new_fd, &err) < 0)
-		log_warn("container '%s': %s", c->id, err.text);
-	image_end(k->fds.images_fd);
+	err_add(&err, "cannot checkpoint container '%s'", c->id);
+	clean_up(k);
+	finish(c, &err);
+}
+
+static void succeeded(struct checkpointing *k)
+{
+	struct container *c = k->c;
+
 	if (k->options.leave_running || k->options.pre_dump) {
 		finish(c, NULL);
 		return;
@@ -172,6 +173,59 @@ static void criu_done(void *arg, const struct err *failure)
 	criu_free(k->criu);
 	k->criu = NULL;
 	remove_when_drained(c, gone, c);
+}
+
+/* The container runs on already. */
+static void sealed_after(void *arg, const struct err *failure)
+{
+	struct checkpointing *k = arg;
+
+	if (failure)
+		failed(k, failure);
+	else
+		succeeded(k);
+}
+
+static void set_done(struct checkpointing *k)
+{
+	struct err err;
+
+	if (!k->options.leave_running) {
+		sealing_note_statistics(k->sealing);
+		succeeded(k);
+	} else if (sealing_start(k->sealing, k->new_fd, work_fd(k), criu_version(k->criu), sealed_after, k, &err) < 0)
+		failed(k, &err);
+}
+
+static void criu_done(void *arg, const struct err *failure)
+{
+	struct checkpointing *k = arg;
+	struct container *c = k->c;
+	struct err err;
+
+	if (sealing_runs(k->sealing)) {
+		/* Dead while it waited for us. What the worker has come to is not known before it is dead too. */
+		k->over = true;
+		k->why = *failure;
+		sealing_kill(k->sealing);
+		return;
+	}
+	/* All of it was in the image before its processes were ended. */
+	if (failure && k->taken)
+		log_warn("container '%s' is checkpointed, but: %s", c->id, failure->text);
+	else if (failure) {
+		failed(k, k->why.code ? &k->why : failure);
+		return;
+	}
+	if (k->sealing) {
+		set_done(k);
+		return;
+	}
+	/* Its statistics come last. */
+	if (image_commit(k->fds.images_fd, k->new_fd, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	image_end(k->fds.images_fd);
+	succeeded(k);
 }
 
 /* ---- while criu works ------------------------------------------------------------------------------------------------------ */
@@ -189,15 +243,45 @@ static int save_stdin(struct checkpointing *k, struct err *err)
 	return fd_replace_file_at(k->new_fd, IMAGE_STDIN, data, len, 0600, err);
 }
 
+static void refuse_to_end(struct checkpointing *k, const struct err *err)
+{
+	/* criu lets the container go on, and says no more than that it has failed. */
+	k->why = *err;
+	criu_answer(k->criu, false);
+}
+
+static void go_on(struct checkpointing *k)
+{
+	k->complete = true;
+	criu_answer(k->criu, true);
+}
+
+/* The image has its name: now its processes may end. */
+static void sealed_before(void *arg, const struct err *failure)
+{
+	struct checkpointing *k = arg;
+
+	if (k->over)
+		failed(k, &k->why);
+	else if (failure)
+		refuse_to_end(k, failure);
+	else
+		go_on(k);
+}
+
 /* Everything is written and nothing moves yet. What fails here makes criu let the container go on. */
 static int complete(struct checkpointing *k, struct err *err)
 {
 	if (stays(k) && park_prepare(k->c, err) < 0)
 		return -1;
 	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->streams, err) < 0 ||
-	    execs_write(k->new_fd, k->execs, k->n_execs, err) < 0 || image_commit(k->fds.images_fd, k->new_fd, err) < 0)
+	    execs_write(k->new_fd, k->execs, k->n_execs, err) < 0)
 		return -1;
-	k->complete = true;
+	if (k->sealing && !k->options.leave_running)
+		return sealing_start(k->sealing, k->new_fd, work_fd(k), criu_version(k->criu), sealed_before, k, err);
+	if (!k->sealing && image_commit(k->fds.images_fd, k->new_fd, err) < 0)
+		return -1;
+	go_on(k);
 	return 0;
 }
 
@@ -212,9 +296,9 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 		k->locked = true;
 	else if (!strcmp(what, "network-unlock"))
 		k->locked = false;
-	else if (!strcmp(what, "post-dump") && complete(k, &err) < 0) {
-		log_error("container '%s': %s", k->c->id, err.text);
-		criu_answer(k->criu, false);
+	else if (!strcmp(what, "post-dump")) {
+		if (complete(k, &err) < 0)
+			refuse_to_end(k, &err);
 		return;
 	}
 	criu_answer(k->criu, true);
@@ -412,6 +496,8 @@ static int begin(struct checkpointing *k, struct err *err)
 		r = check_descriptors(k, &pids, err);
 	free(pids.v);
 	free(execs.v);
+	if (r == 0 && k->options.set && sealing_new(c, &k->options, k->fds.images_fd, &k->sealing, err) < 0)
+		r = err_add(err, "cannot checkpoint container '%s'", c->id);
 	if (r < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
 		return -1;
 	if (note_veths(k, err) == 0 && start_criu(k, err) == 0)

@@ -190,6 +190,9 @@ int container_checkpoint(struct container *c, struct container_fds *fds, contain
 int container_restore(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
 		      struct err *err);
 
+/* About how large an image of it will be. */
+uint64_t container_memory(struct container *c);
+
 /* Nobody waits for it any more. True: it is given up, and done_cb will not come. False: it is too late for that, done_cb comes. */
 bool container_cancel_checkpoint(struct container *c);
 

@@ -30,12 +30,18 @@ void on_checkpoint(struct call *call, Request *req, struct wire_fds *fds)
 {
 	const Checkpoint *msg = &req->body.checkpoint;
 	struct container_fds sorted = container_fds_none();
+	Reply rep = Reply_init_zero;
 	struct err err;
 
 	if (request_sort_fds(msg->fd_role, msg->fd_role_count, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
 		call->cancelled = cancelled;
-		if (container_checkpoint(server_container(call->server), &sorted, checkpointed, call, &err) == 0)
+		rep.which_body = Reply_checkpoint_tag;
+		rep.body.checkpoint.total_bytes = msg->progress ? container_memory(server_container(call->server)) : 0;
+		if (container_checkpoint(server_container(call->server), &sorted, checkpointed, call, &err) == 0) {
+			if (msg->progress)
+				call_progress(call, &rep, NULL, 0);
 			return;
+		}
 		call->cancelled = NULL;
 	}
 	container_fds_release(&sorted);

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* thole checkpoint export and import: an image as one file.
+ *
+ * What comes in is hostile. A child without privileges reads it and says, over a pipe, what member follows and then its bytes; we judge the name once more, and write below a temporary directory in the set. Only an
+ * image whose manifest and digests are right gets its name. */
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "client/checkpoint.h"
+#include "client/set.h"
+#include "client/tar.h"
+#include "common/fd.h"
+
+#define COPY_BYTES (256 << 10)
+#define NOBODY 65534
+
+/* ---- out ------------------------------------------------------------------------------------------------------------------- */
+
+/* Exactly so many bytes, or it is an error. */
+static int copy(int from, int to, uint64_t left, const char *what, struct err *err)
+{
+	cleanup_free char *buf = xmalloc(COPY_BYTES);
+
+	while (left > 0) {
+		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
+		ssize_t n = fd_read_full(from, buf, want, err);
+
+		if (n < 0)
+			return -1;
+		if ((size_t)n < want)
+			return err_set(err, ERR_CONFIG, "'%s' ends too early", what);
+		if (fd_write_all(to, buf, want, err) < 0)
+			return -1;
+		left -= want;
+	}
+	return 0;
+}
+
+static int put_zeros(int to, uint64_t n, struct err *err)
+{
+	static const char zeros[2 * TAR_BLOCK];
+
+	return fd_write_all(to, zeros, (size_t)n, err);
+}
+
+static int export_file(int image_fd, const char *name, int to, uint64_t time_s, struct err *err)
+{
+	cleanup_fd int fd = openat(image_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct tar_member m = { .size = 0 };
+	uint8_t block[TAR_BLOCK];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "cannot open '%s'", name);
+	snprintf(m.name, sizeof(m.name), "%s", name);
+	m.size = (uint64_t)st.st_size;
+	if (tar_encode(&m, time_s, block, err) < 0 || fd_write_all(to, block, sizeof(block), err) < 0 ||
+	    copy(fd, to, m.size, name, err) < 0)
+		return -1;
+	return put_zeros(to, tar_padding(m.size), err);
+}
+
+static int export_all(int image_fd, const struct image_report *r, int to, struct err *err)
+{
+	uint64_t time_s = r->m.created_ns / 1000000000u;
+
+	/* The manifest first: whoever reads a stream knows what comes. */
+	if (export_file(image_fd, MANIFEST_FILE, to, time_s, err) < 0)
+		return -1;
+	for (size_t i = 0; i < r->n; i++)
+		if (export_file(image_fd, r->v[i].name, to, time_s, err) < 0)
+			return -1;
+	return put_zeros(to, 2 * TAR_BLOCK, err);
+}
+
+/* Whole or not at all, as everything else: under another name first. */
+static int export_to_file(int image_fd, const struct image_report *r, const char *path, struct err *err)
+{
+	cleanup_free char *temporary = xasprintf("%s.%d.tmp", path, (int)getpid());
+	cleanup_fd int to = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (to < 0)
+		return err_sys(err, "cannot make '%s'", temporary);
+	if (export_all(image_fd, r, to, err) == 0 &&
+	    ((fsync(to) == 0 && rename(temporary, path) == 0) || err_sys(err, "cannot write '%s'", path) == 0))
+		return 0;
+	unlink(temporary);
+	return -1;
+}
+
+int checkpoint_export(const char *image, const char *file, struct err *err)
+{
+	struct image_report r = { 0 };
+	cleanup_fd int fd = -1;
+	int ret;
+
+	if (!strcmp(file, "-") && isatty(STDOUT_FILENO))
+		return err_set(err, ERR_USAGE, "an archive does not go to a terminal");
+	if (set_open(image, false, &fd, err) < 0)
+		return -1;
+	if (image_examine(fd, IMAGE_DIGESTS, &r, err) < 0)
+		return err_add(err, "image '%s'", image);
+	ret = !strcmp(file, "-") ? export_all(fd, &r, STDOUT_FILENO, err) : export_to_file(fd, &r, file, err);
+	image_report_release(&r);
+	return ret;
+}
+
+/* ---- in: the child ----------------------------------------------------------------------------------------------------------- */
+
+/* What it says: a member and its bytes, a member with an empty name at the end, or an error. */
+struct said {
+	bool failed;
+	struct tar_member member;
+	struct err err;
+};
+
+static int give_up_privileges(struct err *err)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (geteuid() == 0 &&
+	    (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
+		return err_sys(err, "cannot give up privileges");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_NOFILE, &none) < 0 ||
+	    setrlimit(RLIMIT_FSIZE, &none) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0)
+		return err_sys(err, "cannot give up privileges");
+	return 0;
+}
+
+static int skip(int from, uint64_t n, struct err *err)
+{
+	uint8_t block[TAR_BLOCK];
+	ssize_t got = fd_read_full(from, block, (size_t)n, err);
+
+	return got < 0 ? -1 : (uint64_t)got == n ? 0 : err_set(err, ERR_CONFIG, "the archive ends too early");
+}
+
+static int unpack(int from, int to, struct said *s)
+{
+	uint8_t block[TAR_BLOCK];
+	int r;
+
+	for (;;) {
+		ssize_t n = fd_read_full(from, block, sizeof(block), &s->err);
+
+		if (n < 0)
+			return -1;
+		if (n < TAR_BLOCK)
+			return err_set(&s->err, ERR_CONFIG, "the archive ends too early");
+		r = tar_decode(block, &s->member, &s->err);
+		if (r <= 0)
+			return r;
+		if (fd_write_all(to, s, sizeof(*s), &s->err) < 0 ||
+		    copy(from, to, s->member.size, "the archive", &s->err) < 0 ||
+		    skip(from, tar_padding(s->member.size), &s->err) < 0)
+			return -1;
+	}
+}
+
+static void child_run(int from, int to) __attribute__((noreturn));
+static void child_run(int from, int to)
+{
+	struct said s = { .failed = false };
+	struct err ignored;
+	int r;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_DFL);
+	r = give_up_privileges(&s.err);
+	if (r == 0)
+		r = unpack(from, to, &s);
+	s.failed = r < 0;
+	memset(&s.member, 0, sizeof(s.member));
+	fd_write_all(to, &s, sizeof(s), &ignored);
+	_exit(0);
+}
+
+/* ---- in: us ------------------------------------------------------------------------------------------------------------------ */
+
+static int import_member(int from, int dir_fd, const struct tar_member *m, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (!memchr(m->name, '\0', sizeof(m->name)) || !manifest_is_name(m->name))
+		return err_set(err, ERR_CONFIG, "a member of the archive is not called as a file of an image may be");
+	fd = openat(dir_fd, m->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(err, ERR_CONFIG, "its member '%s' comes twice", m->name);
+	if (fd < 0)
+		return err_sys(err, "cannot make '%s'", m->name);
+	if (copy(from, fd, m->size, m->name, err) < 0)
+		return -1;
+	return fsync(fd) < 0 ? err_sys(err, "cannot sync '%s'", m->name) : 0;
+}
+
+static int import_members(int from, int dir_fd, struct err *err)
+{
+	for (size_t n = 0; n <= MANIFEST_FILES_MAX; n++) {
+		struct said s;
+		ssize_t got = fd_read_full(from, &s, sizeof(s), err);
+
+		if (got < 0)
+			return -1;
+		if (got != sizeof(s))
+			return err_set(err, ERR_CONFIG, "the archive cannot be read");
+		if (s.failed) {
+			*err = s.err;
+			err->text[sizeof(err->text) - 1] = '\0';
+			err_clean(err);
+			return -1;
+		}
+		if (!s.member.name[0])
+			return 0;
+		if (import_member(from, dir_fd, &s.member, err) < 0)
+			return -1;
+	}
+	return err_set(err, ERR_LIMIT, "the archive has more than %d members", MANIFEST_FILES_MAX);
+}
+
+static int receive(int archive_fd, int dir_fd, struct err *err)
+{
+	cleanup_fd int near = -1;
+	int fds[2], r, status;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	near = fds[0];
+	pid = fork();
+	if (pid == 0)
+		child_run(archive_fd, fds[1]);
+	fd_close(&fds[1]);
+	if (pid < 0)
+		return err_sys(err, "cannot fork");
+	r = import_members(near, dir_fd, err);
+	if (r < 0)
+		kill(pid, SIGKILL); /* our own child, not reaped yet */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+/* `name` NULL: as it was called. */
+static int give_name(int set_fd, int dir_fd, const char *name, struct image_report *r, struct err *err)
+{
+	if (!name)
+		name = r->m.name;
+	if (!manifest_is_name(name) || !strcmp(name, SET_LATEST))
+		return err_set(err, ERR_CONFIG, "an image cannot be called '%s'", name);
+	if (fsync(dir_fd) < 0)
+		return err_sys(err, "cannot sync the image");
+	if (renameat2(set_fd, SET_NEW, set_fd, name, RENAME_NOREPLACE) < 0) {
+		if (errno == EEXIST)
+			return err_set(err, ERR_EXISTS, "there is an image '%s' in the set already", name);
+		return err_sys(err, "cannot give the image its name '%s'", name);
+	}
+	return fsync(set_fd) < 0 ? err_sys(err, "cannot sync the set") : 0;
+}
+
+static int import_into(int archive_fd, int set_fd, const char *name, struct err *err)
+{
+	cleanup_fd int dir_fd = -1;
+	struct image_report r = { 0 };
+	int ret;
+
+	if (mkdirat(set_fd, SET_NEW, 0700) < 0)
+		return err_sys(err, "cannot make a directory in the set");
+	if (set_open_image(set_fd, SET_NEW, &dir_fd, err) < 0 || receive(archive_fd, dir_fd, err) < 0 ||
+	    image_examine(dir_fd, IMAGE_DIGESTS, &r, err) < 0)
+		return -1;
+	ret = give_name(set_fd, dir_fd, name, &r, err);
+	image_report_release(&r);
+	return ret;
+}
+
+int checkpoint_import(const char *file, const char *set, const char *name, struct err *err)
+{
+	cleanup_fd int archive_fd = -1, set_fd = -1;
+
+	archive_fd = !strcmp(file, "-") ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (archive_fd < 0)
+		return err_sys(err, "cannot open '%s'", file);
+	if (set_open(set, true, &set_fd, err) < 0 || set_lock(set_fd, set, err) < 0)
+		return -1;
+	set_tidy(set_fd);
+	if (import_into(archive_fd, set_fd, name, err) == 0)
+		return 0;
+	set_tidy(set_fd);
+	return err_add(err, "cannot import '%s'", file);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How far a checkpoint is, as a bar on the caller's terminal: criu says nothing, but its files grow. */
+#include "client/progress.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fd.h"
+#include "common/manifest.h"
+
+#define BAR_WIDTH 30
+
+bool progress_wanted(void)
+{
+	return isatty(STDERR_FILENO);
+}
+
+static uint64_t written(int set_fd, bool *ret_complete)
+{
+	cleanup_fd int fd = openat(set_fd, SET_NEW, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	uint64_t bytes = 0;
+	struct dirent *e;
+	struct stat st;
+
+	*ret_complete = false;
+	while (dir && (e = readdir(dir))) {
+		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+			bytes += (uint64_t)st.st_size;
+		/* The last thing that is written before everything goes to the disk. */
+		if (!strcmp(e->d_name, "descriptors.json"))
+			*ret_complete = true;
+	}
+	return bytes;
+}
+
+void progress_show(struct progress *p)
+{
+	bool complete;
+	uint64_t bytes = written(p->set_fd, &complete), total = p->total_bytes > bytes ? p->total_bytes : bytes;
+	size_t filled = complete ? BAR_WIDTH : total ? (size_t)(bytes * BAR_WIDTH / total) : 0;
+	char bar[BAR_WIDTH + 1] = "";
+
+	for (size_t i = 0; i < BAR_WIDTH; i++)
+		bar[i] = i < filled ? '#' : '.';
+	fprintf(stderr, "\r%s: %s [%s] %llu of about %llu MiB\033[K", p->id, complete ? "syncing" : "writing", bar,
+		(unsigned long long)bytes >> 20, (unsigned long long)total >> 20);
+	fflush(stderr);
+	p->shown = true;
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->shown)
+		fputs("\r\033[K", stderr);
+	p->shown = false;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last step of an image of a set: its manifest, everything on the disk, and then its name.
+ *
+ * Runs in a worker. Whoever is killed anywhere here leaves an image without its name, which nobody takes for one, or a whole image: rename is the moment. */
+#include "shim/checkpoint/seal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "common/fd.h"
+#include "proto/criu.pb-c.h"
+
+#define STATISTICS_FILE "stats-dump"
+#define STATISTICS_HEADER 12 /* two magic numbers and the length of what follows */
+
+static int sync_fd(int fd, const char *what, struct err *err)
+{
+	return fsync(fd) < 0 ? err_sys(err, "cannot sync %s", what) : 0;
+}
+
+static int add_file(const struct seal *s, const char *name, struct err *err)
+{
+	struct manifest_file f = { .size = 0 };
+	cleanup_fd int fd = openat(s->new_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "cannot open '%s' of the image", name);
+	if (!S_ISREG(st.st_mode) || !manifest_is_name(name))
+		return err_set(err, ERR_INTERNAL, "'%s' does not belong into an image", name);
+	snprintf(f.name, sizeof(f.name), "%s", name);
+	if (sync_fd(fd, name, err) < 0 || sha256_fd(fd, f.sha256, &f.size, err) < 0)
+		return -1;
+	manifest_add_file(s->m, &f);
+	if (s->limit_bytes && s->m->size > s->limit_bytes)
+		return err_set(err, ERR_LIMIT, "the image has more than the %llu bytes that it may have",
+			       (unsigned long long)s->limit_bytes);
+	return 0;
+}
+
+static int add_files(const struct seal *s, struct err *err)
+{
+	cleanup_fd int own_fd = openat(s->new_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	struct dirent *e;
+
+	if (!dir)
+		return err_sys(err, "cannot read the image's directory");
+	take_fd(&own_fd);
+	while ((e = readdir(dir)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && add_file(s, e->d_name, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int write_manifest(int dir_fd, const struct manifest *m, struct err *err)
+{
+	cleanup_free char *text = manifest_text(m);
+	cleanup_fd int fd = -1;
+
+	if (fd_replace_file_at(dir_fd, MANIFEST_FILE, text, strlen(text), 0600, err) < 0)
+		return -1;
+	fd = openat(dir_fd, MANIFEST_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot open '" MANIFEST_FILE "'");
+	return sync_fd(fd, MANIFEST_FILE, err) < 0 ? -1 : sync_fd(dir_fd, "the image's directory", err);
+}
+
+static int give_name(const struct seal *s, struct err *err)
+{
+	const char *name = s->m->name;
+
+	if (syscall(SYS_renameat2, s->set_fd, SET_NEW, s->set_fd, name, RENAME_NOREPLACE) < 0)
+		return err_sys(err, "cannot give the image its name '%s'", name);
+	if (sync_fd(s->set_fd, "the set's directory", err) < 0)
+		return -1;
+	unlinkat(s->set_fd, SET_NEW_LATEST, 0);
+	if (symlinkat(name, s->set_fd, SET_NEW_LATEST) < 0 ||
+	    renameat(s->set_fd, SET_NEW_LATEST, s->set_fd, SET_LATEST) < 0)
+		return err_sys(err, "image '%s' is complete, but cannot be made the latest", name);
+	return sync_fd(s->set_fd, "the set's directory", err);
+}
+
+int seal_image(const struct seal *s, struct err *err)
+{
+	if (add_files(s, err) < 0 || write_manifest(s->new_fd, s->m, err) < 0)
+		return -1;
+	return give_name(s, err);
+}
+
+/* ---- criu's figures -------------------------------------------------------------------------------------------------------- */
+
+void seal_statistics(int dir_fd, struct manifest_statistics *ret)
+{
+	cleanup_fd int fd = openat(dir_fd, STATISTICS_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	uint8_t buf[4096];
+	StatsEntry *e = NULL;
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf));
+	uint32_t len = 0;
+
+	*ret = (struct manifest_statistics) { 0 };
+	unlinkat(dir_fd, STATISTICS_FILE, 0);
+	if (n > STATISTICS_HEADER)
+		memcpy(&len, buf + STATISTICS_HEADER - sizeof(len), sizeof(len));
+	if (len > 0 && (size_t)len <= (size_t)n - STATISTICS_HEADER)
+		e = stats_entry__unpack(NULL, len, buf + STATISTICS_HEADER);
+	if (e && e->dump)
+		*ret = (struct manifest_statistics) {
+			.known = true,
+			.freezing_us = e->dump->freezing_time,
+			.frozen_us = e->dump->frozen_time,
+			.memdump_us = e->dump->memdump_time,
+			.memwrite_us = e->dump->memwrite_time,
+			.pages_scanned = e->dump->pages_scanned,
+			.pages_skipped = e->dump->pages_skipped_parent,
+			.pages_written = e->dump->pages_written,
+			.shared_pages_scanned = e->dump->shpages_scanned,
+			.shared_pages_written = e->dump->shpages_written,
+		};
+	if (e)
+		stats_entry__free_unpacked(e, NULL);
+}
+
+int seal_add_statistics(int image_fd, const struct manifest_statistics *s, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	struct manifest m;
+	int r;
+
+	if (fd_read_file_at(image_fd, MANIFEST_FILE, MANIFEST_MAX, &text, err) < 0)
+		return -1;
+	r = manifest_parse(text, &m, err);
+	m.statistics = *s;
+	if (r == 0)
+		r = write_manifest(image_fd, &m, err);
+	manifest_release(&m);
+	return r;
+}

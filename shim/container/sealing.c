@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An image of a set: what is known of the container at its moment, the room that it takes, and the worker that seals it. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "shim/checkpoint/options.h"
+#include "shim/checkpoint/seal.h"
+#include "shim/checkpoint/worker.h"
+#include "shim/container/container_internal.h"
+#include "shim/container/sealing.h"
+#include "shim/sandbox/cgroup.h"
+
+#define SPARE_BYTES (4 << 20) /* what criu writes beside the memory */
+
+struct sealing {
+	struct container *c;
+	struct manifest manifest;
+	struct seal seal;
+	int work_fd; /* borrowed: where criu leaves its figures */
+	struct worker *worker;
+	struct pending done;
+};
+
+void sealing_free(struct sealing *s)
+{
+	if (!s)
+		return;
+	worker_free(s->worker);
+	manifest_release(&s->manifest);
+	free(s);
+}
+
+/* ---- what is said of it ---------------------------------------------------------------------------------------------------- */
+
+/* 20261125T031500.123Z: sorts as the times do. */
+static void name_by_time(uint64_t ns, char *ret, size_t size)
+{
+	time_t sec = (time_t)(ns / 1000000000u);
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&sec, &tm);
+	strftime(text, sizeof(text), "%Y%m%dT%H%M%S", &tm);
+	snprintf(ret, size, "%s.%03uZ", text, (unsigned int)(ns / 1000000u % 1000u));
+}
+
+static void describe_host(struct manifest *m)
+{
+	struct utsname u;
+
+	uname(&u);
+	snprintf(m->kernel, sizeof(m->kernel), "%s", u.release);
+	snprintf(m->architecture, sizeof(m->architecture), "%s", u.machine);
+	snprintf(m->thole, sizeof(m->thole), "%s", THOLE_VERSION);
+}
+
+static int describe(struct container *c, const struct checkpoint_options *o, struct manifest *m, struct err *err)
+{
+	cleanup_free char *config = NULL;
+	struct timespec now;
+	struct stat st;
+
+	if (fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
+		return -1;
+	if (stat(c->rec.rootfs, &st) < 0)
+		return err_sys(err, "cannot look at '%s'", c->rec.rootfs);
+	clock_gettime(CLOCK_REALTIME, &now);
+	*m = (struct manifest) {
+		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+		.rootfs_device = st.st_dev,
+		.rootfs_inode = st.st_ino,
+		.running = o->leave_running,
+		.tcp_established = o->tcp_established,
+		.tcp_close = o->tcp_close,
+		.shell_job = o->shell_job,
+		.ext_unix_sk = o->ext_unix_sk,
+		.file_locks = o->file_locks,
+		.capture = "none",
+	};
+	snprintf(m->id, sizeof(m->id), "%s", c->id);
+	snprintf(m->rootfs, sizeof(m->rootfs), "%s", c->rec.rootfs);
+	sha256_text(config, strlen(config), m->config);
+	if (o->name)
+		snprintf(m->name, sizeof(m->name), "%s", o->name);
+	else
+		name_by_time(m->created_ns, m->name, sizeof(m->name));
+	describe_host(m);
+	return 0;
+}
+
+/* ---- the room ---------------------------------------------------------------------------------------------------------------- */
+
+/* What a line "NAME:  123 kB" of a process's status says, in bytes. */
+static uint64_t status_bytes(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? strtoull(at + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+uint64_t container_memory(struct container *c)
+{
+	struct cgroup_pids pids = { 0 };
+	uint64_t bytes = SPARE_BYTES;
+
+	if (c->cgroup)
+		pids = cgroup_pids(c->cgroup);
+
+	for (size_t i = 0; i < pids.n; i++) {
+		cleanup_free char *text = NULL;
+		char path[40];
+		struct err ignored;
+
+		snprintf(path, sizeof(path), "/proc/%d/status", (int)pids.v[i]);
+		if (fd_read_file_at(AT_FDCWD, path, 16384, &text, &ignored) == 0)
+			bytes += status_bytes(text, "\nRssAnon:") + status_bytes(text, "\nRssShmem:");
+	}
+	free(pids.v);
+	return bytes;
+}
+
+static int check_room(struct container *c, const struct checkpoint_options *o, int set_fd, struct err *err)
+{
+	uint64_t need = container_memory(c), free_bytes;
+	uint64_t limit = o->max_bytes ? strtoull(o->max_bytes, NULL, 10) : 0;
+	struct statvfs fs;
+
+	if (fstatvfs(set_fd, &fs) < 0)
+		return err_sys(err, "cannot ask for the room on the set's file system");
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (need > free_bytes)
+		return err_sysno(err, ENOSPC, "the container uses about %llu MiB of memory, and %llu MiB are free",
+				 (unsigned long long)need >> 20, (unsigned long long)free_bytes >> 20);
+	if (limit && need - SPARE_BYTES > limit)
+		return err_set(
+			err, ERR_LIMIT,
+			"the container uses about %llu MiB of memory, and the set may have no more than %llu MiB",
+			(unsigned long long)need >> 20, (unsigned long long)limit >> 20);
+	return 0;
+}
+
+/* ---- the object ---------------------------------------------------------------------------------------------------------------- */
+
+int sealing_new(struct container *c, const struct checkpoint_options *o, int set_fd, struct sealing **ret,
+		struct err *err)
+{
+	struct sealing *s = xcalloc(1, sizeof(*s));
+
+	s->c = c;
+	if (describe(c, o, &s->manifest, err) < 0 || check_room(c, o, set_fd, err) < 0) {
+		sealing_free(s);
+		return -1;
+	}
+	if (faccessat(set_fd, s->manifest.name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		err_set(err, ERR_EXISTS, "there is an image '%s' in the set already", s->manifest.name);
+		sealing_free(s);
+		return -1;
+	}
+	s->seal = (struct seal) { .set_fd = set_fd,
+				  .new_fd = -1,
+				  .m = &s->manifest,
+				  .limit_bytes = o->max_bytes ? strtoull(o->max_bytes, NULL, 10) : 0 };
+	*ret = s;
+	return 0;
+}
+
+const char *sealing_name(const struct sealing *s)
+{
+	return s->manifest.name;
+}
+
+struct manifest *sealing_manifest(struct sealing *s)
+{
+	return &s->manifest;
+}
+
+static int run(void *arg, struct err *err)
+{
+	struct sealing *s = arg;
+
+	/* There are none yet when it is sealed before its processes have ended. */
+	seal_statistics(s->work_fd, &s->manifest.statistics);
+	return seal_image(&s->seal, err);
+}
+
+static void worker_done(void *arg, const struct err *err)
+{
+	struct sealing *s = arg;
+
+	worker_free(s->worker);
+	s->worker = NULL;
+	s->done.cb(s->done.arg, err);
+}
+
+int sealing_start(struct sealing *s, int new_fd, int work_fd, int criu_version, container_done_cb *done_cb,
+		  void *done_arg, struct err *err)
+{
+	const int fds[] = { s->seal.set_fd, new_fd, work_fd };
+	const struct worker_task task = {
+		.run = run, .done_cb = worker_done, .arg = s, .done_arg = s, .fds = fds, .n_fds = ARRAY_SIZE(fds)
+	};
+
+	s->seal.new_fd = new_fd;
+	s->work_fd = work_fd;
+	s->done = (struct pending) { done_cb, done_arg };
+	snprintf(s->manifest.criu, sizeof(s->manifest.criu), "%d.%d.%d", criu_version / 10000, criu_version / 100 % 100,
+		 criu_version % 100);
+	return worker_start(s->c->base, &task, &s->worker, err);
+}
+
+bool sealing_runs(const struct sealing *s)
+{
+	return s && s->worker;
+}
+
+void sealing_kill(struct sealing *s)
+{
+	worker_kill(s->worker);
+}
+
+void sealing_note_statistics(struct sealing *s)
+{
+	struct manifest_statistics figures;
+	struct err err;
+
+	seal_statistics(s->work_fd, &figures);
+	if (figures.known && seal_add_statistics(s->seal.new_fd, &figures, &err) < 0)
+		log_warn("container '%s': criu's figures are missing from image '%s': %s", s->c->id, s->manifest.name,
+			 err.text);
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# checkpoint export and import: an image as one file, which anybody may have written.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	bundle
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	wait_for grep -q 'n 5' "$T/log.1"
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --name one --to "$T/set" "$c"
+}
+
+import_refused() { # REGEX FILE
+	refused 1 "$1" thole checkpoint import "$2" "$T/in"
+	equal "$(find "$T/in" -mindepth 1)" ''
+}
+
+@test "an image goes out as a plain tar, comes in elsewhere, and is restored" {
+	thole checkpoint export "$T/set/one" "$T/one.tar"
+	equal "$(stat -c %a "$T/one.tar")" 600
+	equal "$(tar tf "$T/one.tar" | head -1)" manifest.json
+	mkdir "$T/x"
+	tar xf "$T/one.tar" -C "$T/x"
+	diff -r "$T/set/one" "$T/x"
+	thole checkpoint export "$T/set/one" - | cmp - "$T/one.tar"
+	thole checkpoint import "$T/one.tar" "$T/in"
+	thole checkpoint import --name two - "$T/in" < "$T/one.tar"
+	diff -r "$T/set/one" "$T/in/one"
+	equal "$(find "$T/in" -perm /077)" '' 'what others may look at'
+	thole checkpoints "$T/in" > /dev/null
+	refused 1 "there is an image 'one' in the set already" thole checkpoint import "$T/one.tar" "$T/in"
+	equal "$(find "$T/in" -mindepth 1 -name '.*')" ''
+	# What tar itself makes of a directory is as good.
+	tar cf "$T/by-tar" -C "$T/x" $(ls "$T/x")
+	thole checkpoint import --name three "$T/by-tar" "$T/in"
+	thole delete --force "$c"
+	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --from "$T/in" "$c" < /dev/null
+	is "$c" running
+	refused 1 "cannot open directory '$T/none'" thole checkpoint export "$T/none" "$T/y"
+	printf x >> "$T/set/one/core-1.img"
+	refused 1 "image '$T/set/one': 'core-1.img' is damaged" thole checkpoint export "$T/set/one" "$T/y"
+	not test -e "$T/y"
+}
+
+@test "what comes in is judged: cut off, no archive, names, links, devices, what the manifest does not know" {
+	thole checkpoint export "$T/set/one" "$T/one.tar"
+	mkdir "$T/in"
+	: > "$T/a"
+	import_refused 'the archive ends too early' "$T/a"
+	head -c 100000 /dev/urandom > "$T/a"
+	import_refused 'is no tar archive, or a damaged one' "$T/a"
+	head -c 5000 "$T/one.tar" > "$T/a"
+	import_refused 'ends too early' "$T/a"
+	tr '\000' '\001' < "$T/one.tar" > "$T/a"
+	import_refused 'is no tar archive' "$T/a"
+	member() { # NAME-PATTERN: an archive with one more member, called so
+		cp "$T/one.tar" "$T/a"
+		mkdir -p "$T/m"
+		echo x > "$T/m/x"
+		tar rf "$T/a" -P --transform "s,^.*\$,$1," -C "$T/m" x
+	}
+	member ../../x
+	import_refused "its member '../../x' is not called" "$T/a"
+	member /tmp/x
+	import_refused "its member '/tmp/x' is not called" "$T/a"
+	member .x
+	import_refused "its member '.x' is not called" "$T/a"
+	member core-1.img
+	import_refused "its member 'core-1.img' comes twice" "$T/a"
+	member parent
+	import_refused "'parent' is not in its manifest" "$T/a"
+	rm -rf "$T/m"
+	mkdir "$T/m"
+	ln -s /etc "$T/m/link"
+	mknod "$T/m/null" c 1 3
+	mkfifo "$T/m/fifo"
+	mkdir "$T/m/dir"
+	local f
+	for f in link null fifo; do
+		cp "$T/one.tar" "$T/a"
+		tar rf "$T/a" -C "$T/m" "$f"
+		import_refused "its member '$f' is no plain file" "$T/a"
+	done
+	cp "$T/one.tar" "$T/a"
+	tar rf "$T/a" -C "$T/m" dir
+	import_refused "its member 'dir/' is not called" "$T/a"
+	tar cf "$T/a" -C "$T/set/one" core-1.img inventory.img
+	import_refused "there is no 'manifest.json'" "$T/a"
+	tar cf "$T/a" --exclude core-1.img -C "$T/set/one" $(ls "$T/set/one")
+	import_refused "'core-1.img' is missing" "$T/a"
+	cp "$T/one.tar" "$T/a"
+	# A byte of the memory.
+	local at=$(($(tar tRf "$T/a" | sed -n 's/^block \([0-9]*\): pages-1.img$/\1/p') * 512 + 1512))
+	printf '\377\377' | dd of="$T/a" bs=1 seek="$at" conv=notrunc status=none
+	printf '\376\376' | dd of="$T/a" bs=1 seek="$((at + 8))" conv=notrunc status=none
+	import_refused "'pages-1.img' is damaged: its digest is another" "$T/a"
+	refused 1 "an image cannot be called '../x'" thole checkpoint import --name ../x "$T/one.tar" "$T/in"
+	equal "$(find "$T/in" -mindepth 1)" ''
+}

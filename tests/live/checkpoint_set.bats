@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# checkpoint --to: a set of images, each whole or not there, made for cron: its exit statuses, its lock, retention; restore --from; what damaged images get.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	SET=$T/set
+	bundle
+}
+
+COUNT='i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+
+counting() {
+	args sh -c "$COUNT"
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" > "$T/run.out" < /dev/null
+	wait_for logged_in "$T/log.1" 'n 20'
+}
+
+logged_in() { grep -qF -- "$2" "$1"; }
+lines() { sed 's/^[^ ]* stdout F //' "$@"; }
+last_logged() { lines "$T/log.1" | tail -1 | sed 's/n //'; }
+goes_on() { wait_for logged_in "$T/log.1" "n $(($(last_logged) + 10))"; }
+contiguous() { lines "$T/log.1" | awk '$0 != "n " (NR - 1) { print "line " NR ": " $0; exit 1 } END { if (NR < 30) { print NR " lines"; exit 1 } }'; }
+
+to_set() { timeout 120 "$THOLE" --root "$ROOT" checkpoint --to "$SET" "$@" "$c"; }
+restore() { timeout 120 "$THOLE" --root "$ROOT" restore "$@" "$c" < /dev/null; }
+
+images() { find "$SET" -mindepth 1 -maxdepth 1 -type d -name '[!.]*' -printf '%f\n' | sort; }
+nothing_hidden() { [ -z "$(find "$SET" -mindepth 1 -maxdepth 1 -name '.*')" ]; }
+
+@test "an image is added: whole, with its manifest, only for its owner; the latest is known; the container stays and comes back" {
+	counting
+	to_set > "$T/said" 2>&1
+	equal "$(cat "$T/said")" ''
+	is "$c" checkpointed
+	local name n=0 f
+	name=$(images)
+	matches "$name" '^[0-9]{8}T[0-9]{6}\.[0-9]{3}Z$'
+	equal "$(readlink "$SET/latest")" "$name"
+	nothing_hidden
+	equal "$(find "$SET" -perm /077 ! -type l)" '' 'what others may look at'
+	equal "$(jq -r .id "$SET/latest/manifest.json")" "$c"
+	equal "$(jq -r .configDigest "$SET/latest/manifest.json")" "$(sha256sum < "$ROOT/$c/config.json" | cut -d ' ' -f 1)"
+	equal "$(jq -r '.kernel + " " + .architecture' "$SET/latest/manifest.json")" "$(uname -rm)"
+	[ "$(jq -r .statistics.frozenUs "$SET/latest/manifest.json")" -gt 0 ]
+	for f in "$SET/latest"/*; do
+		f=${f##*/}
+		[ "$f" != manifest.json ] || continue
+		equal "$(jq -r --arg f "$f" '.files[$f].sha256' "$SET/latest/manifest.json")" "$(sha256sum < "$SET/latest/$f" | cut -d ' ' -f 1)" "$f"
+		n=$((n + 1))
+	done
+	equal "$(jq '.files | length' "$SET/latest/manifest.json")" "$n"
+	restore
+	goes_on
+	contiguous
+	equal "$(to_set --leave-running -v)" "$SET/$(readlink "$SET/latest")"
+	is "$c" running
+	[ "$(jq -r .statistics.frozenUs "$SET/latest/manifest.json")" -gt 0 ]
+	goes_on
+	to_set --name before-update
+	equal "$(images | wc -l)" 3
+	equal "$(readlink "$SET/latest")" before-update
+	restore --from "$SET"
+	goes_on
+	contiguous
+	refused 1 "there is an image 'before-update' in the set already" to_set --name before-update
+	is "$c" running
+}
+
+@test "checkpoints lists and verifies, inspect tells what is in one" {
+	counting
+	to_set --leave-running --name one
+	to_set --leave-running --name two
+	thole checkpoints "$SET" > "$T/table"
+	equal "$(awk 'NR > 1 { print $1, $3, $6 }' "$T/table")" "two $c good,
+one $c good"
+	equal "$(thole checkpoints --format json "$SET" | jq -r '.[] | "\(.name) \(.latest) \(.good) \(.id)"')" "two true true $c
+one false true $c"
+	equal "$(thole checkpoint inspect "$SET/two" | jq -r '.name, .id, .running')" "two
+$c
+true"
+	[ "$(thole checkpoint inspect "$SET/two" | jq '.statistics.pagesWritten')" -gt 0 ]
+	[ "$(thole checkpoint inspect "$SET/two" | jq '.files["inventory.img"]')" -gt 0 ]
+	rm "$SET/two/inventory.img"
+	exits 1 thole checkpoints "$SET" > "$T/table"
+	contains "$(cat "$T/table")" "'inventory.img' is missing, latest"
+	refused 1 "image '$SET/two': 'inventory.img' is missing" thole checkpoint inspect "$SET/two"
+	refused 1 "cannot open directory '$T/none'" thole checkpoints "$T/none"
+}
+
+@test "retention: --keep and --max-size remove the oldest, never the new one" {
+	counting
+	local i
+	for i in 1 2 3; do
+		to_set --leave-running --keep 2 --name "i$i"
+	done
+	equal "$(images | xargs)" 'i2 i3'
+	to_set --leave-running --max-size "$(($(jq .size "$SET/i3/manifest.json") * 3 / 2))" --name i4
+	equal "$(images | xargs)" i4
+	refused 73 'the image has more than the [0-9]+ bytes that it may have|may have no more than' to_set --leave-running --max-size 1k --name i5
+	equal "$(images | xargs)" i4
+	nothing_hidden
+	refused 1 '--keep 0 would keep nothing' thole checkpoint --to "$SET" --keep 0 "$c"
+	refused 1 "--name: an image cannot be called '../x'" thole checkpoint --to "$SET" --name ../x "$c"
+	refused 1 "--name: an image cannot be called 'latest'" thole checkpoint --to "$SET" --name latest "$c"
+	refused 1 '--keep needs --to' thole checkpoint --keep 2 "$c"
+	is "$c" running
+}
+
+@test "from cron: what is wrong is told by one line and a status of its own; nothing is left behind" {
+	refused 69 "container 'none.$c' does not exist" thole checkpoint --to "$SET" "none.$c"
+	not test -e "$SET"
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null
+	refused 69 "cannot checkpoint container '$c': it is created" to_set
+	thole start "$c"
+	refused 70 "there is no 'no-such-criu' in PATH" thole --criu no-such-criu checkpoint --to "$SET" "$c"
+	refused 70 "criu has ended with status 1 before" thole --criu /bin/false checkpoint --to "$SET" "$c"
+	thole exec -d "$c" sleep 1001
+	refused 75 "the exec'd process '1'" to_set
+	to_set --leave-running --drop-execs
+	flock "$SET" sh -c ': > "$0/held"; read x < "$0/go"' "$T" 3>&- &
+	mkfifo "$T/go"
+	wait_for test -e "$T/held"
+	refused 75 "somebody else is at '$SET': try again later" to_set
+	echo > "$T/go"
+	wait $!
+	is "$c" running
+	nothing_hidden
+	# No terminal, no descriptors, no environment: as cron has it.
+	env -i PATH=/usr/bin:/bin setsid "$THOLE" --root "$ROOT" --criu "$THOLE_CRIU" checkpoint --leave-running --to "$SET" --keep 1 "$c" <&- >&- 2>&-
+	equal "$(images | wc -l)" 1
+	thole checkpoints "$SET" > /dev/null
+	thole kill "$c" KILL
+	refused 69 "cannot checkpoint container '$c': it is stopped" to_set
+}
+
+@test "the lines of contrib's crontab do what they say, as cron runs them" {
+	local line command n=0
+	args sleep 1000
+	config '.annotations["org.example.checkpoint"] = ""'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	mkdir "$T/bin"
+	printf '#!/bin/sh\nexec "%s" --root "%s" --criu "%s" "$@"\n' "$THOLE" "$ROOT" "$THOLE_CRIU" > "$T/bin/thole"
+	chmod 755 "$T/bin/thole"
+	while read -r line; do
+		command=$(echo "$line" | awk '{ for (i = 1; i <= 6; i++) $i = ""; print }' | sed "s,/var/lib/thole-checkpoints/,$T/,; s, web ||, $c ||,")
+		env -i PATH="$T/bin:/usr/bin:/bin" setsid /bin/sh -c "$command" < /dev/null > "$T/said" 2>&1
+		equal "$(cat "$T/said")" '' "what cron would send for '$command'"
+		n=$((n + 1))
+	done < <(grep -E '^[*0-9]' "$TREE/contrib/cron/thole-checkpoint")
+	equal "$n" 2
+	thole checkpoints "$T/web" > /dev/null
+	thole checkpoints "$T/all/$c" > /dev/null
+	is "$c" running
+}
+
+@test "no room: told before anything is frozen, and at each stage; what was there stays" {
+	counting
+	local i
+	mkdir "$SET"
+	unshare -m sh -e -c 'mount -t tmpfs -o size=64k,mode=700 tmpfs "$1"
+		s=0; "$2" --root "$3" checkpoint --leave-running --to "$1" "$4" 2> "$5" || s=$?
+		[ "$s" = 73 ] || { echo "status $s"; cat "$5"; exit 1; }
+		[ "$(ls -A "$1" | grep -v dump.log)" = "" ] || { ls -A "$1"; exit 1; }' sh "$SET" "$THOLE" "$ROOT" "$c" "$T/err"
+	contains "$(cat "$T/err")" 'No space left on device'
+	equal "$(wc -l < "$T/err")" 1
+	is "$c" running
+	goes_on
+	contiguous
+}
+
+@test "--all: every container that runs, by label and by id, each into its own set" {
+	local i
+	for i in 1 2 3; do
+		bundle "b$i"
+		args sleep 1000
+		config --arg n "$i" '.annotations = { "org.example.n": $n, "org.example.all": "" }'
+		thole run -d --bundle "$B" "$c.$i" < /dev/null
+	done
+	thole pause "$c.3"
+	thole checkpoint --all --leave-running --to "$SET"
+	equal "$(images | xargs)" "$c.1 $c.2"
+	[ -e "$SET/$c.1/latest/manifest.json" ]
+	rm -r "$SET"
+	thole checkpoint --all --label org.example.n=2 --leave-running --to "$SET"
+	equal "$(images | xargs)" "$c.2"
+	rm -r "$SET"
+	thole checkpoint --all --label org.example.all --match '*.1' --leave-running --to "$SET"
+	equal "$(images | xargs)" "$c.1"
+	thole exec -d "$c.2" sleep 1001
+	refused 75 "cannot checkpoint container '$c.2': the exec'd process" thole checkpoint --all --leave-running --to "$SET"
+	equal "$(find "$SET/$c.1" -name manifest.json | wc -l)" 2
+	refused 1 '--all and an id' thole checkpoint --all --to "$SET" "$c.1"
+	refused 1 '--match needs --all' thole checkpoint --match x --to "$SET" "$c.1"
+	thole resume "$c.3"
+}
+
+@test "restored from its own latest image again and again" {
+	counting
+	local i
+	for ((i = 0; i < (THOLE_LONG ? 20 : 3); i++)); do
+		to_set --keep 2
+		restore --from "$SET"
+		goes_on
+	done
+	contiguous
+	equal "$(images | wc -l)" 2
+}
+
+@test "--from: the latest good image, a named one, in place or as a new container with -b" {
+	counting
+	to_set --leave-running --name one
+	goes_on
+	to_set --name two
+	# In place and out of the older one: back to its moment.
+	restore --from "$SET/one"
+	is "$c" running
+	wait_for went_back
+	thole delete --force "$c"
+	printf x >> "$SET/two/pages-1.img"
+	c=$c.new
+	restore -d --from "$SET" --bundle "$B" --log-path "$T/log.1" 2> "$T/err"
+	contains "$(cat "$T/err")" "image 'two' is passed over: 'pages-1.img' is damaged"
+	goes_on
+	refused 125 "'pages-1.img' is damaged" thole restore -d --from "$SET/two" --bundle "$B" "$c.2"
+	refused 125 "container '$c' already exists" thole restore -d --from "$SET/one" --bundle "$B" "$c"
+	refused 125 "cannot restore container '$c': it is running" thole restore --from "$SET" "$c"
+	refused 1 "'$SET' has images of container '${c%.new}', not of '$c'" to_set --leave-running
+	thole delete --force "$c"
+	c=${c%.new}
+}
+
+# Some line has a smaller number than the one before.
+went_back() { lines "$T/log.1" | awk '/^n / { if ($2 + 0 < last) found = 1; last = $2 + 0 } END { exit !found }'; }
+
+@test "a damaged image is refused before anything happens: missing, cut off, a bit in any file, foreign, lying, with links" {
+	counting
+	to_set --name one
+	local f n=0 bad
+	bad() { # REGEX
+		refused 125 "$1" thole restore --from "$T/bad" "$c"
+		is "$c" checkpointed
+	}
+	for f in "$SET/one"/*; do
+		rm -rf "$T/bad"
+		cp -a "$SET/one" "$T/bad"
+		# Files that are empty have no bit to turn.
+		[ -s "$f" ] || continue
+		perl -e 'open my $f, "+<", $ARGV[0]; my $at = int((-s $f) / 2); seek $f, $at, 0; read $f, my $b, 1; seek $f, $at, 0; print $f chr(ord($b) ^ 4)' "$T/bad/${f##*/}"
+		bad "image '$T/bad': .*${f##*/}"
+		n=$((n + 1))
+	done
+	[ "$n" -gt 8 ]
+	again() { rm -rf "$T/bad"; cp -a "$SET/one" "$T/bad"; }
+	again; rm "$T/bad/manifest.json"; bad "there is no good image in '$T/bad'"
+	again; : > "$T/bad/manifest.json"; bad 'manifest.json: does not begin with its digest'
+	again; truncate -s -1 "$T/bad/pages-1.img"; bad "'pages-1.img' is damaged: it has [0-9]+ bytes"
+	again; rm "$T/bad/core-1.img"; bad "'core-1.img' is missing"
+	again; : > "$T/bad/parent"; bad "'parent' is not in its manifest"
+	again; mv "$T/bad/core-1.img" "$T/core"; ln -s "$T/core" "$T/bad/core-1.img"; bad "'core-1.img' is a symbolic link"
+	again; ln "$T/bad/core-1.img" "$T/core2"; bad "'core-1.img' is a file with a further name"
+	again; mkdir "$T/bad/dir"; bad "'dir' is no plain file"
+	again; mkfifo "$T/bad/fifo"; bad "'fifo' is no plain file"
+	again; chmod 777 "$T/bad"; bad 'others may change its directory'
+	again; lie '.architecture = "sparc"'; bad 'is of architecture sparc'
+	again; lie '.id = "somebody"'; bad "is of container 'somebody', not of '$c'"
+	again; lie '.files["../x"] = .files["core-1.img"]'; bad "'files' has an entry that is none"
+	again; lie '.size = 1'; bad "'size' is not that of its files"
+	again; lie '.files = {} | .size = 0'; bad 'it has no inventory.img'
+	again; lie 'del(.kernel)'; bad "'kernel' is missing"
+	again; lie '.format = 99'; bad 'is of a format that is not known'
+	again; lie '.id = ("x" * 5000)'; bad "'id' is missing, too long"
+	rm -rf "$T/bad"; mkdir "$T/bad"; bad "there is no good image in '$T/bad'"
+	restore
+	goes_on
+	contiguous
+}
+
+# Another manifest, with its digest right.
+lie() { # FILTER
+	jq -c "$1 | .sha256 = (\"0\" * 64)" "$T/bad/manifest.json" > "$T/lie"
+	sed "s/0\{64\}/$(sha256sum < "$T/lie" | cut -d ' ' -f 1)/" "$T/lie" > "$T/bad/manifest.json"
+}

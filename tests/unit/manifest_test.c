@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The manifest of an image: written and read it is the same; what somebody else has written is judged. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/manifest.h"
+
+static struct manifest example(void)
+{
+	struct manifest m = {
+		.id = "web",
+		.name = "20261125T031500.123Z",
+		.created_ns = 1764040500123456789u,
+		.rootfs = "/srv/\"web\"/rootfs",
+		.kernel = "6.18.0",
+		.architecture = "x86_64",
+		.criu = "4.2.1",
+		.thole = "0.1.0",
+		.running = true,
+		.tcp_established = true,
+		.capture = "none",
+		.statistics = { .known = true, .frozen_us = 12345, .pages_written = 7 },
+	};
+	struct manifest_file f = { .name = "inventory.img", .size = 12 },
+			     g = { .name = "pages-1.img", .size = 1u << 20 };
+
+	sha256_text("c", 1, m.config);
+	sha256_text("f", 1, f.sha256);
+	sha256_text("g", 1, g.sha256);
+	manifest_add_file(&m, &f);
+	manifest_add_file(&m, &g);
+	manifest_add_open(&m, "/var/log/x", 17, 18);
+	return m;
+}
+
+static void comes_back_as_it_was(void **state)
+{
+	struct manifest m = example(), n;
+	char *text = manifest_text(&m), *again;
+	struct err err;
+
+	assert_int_equal(manifest_parse(text, &n, &err), 0);
+	assert_string_equal(n.id, m.id);
+	assert_string_equal(n.rootfs, m.rootfs);
+	assert_true(n.created_ns == m.created_ns && n.running && n.tcp_established && !n.tcp_close);
+	assert_true(n.size == (1u << 20) + 12 && n.n_files == 2 && n.n_open == 1 && n.open[0].mtime_ns == 18);
+	assert_true(n.statistics.known && n.statistics.frozen_us == 12345);
+	assert_string_equal(manifest_find(&n, "pages-1.img")->sha256, m.files[1].sha256);
+	assert_null(manifest_find(&n, "pages-2.img"));
+	again = manifest_text(&n);
+	assert_string_equal(again, text);
+	free(again);
+	free(text);
+	manifest_release(&m);
+	manifest_release(&n);
+}
+
+/* Every byte of it, with one bit turned. */
+static void a_turned_bit_is_seen(void **state)
+{
+	struct manifest m = example(), n;
+	char *text = manifest_text(&m);
+	struct err err;
+
+	for (size_t i = 0; text[i]; i++) {
+		text[i] ^= 1;
+		assert_int_equal(manifest_parse(text, &n, &err), -1);
+		assert_int_equal(err.code, ERR_CONFIG);
+		manifest_release(&n);
+		text[i] ^= 1;
+	}
+	/* And cut off anywhere. */
+	for (size_t i = strlen(text); i-- > 0;) {
+		text[i] = '\0';
+		assert_int_equal(manifest_parse(text, &n, &err), -1);
+		manifest_release(&n);
+	}
+	free(text);
+	manifest_release(&m);
+}
+
+static void names_are_judged(void **state)
+{
+	static const char *const good[] = { "pages-1.img", "a", "20261125T031500.123Z", "x+y_z" };
+	static const char *const bad[] = { "", ".", "..", ".x", "-x", "a/b", "a b", "a\n", "/x" };
+	char longest[MANIFEST_NAME_MAX + 1];
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(manifest_is_name(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(manifest_is_name(bad[i]));
+	memset(longest, 'x', sizeof(longest));
+	longest[MANIFEST_NAME_MAX] = '\0';
+	assert_false(manifest_is_name(longest));
+	longest[MANIFEST_NAME_MAX - 1] = '\0';
+	assert_true(manifest_is_name(longest));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(comes_back_as_it_was),
+		cmocka_unit_test(a_turned_bit_is_seen),
+		cmocka_unit_test(names_are_judged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
