@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# checkpoint --to and restore: criu, the client and the shim are killed, at each point and at random moments. The set is good after each, and the container runs on, is checkpointed, or is cleanly stopped.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	SET=$T/set
+	bundle
+}
+
+COUNT='i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+
+counting() {
+	args sh -c "$COUNT"
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" > "$T/run.out" < /dev/null
+	wait_for logged_in "$T/log.1" 'n 20'
+}
+
+logged_in() { grep -qF -- "$2" "$1"; }
+lines() { sed 's/^[^ ]* stdout F //' "$@"; }
+last_logged() { lines "$T/log.1" | tail -1 | sed 's/n //'; }
+goes_on() { wait_for logged_in "$T/log.1" "n $(($(last_logged) + 10))"; }
+contiguous() { lines "$T/log.1" | awk '$0 != "n " (NR - 1) { print "line " NR ": " $0; exit 1 } END { if (NR < 30) { print NR " lines"; exit 1 } }'; }
+
+to_set() { timeout 120 "$THOLE" --root "$ROOT" checkpoint --to "$SET" "$@" "$c"; }
+restore() { timeout 120 "$THOLE" --root "$ROOT" restore "$@" "$c" < /dev/null; }
+
+images() { find "$SET" -mindepth 1 -maxdepth 1 -type d -name '[!.]*' -printf '%f\n' | sort; }
+nothing_hidden() { [ -z "$(find "$SET" -mindepth 1 -maxdepth 1 -name '.*')" ]; }
+
+# Have criu run a script at each of its points: at ACTION it kills `what`.
+kill_at() { # ACTION criu|shim|client
+	cat > "$T/action" <<-END
+		#!/bin/sh
+		[ "\$CRTOOLS_SCRIPT_ACTION" = $1 ] || exit 0
+		case $2 in
+		criu) kill -KILL \$PPID ;;
+		shim) kill -KILL \$(cat "$T/shim") ;;
+		client) kill -KILL \$(cat "$T/client") ;;
+		esac
+	END
+	chmod 755 "$T/action"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+}
+
+thawed_and_untraced() { # PID
+	equal "$(cat "$(cgroup_of "$c" freezer)/$(v1_or_v2 freezer.state cgroup.freeze)")" "$(v1_or_v2 THAWED 0)" freezer &&
+		equal "$(awk '/^TracerPid/ { print $2 }' "/proc/$1/status")" 0 tracer
+}
+
+# All images are good, and the old one is there.
+set_is_good() {
+	thole checkpoints "$SET" > "$T/checkpoints" || { cat "$T/checkpoints"; return 1; }
+	[ -e "$SET/old/manifest.json" ]
+}
+
+# The client in the background, so that it can be killed; its status does not matter.
+killed_dump() { # POINT WHO HOW
+	kill_at "$1" "$2"
+	shims > "$T/shim"
+	("$THOLE" --root "$ROOT" checkpoint --to "$SET" --name "$1-$2" $3 "$c" 3>&- & echo $! > "$T/client"; wait $!) > /dev/null 2> "$T/err" || true
+}
+
+@test "criu and the client are killed at each point of a dump: the set is good, and the container runs on or is checkpointed" {
+	: > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	counting
+	to_set --leave-running --name old
+	local point who how
+	for who in criu client; do
+		for point in pre-dump network-lock post-dump; do
+			for how in --leave-running ''; do
+				killed_dump $point $who "$how"
+				kill_at never criu
+				wait_for is_settled
+				set_is_good
+				if is "$c" checkpointed; then
+					restore
+				else
+					thawed_and_untraced "$(init_of "$c")"
+				fi
+				goes_on
+				rm -rf "$SET/$point-$who"
+				ln -sfn old "$SET/latest"
+			done
+		done
+	done
+	to_set
+	nothing_hidden
+	restore --from "$SET"
+	goes_on
+	contiguous
+}
+
+# The shim has no criu and no worker any more: it would refuse a further checkpoint else.
+is_settled() {
+	! "$THOLE" --root "$ROOT" pause "$c" 2>&1 | grep -q 'being checkpointed' && { "$THOLE" --root "$ROOT" resume "$c" 2> /dev/null || true; }
+}
+
+is_not_frozen() { [[ $(status "$c") =~ ^(running|stopped|checkpointed)$ ]]; }
+
+@test "the shim is killed at each point of a dump: the set is good, and the container runs on, thawed, or is cleanly stopped" {
+	local point how i=0
+	: > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	for point in pre-dump network-lock post-dump; do
+		for how in --leave-running ''; do
+			i=$((i + 1))
+			kill_at never criu
+			args sh -c "$COUNT"
+			thole run -d --bundle "$B" --log-path "$T/log.$i" "$c" < /dev/null
+			wait_for logged_in "$T/log.$i" 'n 5'
+			[ -e "$SET/old" ] || to_set --leave-running --name old
+			killed_dump $point shim "$how"
+			kill_at never criu
+			wait_for no_shims
+			set_is_good
+			# criu lets it go on when it notices that nobody answers any more.
+			wait_for is_not_frozen
+			[ "$(status "$c")" != running ] || wait_for thawed_and_untraced "$(init_of "$c")"
+			thole delete --force "$c"
+			rm -rf "$SET/$point-shim"
+			ln -sfn old "$SET/latest"
+			equal "$(own_cgroups)" ''
+		done
+	done
+	kill_at never criu
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	to_set
+	nothing_hidden
+}
+
+@test "killed at random moments of dump and restore: the set is good, and the next run does it" {
+	counting
+	to_set --leave-running --name old
+	local i who pid
+	local moments=6
+	[ "$THOLE_LONG" != 1 ] || moments=50
+	for ((i = 0; i < moments; i++)); do
+		who=$(((i % 2)))
+		in_background "$THOLE" --root "$ROOT" checkpoint --to "$SET" --name "r$i" "$c" 2> /dev/null
+		pid=$!
+		# Not a wait for anything: the moment is what is drawn.
+		perl -e 'select undef, undef, undef, rand 0.12'
+		if [ $who = 0 ]; then
+			kill -KILL "$pid" 2> /dev/null || true
+		else
+			kill -KILL $(own_criu) 2> /dev/null || true
+		fi
+		wait "$pid" || true
+		wait_for is_settled
+		set_is_good
+		if is "$c" checkpointed; then
+			in_background "$THOLE" --root "$ROOT" restore "$c" 2> /dev/null
+			pid=$!
+			perl -e 'select undef, undef, undef, rand 0.12'
+			[ $who = 0 ] && kill -KILL "$pid" 2> /dev/null || kill -KILL $(own_criu) 2> /dev/null || true
+			wait "$pid" || true
+			wait_for restored
+		fi
+		thawed_and_untraced "$(init_of "$c")"
+		goes_on
+	done
+	to_set
+	nothing_hidden
+	restore
+	goes_on
+	contiguous
+}
+
+# Brought back by now, or by another try.
+restored() { is "$c" running || { "$THOLE" --root "$ROOT" restore "$c"; is "$c" running; }; }
+
+# The criu that works for this test's shim.
+own_criu() {
+	local p
+	for p in $(shims); do
+		pgrep -P "$p" -f 'criu swrk'
+	done
+}
