@@ -70,7 +70,7 @@ lose_shim() {
 	wait_for is "$c" running
 	has_keeper
 	thole kill "$c" KILL
-	wait
+	exits 137 wait $!
 	config '.process.terminal = true'
 	thole run -d --bundle "$B" "$c" < /dev/null
 	has_keeper

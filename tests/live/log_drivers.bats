@@ -56,9 +56,9 @@ ended() { is "$c" stopped; }
 		wait_for traced
 		touch "$B/rootfs/tmp/go"
 		exits 0 thole wait "$c"
-		wait_for no_shims
-		equal "$(grep -c 'fdatasync.* = 0' "$T/trace")" "$([ $opt = yes ] && echo 1 || echo 0)" "sync=$opt"
 		thole delete "$c"
+		wait_for pid_gone "${STARTED[-1]}" # it has written everything
+		equal "$(grep -q 'fdatasync.* = 0' "$T/trace" && echo yes || echo no)" $opt
 		rm "$B/rootfs/tmp/go"
 	done
 }

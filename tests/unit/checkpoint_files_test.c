@@ -145,14 +145,14 @@ static void test_outside(void **state)
 	}
 	fd_close(&fds[1]);
 	/* Until the child has closed its read end both ends are in it, which is fine. */
-	while (descriptors_check(&d, &child, 1, &err) == 0 || !strstr(err.text, own))
+	while (descriptors_check(&d, 1, &child, 1, &err) == 0 || !strstr(err.text, own))
 		sched_yield();
 	assert_int_equal(err.code, ERR_UNSUPPORTED);
 	snprintf(d.key[1], sizeof(d.key[1]), "%s", own);
-	assert_int_equal(descriptors_check(&d, &child, 1, &err), 0);
+	assert_int_equal(descriptors_check(&d, 1, &child, 1, &err), 0);
 	d.key[1][0] = '\0';
 	fd_close(&fds[0]);
-	assert_int_equal(descriptors_check(&d, &child, 1, &err), 0);
+	assert_int_equal(descriptors_check(&d, 1, &child, 1, &err), 0);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 }
