@@ -34,6 +34,7 @@ restore() { timeout 120 "$THOLE" --root "$ROOT" restore "$@" "$c" < /dev/null; }
 images() { find "$SET" -mindepth 1 -maxdepth 1 -type d -name '[!.]*' -printf '%f\n' | sort; }
 nothing_hidden() { [ -z "$(find "$SET" -mindepth 1 -maxdepth 1 -name '.*')" ]; }
 
+# covers: checkpoint --to
 @test "an image is added: whole, with its manifest, only for its owner; the latest is known; the container stays and comes back" {
 	counting
 	to_set > "$T/said" 2>&1
@@ -73,6 +74,7 @@ nothing_hidden() { [ -z "$(find "$SET" -mindepth 1 -maxdepth 1 -name '.*')" ]; }
 	is "$c" running
 }
 
+# covers: checkpoints, checkpoints --format, checkpoints --fast
 @test "checkpoints lists and verifies, inspect tells what is in one" {
 	counting
 	to_set --leave-running --name one
@@ -87,6 +89,11 @@ $c
 true"
 	[ "$(thole checkpoint inspect "$SET/two" | jq '.statistics.pagesWritten')" -gt 0 ]
 	[ "$(thole checkpoint inspect "$SET/two" | jq '.files["inventory.img"]')" -gt 0 ]
+	# A bit that has changed has no other size.
+	printf x | dd of="$SET/one/inventory.img" bs=1 seek=8 conv=notrunc status=none
+	thole checkpoints --fast "$SET" > "$T/table"
+	exits 1 thole checkpoints "$SET" > "$T/table"
+	contains "$(cat "$T/table")" "'inventory.img'"
 	rm "$SET/two/inventory.img"
 	exits 1 thole checkpoints "$SET" > "$T/table"
 	contains "$(cat "$T/table")" "'inventory.img' is missing, latest"
@@ -94,6 +101,7 @@ true"
 	refused 1 "cannot open directory '$T/none'" thole checkpoints "$T/none"
 }
 
+# covers: checkpoint --keep, checkpoint --max-size
 @test "retention: --keep and --max-size remove the oldest, never the new one" {
 	counting
 	local i
@@ -113,6 +121,7 @@ true"
 	is "$c" running
 }
 
+# covers: checkpoint --verbose
 @test "from cron: what is wrong is told by one line and a status of its own; nothing is left behind" {
 	refused 69 "container 'none.$c' does not exist" thole checkpoint --to "$SET" "none.$c"
 	not test -e "$SET"
@@ -124,7 +133,7 @@ true"
 	refused 70 "criu has ended with status 1 before" thole --criu /bin/false checkpoint --to "$SET" "$c"
 	thole exec -d "$c" sleep 1001
 	refused 75 "the exec'd process '1'" to_set
-	to_set --leave-running --drop-execs
+	equal "$(to_set --leave-running --drop-execs --verbose)" "$(realpath "$SET/latest")"
 	flock "$SET" sh -c ': > "$0/held"; read x < "$0/go"' "$T" 3>&- &
 	mkfifo "$T/go"
 	wait_for test -e "$T/held"
@@ -176,6 +185,7 @@ true"
 	contiguous
 }
 
+# covers: checkpoint --all, checkpoint --label, checkpoint --match
 @test "--all: every container that runs, by label and by id, each into its own set" {
 	local i
 	for i in 1 2 3; do
@@ -214,6 +224,7 @@ true"
 	equal "$(images | wc -l)" 2
 }
 
+# covers: restore --from, checkpoint --name
 @test "--from: the latest good image, a named one, in place or as a new container with -b" {
 	counting
 	to_set --leave-running --name one

@@ -147,7 +147,7 @@ commands() {
 	not grep -q . <(ldd "$BIN/thole-shim" 2> /dev/null | grep -v 'not a dynamic')
 }
 
-# covers: (refused by name), (not there yet)
+# covers: (not there yet)
 @test "every flag and command that is known and not done is refused by its name" {
 	local row command flag
 	[ -x "$BUILD/conform/flags" ] || skip 'needs: build/conform/flags'

@@ -106,6 +106,7 @@ memory_is() { # LIMIT SWAP
 	thole resume "$c"
 }
 
+# covers: update --l3-cache-schema, update --mem-bw-schema
 @test "bad input" {
 	refused 1 "pids-limit: 'x' is no number" thole update --pids-limit x "$c"
 	refused 1 "cpu-share: '01' is no number" thole update --cpu-share 01 "$c"
