@@ -85,7 +85,7 @@ static struct criu *criu_make(struct event_base *base, struct heard *h, int sock
 	*k = (struct criu) {
 		.ops = ops, .arg = h, .sock = sock, .said_fd = said, .pidfd = dead_pidfd(), .type = CRIU_TYPE__REQ_DUMP
 	};
-	pack_request(k, &opts);
+	pack_request(k, &opts, false);
 	FUZZ_CHECK(watch(k, base, &err) == 0);
 	/* Not before it has said everything. */
 	event_del(k->end);
