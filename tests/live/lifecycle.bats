@@ -105,7 +105,7 @@ started() {
 	thole kill "$c" HUP
 	wait_for got 1 'got 1 HUP'
 	refused 1 'NOSUCH' thole kill "$c" NOSUCH
-	refused 1 '0' thole kill "$c" 0
+	thole kill "$c" 0 # reaches nobody, and says that there is somebody
 	refused 1 '999' thole kill "$c" 999
 	refused 1 "'-5'|-5" thole kill "$c" -- -5
 	thole kill "$c" # TERM is what it sends when none is named

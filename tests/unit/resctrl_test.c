@@ -230,6 +230,7 @@ static void refusal_is_told_with_the_kernels_words_and_leaves_nothing(void **sta
 	resctrl_release(&rc);
 }
 
+/* covers: update --l3-cache-schema, update --mem-bw-schema */
 static void update_writes_into_the_group_and_can_be_taken_back(void **state)
 {
 	struct fixture *f = *state;
