@@ -86,10 +86,10 @@ static const struct option_row run_rows[] = {
 	{ "timeout",         0, OPT_UINT,   "SECONDS", "give up when criu is not through by then", AT(type, prefix timeout) }
 
 static const struct option_row checkpoint_rows[] = {
-	CRIU_ROWS(criu_options, ),
 	{ "leave-running", 0, OPT_FLAG,   NULL, "let the container go on", AT(criu_options, leave_running) },
-	{ "stay",          0, OPT_FLAG,   NULL, "keep it, without processes, until it is restored in place", AT(criu_options, stay) },
-	{ "to",            0, OPT_STRING, "DIR", "add an image to the set in DIR; implies --stay unless --leave-running", AT(criu_options, to) },
+	{ "stay",          0, OPT_FLAG,   NULL, "keep it, to be restored in place", AT(criu_options, stay) },
+	{ "to",            0, OPT_STRING, "DIR", "add an image to the set in DIR; implies --stay", AT(criu_options, to) },
+	CRIU_ROWS(criu_options, ),
 	{ "name",          0, OPT_STRING, "NAME", "of the image in it (default: the time)", AT(criu_options, name) },
 	{ "keep",          0, OPT_UINT,   "N",  "keep the N newest images of the set", AT(criu_options, keep) },
 	{ "max-size",      0, OPT_STRING, "SIZE", "and no more than SIZE", AT(criu_options, max_size) },
@@ -266,7 +266,7 @@ static const struct command commands[] = {
 	{ "stats",   cmd_stats,   OPTIONS(stats_rows, stats_options),   "[ID...]",     0, -1, "show what containers use", 0 },
 	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics and lack of memory as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
-	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "[ID | --all | inspect IMAGE | export IMAGE FILE | import FILE DIR]", 0, 3, "write a running container to files (with CRIU)", 0 },
+	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID|--all|inspect IMG|export IMG FILE|import FILE DIR", 0, 3, "write a running container to files (with CRIU)", 0 },
 	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", 0 },
 	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
@@ -292,7 +292,11 @@ const struct command *command_at(size_t i)
 	return i < ARRAY_SIZE(commands) ? &commands[i] : NULL;
 }
 
-static void print_option(const struct option_row *row, FILE *out)
+#define SCREEN_LINES 24
+#define SCREEN_COLUMNS 80
+#define HELP_WIDTH 76
+
+static int format_option(const struct option_row *row, char *line, size_t size)
 {
 	char left[64];
 	char letter[8] = "    ";
@@ -301,32 +305,68 @@ static void print_option(const struct option_row *row, FILE *out)
 		snprintf(letter, sizeof(letter), "-%c, ", row->letter);
 	snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argname ? " " : "",
 		 row->argname ? row->argname : "");
-	fprintf(out, "  %-30s %s\n", left, row->help);
+	return snprintf(line, size, "  %-30s %s\n", left, row->help);
 }
 
-#define HELP_WIDTH 76
+static void print_option(const struct option_row *row, FILE *out)
+{
+	char line[256];
 
-/* The options that are only named, in one paragraph. */
-static void print_named_only(const struct option_row *rows, FILE *out)
+	format_option(row, line, sizeof(line));
+	fputs(line, out);
+}
+
+/* Has it a description that fits a line? */
+static bool has_line(const struct option_row *row)
+{
+	char line[256];
+
+	return row->help && row->help[0] && format_option(row, line, sizeof(line)) <= SCREEN_COLUMNS + 1;
+}
+
+/* The options that are only named, in one paragraph: all but the first `described` that have a line of their own. Returns its lines; out may be NULL. */
+static int print_named_only(const struct option_row *rows, int described, FILE *out)
 {
 	size_t column = 0;
+	int lines = 0;
 
 	for (; rows->name; rows++) {
-		char word[64];
+		char word[96];
 		int n;
 
-		if (!rows->help || rows->help[0])
+		if (!rows->help || (has_line(rows) && described-- > 0))
 			continue;
 		n = snprintf(word, sizeof(word), "[--%s%s%s]", rows->name, rows->argname ? " " : "",
 			     rows->argname ? rows->argname : "");
 		if (column == 0 || column + (size_t)n + 1 > HELP_WIDTH) {
-			fputs(column ? "\n   " : "   ", out);
+			if (out)
+				fputs(column ? "\n   " : "   ", out);
 			column = 3;
+			lines++;
 		}
-		column += (size_t)fprintf(out, " %s", word);
+		column += (size_t)n + 1;
+		if (out)
+			fprintf(out, " %s", word);
 	}
-	if (column)
+	if (column && out)
 		fputc('\n', out);
+	return lines;
+}
+
+/* A command's help is one screen: what does not fit it is named, and described in the manual. */
+static void print_options(const struct option_row *rows, int lines, FILE *out)
+{
+	int described = 0, left;
+
+	for (const struct option_row *row = rows; row->name; row++)
+		described += has_line(row);
+	while (described > 0 && described + print_named_only(rows, described, NULL) > lines)
+		described--;
+	left = described;
+	for (const struct option_row *row = rows; row->name; row++)
+		if (has_line(row) && left-- > 0)
+			print_option(row, out);
+	print_named_only(rows, described, out);
 }
 
 void command_help(const struct client *cl, const struct command *cmd, FILE *out)
@@ -337,10 +377,7 @@ void command_help(const struct client *cl, const struct command *cmd, FILE *out)
 	if (!cmd->options)
 		return;
 	fputc('\n', out);
-	for (const struct option_row *row = cmd->options; row->name; row++)
-		if (row->help && row->help[0])
-			print_option(row, out);
-	print_named_only(cmd->options, out);
+	print_options(cmd->options, SCREEN_LINES - 3, out);
 }
 
 void command_help_all(const struct client *cl, FILE *out)

@@ -392,9 +392,9 @@ static bool parse_address(const char *text, struct address *ret)
 	if (*end || prefix > len * 8)
 		return false;
 	ret->head.ifa_prefixlen = (unsigned char)prefix;
-	for (unsigned short type = IFA_ADDRESS; type <= IFA_LOCAL; type++) {
+	for (int type = IFA_ADDRESS; type <= IFA_LOCAL; type++) {
 		attr = (struct rtattr *)(ret->attributes + ret->len);
-		attr->rta_type = type;
+		attr->rta_type = (unsigned short)type;
 		attr->rta_len = (unsigned short)RTA_LENGTH(len);
 		memcpy(RTA_DATA(attr), bytes, len);
 		ret->len += RTA_ALIGN(attr->rta_len);

@@ -61,7 +61,7 @@ static void signals(const char *text)
 {
 	int sig = proc_signal_number(text);
 
-	FUZZ_CHECK(sig == -1 || (sig > 0 && sig <= 64));
+	FUZZ_CHECK(sig == -1 || (sig >= 0 && sig <= 64));
 	if (sig > 0 && strcmp(proc_signal_name(sig), "?") != 0)
 		FUZZ_CHECK(proc_signal_number(proc_signal_name(sig)) == sig);
 }

@@ -291,6 +291,8 @@ waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000
 	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
 	wait_for grep -q 'n 20' "$T/log.1"
 	checkpoint
+	# Its number in that namespace is free a moment after it is gone.
+	wait_for thole exec "$other" test ! -e /proc/2
 	restore --log-path "$T/log.2"
 	for n in pid net; do
 		equal "$(readlink "/proc/$(init_of "$c")/ns/$n")" "$(readlink "/proc/$(init_of "$other")/ns/$n")"

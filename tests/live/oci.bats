@@ -20,7 +20,7 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 @test "a failed exec is 255, as runc's; every other failed command 1" {
 	refused 255 'does not exist' oci exec "$c" true
 	refused 1 'does not exist' oci checkpoint "$c"
-	refused 1 'recover' oci recover "$c"
+	refused 1 'does not exist' oci recover "$c"
 }
 
 @test "state, list, delete and kill of a container that thole made, and the other way round" {

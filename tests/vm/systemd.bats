@@ -6,8 +6,7 @@ load ../live/lib
 setup_test() { bundle; }
 
 teardown_test() {
-	systemctl stop "thole-test-$c.service" "thole@$c.service" 2> /dev/null || true
-	rm -f /run/systemd/system/thole@.service
+	systemctl stop "thole-test-$c.service" 2> /dev/null || true
 }
 
 sd() { "$THOLE" --root "$ROOT" --systemd-cgroup "$@"; }
@@ -112,65 +111,4 @@ no_unit() { [ "$(property LoadState)" = not-found ]; }
 	thole delete --force "$c"
 	wait_for no_unit
 	equal "$(own_cgroups)" ''
-}
-
-# ---- as a service
-
-# service [CMD...]: contrib's unit for the bundle of this test, with this tree's thole
-service() {
-	args "$@"
-	mkdir -p "$T/bundles" /run/systemd/system
-	ln -sfn "$B" "$T/bundles/$c"
-	sed "s,/usr/local/bin/thole,$THOLE --root $ROOT,; s,^Environment=BUNDLES=.*,Environment=BUNDLES=$T/bundles THOLE_LOG_DIR=$T/log," "$TREE/contrib/systemd/thole@.service" > /run/systemd/system/thole@.service
-	systemctl daemon-reload
-}
-unit() { property "$1" "thole@$c.service"; }
-unit_is() { [ "$(unit ActiveState)" = "$1" ]; }
-
-@test "thole@.service: started when the program runs, its main process is the shim; stop, reload, restart" {
-	service sh -c 'trap "echo reloaded" HUP; trap "echo stopped; exit 0" TERM; echo up; while :; do sleep 0.1; done'
-	systemctl start "thole@$c"
-	equal "$(unit ActiveState) $(unit MainPID)" "active $(shim_of "$c")"
-	wait_for logged "$c" up
-	systemctl reload "thole@$c"
-	wait_for logged "$c" reloaded
-	systemctl restart "thole@$c"
-	equal "$(unit ActiveState) $(unit MainPID)" "active $(shim_of "$c")"
-	wait_for logged "$c" up
-	systemctl stop "thole@$c"
-	equal "$(unit ActiveState) $(unit Result)" 'inactive success'
-	no_shims
-	not thole state "$c" 2> "$T/err"
-}
-
-@test "thole@.service: the unit fails as the container does, and is started again" {
-	service sh -c 'echo run >> /tmp/runs; exit 7'
-	sed -i 's/^Restart=.*/Restart=no/' /run/systemd/system/thole@.service
-	systemctl daemon-reload
-	systemctl start "thole@$c"
-	wait_for unit_is failed
-	equal "$(unit ExecMainStatus) $(unit Result)" '7 exit-code'
-	equal "$(cat "$B/rootfs/tmp/runs")" run
-	sed -i 's/^Restart=.*/Restart=on-failure/' /run/systemd/system/thole@.service
-	systemctl daemon-reload
-	systemctl start "thole@$c"
-	thrice() { [ "$(wc -l < "$B/rootfs/tmp/runs")" -ge 3 ]; }
-	wait_for thrice
-	systemctl stop "thole@$c"
-	systemctl reset-failed "thole@$c"
-}
-
-@test "thole@.service with SDNOTIFY=container: started when the container says so" {
-	service sh -c 'trap "exit 0" TERM; while [ ! -e /tmp/go ]; do sleep 0.1; done; say "$(printf "READY=1\nSTATUS=from inside\nMAINPID=1")"; while :; do sleep 0.1; done'
-	sed -i 's/SDNOTIFY=conmon/SDNOTIFY=container/' /run/systemd/system/thole@.service
-	systemctl daemon-reload
-	systemctl start --no-block "thole@$c"
-	running() { [ "$(unit MainPID)" = "$(shim_of "$c")" ]; }
-	wait_for running
-	equal "$(unit ActiveState)" activating
-	touch "$B/rootfs/tmp/go"
-	wait_for unit_is active
-	equal "$(unit StatusText) $(unit MainPID)" "from inside $(shim_of "$c")"
-	systemctl stop "thole@$c"
-	equal "$(unit Result)" success
 }
