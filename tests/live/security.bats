@@ -68,8 +68,9 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	for ((i = 0; i < n; i++)); do
 		# It comes up with a true /proc, masked as ever, or not at all.
 		timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || { equal "$(cat "$T/out")" ''; continue; }
-		equal "$(cat "$T/out")" 1
-		good=$((good + 1))
+		# Exchanged between the two looks it is seen twice or not at all.
+		matches "$(cat "$T/out")" '^[012]$'
+		[ "$(cat "$T/out")" = 0 ] || good=$((good + 1))
 		outside_unharmed
 	done
 	kill -KILL $swapper
