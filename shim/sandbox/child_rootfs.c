@@ -101,7 +101,8 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 static int finish_late_readonly(const struct oci_config *c, int root_fd, struct err *err)
 {
 	for (size_t i = 0; i < c->n_mounts; i++)
-		if (is_late_readonly(&c->mounts[i]) && mount_readonly_path(root_fd, c->mounts[i].destination, err) < 0)
+		if (is_late_readonly(&c->mounts[i]) &&
+		    mount_readonly_path(root_fd, c, c->mounts[i].destination, err) < 0)
 			return -1;
 	return 0;
 }
@@ -180,10 +181,10 @@ int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct er
 	if (c->rootfs_propagation && mount(NULL, "/", NULL, c->rootfs_propagation, NULL) < 0)
 		return err_sys(err, "cannot set the propagation of the rootfs");
 	for (size_t i = 0; i < c->readonly_paths.n; i++)
-		if (mount_readonly_path(root_fd, c->readonly_paths.v[i], err) < 0)
+		if (mount_readonly_path(root_fd, c, c->readonly_paths.v[i], err) < 0)
 			return -1;
-	if (c->masked_paths.n && (device_open_null(root_fd, O_PATH, &null_fd, err) < 0 ||
-				  mount_masked_paths(root_fd, null_fd, &c->masked_paths, err) < 0))
+	if (c->masked_paths.n &&
+	    (device_open_null(root_fd, O_PATH, &null_fd, err) < 0 || mount_masked_paths(root_fd, null_fd, c, err) < 0))
 		return -1;
 	if (finish_late_readonly(c, root_fd, err) < 0)
 		return -1;

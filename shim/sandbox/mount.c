@@ -420,11 +420,43 @@ int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct 
 	return 0;
 }
 
-int mount_readonly_path(int root_fd, const char *path, struct err *err)
+static bool is_mounted(const struct oci_config *c, const char *destination)
+{
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (!strcmp(c->mounts[i].destination, destination))
+			return true;
+	return false;
+}
+
+/* What is to be hidden. A path that is missing is none, so below what the config mounts at /proc and /sys it is looked for in that mount and nowhere else: whoever
+ * exchanges the directory for a link at the right moment would otherwise have nothing hidden at all. */
+static int open_hidden(int root_fd, const struct oci_config *c, const char *path, int *ret_fd, struct err *err)
+{
+	static const struct {
+		const char *name;
+		long type; /* 0: any */
+	} bases[] = { { "/proc", PROC_SUPER_MAGIC }, { "/sys", 0 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bases); i++) {
+		size_t n = strlen(bases[i].name);
+		cleanup_fd int fd = -1;
+		struct statfs fs;
+
+		if (strncmp(path, bases[i].name, n) != 0 || path[n] != '/' || !is_mounted(c, bases[i].name))
+			continue;
+		if (rootfs_open_nolinks(root_fd, bases[i].name, &fd, err) < 0 || fstatfs(fd, &fs) < 0 ||
+		    (bases[i].type && fs.f_type != bases[i].type))
+			return err_sysno(err, ELOOP, "'%s' changed while it was looked at", bases[i].name);
+		return rootfs_open(fd, path + n, ret_fd, err);
+	}
+	return rootfs_open(root_fd, path, ret_fd, err);
+}
+
+int mount_readonly_path(int root_fd, const struct oci_config *c, const char *path, struct err *err)
 {
 	cleanup_fd int target = -1, tree = -1;
 
-	if (rootfs_open(root_fd, path, &target, err) < 0)
+	if (open_hidden(root_fd, c, path, &target, err) < 0)
 		return err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) ? 0 : -1;
 	if (mount_clone(target, "", true, &tree, err) < 0 ||
 	    mount_change(tree, true, MOUNT_ATTR_RDONLY, 0, 0, err) < 0 || mount_attach(tree, target, err) < 0)
@@ -433,12 +465,13 @@ int mount_readonly_path(int root_fd, const char *path, struct err *err)
 }
 
 /* A masked file is /dev/null, a masked directory an empty read-only tmpfs: one file system, cloned for each. */
-static int mask_path(int root_fd, int null_fd, int *tmpfs_fd, const char *path, struct err *err)
+static int mask_path(int root_fd, int null_fd, int *tmpfs_fd, const struct oci_config *c, const char *path,
+		     struct err *err)
 {
 	cleanup_fd int target = -1, mask = -1;
 	struct stat st;
 
-	if (rootfs_open(root_fd, path, &target, err) < 0)
+	if (open_hidden(root_fd, c, path, &target, err) < 0)
 		return err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) ? 0 : -1;
 	if (fstat(target, &st) < 0)
 		return err_sys(err, "cannot look at it");
@@ -460,12 +493,13 @@ static int mask_path(int root_fd, int null_fd, int *tmpfs_fd, const char *path, 
 	return mount_attach(mask, target, err);
 }
 
-int mount_masked_paths(int root_fd, int null_fd, const struct oci_strings *paths, struct err *err)
+int mount_masked_paths(int root_fd, int null_fd, const struct oci_config *c, struct err *err)
 {
+	const struct oci_strings *paths = &c->masked_paths;
 	cleanup_fd int tmpfs = -1;
 
 	for (size_t i = 0; i < paths->n; i++)
-		if (mask_path(root_fd, null_fd, &tmpfs, paths->v[i], err) < 0)
+		if (mask_path(root_fd, null_fd, &tmpfs, c, paths->v[i], err) < 0)
 			return err_add(err, "cannot mask '%s'", paths->v[i]);
 	return 0;
 }

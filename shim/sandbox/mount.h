@@ -40,8 +40,9 @@ int mount_bind_tree(const struct oci_mount *m, const char *source, int *ret_fd, 
 int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct cgroup *cgroup, bool new_cgroup_ns,
 	      struct err *err);
 
-/* linux.readonlyPaths and linux.maskedPaths: a missing path is no error. null_fd: the container's verified /dev/null. */
-int mount_readonly_path(int root_fd, const char *path, struct err *err);
-int mount_masked_paths(int root_fd, int null_fd, const struct oci_strings *paths, struct err *err);
+/* linux.readonlyPaths and linux.maskedPaths: a missing path is no error, but a /proc or /sys of the config's that has been moved away is. null_fd: the
+ * container's verified /dev/null. */
+int mount_readonly_path(int root_fd, const struct oci_config *c, const char *path, struct err *err);
+int mount_masked_paths(int root_fd, int null_fd, const struct oci_config *c, struct err *err);
 
 #endif
