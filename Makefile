@@ -118,11 +118,12 @@ $(OBJ)/%.o: %.c $(GEN) | $(BUILD)/version.h
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -DTHOLE_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
 
-# The commit is in one small header, rewritten only when it changes.
+# The commit is in one small header, rewritten only when it changes. Two makes of one build may be at it together (`make check`), so each
+# writes a file of its own.
 $(BUILD)/version.h: FORCE
 	@mkdir -p $(@D)
-	@echo '#define THOLE_COMMIT "$(COMMIT)"' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@new=$@.$$$$; echo '#define THOLE_COMMIT "$(COMMIT)"' > $$new; \
+	if cmp -s $$new $@; then rm $$new; else mv $$new $@; fi
 .PHONY: FORCE
 FORCE:
 
@@ -209,7 +210,7 @@ prepare: build-live
 	-@BUILD='$(abspath $(BUILD))' tests/live/make-debian-root > /dev/null
 
 check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
-	@$(MAKE) --no-print-directory $(GEN)
+	@$(MAKE) --no-print-directory $(GEN) $(BUILD)/version.h
 	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit build-fuzz
 	@$(MAKE) --no-print-directory prepare
 	@$(RUN) unit lint fuzz live san vm
