@@ -154,6 +154,14 @@ static int parse_letters(struct cursor *c, const struct option_row *rows, void *
 	return 0;
 }
 
+/* One dash before a whole long name, as Go's programs take it and callers of runc write it (containerd: -no-subreaper). */
+static bool is_long(const struct option_row *rows, const char *text)
+{
+	size_t len = strcspn(text, "=");
+
+	return len > 1 && find_long(rows, text, len);
+}
+
 int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early,
 		  struct parsed *ret, struct err *err)
 {
@@ -173,6 +181,8 @@ int options_parse(const struct option_row *rows, void *values, int argc, char **
 			only_operands = true;
 		} else if (word[1] == '-') {
 			r = parse_long(&c, rows, values, word + 2, &p.help, err);
+		} else if (is_long(rows, word + 1)) {
+			r = parse_long(&c, rows, values, word + 1, &p.help, err);
 		} else {
 			r = parse_letters(&c, rows, values, word + 1, &p.help, err);
 		}

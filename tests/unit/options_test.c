@@ -66,8 +66,9 @@ static void release(struct fixture *f)
 
 static void every_spelling_of_a_value(void **state)
 {
-	static const char *const lines[] = { "--text=v", "--text v",         "-t v", "-tv", "-at v",
-					     "-aqtv",    "--text=w --text=v" };
+	/* One dash before the whole name is Go's way. */
+	static const char *const lines[] = { "--text=v", "--text v",          "-t v",    "-tv",     "-at v",
+					     "-aqtv",    "--text=w --text=v", "-text v", "-text=v", "-all -text v" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct fixture f;
@@ -193,6 +194,8 @@ static void refusals_name_the_option(void **state)
 		{ "-az", "-z", ERR_USAGE },
 		{ "--text", "--text", ERR_USAGE },
 		{ "-t", "--text", ERR_USAGE },
+		{ "-text", "--text", ERR_USAGE },
+		{ "-number x", "--number", ERR_USAGE },
 		{ "--choice three", "one|two", ERR_USAGE },
 		{ "--choice on", "one|two", ERR_USAGE },
 		{ "--choice one|two", "one|two", ERR_USAGE },
