@@ -41,6 +41,7 @@ struct checkpointing {
 	size_t n_execs; /* that come along */
 	struct checkpoint_exec execs[EXECS_MAX];
 	struct criu *criu;
+	bool was_paused;         /* and is to be so afterwards */
 	bool locked;             /* criu was about to lock the network */
 	bool complete;           /* "post-dump": too late to give up */
 	bool taken;              /* init has ended, after that */
@@ -116,13 +117,13 @@ static void gone(void *arg, const struct err *err)
 	finish(arg, err);
 }
 
-/* It runs on, whatever criu was at. */
+/* It is as it was before, whatever criu was at. */
 static void clean_up(struct checkpointing *k)
 {
 	struct container *c = k->c;
 	struct err err;
 
-	if (c->cgroup && cgroup_set_frozen(c->cgroup, false, &err) < 0)
+	if (c->cgroup && cgroup_set_frozen(c->cgroup, k->was_paused, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 	if (k->locked && !c->init.exited && netlock_clear(c->init.pid, &err) < 0)
 		log_warn("container '%s': its network may still be locked: %s", c->id, err.text);
@@ -161,8 +162,13 @@ static void failed(struct checkpointing *k, const struct err *failure)
 static void succeeded(struct checkpointing *k)
 {
 	struct container *c = k->c;
+	bool runs_on = k->options.leave_running || k->options.pre_dump;
+	struct err err;
 
-	if (k->options.leave_running || k->options.pre_dump) {
+	/* criu has killed what it found frozen, which dies once it is thawed. */
+	if (k->was_paused && cgroup_set_frozen(c->cgroup, runs_on, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	if (runs_on) {
 		finish(c, NULL);
 		return;
 	}
@@ -558,16 +564,19 @@ static int read_options(struct checkpointing *k, struct err *err)
 	return k->options.parent_path ? image_check_parent(k->fds.images_fd, k->options.parent_path, err) : 0;
 }
 
-static int check_state(struct container *c, struct err *err)
+/* A container of somebody else's monitor may be paused, as with runc: containerd pauses before it asks for a checkpoint. */
+static int check_state(struct container *c, bool *ret_paused, struct err *err)
 {
 	enum container_status status = container_status(c);
+
+	*ret_paused = c->rec.foreign && status == STATUS_PAUSED;
 
 	if (c->checkpointing || c->deletion.cb || c->pausing)
 		return err_set(err, ERR_BUSY, "cannot checkpoint container '%s': it is being %s", c->id,
 			       c->checkpointing ? "checkpointed"
 			       : c->pausing     ? "paused or resumed"
 						: "deleted");
-	if (status != STATUS_RUNNING)
+	if (status != STATUS_RUNNING && !*ret_paused)
 		return err_set(err, ERR_STATE, "cannot checkpoint container '%s': it is %s%s", c->id,
 			       container_status_name(status), status == STATUS_PAUSED ? " (resume it first)" : "");
 	if (!c->cgroup)
@@ -586,14 +595,17 @@ int container_checkpoint(struct container *c, struct container_fds *fds, contain
 			 struct err *err)
 {
 	struct checkpointing *k;
+	bool paused;
 	int r;
 
-	if (check_state(c, err) < 0)
+	if (check_state(c, &paused, err) < 0)
 		return -1;
 	k = xcalloc(1, sizeof(*k));
-	*k = (struct checkpointing) {
-		.c = c, .fds = container_fds_take(fds), .new_fd = -1, .done = { done_cb, done_arg }
-	};
+	*k = (struct checkpointing) { .c = c,
+				      .fds = container_fds_take(fds),
+				      .new_fd = -1,
+				      .was_paused = paused,
+				      .done = { done_cb, done_arg } };
 	c->checkpointing = k;
 	r = read_options(k, err);
 	if (r == 0 && stays(k))

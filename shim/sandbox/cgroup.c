@@ -256,7 +256,8 @@ void cgroup_rebuild_add(struct cgroup *cg, const char *subsystem, const char *ho
 	h = &cg->h[cg->n++];
 	*h = (struct hierarchy) { .v2 = !subsystem[0], .join_fd = -1, .made = true, .base_len = base_len };
 	h->subsystem = xstrdup(subsystem);
-	set_names(h, subsystem);
+	/* As they are called below /sys/fs/cgroup. */
+	set_names(h, h->v2 ? "unified" : !strncmp(subsystem, "name=", 5) ? subsystem + 5 : subsystem);
 	h->dir = xstrdup(host_path);
 	cg->pure_v2 = cg->n == 1 && h->v2;
 }
