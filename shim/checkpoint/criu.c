@@ -94,7 +94,7 @@ struct criu {
 /* Where the mounts of a restore are made: nothing of them is ever seen outside, nor left behind. */
 static int child_mount_root(const char *root, struct err *err)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(err, "cannot make a mount namespace for criu");
 	if (mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return err_sys(err, "cannot bind '%s'", root);
