@@ -12,6 +12,7 @@
 
 #include "common/fd.h"
 #include "common/manifest.h"
+#include "common/path.h"
 #include "shim/checkpoint/criu.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/oci/json.h"
@@ -619,6 +620,38 @@ static void add_veths(struct criu_plan *p, const struct checkpoint_options *o)
 	}
 }
 
+/* Does `path` lie below a mount that criu is still to restore? */
+static bool is_mounted_over(const struct oci_config *config, const char *path)
+{
+	for (size_t i = 0; i < config->n_mounts; i++) {
+		const char *dir = config->mounts[i].destination;
+
+		if (strcmp(dir, "/") != 0 && strcmp(dir, path) != 0 && path_is_below(path, dir))
+			return true;
+	}
+	return false;
+}
+
+/* A root that is made anew may lack what binds are mounted on: as with create, it is made. */
+static int make_mount_points(const struct oci_config *config, int root_fd, struct err *err)
+{
+	for (size_t i = 0; i < config->n_mounts; i++) {
+		const struct oci_mount *m = &config->mounts[i];
+		cleanup_free char *clean = m->bind ? path_clean(m->destination) : NULL;
+		cleanup_fd int fd = -1;
+		struct stat st;
+		struct err ignored;
+
+		if (!m->bind || is_mounted_over(config, clean) || rootfs_open(root_fd, clean, &fd, &ignored) == 0)
+			continue;
+		if (stat(m->source, &st) < 0)
+			return err_sys(err, "mounts[%zu].source: '%s'", i, m->source);
+		if (rootfs_make(root_fd, clean, S_ISDIR(st.st_mode) ? ROOTFS_DIR : ROOTFS_FILE, &fd, err) < 0)
+			return err_add(err, "mounts[%zu].destination", i);
+	}
+	return 0;
+}
+
 int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
 		      const char *rootfs, const struct cgroup *cgroup, int *ret_fds, size_t *ret_n, struct err *err)
 {
@@ -627,6 +660,8 @@ int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, c
 	add_common(p, o, config, rootfs, "restore.log");
 	if (root_fd < 0)
 		return err_sys(err, "cannot open '%s'", rootfs);
+	if (make_mount_points(config, root_fd, err) < 0)
+		return -1;
 	SET(&p->opts, evasive_devices, 1);
 	SET(&p->opts, rst_sibling, 1);
 	p->opts.lsm_profile = o->lsm_profile;

@@ -59,7 +59,7 @@ struct cgroup;
 int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config, pid_t init,
 		   const char *rootfs, const struct cgroup *cgroup, struct err *err);
 
-/* For a restore below `rootfs`. ret_fds, ret_n: namespaces to be inherited by criu, which come first; the caller's to close. */
+/* For a restore below `rootfs`, where the mount points of binds are made that are missing. ret_fds, ret_n: namespaces to be inherited by criu, which come first; the caller's to close. */
 int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
 		      const char *rootfs, const struct cgroup *cgroup, int *ret_fds, size_t *ret_n, struct err *err);
 

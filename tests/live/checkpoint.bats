@@ -342,6 +342,45 @@ no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline";
 
 holds_lock() { [ "$(thole exec "$c" lock /tmp/lock try)" = locked=1 ]; }
 
+@test "restore into a root that lacks what the config's binds are mounted on: it is made, as with create" {
+	mkdir "$T/data" "$T/fresh"
+	echo data > "$T/data/file"
+	config --arg t "$T" '.mounts += [{destination: "/deep/dir", type: "bind", source: ($t + "/data"), options: ["bind"]},
+		{destination: "/etc/motd", type: "bind", source: ($t + "/data/file"), options: ["bind"]},
+		{destination: "/dev/shm/dir", type: "bind", source: ($t + "/data"), options: ["bind"]}]'
+	counting
+	checkpoint
+	cp -a "$(template)" "$T/fresh/rootfs"
+	cp "$B/config.json" "$T/fresh"
+	B=$T/fresh
+	not test -e "$B/rootfs/deep"
+	restore
+	equal "$(thole exec "$c" cat /deep/dir/file /etc/motd /dev/shm/dir/file | paste -sd ' ')" 'data data data'
+	[ -d "$B/rootfs/deep/dir" ] && [ -f "$B/rootfs/etc/motd" ]
+	not test -e "$B/rootfs/dev/shm"
+}
+
+@test "a root on a shared mount: what is mounted there later comes into the restored container as into the first" {
+	in_background unshare -m --propagation private sleep 1000
+	local ns=${STARTED[-1]}
+	private() { [ "$(readlink "/proc/$ns/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; }
+	wait_for private
+	there() { timeout 60 nsenter -m -t "$ns" "$@"; }
+	there mount --bind "$B" "$B"
+	there mount --make-shared "$B"
+	mkdir "$T/late" "$B/rootfs/mnt"
+	echo late > "$T/late/file"
+	args sleep 1000
+	there "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null > "$T/out"
+	# root's own rootfs is a slave of the host's, as runc leaves it
+	contains "$(awk '$5 == "/"' "/proc/$(init_of "$c")/mountinfo")" master:
+	there "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" "$c"
+	there "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c" < /dev/null
+	contains "$(awk '$5 == "/"' "/proc/$(init_of "$c")/mountinfo")" master:
+	there mount --bind "$T/late" "$B/rootfs/mnt"
+	equal "$(there "$THOLE" --root "$ROOT" exec "$c" cat /mnt/file)" late
+}
+
 # ---- somebody else's monitor
 
 oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
@@ -365,6 +404,28 @@ oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
 	args sleep 1000
 	oci run -d --bundle "$B" "$c" < /dev/null > "$T/file" 2>&1
 	refused 1 "its stdout is its caller's '$T/file', which is no pipe" oci checkpoint --image-path "$T/img2" "$c"
+}
+
+@test "thole-oci: a paused container is taken as it is, as with runc, and stays paused; without a cgroup namespace too" {
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	config '.linux.namespaces |= map(select(.type != "cgroup"))'
+	oci run -d --bundle "$B" "$c" < /dev/null > >(exec cat > "$T/log.1" 3>&-) 2>&1
+	wait_for logged_in "$T/log.1" 'n 20'
+	oci pause "$c"
+	oci checkpoint --leave-running --image-path "$T/img2" "$c"
+	[ -s "$T/img2/inventory.img" ]
+	is "$c" paused
+	oci resume "$c"
+	wait_for logged_in "$T/log.1" "n $(($(wc -l < "$T/log.1") + 20))"
+	oci pause "$c"
+	# somebody is in the way of criu: it fails
+	refused 1 'criu' oci checkpoint --criu /bin/false --image-path "$T/img3" "$c"
+	is "$c" paused
+	oci checkpoint --image-path "$IMG" "$c"
+	exits 1 oci state "$c" 2> /dev/null
+	oci restore -d --bundle "$B" --image-path "$IMG" "$c" < /dev/null > >(exec cat > "$T/log.2" 3>&-) 2>&1
+	wait_for logged_in "$T/log.2" "n $(($(wc -l < "$T/log.1") + 20))"
+	contiguous "$T/log.1" "$T/log.2"
 }
 
 # ---- killed
