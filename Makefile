@@ -130,17 +130,19 @@ FORCE:
 -include $(patsubst %.o,%.d,$(COMMON_OBJ) $(CLIENT_OBJ) $(SHIM_OBJ) $(call objs,$(UNIT_SRC)) $(call objs,$(FUZZ_SRC)) $(OBJ)/contrib/tables.d)
 
 # ---- packages ----------------------------------------------------------------------------------
-# The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is.
+# The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is. RUNLEVEL=1: no
+# service is to be started (dockerd, containerd).
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
 	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
 	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap tmux strace \
-	clang clang-tidy libclang-rt-dev llvm mandoc man-db zsh fish lintian
+	clang clang-tidy libclang-rt-dev llvm mandoc man-db zsh fish lintian \
+	runc docker.io containerd buildah
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then echo "installing: $$missing"; apt-get update -q && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; fi
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; fi
 
 # ---- tests -------------------------------------------------------------------------------------
 # What a checked run needs is built first, each flavour by a make of its own; tests/run then runs everything and counts.
@@ -194,7 +196,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED:%=$(OBJ)/tests/
 endif
 
 .SECONDARY: $(call objs,$(UNIT_SRC) tests/conform/flags.c) $(call objs,$(FUZZ_SRC))
-.PHONY: unit probes fuzzers build-unit build-live build-fuzz prepare check check-long check-unit check-live check-san check-vm check-fuzz fuzz lint
+.PHONY: unit probes fuzzers build-unit build-live build-fuzz prepare check check-long check-unit check-live check-san check-interop check-vm check-fuzz fuzz lint
 unit: $(UNIT)
 probes: $(PROBES)
 fuzzers: $(FUZZERS)
@@ -213,7 +215,7 @@ check: deps ## everything that CI runs: unit tests under sanitizers, live tests,
 	@$(MAKE) --no-print-directory $(GEN) $(BUILD)/version.h
 	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit build-fuzz
 	@$(MAKE) --no-print-directory prepare
-	@$(RUN) unit lint fuzz live san vm
+	@$(RUN) unit lint fuzz live san interop vm
 
 check-long: ## the same with full figures: kill moments, gigabytes, storms
 	@THOLE_LONG=1 $(MAKE) --no-print-directory check
@@ -226,6 +228,9 @@ check-live: prepare ## live tests on the static build (T=pattern)
 
 check-san: build-live build-unit ## some of the live tests on the build with sanitizers (T=pattern)
 	@$(RUN) san
+
+check-interop: prepare ## below podman, docker, containerd, buildah and conmon (T=pattern)
+	@$(RUN) interop
 
 check-vm: build-live ## in virtual machines: cgroup v2, AppArmor, systemd; THOLE_LONG=1 for all of it (T=pattern)
 	@$(RUN) vm
@@ -246,6 +251,12 @@ conform: prepare build-unit ## run the tests that the conformance table names, t
 	@rm -f $(BUILD)/conform/record
 	-@$(RUN) --marked --record '$(abspath $(BUILD))/conform/record' $(or $(SUITES),unit live vm)
 	@BUILD='$(abspath $(BUILD))' tests/conform/table --take $(BUILD)/conform/record
+
+.PHONY: interop
+interop: prepare ## run the interop tests, take their results into tests/interop/INTEROP.md
+	@rm -f $(BUILD)/interop-record
+	-@$(RUN) --record '$(abspath $(BUILD))/interop-record' interop
+	@tests/interop/table --take $(BUILD)/interop-record
 
 conform-table: build-live ## write tests/conform/CONFORMANCE.md anew
 	@BUILD='$(abspath $(BUILD))' tests/conform/table

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup conmon
 # The real conmon, Debian's, above thole-oci: create, start, exec, terminal, exit file.
-load lib
+load ../live/lib
 
 setup_test() {
 	bundle
@@ -48,6 +48,7 @@ teardown_test() {
 	wait_for monitor_gone ctr || kill -KILL "$(cat "$T/ctr.conmon")"
 }
 
+# interop: create, start, exit file
 @test "create, start, exit file: conmon is the parent of init and sees its status" {
 	args sh -c 'echo to the log; echo err >&2; exit 7'
 	create
@@ -65,6 +66,7 @@ teardown_test() {
 	oci delete "$c"
 }
 
+# interop: kill
 @test "the end by a signal is 128 + its number" {
 	args sleep 1000
 	create
@@ -75,6 +77,7 @@ teardown_test() {
 	equal "$(cat "$T/exits/$c")" 137
 }
 
+# interop: create with a program that ends at once
 @test "a program that ends at once is still seen" {
 	local i
 	args sh -c 'exit 3'
@@ -88,6 +91,7 @@ teardown_test() {
 	done
 }
 
+# interop: exec
 @test "exec has its own conmon as parent, with output and status; in the foreground of nobody" {
 	args sleep 1000
 	create
@@ -101,6 +105,7 @@ teardown_test() {
 	no_shims
 }
 
+# interop: create -t, exec -t
 @test "terminal: the master reaches conmon's console socket, for init and for exec" {
 	config '.process.terminal = true'
 	args sh -c 'tty; sleep 1000'
@@ -113,6 +118,7 @@ teardown_test() {
 	wait_for grep -q '/dev/pts/[0-9]' "$T/exec.log"
 }
 
+# interop: attach socket
 @test "stdin through the attach socket is the container's, and its end" {
 	args sh -c 'read line; echo "got $line"; read line || echo eof'
 	create -i
@@ -124,6 +130,7 @@ teardown_test() {
 	matches "$(cat "$T/ctr.log")" ' stdout F eof'
 }
 
+# interop: errors of create and exec
 @test "what fails is told through conmon: create and exec" {
 	args /no/such
 	create

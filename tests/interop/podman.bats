@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup-v1 podman
-# The real podman, Debian's, with --runtime thole-oci: run, exec, logs, stop, rm. Its storage is the test's own, its mounts are in a namespace of their own.
-load lib
+# The real podman, Debian's, with --runtime thole-oci. Its storage is the test's own, its mounts are in a namespace of their own.
+load ../live/lib
 
 setup_test() {
 	mkdir -p "$T/pod"
@@ -35,10 +35,18 @@ run_pod() { pod run --cgroups no-conmon --cgroup-parent "/thole-$c" --network no
 
 teardown_test() {
 	pod rm -f -t 0 "$c" > "$T/rm.out" 2>&1 || true
+	wait_for no_pod_groups || true
+}
+
+# podman leaves a pod's groups behind, in which conmon may still be ending.
+no_pod_groups() {
+	find /sys/fs/cgroup -depth -path "*/thole-$c*" -type d -exec rmdir {} +
+	[ -z "$(own_cgroups)" ]
 }
 
 inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 
+# interop: run, run --rm, run -i, run with an exit status
 @test "run: output, stdin, exit status, removal" {
 	equal "$(run_pod --rm box echo hello < /dev/null)" hello
 	exits 7 run_pod --rm box sh -c 'exit 7' < /dev/null
@@ -50,6 +58,7 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	no_shims
 }
 
+# interop: run -d, exec, exec -i, exec -d, logs, top, stop, inspect, rm
 @test "run -d, exec, logs, top, stop, inspect, rm" {
 	run_pod -d box sh -c 'echo from inside; trap "exit 3" TERM; while :; do sleep 0.1; done' < /dev/null > "$T/out"
 	equal "$(inspect State.Status)" running
@@ -68,6 +77,7 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	equal "$(ls -A "$ROOT")" '' 'state directory'
 }
 
+# interop: pause, unpause, update, kill, start
 @test "pause, unpause, kill, start again, update" {
 	run_pod -d box sleep 1000 < /dev/null > "$T/out"
 	pod pause "$c"
@@ -82,6 +92,7 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	equal "$(inspect State.Status)" running
 }
 
+# interop: run -t
 @test "a terminal" {
 	# The script is run by a terminal's owner, which knows no functions.
 	declare -f pod run_pod > "$T/run.sh"
@@ -91,6 +102,7 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	contains "$(tr -d '\r' < "$T/out")" /dev/pts/0
 }
 
+# interop: run with limits, users, capabilities, mounts, devices, --read-only
 @test "limits, capabilities, read-only, seccomp, devices and users as podman writes them" {
 	run_pod --rm --memory 64m --pids-limit 50 --cpus 0.5 --read-only --cap-drop all --user 1000 --device /dev/null:/dev/extra --tmpfs /mnt --hostname there \
 		--sysctl net.ipv4.ip_forward=1 --security-opt no-new-privileges -v "$T:/host:ro" --shm-size 1m \
@@ -99,13 +111,15 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	equal "$(tr '\t' ' ' < "$T/out" | paste -sd,)" '1000,there,1,CapEff: 0000000000000000,NoNewPrivs: 1,Seccomp: 2,ro,c,67108864'
 }
 
-@test "healthcheck, hooks of exit and restart: what conmon and podman do with the status" {
+# interop: run --restart
+@test "restart: what conmon and podman do with the status" {
 	run_pod -d --restart on-failure:2 box sh -c 'exit 4' < /dev/null > "$T/out"
 	over() { [ "$(inspect State.Status)" = exited ] && [ "$(inspect RestartCount)" = 2 ]; }
 	WAIT_S=30 wait_for over
 	equal "$(inspect State.ExitCode)" 4
 }
 
+# interop: run --privileged, run --pid host, run --cgroupns host, run --rootfs, run --log-driver passthrough
 @test "privileged, the host's namespaces, a root file system of one's own, no log" {
 	equal "$(run_pod --rm --privileged box readlink /dev/ptmx < /dev/null)" pts/ptmx
 	equal "$(run_pod --rm --privileged box sed -n 's/^Seccomp:[[:space:]]*//p' /proc/self/status < /dev/null)" 0
@@ -114,4 +128,72 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	contains "$(run_pod --rm --cgroupns host box cat /proc/self/cgroup < /dev/null)" "/thole-$c/libpod-"
 	equal "$(run_pod --rm --log-driver passthrough box echo passed < /dev/null)" passed
 	equal "$(run_pod --rm --rootfs "$(template)" echo rootfs < /dev/null)" rootfs
+}
+
+# interop: attach, stats, wait, rename, cp
+@test "attach, stats, wait, rename, cp" {
+	run_pod -d -i box sh -c 'echo new > /tmp/new; read line; echo got $line; exit 5' < /dev/null > "$T/out"
+	equal "$(pod stats --no-stream --format '{{.PIDs}}' "$c")" 1
+	pod cp "$c:/tmp/new" "$T/copy"
+	equal "$(cat "$T/copy")" new
+	pod rename "$c" "$c-new"
+	pod rename "$c-new" "$c"
+	printf 'hello\n' | pod attach "$c" > "$T/out" || true
+	equal "$(pod wait "$c")" 5
+	contains "$(pod logs "$c")" 'got hello'
+}
+
+# interop: run with a healthcheck
+@test "a healthcheck is an exec that tells how it is" {
+	run_pod -d --health-cmd 'test -e /tmp/well' --health-interval disable --health-retries 1 box sleep 1000 < /dev/null > "$T/out"
+	exits 1 pod healthcheck run "$c" > "$T/out" 2>&1
+	pod exec "$c" touch /tmp/well < /dev/null
+	pod healthcheck run "$c" > "$T/out" 2>&1 || fail "$(cat "$T/out")"
+}
+
+# interop: pod create, run --pod, pod pause, pod stop, pod rm
+@test "a pod with an infra container: its members share its namespaces" {
+	pod pod create --name "$c-pod" --network none --infra-image box --infra-command 'sleep 1000' --cgroup-parent "/thole-$c" > "$T/out"
+	run_in() { pod run --pod "$c-pod" "$@"; }
+	equal "$(run_in --rm box readlink /proc/self/ns/net < /dev/null)" "$(run_in --rm box readlink /proc/self/ns/net < /dev/null)"
+	[ "$(run_in --rm box readlink /proc/self/ns/net < /dev/null)" != "$(readlink /proc/self/ns/net)" ]
+	run_in -d --name "$c" box sleep 1000 < /dev/null > "$T/out"
+	pod pod pause "$c-pod" > "$T/out"
+	equal "$(inspect State.Status)" paused
+	pod pod unpause "$c-pod" > "$T/out"
+	pod pod stop -t 0 "$c-pod" > "$T/out"
+	equal "$(inspect State.Status)" exited
+	pod pod rm -f "$c-pod" > "$T/out"
+}
+
+# interop: container checkpoint, container restore, container checkpoint --leave-running, --export, --import
+@test "checkpoint and restore, in place and through a file" {
+	needs criu
+	BUILD=$BUILD "$TREE/contrib/install-criu" > "$T/criu.log" 2>&1 || fail "$(cat "$T/criu.log")"
+	# podman asks criu itself which version it is, thole-oci is told by the environment
+	PATH=$BUILD/criu/bin:$PATH
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	mkdir "$T/shared"
+	run_pod -d -v "$T/shared:/out" box sh -c 'i=0; while :; do i=$((i + 1)); echo $i > /out/n; sleep 0.05; done' < /dev/null > "$T/out"
+	counts
+	pod container checkpoint --leave-running "$c" > "$T/out"
+	counts
+	pod container checkpoint "$c" > "$T/out"
+	equal "$(inspect State.Status)" exited
+	pod container restore "$c" > "$T/out"
+	equal "$(inspect State.Status)" running
+	counts
+	pod container checkpoint --compress none --export "$T/export.tar" "$c" > "$T/out"
+	pod rm -f -t 0 "$c" > "$T/out"
+	pod container restore --import "$T/export.tar" > "$T/out"
+	equal "$(inspect State.Status)" running
+	counts
+}
+
+counts() { # it goes on from where it was
+	local before
+	wait_for test -s "$T/shared/n"
+	before=$(cat "$T/shared/n")
+	further() { [ "$(cat "$T/shared/n")" -gt "$before" ]; }
+	wait_for further
 }

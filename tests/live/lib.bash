@@ -47,6 +47,9 @@ has_strace() { command -v strace > /dev/null; }
 has_tmux() { command -v tmux > /dev/null; }
 has_conmon() { command -v conmon > /dev/null; }
 has_podman() { command -v podman > /dev/null; }
+has_docker() { command -v dockerd > /dev/null && command -v docker > /dev/null; }
+has_containerd() { command -v containerd > /dev/null && command -v ctr > /dev/null; }
+has_buildah() { command -v buildah > /dev/null; }
 has_mandoc() { command -v mandoc > /dev/null && command -v man > /dev/null; }
 has_zsh() { command -v zsh > /dev/null; }
 has_fish() { command -v fish > /dev/null; }
