@@ -98,13 +98,29 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 	return 0;
 }
 
-static int finish_late_readonly(const struct oci_config *c, int root_fd, struct err *err)
+static int finish_late_readonly(struct mount_hiding *h, struct err *err)
 {
+	const struct oci_config *c = h->config;
+
 	for (size_t i = 0; i < c->n_mounts; i++)
-		if (is_late_readonly(&c->mounts[i]) &&
-		    mount_readonly_path(root_fd, c, c->mounts[i].destination, err) < 0)
+		if (is_late_readonly(&c->mounts[i]) && mount_readonly_path(h, c->mounts[i].destination, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* After all mounts, which may bring what is to be hidden. */
+static int hide_paths(struct mount_hiding *h, struct err *err)
+{
+	const struct oci_config *c = h->config;
+	cleanup_fd int null_fd = -1;
+
+	for (size_t i = 0; i < c->readonly_paths.n; i++)
+		if (mount_readonly_path(h, c->readonly_paths.v[i], err) < 0)
+			return -1;
+	if (c->masked_paths.n &&
+	    (device_open_null(h->root_fd, O_PATH, &null_fd, err) < 0 || mount_masked_paths(h, null_fd, err) < 0))
+		return -1;
+	return finish_late_readonly(h, err);
 }
 
 int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, struct err *err)
@@ -172,7 +188,8 @@ static int change_root(const struct child_init_params *p, int root_fd, struct er
 int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct err *err)
 {
 	const struct oci_config *c = p->config;
-	cleanup_fd int null_fd = -1;
+	struct mount_hiding hiding;
+	int r;
 
 	if (change_root(p, root_fd, err) < 0)
 		return -1;
@@ -180,13 +197,10 @@ int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct er
 		return err_sys(err, "cannot enter the new root");
 	if (c->rootfs_propagation && mount(NULL, "/", NULL, c->rootfs_propagation, NULL) < 0)
 		return err_sys(err, "cannot set the propagation of the rootfs");
-	for (size_t i = 0; i < c->readonly_paths.n; i++)
-		if (mount_readonly_path(root_fd, c, c->readonly_paths.v[i], err) < 0)
-			return -1;
-	if (c->masked_paths.n &&
-	    (device_open_null(root_fd, O_PATH, &null_fd, err) < 0 || mount_masked_paths(root_fd, null_fd, c, err) < 0))
-		return -1;
-	if (finish_late_readonly(c, root_fd, err) < 0)
+	mount_hiding_begin(&hiding, root_fd, c);
+	r = hide_paths(&hiding, err);
+	mount_hiding_end(&hiding);
+	if (r < 0)
 		return -1;
 	/* The directory the program starts in; in a read-only root it has to be there already. */
 	if (c->has_process && c->process.cwd) {

@@ -420,6 +420,11 @@ int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct 
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	long type; /* 0: any */
+} base_table[MOUNT_BASES] = { { "/proc", PROC_SUPER_MAGIC }, { "/sys", 0 } };
+
 static bool is_mounted(const struct oci_config *c, const char *destination)
 {
 	for (size_t i = 0; i < c->n_mounts; i++)
@@ -428,78 +433,117 @@ static bool is_mounted(const struct oci_config *c, const char *destination)
 	return false;
 }
 
-/* What is to be hidden. A path that is missing is none, so below what the config mounts at /proc and /sys it is looked for in that mount and nowhere else: whoever
- * exchanges the directory for a link at the right moment would otherwise have nothing hidden at all. */
-static int open_hidden(int root_fd, const struct oci_config *c, const char *path, int *ret_fd, struct err *err)
+void mount_hiding_begin(struct mount_hiding *h, int root_fd, const struct oci_config *c)
 {
-	static const struct {
-		const char *name;
-		long type; /* 0: any */
-	} bases[] = { { "/proc", PROC_SUPER_MAGIC }, { "/sys", 0 } };
-
-	for (size_t i = 0; i < ARRAY_SIZE(bases); i++) {
-		size_t n = strlen(bases[i].name);
-		cleanup_fd int fd = -1;
-		struct statfs fs;
-
-		if (strncmp(path, bases[i].name, n) != 0 || path[n] != '/' || !is_mounted(c, bases[i].name))
-			continue;
-		if (rootfs_open_nolinks(root_fd, bases[i].name, &fd, err) < 0 || fstatfs(fd, &fs) < 0 ||
-		    (bases[i].type && fs.f_type != bases[i].type))
-			return err_sysno(err, ELOOP, "'%s' changed while it was looked at", bases[i].name);
-		return rootfs_open(fd, path + n, ret_fd, err);
-	}
-	return rootfs_open(root_fd, path, ret_fd, err);
+	h->root_fd = root_fd;
+	h->config = c;
+	h->tmpfs_fd = -1;
+	for (size_t i = 0; i < MOUNT_BASES; i++)
+		h->base_fd[i] = -1;
 }
 
-int mount_readonly_path(int root_fd, const struct oci_config *c, const char *path, struct err *err)
+void mount_hiding_end(struct mount_hiding *h)
+{
+	fd_close(&h->tmpfs_fd);
+	for (size_t i = 0; i < MOUNT_BASES; i++)
+		fd_close(&h->base_fd[i]);
+}
+
+/* What the config has mounted there, and not another directory that has been put in its place. */
+static int open_base(const struct mount_hiding *h, size_t i, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = -1;
+	struct statx st;
+	struct statfs fs;
+
+	if (rootfs_open_nolinks(h->root_fd, base_table[i].name, &fd, err) < 0 || fstatfs(fd, &fs) < 0 ||
+	    statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0 ||
+	    (base_table[i].type && fs.f_type != base_table[i].type) ||
+	    (st.stx_attributes_mask & ~st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		return err_sysno(err, ELOOP, "'%s' changed while it was looked at", base_table[i].name);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* What is to be hidden. A path that is missing is none, so below what the config mounts at /proc and /sys it is looked for in that mount and nowhere else: whoever
+ * exchanges the directory for a link at the right moment would otherwise have nothing hidden at all. */
+static int open_hidden(struct mount_hiding *h, const char *path, int *ret_fd, struct err *err)
+{
+	for (size_t i = 0; i < MOUNT_BASES; i++) {
+		size_t n = strlen(base_table[i].name);
+
+		if (strncmp(path, base_table[i].name, n) != 0 || path[n] != '/' ||
+		    !is_mounted(h->config, base_table[i].name))
+			continue;
+		if (h->base_fd[i] < 0 && open_base(h, i, &h->base_fd[i], err) < 0)
+			return -1;
+		return rootfs_open(h->base_fd[i], path + n, ret_fd, err);
+	}
+	return rootfs_open(h->root_fd, path, ret_fd, err);
+}
+
+/* Cover the object that target_fd holds. A base that is covered itself is not what is seen there any more: it is opened anew when it is wanted. */
+static int cover(struct mount_hiding *h, int mount_fd, int target_fd, struct err *err)
+{
+	struct stat target, base;
+
+	if (mount_attach(mount_fd, target_fd, err) < 0)
+		return -1;
+	if (fstat(target_fd, &target) < 0)
+		return err_sys(err, "cannot look at it");
+	for (size_t i = 0; i < MOUNT_BASES; i++)
+		if (h->base_fd[i] >= 0 &&
+		    (fstat(h->base_fd[i], &base) < 0 || (base.st_dev == target.st_dev && base.st_ino == target.st_ino)))
+			fd_close(&h->base_fd[i]);
+	return 0;
+}
+
+int mount_readonly_path(struct mount_hiding *h, const char *path, struct err *err)
 {
 	cleanup_fd int target = -1, tree = -1;
 
-	if (open_hidden(root_fd, c, path, &target, err) < 0)
+	if (open_hidden(h, path, &target, err) < 0)
 		return err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) ? 0 : -1;
 	if (mount_clone(target, "", true, &tree, err) < 0 ||
-	    mount_change(tree, true, MOUNT_ATTR_RDONLY, 0, 0, err) < 0 || mount_attach(tree, target, err) < 0)
+	    mount_change(tree, true, MOUNT_ATTR_RDONLY, 0, 0, err) < 0 || cover(h, tree, target, err) < 0)
 		return err_add(err, "cannot make '%s' read-only", path);
 	return 0;
 }
 
 /* A masked file is /dev/null, a masked directory an empty read-only tmpfs: one file system, cloned for each. */
-static int mask_path(int root_fd, int null_fd, int *tmpfs_fd, const struct oci_config *c, const char *path,
-		     struct err *err)
+static int mask_path(struct mount_hiding *h, int null_fd, const char *path, struct err *err)
 {
 	cleanup_fd int target = -1, mask = -1;
 	struct stat st;
 
-	if (open_hidden(root_fd, c, path, &target, err) < 0)
+	if (open_hidden(h, path, &target, err) < 0)
 		return err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) ? 0 : -1;
 	if (fstat(target, &st) < 0)
 		return err_sys(err, "cannot look at it");
 	if (!S_ISDIR(st.st_mode)) {
 		if (mount_clone(null_fd, "", false, &mask, err) < 0)
 			return -1;
-		return mount_attach(mask, target, err);
+		return cover(h, mask, target, err);
 	}
-	if (*tmpfs_fd < 0 && mount_new_fs("tmpfs", "tmpfs", "mode=755,size=0,nr_inodes=1",
-					  MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, tmpfs_fd, err) < 0)
+	if (h->tmpfs_fd < 0 && mount_new_fs("tmpfs", "tmpfs", "mode=755,size=0,nr_inodes=1",
+					    MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, &h->tmpfs_fd, err) < 0)
 		return -1;
-	if (mount_clone(*tmpfs_fd, "", false, &mask, err) < 0) {
+	if (mount_clone(h->tmpfs_fd, "", false, &mask, err) < 0) {
 		/* Before kernel 6.15 a detached mount cannot be cloned (EINVAL): then each gets its own. */
 		if (!err_is_sys(err, EINVAL) ||
 		    mount_new_fs("tmpfs", "tmpfs", "mode=755", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, &mask,
 				 err) < 0)
 			return -1;
 	}
-	return mount_attach(mask, target, err);
+	return cover(h, mask, target, err);
 }
 
-int mount_masked_paths(int root_fd, int null_fd, const struct oci_config *c, struct err *err)
+int mount_masked_paths(struct mount_hiding *h, int null_fd, struct err *err)
 {
-	const struct oci_strings *paths = &c->masked_paths;
-	cleanup_fd int tmpfs = -1;
+	const struct oci_strings *paths = &h->config->masked_paths;
 
 	for (size_t i = 0; i < paths->n; i++)
-		if (mask_path(root_fd, null_fd, &tmpfs, c, paths->v[i], err) < 0)
+		if (mask_path(h, null_fd, paths->v[i], err) < 0)
 			return err_add(err, "cannot mask '%s'", paths->v[i]);
 	return 0;
 }

@@ -40,9 +40,20 @@ int mount_bind_tree(const struct oci_mount *m, const char *source, int *ret_fd, 
 int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct cgroup *cgroup, bool new_cgroup_ns,
 	      struct err *err);
 
+/* The hiding of paths: what it needs more than once. Ended before the program runs. */
+#define MOUNT_BASES 2
+struct mount_hiding {
+	int root_fd; /* borrowed, as is the config */
+	const struct oci_config *config;
+	int base_fd[MOUNT_BASES]; /* the mounts of the config at /proc and /sys, once something below is wanted */
+	int tmpfs_fd;             /* what masked directories show */
+};
+void mount_hiding_begin(struct mount_hiding *h, int root_fd, const struct oci_config *c);
+void mount_hiding_end(struct mount_hiding *h);
+
 /* linux.readonlyPaths and linux.maskedPaths: a missing path is no error, but a /proc or /sys of the config's that has been moved away is. null_fd: the
  * container's verified /dev/null. */
-int mount_readonly_path(int root_fd, const struct oci_config *c, const char *path, struct err *err);
-int mount_masked_paths(int root_fd, int null_fd, const struct oci_config *c, struct err *err);
+int mount_readonly_path(struct mount_hiding *h, const char *path, struct err *err);
+int mount_masked_paths(struct mount_hiding *h, int null_fd, struct err *err);
 
 #endif

@@ -148,6 +148,12 @@ bind() { # SRC DST OPTION...
 	[ ! -e "$B/rootfs/not" ]
 }
 
+@test "what is hidden below a /proc that is itself read-only, or hidden, is hidden" {
+	config '.linux.readonlyPaths = ["/proc/bus", "/proc", "/proc/"] | .linux.maskedPaths = ["/proc/version", "/sys/kernel", "/sys", "/proc/uptime"]'
+	in_container sh -c 'cat /proc/version /proc/uptime; ls /sys; cat /proc/stat | grep -c ^cpu0; echo x 2> /dev/null > /proc/self/comm || echo refused' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" $'1\nrefused'
+}
+
 @test "what spec masks in /proc and /sys is masked" {
 	local p
 	# shellcheck disable=SC2016

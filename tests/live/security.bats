@@ -79,6 +79,18 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	echo "# $good of $n came up"
 }
 
+@test "2019-19921: another directory in the place of /proc or /sys when paths are hidden: refused, nothing stays visible" {
+	local dir
+	# At this moment the mounts are there, but in the container's namespace only: outside nothing holds the directory.
+	printf '#!/bin/sh\nmv "$1" "$1.was" && mkdir "$1"\n' > "$T/exchange"
+	chmod +x "$T/exchange"
+	args sh -c 'echo came up'
+	for dir in proc sys; do
+		config --arg h "$T/exchange" --arg d "$B/rootfs/$dir" '.hooks.createRuntime = [{ path: $h, args: ["exchange", $d] }]'
+		refused 125 "'/$dir' changed while it was looked at" thole run --bundle "$B" "$c"
+	done
+}
+
 @test "2021-30465: a mount target that is a link out, by absolute path, by dots, in the middle" {
 	mkdir "$T/src"
 	touch "$T/src/inside"
