@@ -321,15 +321,15 @@ static pid_t clone_into(const struct cgroup *cg, int *ret_pidfd)
 	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 }
 
-/* Until it executes its program init is closed to everybody but the host's root: the user may not enter what it is in either. */
+/* Whose program is a file that its user may execute and not read, and that belongs to nobody of the user namespace, is closed to everybody but the host's root. */
 static int explain_refusal(struct container *c, struct err *err)
 {
 	if (!err_is_sys(err, EACCES) || caps_have(CAP_SYS_ADMIN))
 		return -1;
-	return err_set(err, ERR_STATE,
-		       "cannot run a process in container '%s': it is %s, and without root's privileges "
-		       "it has to be started first",
-		       c->id, container_status_name(container_status(c)));
+	return err_set(err, ERR_PERMISSION,
+		       "cannot run a process in container '%s': only root may enter what its first process is in, "
+		       "which is not dumpable",
+		       c->id);
 }
 
 static int clone_joiner(struct exec *x, struct err *err)

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -123,6 +124,15 @@ static int step_mortal(struct child *ch, struct err *err)
 	return 0;
 }
 
+/* Of an ordinary user's container: the kernel lets him enter the namespaces of somebody dumpable only, and exec into a created container does that. What those
+ * inside who are its root then see of us is a sealed executable, the descriptors of the wait, and what the user has configured; he himself sees it anyway. */
+static int step_enterable(struct child *ch, struct err *err)
+{
+	if (ch->p->unprivileged && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become dumpable");
+	return 0;
+}
+
 /* What a joiner has done for us, if there was one. */
 static const struct child_step before[] = {
 	{ "let go", child_step_let_go },
@@ -146,6 +156,7 @@ static const struct child_step steps[] = {
 	{ "program", child_step_find_program },
 	{ "descriptors", child_step_place_fds },
 	{ "mortal", step_mortal },
+	{ "enterable", step_enterable },
 	{ "notify", child_step_notify },
 };
 

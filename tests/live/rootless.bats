@@ -80,7 +80,6 @@ with_range() {
 	args sh -c 'trap "echo got it; exit 3" TERM; echo ready; while :; do sleep 1; done'
 	thole create --bundle "$B" "$c" < /dev/null
 	is "$c" created
-	refused 125 'it is created' thole exec "$c" true
 	thole start "$c"
 	is "$c" running
 	wait_for logged "$c" ready
@@ -108,6 +107,38 @@ with_range() {
 	equal "$(awk '{ print $2 }' "/proc/$(init_of "$c")/uid_map" | xargs)" "$ME 600000"
 	thole exec -d --user 1000 --pid-file "$T/home/pid" "$c" sleep 1000
 	equal "$(awk '/^Uid:/ { print $2 }' "/proc/$(cat "$T/home/pid")/status")" 600999
+}
+
+@test "exec in a created container, whoever its user is: what waits there cannot be written, and leads nowhere" {
+	local oci=("$T/bin/thole-oci" --root "$ROOT")
+	with_range
+	config '.process.user = { uid: 1000, gid: 1000 }'
+	args sh -c 'id -u; exec sleep 1000'
+	thole create --bundle "$B" "$c" < /dev/null
+	equal "$(thole exec --user 0 "$c" sh -c 'readlink /proc/self/ns/user' < /dev/null)" "$(readlink "/proc/$(init_of "$c")/ns/user")"
+	# With all that root of the namespace may do there.
+	thole exec --user 0 --cap CAP_SYS_PTRACE --cap CAP_DAC_OVERRIDE "$c" sh -c 'readlink /proc/1/exe; echo x >> /proc/1/exe; cat /proc/1/exe | head -c 4 | tail -c 3;
+		for f in /proc/1/fd/*; do readlink $f; done' < /dev/null > "$T/seen" 2> "$T/err"
+	matches "$(head -1 "$T/seen")" 'memfd:thole-shim'
+	matches "$(cat "$T/err")" 'Operation not permitted|Text file busy'
+	# F_SEAL_SEAL, SHRINK, GROW, WRITE: nor when nobody runs it any more.
+	equal "$(perl -e 'open my $f, "<", $ARGV[0] or die $!; print fcntl($f, 1034, 0) & 15' "/proc/$(init_of "$c")/exe")" 15
+	not grep -vE '^(pipe:|socket:|anon_inode:|/$|/proc$|.*/dev/null$|/memfd:|ELF)' "$T/seen"
+	is "$c" created
+	thole start "$c"
+	wait_for logged "$c" 1000
+	thole delete --force "$c"
+	as_user "${oci[@]}" create --bundle "$B" "$c" < /dev/null > "$T/out"
+	equal "$(as_user "${oci[@]}" exec "$c" id -u < /dev/null)" 1000
+	as_user "${oci[@]}" delete --force "$c"
+}
+
+@test "exec where the first process runs a program that nobody inside may read: refused, with the reason" {
+	cp "$B/rootfs/bin/busybox" "$B/rootfs/sbin/sleep"
+	chown 0:0 "$B/rootfs/sbin/sleep"
+	chmod 711 "$B/rootfs/sbin/sleep"
+	detached /sbin/sleep 1000
+	refused 125 "^thole: cannot run a process in container '$c': only root may enter what its first process is in, which is not dumpable" thole exec "$c" true
 }
 
 @test "more ids by newuidmap and newgidmap: what /etc/subuid gives" {
