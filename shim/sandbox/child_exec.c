@@ -48,6 +48,31 @@ int child_exec_ns_flags(pid_t pid, uint64_t *ret_flags, struct err *err)
 	return 0;
 }
 
+/* Is our root another than that of the mount namespace, as in a chroot? Then the same holds for the container's namespace, since pivot_root(2) has changed what was our
+ * root there: setns(2) would lead past the container, into all of the host's files. Entering one's own namespace shows it, and takes us out: back we go. */
+static int look_for_chroot(bool *ret_chrooted, struct err *err)
+{
+	cleanup_fd int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int ns_fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	struct statx ours, its;
+
+	*ret_chrooted = false;
+	if (root_fd < 0 || ns_fd < 0 || statx(root_fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &ours) < 0)
+		return err_sys(err, "cannot look at the root");
+	/* Who may not do that in his own namespace has no other way to do it either: an ordinary user, whose chroot is root's. */
+	if (setns(ns_fd, CLONE_NEWNS) < 0)
+		return errno == EPERM ? 0 : err_sys(err, "cannot look at the root of the mount namespace");
+	if (statx(AT_FDCWD, "/", 0, STATX_INO | STATX_MNT_ID, &its) < 0)
+		return err_sys(err, "cannot look at the root of the mount namespace");
+	if (ours.stx_ino == its.stx_ino && ours.stx_dev_major == its.stx_dev_major &&
+	    ours.stx_dev_minor == its.stx_dev_minor && ours.stx_mnt_id == its.stx_mnt_id)
+		return 0;
+	if (fchdir(root_fd) < 0 || chroot(".") < 0)
+		return err_sys(err, "cannot go back to the root");
+	*ret_chrooted = true;
+	return 0;
+}
+
 static int open_other_root(int pidfd, int *ret_fd, struct err *err)
 {
 	char path[40];
@@ -64,12 +89,15 @@ static int step_join(struct child *ch, struct err *err)
 {
 	const struct child_exec_params *p = ch->exec;
 	cleanup_fd int root_fd = -1;
+	bool only_chrooted = p->only_chrooted;
 
 	if (child_sched_affinity(&ch->process->exec_affinity_initial, "process.execCPUAffinity.initial", err) < 0 ||
 	    child_cgroup_join(ch->p->cgroup, err) < 0 ||
 	    child_sched_affinity(&ch->process->exec_affinity_final, "process.execCPUAffinity.final", err) < 0)
 		return -1;
-	if (p->only_chrooted && open_other_root(p->init_pidfd, &root_fd, err) < 0)
+	if (!only_chrooted && (p->ns_flags & CLONE_NEWNS) && look_for_chroot(&only_chrooted, err) < 0)
+		return -1;
+	if (only_chrooted && open_other_root(p->init_pidfd, &root_fd, err) < 0)
 		return -1;
 	if (setns(p->init_pidfd, (int)p->ns_flags) < 0)
 		return err_sys(err, "cannot join the container's namespaces");

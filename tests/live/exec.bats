@@ -470,6 +470,20 @@ END
 	equal "$(thole exec "$c-2" echo late < /dev/null)" late
 }
 
+@test "thole is in a chroot: exec enters the container's root, not that of the host around it" {
+	args sh -c 'sleep 1000'
+	echo inside > "$B/rootfs/marker"
+	# shellcheck disable=SC2016 # for the inner shell
+	mkdir "$T/host"
+	unshare --mount --propagation private sh -c 'mount --rbind / "$1/host" && exec chroot "$1/host" "$2" --root "$3" run -d --bundle "$4" "$5" < /dev/null > /dev/null' - \
+		"$T" "$THOLE" "$ROOT" "$B" "$c-2"
+	equal "$(thole exec "$c-2" cat /marker < /dev/null)" inside
+	equal "$(thole exec "$c-2" ls / < /dev/null)" "$(ls -1 "$B/rootfs")"
+	equal "$(thole exec "$c-2" sh -c 'cd /..; pwd; cat marker' < /dev/null | xargs)" '/ inside'
+	thole kill "$c-2" KILL
+	thole delete "$c-2"
+}
+
 @test "a stopped container, a missing one, none at all" {
 	thole kill "$c" KILL
 	wait_for is "$c" stopped
