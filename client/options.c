@@ -52,13 +52,14 @@ static bool is_choice(const char *words, const char *value)
 	return false;
 }
 
+/* The words that runc's own parser takes for a flag. */
 static int store_flag(bool *flag, const struct option_row *row, const char *value, struct err *err)
 {
 	bool on = row->kind != OPT_FLAG_OFF;
 
-	if (!value || !strcmp(value, "true"))
+	if (!value || is_choice("true|True|TRUE|t|T|1", value))
 		*flag = on;
-	else if (!strcmp(value, "false"))
+	else if (is_choice("false|False|FALSE|f|F|0", value))
 		*flag = !on;
 	else
 		return err_set(err, ERR_USAGE, "--%s is true or false, not '%s'", row->name, value);
@@ -134,6 +135,23 @@ static int parse_long(struct cursor *c, const struct option_row *rows, void *val
 	return err_set(err, ERR_USAGE, "unknown option '--%.*s'", (int)len, text);
 }
 
+/* Go's programs take one dash for two, and "-b=DIR", and callers of runc write it so (containerd: -no-subreaper): a word that begins with
+ * the whole name of an option, or with a letter and '=', is one option. */
+static bool is_whole(const struct option_row *rows, const char *text)
+{
+	size_t len = strcspn(text, "=");
+
+	return len > 1 ? find_long(rows, text, len) || !strcmp(text, "help") : text[len] == '=';
+}
+
+static int parse_whole(struct cursor *c, const struct option_row *rows, void *values, const char *text, bool *ret_help,
+		       struct err *err)
+{
+	const struct option_row *row = text[1] == '=' ? find_letter(rows, text[0]) : NULL;
+
+	return row ? store(row, values, text + 2, err) : parse_long(c, rows, values, text, ret_help, err);
+}
+
 static int parse_letters(struct cursor *c, const struct option_row *rows, void *values, const char *letters,
 			 bool *ret_help, struct err *err)
 {
@@ -152,14 +170,6 @@ static int parse_letters(struct cursor *c, const struct option_row *rows, void *
 			return -1;
 	}
 	return 0;
-}
-
-/* One dash before a whole long name, as Go's programs take it and callers of runc write it (containerd: -no-subreaper). */
-static bool is_long(const struct option_row *rows, const char *text)
-{
-	size_t len = strcspn(text, "=");
-
-	return len > 1 && find_long(rows, text, len);
 }
 
 int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early,
@@ -181,8 +191,8 @@ int options_parse(const struct option_row *rows, void *values, int argc, char **
 			only_operands = true;
 		} else if (word[1] == '-') {
 			r = parse_long(&c, rows, values, word + 2, &p.help, err);
-		} else if (is_long(rows, word + 1)) {
-			r = parse_long(&c, rows, values, word + 1, &p.help, err);
+		} else if (is_whole(rows, word + 1)) {
+			r = parse_whole(&c, rows, values, word + 1, &p.help, err);
 		} else {
 			r = parse_letters(&c, rows, values, word + 1, &p.help, err);
 		}

@@ -10,7 +10,7 @@
 #include "common/err.h"
 
 enum opt_kind {
-	OPT_FLAG,         /* bool, becomes true; "--flag=false" and "--flag=true" are understood too */
+	OPT_FLAG, /* bool, becomes true; "--flag=false" and "--flag=true" are understood too, with all words that runc takes */
 	OPT_FLAG_OFF,     /* bool, the opposite of the flag, which is on unless told: "--flag=false" makes it true */
 	OPT_SWITCH,       /* struct opt_bool: a flag for which "not said" is something else than false */
 	OPT_STRING,       /* const char *, points into argv */
@@ -53,7 +53,8 @@ struct parsed {
 };
 
 /* Parse argv (without the command's own name) by `rows` into the struct at `values`, which the caller has zeroed.
- * "--opt=value", "--opt value", "-o value", "-ovalue" and clusters of flags ("-it") are understood; "--" ends options;
+ * "--opt=value", "--opt value", "-o value", "-ovalue" and clusters of flags ("-it") are understood, and as runc has them "-opt=value", "-opt value" and
+ * "-o=value"; "--" ends options;
  * `stop_early`: the first operand ends them too. A later value replaces an earlier one. ERR_USAGE names the option.
  * On success the caller releases ret with parsed_release() and the lists with options_release(); on failure only the latter. */
 int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early,

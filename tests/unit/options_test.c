@@ -66,9 +66,10 @@ static void release(struct fixture *f)
 
 static void every_spelling_of_a_value(void **state)
 {
-	/* One dash before the whole name is Go's way. */
-	static const char *const lines[] = { "--text=v", "--text v",          "-t v",    "-tv",     "-at v",
-					     "-aqtv",    "--text=w --text=v", "-text v", "-text=v", "-all -text v" };
+	/* One dash before the whole name is Go's way, as is '=' behind a letter. */
+	static const char *const lines[] = { "--text=v",     "--text v",          "-t v",    "-tv",     "-at v",
+					     "-aqtv",        "--text=w --text=v", "-text=v", "-text v", "-t=v",
+					     "-all -text v", "-a=1 -t=v" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct fixture f;
@@ -89,6 +90,12 @@ static void flags_can_be_told_true_or_false(void **state)
 	assert_int_equal(f.r, 0);
 	assert_false(f.v.all);
 	assert_true(f.v.quiet);
+	release(&f);
+	parse(&f, "-all=1 -quiet -q=F --proxy=0", false);
+	assert_int_equal(f.r, 0);
+	assert_true(f.v.all);
+	assert_false(f.v.quiet);
+	assert_true(f.v.no_proxy);
 	release(&f);
 	parse(&f, "--all=yes", false);
 	assert_int_equal(f.r, -1);
@@ -192,9 +199,14 @@ static void refusals_name_the_option(void **state)
 		{ "--nope=1", "'--nope'", ERR_USAGE },
 		{ "-z", "-z", ERR_USAGE },
 		{ "-az", "-z", ERR_USAGE },
+		{ "-z=1", "z", ERR_USAGE },
+		{ "-al", "--list", ERR_USAGE },
+		{ "-text", "--text", ERR_USAGE },
+		{ "-choice=three", "one|two", ERR_USAGE },
+		{ "-a=on", "--all", ERR_USAGE },
+		{ "-all=", "--all", ERR_USAGE },
 		{ "--text", "--text", ERR_USAGE },
 		{ "-t", "--text", ERR_USAGE },
-		{ "-text", "--text", ERR_USAGE },
 		{ "-number x", "--number", ERR_USAGE },
 		{ "--choice three", "one|two", ERR_USAGE },
 		{ "--choice on", "one|two", ERR_USAGE },
