@@ -36,8 +36,11 @@ static int step_directory(struct container *c, struct err *err)
 	}
 	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) == 0 &&
 	    statedir_open_lock(c->dir_fd, true, &c->lock_fd, err) == 0 &&
-	    statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0)
+	    statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0) {
+		/* Without a log of the caller's: what there is to remark on its config is found there afterwards. */
+		container_log_to_file(c, false);
 		return 0;
+	}
 	statedir_remove(c->root_fd, c->id, &ignored);
 	return err_add(err, "container '%s'", c->id);
 }
@@ -96,9 +99,12 @@ static int check_terminal(const struct container *c, struct err *err)
 /* The specification wants a warning for capabilities that cannot be given, and no failure. */
 static void warn_of_missing_caps(const struct container *c)
 {
+	const struct oci_strings *unknown = &c->config->process.caps.unknown;
 	uint64_t missing;
 	struct err ignored;
 
+	for (size_t i = 0; i < unknown->n; i++)
+		log_warn("container '%s': %s cannot be given: it is not known", c->id, unknown->v[i]);
 	/* In a user namespace of its own it has all of them. */
 	if (!c->config->has_process || c->config->ns[OCI_NS_USER].wanted ||
 	    caps_missing(&c->config->process.caps, &missing, &ignored) < 0)

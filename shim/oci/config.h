@@ -155,6 +155,7 @@ struct oci_personality {
 struct oci_caps {
 	bool set; /* process.capabilities is there; when absent all five are empty */
 	uint64_t bounding, effective, inheritable, permitted, ambient; /* 1 << CAP_x */
+	struct oci_strings unknown;                                    /* names of a newer kernel's; each once */
 };
 
 struct oci_hook {

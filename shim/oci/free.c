@@ -40,6 +40,7 @@ static void process_release(struct oci_process *p)
 	strings_release(&p->args);
 	strings_release(&p->env);
 	free(p->cwd);
+	strings_release(&p->caps.unknown);
 	free(p->rlimits);
 	free(p->apparmor_profile);
 	free(p->selinux_label);

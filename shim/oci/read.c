@@ -56,6 +56,13 @@ static int read_console_side(const struct at *at, struct json_object *v, void *o
 	return 0;
 }
 
+/* The specification wants a warning, and no failure, for what the kernel does not have: so it is for names that may be a newer one's. */
+static bool may_be_capability(const char *name)
+{
+	return !strncmp(name, "CAP_", 4) && name[4] &&
+	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == strlen(name);
+}
+
 static int read_capability(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	uint64_t *set = out;
@@ -65,9 +72,10 @@ static int read_capability(const struct at *at, struct json_object *v, void *out
 	if (want_string(at, v, &name, err) < 0)
 		return -1;
 	cap = oci_capability_number(name);
-	if (cap < 0)
+	if (cap >= 0)
+		*set |= 1ull << cap;
+	else if (!may_be_capability(name))
 		return refuse(at, err, ERR_CONFIG, "unknown capability '%s'", name);
-	*set |= 1ull << cap;
 	return 0;
 }
 
@@ -128,6 +136,39 @@ static const struct table capability_table = TABLE(capability_rows);
 static const struct present capabilities = { offsetof(struct oci_process, caps.set), offsetof(struct oci_process, caps),
 					     &capability_table };
 
+#define UNKNOWN_MAX 64 /* what is beyond goes unmentioned */
+
+static void note_unknown(struct oci_strings *unknown, const char *name)
+{
+	for (size_t i = 0; i < unknown->n; i++)
+		if (!strcmp(unknown->v[i], name))
+			return;
+	unknown->v = xreallocarray(unknown->v, unknown->n + 2, sizeof(*unknown->v));
+	unknown->v[unknown->n++] = xstrdup(name);
+	unknown->v[unknown->n] = NULL;
+}
+
+static int read_capabilities(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	struct oci_process *p = out;
+
+	if (read_present(at, v, out, &capabilities, err) < 0)
+		return -1;
+	json_object_object_foreach(v, key, list)
+	{
+		(void)key;
+		for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list);
+		     i++) {
+			const char *name = json_object_get_string(json_object_array_get_idx(list, i));
+
+			if (p->caps.unknown.n < UNKNOWN_MAX && name && oci_capability_number(name) < 0 &&
+			    may_be_capability(name))
+				note_unknown(&p->caps.unknown, name);
+		}
+	}
+	return 0;
+}
+
 static const struct row rlimit_rows[] = {
 	ROW("type", read_rlimit_type, offsetof(struct oci_rlimit, resource), .required = true),
 	ROW("soft", read_rlimit_value, offsetof(struct oci_rlimit, limit.rlim_cur), .required = true),
@@ -145,7 +186,7 @@ static const struct row process_rows[] = {
 	ROW("commandLine", refuse_other_platform, 0),
 	ROW("env", read_env, offsetof(struct oci_process, env)),
 	ROW("cwd", read_path, offsetof(struct oci_process, cwd), .required = true),
-	ROW("capabilities", read_present, 0, .arg = &capabilities),
+	ROW("capabilities", read_capabilities, 0),
 	ROW("rlimits", read_list, offsetof(struct oci_process, n_rlimits), .arg = &rlimit_list),
 	ROW("noNewPrivileges", read_bool, offsetof(struct oci_process, no_new_privileges)),
 	ROW("oomScoreAdj", read_oom_score_adj, offsetof(struct oci_process, oom_score_adj)),
