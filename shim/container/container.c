@@ -222,7 +222,8 @@ static int kill_group(struct container *c, int sig, struct err *err)
 static int kill_init(struct container *c, int sig, enum container_status status, struct err *err)
 {
 	if (status == STATUS_STOPPED || c->init.pidfd < 0)
-		return err_set(err, ERR_STATE, "cannot signal container '%s': it is stopped", c->id);
+		return err_set(err, ERR_STATE, "cannot signal container '%s': it is stopped (container not running)",
+			       c->id);
 	if (proc_pidfd_kill(c->init.pidfd, sig, err) < 0)
 		return err_add(err, "cannot signal container '%s'", c->id);
 	if (sig == SIGKILL && status == STATUS_PAUSED && c->cgroup)
