@@ -174,6 +174,21 @@ int read_rdma(const struct at *at, struct json_object *v, void *out, const void 
 	return 0;
 }
 
+/* Is it a file that limits something? The kernel's own "cgroup.*" move processes, whose would be anybody's, or are the runtime's to write. */
+static bool is_resource_file(const char *name)
+{
+	static const char *const limits[] = { "cgroup.max.depth", "cgroup.max.descendants", "cgroup.pressure" };
+
+	if (!strchr(name, '.') || name[0] == '.' || strchr(name, '/'))
+		return false;
+	if (strncmp(name, "cgroup.", 7) != 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (!strcmp(name, limits[i]))
+			return true;
+	return false;
+}
+
 /* The keys become names of files in the container's group. */
 int read_unified(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
@@ -189,8 +204,8 @@ int read_unified(const struct at *at, struct json_object *v, void *out, const vo
 		struct at member = { .up = at, .key = key };
 		const char *text;
 
-		if (!strchr(key, '.') || key[0] == '.' || strchr(key, '/'))
-			return refuse(&member, err, ERR_CONFIG, "is no name of a control group's file");
+		if (!is_resource_file(key))
+			return refuse(&member, err, ERR_CONFIG, "is no file of a control group's limits");
 		if (want_string(&member, value, &text, err) < 0)
 			return -1;
 		r->unified_keys.v[r->unified_keys.n++] = xstrdup(key);

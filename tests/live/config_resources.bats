@@ -126,7 +126,11 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	config '.linux.resources.unified = { "memory.high": "1" }'
 	refused 1 "linux.resources.unified.memory.high: the host's cgroup v2 has no such file" thole create --bundle "$B" "$c"
 	config '.linux.resources.unified = { "../x.y": "1" }'
-	refused 1 "linux.resources.unified.../x.y: is no name of a control group's file" thole create --bundle "$B" "$c"
+	refused 1 "linux.resources.unified.../x.y: is no file of a control group's limits" thole create --bundle "$B" "$c"
+	# Somebody else's process would end with the container.
+	in_background sleep 100
+	config --arg p $! '.linux.resources.unified = { "cgroup.procs": $p }'
+	refused 1 "linux.resources.unified.cgroup.procs: is no file of a control group's limits" thole create --bundle "$B" "$c"
 	config '.linux.resources.unified = { "cgroup.max.depth": "many" }'
 	refused 1 'linux.resources.unified.cgroup.max.depth: cannot write' thole create --bundle "$B" "$c"
 	nothing_left
