@@ -59,7 +59,7 @@ int groups_make(struct container *c, struct err *err)
 	/* What could not be made may be somebody else's: nobody in it is killed. */
 	if (cgroup_create(c->cgroup, cr->scope_holder.pid, err) < 0) {
 		give_back_scope(c);
-		return -1;
+		return c->config->cgroups_path ? err_add(err, "linux.cgroupsPath") : -1;
 	}
 	c->rec.groups_made = 1;
 	if (cgroup_apply(c->cgroup, &c->config->resources, err) == 0 && cgroup_open_join(c->cgroup, err) == 0 &&

@@ -128,10 +128,9 @@ static int set_oom_score_adj(const struct container *c, struct err *err)
 
 	if (!c->config->has_process || !pr->oom_score_adj.set)
 		return 0;
-	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0 ||
-	    limits_oom_score_adj(proc_fd, c->rec.init_pid, (int)pr->oom_score_adj.v, err) < 0)
-		return err_add(err, "process.oomScoreAdj");
-	return 0;
+	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0)
+		return -1;
+	return limits_oom_score_adj(proc_fd, c->rec.init_pid, (int)pr->oom_score_adj.v, err);
 }
 
 /* The joiner is in the user namespace, and waits. */

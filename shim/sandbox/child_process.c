@@ -141,6 +141,14 @@ int child_enter_cwd(const struct oci_process *process, bool as_user, struct err 
 	return check_cwd(process, err);
 }
 
+/* The limits of the process hold already. */
+static int explain_no_descriptor(struct err *err)
+{
+	return errno == EINVAL || errno == EMFILE || errno == EBADF
+		       ? err_sys(err, "process.rlimits: RLIMIT_NOFILE leaves no room for the descriptors of the start")
+		       : err_sys(err, "cannot duplicate a descriptor");
+}
+
 int child_move_fd_up(int *fd, int n_preserved, struct err *err)
 {
 	int moved;
@@ -150,7 +158,7 @@ int child_move_fd_up(int *fd, int n_preserved, struct err *err)
 	/* Above the targets, and above every source that is itself on its way to one. */
 	moved = fcntl(*fd, F_DUPFD_CLOEXEC, 3 + n_preserved);
 	if (moved < 0)
-		return err_sys(err, "cannot duplicate a descriptor");
+		return explain_no_descriptor(err);
 	fd_close(fd);
 	*fd = moved;
 	return 0;
@@ -169,7 +177,7 @@ int child_place_fds(const int stdio[3], const int *preserved, int n_preserved, s
 			continue;
 		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3 + n_preserved);
 		if (from[i] < 0)
-			return err_sys(err, "cannot duplicate a descriptor");
+			return explain_no_descriptor(err);
 	}
 	for (int i = 0; i < 3 + n_preserved; i++)
 		if (from[i] >= 0 && dup2(from[i], i) < 0)

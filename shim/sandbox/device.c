@@ -173,7 +173,7 @@ int device_make_all(int root_fd, const struct oci_config *config, bool bind, str
 		return -1;
 	for (size_t i = 0; i < config->n_devices; i++)
 		if (!is_host_ptmx(&config->devices[i]) && make_configured(root_fd, &config->devices[i], bind, err) < 0)
-			return -1;
+			return err_add(err, "linux.devices[%zu]", i);
 	return 0;
 }
 

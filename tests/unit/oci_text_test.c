@@ -161,20 +161,19 @@ static void limits(void **state)
 }
 
 /* Some answer in one line, whatever the text: the sanitizers watch over the rest. */
-static int any_answer(const char *text, size_t len)
+static int any_answer(const char *text, size_t len, struct err *err)
 {
 	struct oci_config *c = NULL;
-	struct err err = { 0 };
 
-	if (oci_config_parse(text, len, &c, &err) == 0) {
+	if (oci_config_parse(text, len, &c, err) == 0) {
 		assert_non_null(c);
 		oci_config_free(c);
 		return 0;
 	}
 	assert_null(c);
-	assert_true(err.code == ERR_CONFIG || err.code == ERR_UNSUPPORTED || err.code == ERR_LIMIT);
-	assert_true(err.text[0] != '\0');
-	assert_null(strchr(err.text, '\n'));
+	assert_true(err->code == ERR_CONFIG || err->code == ERR_UNSUPPORTED || err->code == ERR_LIMIT);
+	assert_true(err->text[0] != '\0');
+	assert_null(strchr(err->text, '\n'));
 	return -1;
 }
 
@@ -182,12 +181,12 @@ static void truncated_anywhere(void **state)
 {
 	char *text = fixture("default-spec.json");
 	size_t whole = (size_t)(strrchr(text, '}') + 1 - text);
+	struct err err;
 
 	for (size_t len = 0; len < whole; len++) {
 		/* A copy of that very size: reading past its end is seen. */
 		char *part = xmalloc(len);
 		struct oci_config *c;
-		struct err err;
 
 		memcpy(part, text, len);
 		assert_int_equal(oci_config_parse(part, len, &c, &err), -1);
@@ -195,7 +194,7 @@ static void truncated_anywhere(void **state)
 		assert_int_equal(strncmp(err.text, "config.json: line ", 18), 0);
 		free(part);
 	}
-	assert_int_equal(any_answer(text, whole), 0);
+	assert_int_equal(any_answer(text, whole, &err), 0);
 	free(text);
 }
 
@@ -203,11 +202,12 @@ static void flipped_bits(void **state)
 {
 	char *text = fixture("default-spec.json");
 	size_t len = strlen(text), accepted = 0;
+	struct err err;
 
 	for (size_t i = 0; i < len; i++) {
 		for (int bit = 0; bit < 8; bit++) {
 			text[i] ^= (char)(1 << bit);
-			accepted += any_answer(text, len) == 0;
+			accepted += any_answer(text, len, &err) == 0;
 			text[i] ^= (char)(1 << bit);
 		}
 	}
@@ -216,30 +216,70 @@ static void flipped_bits(void **state)
 	free(text);
 }
 
+/* Does the error name the field `key`? Some values are right in themselves, and another field is then wrong beside them. */
+static bool names_field(const struct err *err, const char *key)
+{
+	static const struct {
+		const char *key, *other;
+	} beside[] = {
+		{ "hostID", "process.user" },
+		{ "containerID", "process.user" },
+		{ "size", "process.user" },
+		{ "major", "type: must be 'c' or 'b'" },
+		{ "minor", "type: must be 'c' or 'b'" },
+		{ "limit", "memory.swap: is below memory.limit" },
+		{ "hard", "soft: is above the hard limit" },
+	};
+
+	if (strstr(err->text, key))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++)
+		if (!strcmp(key, beside[i].key) && strstr(err->text, beside[i].other))
+			return true;
+	return false;
+}
+
 /* Another value in the place of each value of the large example. */
 static void replaced_values(void **state)
 {
 	static const char *const values[] = {
-		"null", "-1", "18446744073709551615", "1.5", "\"\"", "\"x\"", "[]", "{}", "true", "[[[{}]]]"
+		"null",   "-1", "18446744073709551615", "1.5",  "\"\"",    "\"x\"", "\"x\\ny\"", "[]",
+		"[null]", "{}", "{\"x\":[]}",           "true", "[[[{}]]]"
 	};
-	char *text = fixture("good/spec-example.json");
-	size_t len = strlen(text), places = 0;
+	char *text = fixture("good/spec-example.json"), *version = strstr(text, "0.5.0-dev");
+	size_t len = strlen(text), places = 0, refused = 0, named = 0;
 
+	/* A version that is accepted: what else is wrong has to be seen. */
+	assert_non_null(version);
+	memcpy(version, "1.2", 3);
 	for (size_t i = 0; i + 2 < len; i++) {
-		size_t end;
+		size_t end, begin = i;
+		cleanup_free char *key = NULL;
 
-		if (text[i] != ':' || text[i + 1] != ' ')
+		if (text[i] != ':' || text[i + 1] != ' ' || text[i - 1] != '"')
 			continue;
 		places++;
+		while (text[begin - 2] != '"')
+			begin--;
+		key = xasprintf("%.*s", (int)(i - begin), text + begin - 1);
 		end = i + 2 + strcspn(text + i + 2, ",\n");
 		for (size_t k = 0; k < ARRAY_SIZE(values); k++) {
-			char *other = xasprintf("%.*s%s%s", (int)(i + 2), text, values[k], text + end);
+			cleanup_free char *other = xasprintf("%.*s%s%s", (int)(i + 2), text, values[k], text + end);
+			struct err err;
 
-			any_answer(other, strlen(other));
-			free(other);
+			if (any_answer(other, strlen(other), &err) < 0) {
+				refused++;
+				if (strncmp(err.text, "config.json: line ", 18) == 0)
+					continue;
+				named++;
+				if (!names_field(&err, key))
+					fail_msg("%s: %s: '%s'", key, values[k], err.text);
+			}
 		}
 	}
 	assert_true(places > 100);
+	assert_true(refused > places * 5);
+	assert_true(named > places * 4);
 	free(text);
 }
 
