@@ -88,6 +88,9 @@ reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
 		wait_for more_than $((n + 20))
 	done
 	in_background sh -c 'exec "$0" --root "$1" attach --no-stdin "$2" > "$3"' "$THOLE" "$ROOT" "$c" "$T/att2"
+	# It has begun somewhere behind n.
+	wait_for grep -q '^n ' "$T/att2"
+	n=$(last_in "$T/att2")
 	wait_for reaches "$T/att2" $((n + 20))
 	the_log > "$T/out"
 	equal "$(head -1 "$T/out")" 'n 0'

@@ -231,9 +231,9 @@ attached() {
 @test "attach --no-stdin leaves stdin alone" {
 	args sh -c 'echo up; read l; echo "got $l"'
 	thole run -d -i --bundle "$B" "$c" < /dev/null
-	in_background sh -c 'echo wrong | "$0" --root "$1" attach --no-stdin "$2" > "$3"' "$THOLE" "$ROOT" "$c" "$T/out"
+	in_background sh -c 'echo wrong | "$0" --root "$1" attach --no-stdin --since-start "$2" > "$3"' "$THOLE" "$ROOT" "$c" "$T/out"
 	local first=$!
-	attached 1
+	wait_for grep -q up "$T/out"
 	echo right | timeout 20 "$THOLE" --root "$ROOT" attach "$c" > "$T/out2"
 	wait $first
 	equal "$(thole logs "$c")" $'up\ngot right'
