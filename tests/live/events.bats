@@ -57,8 +57,8 @@ go() { echo go > "$B/rootfs/go"; }
 	exits 0 wait "$follower"
 }
 
-# Somebody has asked the kernel to be told: the shim has an eventfd.
-subscribed() { ls -l "/proc/$(shim_of "$c")/fd" | grep -c 'eventfd' | grep -qx "${1:-1}"; }
+# Somebody has asked the kernel to be told: the shim has an eventfd; on v2 an inotify descriptor, or the file that it has written to.
+subscribed() { ls -l "/proc/$(shim_of "$c")/fd" | grep -cE "$(v1_or_v2 eventfd 'inotify|memory\.pressure$')" | grep -qx "${1:-1}"; }
 
 # covers: events --memory-pressure
 @test "memory pressure is told at the level that was asked for, and only then" {
