@@ -19,13 +19,15 @@ struct row {
 	int32_t pid;
 	uint64_t created_ns;
 	uint32_t owner_uid;
-	const char *shim; /* call_shim_word() */
+	const char *shim; /* call_shim_word(); NULL: not asked for */
 	bool reboot;
 };
 
 struct rows {
 	size_t n, room;
 	struct row *v;
+	bool only_ids;   /* nobody asks what they are doing */
+	bool with_shims; /* else nobody looks for them: a lock to open for each */
 };
 
 static void rows_release(struct rows *r)
@@ -49,7 +51,7 @@ static bool shim_lives(int root_fd, const char *id)
 }
 
 static void rows_add(struct rows *r, const char *id, const struct status_record *rec, enum container_status status,
-		     bool lives)
+		     const char *shim)
 {
 	if (r->n == r->room) {
 		r->room = r->room ? r->room * 2 : 64;
@@ -63,7 +65,7 @@ static void rows_add(struct rows *r, const char *id, const struct status_record 
 		.pid = status == STATUS_STOPPED || status == STATUS_CHECKPOINTED ? 0 : rec->init_pid,
 		.created_ns = rec->created_ns,
 		.owner_uid = rec->owner_uid,
-		.shim = call_shim_word(rec, lives),
+		.shim = shim,
 		.reboot = status == STATUS_STOPPED && statedir_ended_by_reboot(rec),
 	};
 }
@@ -85,14 +87,21 @@ static void say_missing(const struct client *cl, int root_fd, const char *id)
 static void read_one(const struct client *cl, int root_fd, const char *id, const char *boot_id, struct rows *rows)
 {
 	struct status_record rec;
+	enum container_status status = STATUS_NONE;
+	const char *shim = NULL;
 	struct err err;
 
-	if (statedir_read_status_of(root_fd, id, &rec, &err) == 0)
-		rows_add(rows, id, &rec, statedir_refresh_booted(&rec, boot_id), shim_lives(root_fd, id));
-	else if (err.code == ERR_NOT_FOUND)
+	if (statedir_read_status_of(root_fd, id, &rec, &err) == 0) {
+		if (!rows->only_ids)
+			status = statedir_refresh_booted(&rec, boot_id);
+		if (rows->with_shims)
+			shim = call_shim_word(&rec, shim_lives(root_fd, id));
+		rows_add(rows, id, &rec, status, shim);
+	} else if (err.code == ERR_NOT_FOUND) {
 		say_missing(cl, root_fd, id);
-	else
+	} else {
 		client_remark(cl, "%s", err.text);
+	}
 }
 
 static int read_all(const struct client *cl, struct rows *rows, struct err *err)
@@ -137,7 +146,7 @@ static void fill_cells(const struct row *row, struct print_owner *owner, struct 
 	c->text[3] = row->bundle;
 	c->text[4] = c->created;
 	c->text[5] = print_owner(owner, row->owner_uid);
-	c->text[6] = row->shim;
+	c->text[6] = row->shim ? row->shim : "";
 }
 
 /* Scripts cut runc's table by the columns of its header: the same widths. */
@@ -248,7 +257,7 @@ static void print_json(const struct client *cl, const struct rows *rows)
 int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct list_options *o = inv->options;
-	struct rows rows = { 0 };
+	struct rows rows = { .only_ids = o->quiet, .with_shims = !cl->oci && !o->quiet };
 	int r = read_all(cl, &rows, err);
 
 	if (r < 0)
