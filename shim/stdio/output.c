@@ -27,6 +27,7 @@
 
 /* Gathering after a short read: see gather(). */
 #define GATHER_BELOW_BYTES 8192
+#define GATHER_SPLICED_BELOW_BYTES (64u << 10)
 #define GATHER_IF_WITHIN_NS 1000000
 #define GATHER_NS 20000
 #define GATHER_LONGER_MAX 3 /* pauses double, up to 160 us */
@@ -339,6 +340,16 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* A moment for the process to write more. Whoever writes to a pipe that epoll watches tells epoll so every time, even while nobody waits: a fifth
+ * of what a short write costs. So the pipe is not watched until the callback is through. */
+static void pause_to_gather(struct output *o, long ns)
+{
+	if (!o->unwatched)
+		event_del(o->readable);
+	o->unwatched = true;
+	nanosleep(&(struct timespec) { .tv_nsec = ns }, NULL);
+}
+
 /* Read, and when it was little from a process that writes again and again, give it a moment to write more: otherwise each of its lines costs two wake-ups and
  * a write to the log. A terminal is somebody's who waits for an echo. */
 static ssize_t gather(struct output *o, char *buf)
@@ -351,7 +362,7 @@ static ssize_t gather(struct output *o, char *buf)
 		return n;
 	now = now_ns();
 	if (now - o->last_read_ns < GATHER_IF_WITHIN_NS) {
-		nanosleep(&(struct timespec) { .tv_nsec = GATHER_NS << o->gather_longer }, NULL);
+		pause_to_gather(o, GATHER_NS << o->gather_longer);
 		more = read(o->fd, buf + n, RELAY_READ_BYTES - (size_t)n);
 		if (more > 0)
 			n += more; /* an end or an error comes again with the next read */
@@ -382,7 +393,8 @@ static struct sink *only_sink(const struct output *o)
 	return s->pipe && s->lossless && !s->pending ? s : NULL;
 }
 
-/* From pipe to pipe without a copy, all that is there. Returns false when there is nothing more for now: epoll says when not, cheaper than another try. */
+/* From pipe to pipe without a copy, all that is there. Returns false when there is nothing more for now: epoll says when not, cheaper than another try
+ * unless so little came that more of it is worth a pause. */
 static bool splice_once(struct output *o, struct sink *s)
 {
 	ssize_t n = splice(o->fd, NULL, s->fd, NULL, SPLICE_BYTES, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
@@ -391,7 +403,10 @@ static bool splice_once(struct output *o, struct sink *s)
 	if (n > 0) {
 		o->offset += (uint64_t)n;
 		o->much = n >= (ssize_t)SPLICE_FROM_BYTES;
-		return false;
+		if (n >= (ssize_t)GATHER_SPLICED_BELOW_BYTES)
+			return false;
+		pause_to_gather(o, GATHER_NS);
+		return true;
 	}
 	if (n == 0)
 		return ended(o);
@@ -412,6 +427,15 @@ static bool splice_once(struct output *o, struct sink *s)
 	return true;
 }
 
+/* Has it said nothing, and nobody can say anything any more? */
+static bool ended_in_silence(const struct output *o)
+{
+	struct pollfd pfd = { .fd = o->fd, .events = POLLIN };
+
+	return o->offset == 0 && is_kept(o->relay) && !unlogged_is_made(o->relay->unlogged) && poll(&pfd, 1, 0) == 1 &&
+	       pfd.revents == POLLHUP;
+}
+
 /* Returns false when there is nothing more for now. */
 static bool read_once(struct output *o)
 {
@@ -422,6 +446,8 @@ static bool read_once(struct output *o)
 
 	if (only)
 		return splice_once(o, only);
+	if (ended_in_silence(o))
+		return ended(o);
 	buf = read_buffer(o);
 	n = gather(o, buf);
 	if (is_kept(r))
@@ -452,16 +478,19 @@ static bool read_once(struct output *o)
 		event_del(o->readable);
 		return false;
 	}
-	return (size_t)n == RELAY_READ_BYTES; /* else it is empty, most likely: epoll will say when not */
+	return (size_t)n == RELAY_READ_BYTES ||
+	       o->unwatched; /* else it is empty, most likely: epoll will say when not */
 }
 
 static void output_readable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct output *o = arg;
 
-	for (int i = 0; i < READS_AT_ONCE; i++)
-		if (!read_once(o))
-			return;
+	for (int i = 0; i < READS_AT_ONCE && read_once(o); i++)
+		;
+	if (o->unwatched)
+		resume_reading(o);
+	o->unwatched = false;
 }
 
 int output_start(struct output *o, struct err *err)

@@ -44,6 +44,7 @@ struct output {
 	uint64_t inode;
 	int64_t last_read_ns; /* CLOCK_MONOTONIC */
 	int gather_longer;    /* doublings of the pause while output is gathered */
+	bool unwatched;       /* `readable` is not added while the callback gathers */
 	bool much;            /* the last read brought so much that splicing is worth it */
 	LIST_HEAD(, sink) sinks;
 };

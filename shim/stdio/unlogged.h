@@ -6,6 +6,7 @@
 #ifndef THOLE_SHIM_STDIO_UNLOGGED_H
 #define THOLE_SHIM_STDIO_UNLOGGED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto/control.pb.h" /* enum Stream */
@@ -21,6 +22,9 @@ void unlogged_free(struct unlogged *u); /* accepts NULL */
 
 /* A buffer of RELAY_READ_BYTES for the next read of this stream, which goes to `logs`. NULL: there is no room on the disk, any other buffer will do. */
 char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream);
+
+/* Is the file there already? To make it costs some 100 us, which a process that says nothing need not pay. */
+bool unlogged_is_made(const struct unlogged *u);
 
 /* What came of it: `n` bytes, 0 for none, on their way to the logs. */
 void unlogged_got(struct unlogged *u, size_t n);

@@ -119,7 +119,7 @@ sub by_conmon {
 	my %r = (s => produced($times), cpu => cpu_s($monitor) - $before);
 	let_go($times);
 	await('conmon', sub { -s "$exits/$id" });
-	timed('crun', "--root=$work/crun", 'delete', $id);
+	timed('crun', "--root=$work/crun", 'delete', '--force', $id);
 	await('conmon to end', sub { slurp("/proc/$monitor/stat") =~ /^\d+ \(.*\) Z|^$/ });
 	forget($times, $log, "$work/pid", "$work/conmon.pid", "$exits/$id");
 	return \%r;
