@@ -201,10 +201,13 @@ void call_abandon(struct call *c, int timeout_ms)
 
 /* ---- finding and starting ---------------------------------------------------------------------- */
 
-int call_launch(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err)
+int call_launch(const struct client *cl, const char *id, bool leaves, const char *group, struct call *ret,
+		struct err *err)
 {
+	const struct shim_start how = { SHIM_LAUNCH, leaves, group };
+
 	ret->serial = 0;
-	if (shim_exec(cl, SHIM_LAUNCH, leaves, id, &ret->sock, &ret->shim_pid, err) < 0)
+	if (shim_exec(cl, &how, id, &ret->sock, &ret->shim_pid, err) < 0)
 		return -1;
 	/* A shim that could not even begin has said why, and left: that is read instead of the reply. */
 	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
@@ -214,8 +217,10 @@ int call_launch(const struct client *cl, const char *id, bool leaves, struct cal
 
 int call_exec(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err)
 {
+	const struct shim_start how = { SHIM_EXEC, leaves, NULL };
+
 	ret->serial = 0;
-	if (shim_exec(cl, SHIM_EXEC, leaves, id, &ret->sock, &ret->shim_pid, err) < 0)
+	if (shim_exec(cl, &how, id, &ret->sock, &ret->shim_pid, err) < 0)
 		return -1;
 	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
 		return -1;
@@ -231,9 +236,10 @@ void call_await_leave(struct call *c)
 
 int call_undo(const struct client *cl, const char *id, struct err *err)
 {
+	const struct shim_start how = { SHIM_UNDO, true, NULL };
 	cleanup_call struct call c = CALL_NONE;
 
-	if (shim_exec(cl, SHIM_UNDO, true, id, &c.sock, &c.shim_pid, err) < 0)
+	if (shim_exec(cl, &how, id, &c.sock, &c.shim_pid, err) < 0)
 		return -1;
 	/* It asks for nothing: its one reply has the serial that a first request would have. */
 	c.serial = 1;
@@ -326,15 +332,17 @@ static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum
 static int open_once(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *c,
 		     struct err *err)
 {
-	enum shim_mode mode;
+	struct shim_start how = { .brief = no_shim == CALL_BRIEFLY };
 
 	call_release(c);
 	c->serial = 0;
 	if (connect_running(dir_fd, c, err) < 0) {
 		if (err->code != ERR_GONE)
 			return err_add(err, "container '%s'", id);
-		if (pick_mode(id, dir_fd, no_shim, &mode, err) < 0 ||
-		    shim_exec(cl, mode, no_shim == CALL_BRIEFLY, id, &c->sock, &c->shim_pid, err) < 0)
+		if (pick_mode(id, dir_fd, no_shim, &how.mode, err) < 0)
+			return -1;
+		how.group = how.mode == SHIM_ADOPT ? STATEDIR_SHIMS_GROUP : NULL;
+		if (shim_exec(cl, &how, id, &c->sock, &c->shim_pid, err) < 0)
 			return -1;
 	}
 	return send_hello(c, err) < 0 ? -1 : receive_hello(c, err);

@@ -27,8 +27,9 @@ void call_release(struct call *c);
 
 /* Start a shim for a new container (`thole-shim --launch`). Does not wait for it: what it has to complain of comes with the
  * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. `leaves`: it is asked to
- * leave once it has answered. */
-int call_launch(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err);
+ * leave once it has answered. `group`: as in struct shim_start. */
+int call_launch(const struct client *cl, const char *id, bool leaves, const char *group, struct call *ret,
+		struct err *err);
 
 /* Start a shim that runs a process in container `id` for us (`thole-shim --exec`), whether it has one or not. Both sides have said hello. */
 int call_exec(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err);

@@ -242,12 +242,21 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 
 /* ---- the shim ---------------------------------------------------------------------------------- */
 
+/* Where a shim that is asked to be in `where` should be from its beginning. */
+static const char *group_of_shim(const char *where)
+{
+	if (where[0] == '/')
+		return where;
+	return !where[0] || !strcmp(where, "own") ? STATEDIR_SHIMS_GROUP : NULL;
+}
+
 static int launch_once(const struct client *cl, const char *id, struct packet *p, struct launch *l, struct err *err)
 {
 	Reply reply;
 
 	call_release(&l->call);
-	if (call_launch(cl, id, p->req.body.create.leave, &l->call, err) < 0)
+	if (call_launch(cl, id, p->req.body.create.leave, group_of_shim(p->req.body.create.shim_cgroup), &l->call,
+			err) < 0)
 		return -1;
 	/* A shim that cannot even begin says why and leaves: that is waiting for us, if this fails. */
 	if (call_send(&l->call, &p->req, p->beside.fd, p->beside.n, err) < 0 && err->code != ERR_GONE)

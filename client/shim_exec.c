@@ -1,28 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting a shim: from a sealed file, in a session of its own, with nothing of ours open but its socket and its log.
  *
- * The child shares our memory until it executes (CLONE_VM | CLONE_VFORK: no page table is copied), so it only makes system calls and
- * writes to its own struct. All signals are blocked in it until just before: a handler of ours must not run there. */
+ * We wait until the child has executed (CLONE_VFORK), and it only makes system calls and writes to its own struct, which both see. It is cloned into the
+ * shims' group of cgroup v2 where that can be: to move there is to write to cgroup.procs, for which the kernel waits for an RCU grace period, some
+ * 10 ms. Else it shares our memory (CLONE_VM: no page table is copied). All signals are blocked in it until just before: a handler of ours must
+ * not run there. */
 #include "client/shim_exec.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/magic.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/path.h"
 #include "common/sealed.h"
+#include "common/statedir.h"
 
 /* Numbers that the shim is promised (PROTOCOL.md). */
-enum { SHIM_SOCKET_FD = 3, SHIM_LOG_FD = 4, SHIM_SEAL_FD = 5, SHIM_KEEPER_FD = 6, SHIM_FIRST_FREE_FD = 7 };
+enum {
+	SHIM_SOCKET_FD = 3,
+	SHIM_LOG_FD = 4,
+	SHIM_SEAL_FD = 5,
+	SHIM_KEEPER_FD = 6,
+	SHIM_CALLER_FD = 7,
+	SHIM_FIRST_FREE_FD = 8
+};
 
 static const char *const mode_options[] = {
 	[SHIM_LAUNCH] = "--launch", [SHIM_SERVE] = "--serve", [SHIM_EXEC] = "--exec",
@@ -32,7 +47,8 @@ static const char *const mode_options[] = {
 struct shim_child {
 	int exe_fd, null_fd, sock_fd;
 	int log_fd, seal_fd, keeper_fd; /* -1: none */
-	char *argv[16];
+	int group_fd, caller_fd;        /* the v2 group that it is cloned into, and our own groups; -1: it has ours */
+	char *argv[18];
 	const char *failed; /* step of the child that failed, NULL: none */
 	int sys_errno;
 };
@@ -78,8 +94,8 @@ static void child_place_descriptors(struct shim_child *c)
 	int exe_fd = child_move(c, c->exe_fd), null_fd = child_move(c, c->null_fd), sock_fd = child_move(c, c->sock_fd);
 	int log_fd = c->log_fd < 0 ? -1 : child_move(c, c->log_fd);
 	int seal_fd = c->seal_fd < 0 ? -1 : child_move(c, c->seal_fd);
-
 	int keeper_fd = c->keeper_fd < 0 ? -1 : child_move(c, c->keeper_fd);
+	int caller_fd = c->caller_fd < 0 ? -1 : child_move(c, c->caller_fd);
 
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		child_place(c, null_fd, fd);
@@ -92,6 +108,8 @@ static void child_place_descriptors(struct shim_child *c)
 		child_place(c, seal_fd, SHIM_SEAL_FD);
 	if (keeper_fd >= 0)
 		child_place(c, keeper_fd, SHIM_KEEPER_FD);
+	if (caller_fd >= 0)
+		child_place(c, caller_fd, SHIM_CALLER_FD);
 	c->exe_fd = exe_fd;
 }
 
@@ -109,6 +127,19 @@ static int child_exec(void *arg)
 
 #define CHILD_STACK_SIZE (64 * 1024)
 
+/* Returns -1 where the kernel or the group refuses it. */
+static int clone_into_group(struct shim_child *c)
+{
+	struct clone_args args = { .flags = CLONE_VFORK | CLONE_INTO_CGROUP,
+				   .exit_signal = SIGCHLD,
+				   .cgroup = (uint64_t)c->group_fd };
+	int pid = c->group_fd < 0 ? -1 : (int)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid == 0)
+		_exit(child_exec(c));
+	return pid;
+}
+
 static int start_child(struct shim_child *c, pid_t *ret_pid, struct err *err)
 {
 	char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
@@ -117,7 +148,9 @@ static int start_child(struct shim_child *c, pid_t *ret_pid, struct err *err)
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, c);
+	pid = clone_into_group(c);
+	if (pid < 0)
+		pid = clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, c);
 	if (pid < 0)
 		err_sys(err, "cannot start the shim");
 	sigprocmask(SIG_SETMASK, &old, NULL);
@@ -222,10 +255,10 @@ static bool wants_log(const struct client *cl)
 	return cl->global.log || cl->global.debug;
 }
 
-static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, bool sealed, bool keeper,
-		      char **argv)
+static void fill_argv(const struct client *cl, enum shim_mode mode, const char *id, struct shim_child *child)
 {
 	const char *format = cl->global.log_format;
+	char **argv = child->argv;
 	size_t n = 0;
 
 	argv[n++] = (char *)"thole-shim";
@@ -235,13 +268,17 @@ static void fill_argv(const struct client *cl, enum shim_mode mode, const char *
 		argv[n++] = (char *)"--log-fd";
 		argv[n++] = (char *)"4";
 	}
-	if (sealed) {
+	if (child->seal_fd >= 0) {
 		argv[n++] = (char *)"--seal-fd";
 		argv[n++] = (char *)"5";
 	}
-	if (keeper) {
+	if (child->keeper_fd >= 0) {
 		argv[n++] = (char *)"--keeper-fd";
 		argv[n++] = (char *)"6";
+	}
+	if (child->caller_fd >= 0) {
+		argv[n++] = (char *)"--caller-fd";
+		argv[n++] = (char *)"7";
 	}
 	if (format) {
 		argv[n++] = (char *)"--log-format";
@@ -262,17 +299,60 @@ static void set_tunables(void)
 		fatal("out of memory");
 }
 
-int shim_exec(const struct client *cl, enum shim_mode mode, bool brief, const char *id, int *ret_sock, pid_t *ret_pid,
+/* The v2 group `name`, made if need be, where that hierarchy usually is. Anything unusual is for the shim itself. Returns -1 for that. */
+static int open_group(const char *name)
+{
+	static const char *const mounts[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+	struct statfs fs;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
+		cleanup_free char *path = NULL;
+
+		if (statfs(mounts[i], &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+			continue;
+		path = xasprintf("%s%s", mounts[i], name);
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return -1;
+		return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	return -1;
+}
+
+/* Of memory that the child sees even when it has a copy of all other: what has failed there is written into it. */
+static struct shim_child *new_child(void)
+{
+	struct shim_child *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (c == MAP_FAILED)
+		fatal("out of memory");
+	return c;
+}
+
+static int start(const struct client *cl, enum shim_mode mode, const char *id, const struct shim_child *what,
+		 pid_t *ret_pid, struct err *err)
+{
+	struct shim_child *child = new_child();
+	int r;
+
+	*child = *what;
+	fill_argv(cl, mode, id, child);
+	r = start_child(child, ret_pid, err);
+	munmap(child, sizeof(*child));
+	return r;
+}
+
+int shim_exec(const struct client *cl, const struct shim_start *how, const char *id, int *ret_sock, pid_t *ret_pid,
 	      struct err *err)
 {
 	cleanup_fd int exe_fd = -1, seal_fd = -1, keeper_fd = -1, null_fd = -1, ours = -1, theirs = -1;
+	cleanup_fd int group_fd = how->group ? open_group(how->group) : -1, caller_fd = -1;
 	cleanup_free char *path = NULL;
-	struct shim_child child = { .log_fd = wants_log(cl) ? log_fd() : -1 };
+	struct shim_child child;
 	int pair[2];
 
-	if (open_shim(brief, &exe_fd, &seal_fd, &path, err) < 0)
+	if (open_shim(how->brief, &exe_fd, &seal_fd, &path, err) < 0)
 		return -1;
-	if ((mode == SHIM_LAUNCH || mode == SHIM_ADOPT) && !brief)
+	if ((how->mode == SHIM_LAUNCH || how->mode == SHIM_ADOPT) && !how->brief)
 		keeper_fd = open_keeper(path, seal_fd);
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0)
@@ -281,14 +361,20 @@ int shim_exec(const struct client *cl, enum shim_mode mode, bool brief, const ch
 		return err_sys(err, "cannot make a socket");
 	ours = pair[0];
 	theirs = pair[1];
-	child.exe_fd = exe_fd;
-	child.seal_fd = seal_fd;
-	child.keeper_fd = keeper_fd;
-	child.null_fd = null_fd;
-	child.sock_fd = theirs;
-	fill_argv(cl, mode, id, seal_fd >= 0, keeper_fd >= 0, child.argv);
+	if (group_fd >= 0)
+		caller_fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	child = (struct shim_child) {
+		.exe_fd = exe_fd,
+		.null_fd = null_fd,
+		.sock_fd = theirs,
+		.log_fd = wants_log(cl) ? log_fd() : -1,
+		.seal_fd = seal_fd,
+		.keeper_fd = keeper_fd,
+		.group_fd = caller_fd < 0 ? -1 : group_fd,
+		.caller_fd = caller_fd,
+	};
 	set_tunables();
-	if (start_child(&child, ret_pid, err) < 0)
+	if (start(cl, how->mode, id, &child, ret_pid, err) < 0)
 		return -1;
 	*ret_sock = take_fd(&ours);
 	return 0;

@@ -9,11 +9,16 @@
 
 enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_ADOPT, SHIM_UNDO };
 
+struct shim_start {
+	enum shim_mode mode;
+	bool brief;        /* it soon leaves, and that will be waited for: then it is executed from sealed_exe_copy() */
+	const char *group; /* of cgroup v2, that it is to be in if possible; NULL: ours. It makes sure of that itself */
+};
+
 /* Start `thole-shim` for container `id` as PROTOCOL.md, "How a shim is started", says. The program is $THOLE_SHIM, else
  * beside our own executable, else in ../libexec/thole/. ret_sock: our end of its control socket, close-on-exec, the caller's. ret_pid: our
- * child, whom nobody need wait for. `brief`: it soon leaves, and that will be waited for (then it is executed from sealed_exe_copy()). Returns once the
- * program is executed. ERR_NOT_FOUND when there is no such program. */
-int shim_exec(const struct client *cl, enum shim_mode mode, bool brief, const char *id, int *ret_sock, pid_t *ret_pid,
+ * child, whom nobody need wait for. Returns once the program is executed. ERR_NOT_FOUND when there is no such program. */
+int shim_exec(const struct client *cl, const struct shim_start *how, const char *id, int *ret_sock, pid_t *ret_pid,
 	      struct err *err);
 
 /* Execute `thole-shim OPTION` in our place. Returns only when that failed. */

@@ -23,6 +23,9 @@
 #define STATEDIR_KEEPER "keeper"
 #define STATEDIR_SHIM_LOG "shim.log"
 
+/* The one control group of all shims, below the root of a hierarchy: nothing is left behind per container. */
+#define STATEDIR_SHIMS_GROUP "/thole-shims"
+
 #define STATEDIR_ID_MAX 255 /* bytes, without the NUL; also a file name and a cgroup name */
 #define STATEDIR_JSON_MAX (1 << 20)
 

@@ -72,6 +72,8 @@ static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
 			shim->seal_fd = (int)strtol(argv[++i], NULL, 10);
 		} else if (!strcmp(word, "--keeper-fd") && next) {
 			shim->keeper_fd = (int)strtol(argv[++i], NULL, 10);
+		} else if (!strcmp(word, "--caller-fd") && next) {
+			shim->caller_fd = (int)strtol(argv[++i], NULL, 10);
 		} else if (!strcmp(word, "--log-format") && next) {
 			shim->json_log = !strcmp(argv[++i], "json");
 		} else if (word[0] != '-' && !next) {
@@ -150,7 +152,11 @@ static int step_control(struct shim *shim, struct err *err)
 
 static int step_caller(struct shim *shim, struct err *err)
 {
-	return fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &shim->caller_cgroup, err);
+	cleanup_fd int fd = take_fd(&shim->caller_fd);
+
+	if (fd < 0)
+		return fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &shim->caller_cgroup, err);
+	return fd_read_all(fd, 1 << 20, &shim->caller_cgroup, NULL, err);
 }
 
 static int step_root(struct shim *shim, struct err *err)
@@ -372,9 +378,13 @@ static void report(const struct shim *shim, const struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct shim shim = {
-		.log_fd = -1, .seal_fd = -1, .keeper_fd = -1, .control_fd = -1, .root_fd = -1, .hangup_fd = -1
-	};
+	struct shim shim = { .log_fd = -1,
+			     .seal_fd = -1,
+			     .keeper_fd = -1,
+			     .caller_fd = -1,
+			     .control_fd = -1,
+			     .root_fd = -1,
+			     .hangup_fd = -1 };
 	struct err err;
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {

@@ -20,6 +20,7 @@ struct shim {
 	int log_fd;
 	int seal_fd;    /* the mount that our executable is seen through: only to be closed */
 	int keeper_fd;  /* the keeper's program */
+	int caller_fd;  /* its /proc/self/cgroup, when we were not born in the same groups */
 	int control_fd; /* the socket of whoever started us */
 	int root_fd;
 	char *caller_cgroup;

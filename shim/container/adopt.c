@@ -242,7 +242,7 @@ static void leave_groups(void)
 	struct err err;
 
 	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &err) < 0 ||
-	    cgroup_move_self(mountinfo, CGROUP_SHIMS, &err) < 0)
+	    cgroup_move_self(mountinfo, STATEDIR_SHIMS_GROUP, &err) < 0)
 		log_debug("the shim stays in its caller's cgroup: %s", err.text);
 }
 

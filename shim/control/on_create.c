@@ -102,7 +102,7 @@ static int leave_groups(const char *where, struct err *err)
 		return err_set(err, ERR_USAGE, "--shim-cgroup is own, keep or an absolute path, not '%s'", where);
 	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0)
 		return -1;
-	if (cgroup_move_self(mountinfo, where[0] == '/' ? where : CGROUP_SHIMS, err) == 0)
+	if (cgroup_move_self(mountinfo, where[0] == '/' ? where : STATEDIR_SHIMS_GROUP, err) == 0)
 		return 0;
 	if (where[0] == '/')
 		return err_add(err, "--shim-cgroup");

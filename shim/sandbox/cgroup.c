@@ -555,6 +555,18 @@ int child_cgroup_join(const struct cgroup *cg, struct err *err)
 	return 0;
 }
 
+/* Is the calling process in `group` of the v2 hierarchy? */
+static bool is_in_v2(const char *group)
+{
+	cleanup_free char *text = NULL, *own = NULL;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &text, &ignored) < 0)
+		return false;
+	own = caller_group(text, "");
+	return own && !strcmp(own, group);
+}
+
 int cgroup_move_self(const char *mountinfo, const char *group, struct err *err)
 {
 	struct mount_line line;
@@ -566,7 +578,7 @@ int cgroup_move_self(const char *mountinfo, const char *group, struct err *err)
 		if (!parse_mount_line(p, &line))
 			continue;
 		v2 = !strcmp(line.type, "cgroup2");
-		if (!v2 && !strstr(line.super, "name=systemd"))
+		if ((!v2 && !strstr(line.super, "name=systemd")) || (v2 && is_in_v2(group)))
 			continue;
 		dir = xasprintf("%s%s", line.mount, group);
 		if (mkdir(dir, 0755) < 0 && errno != EEXIST)

@@ -124,8 +124,8 @@ struct cgroup *cgroup_rebuild(void);
 void cgroup_rebuild_add(struct cgroup *cg, const char *subsystem, const char *host_path, size_t base_len);
 
 /* Move the calling process itself into the shared group of all shims, in the hierarchies by which managers follow processes (v2 and
- * name=systemd), so that the cron job or unit that started it can end. `group`: "/thole-shims" or what the user named. */
-#define CGROUP_SHIMS "/thole-shims" /* one for all shims: nothing is left behind per container */
+ * name=systemd), so that the cron job or unit that started it can end. `group`: STATEDIR_SHIMS_GROUP or what the user named. In v2 it is there already when its
+ * client could clone it into the group: to write to cgroup.procs waits for an RCU grace period, some 10 ms. */
 int cgroup_move_self(const char *mountinfo, const char *group, struct err *err);
 
 #endif

@@ -172,6 +172,26 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(grep :pids: "/proc/$(shim_of "$c")/cgroup")" "$(grep :pids: /proc/self/cgroup)"
 }
 
+@test "the shim is born in its group of v2, for which nothing has to wait, and the container's group is its caller's" {
+	needs cgroup2 strace
+	local v2 below
+	v2=$(findmnt -n -o TARGET -t cgroup2 | head -1)
+	below=$v2/thole-caller-$BATS_TEST_NUMBER-$$
+	mkdir "$below" "$below/caller"
+	in_group() { bash -c 'echo $$ > "$0/cgroup.procs"; exec "$@"' "$below/caller" "$@"; }
+	args sleep 1000
+	in_group "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null
+	equal "$(grep '^0::' "/proc/$(shim_of "$c")/cgroup")" 0::/thole-shims
+	# In v2 it is made beside the caller's.
+	contains "$(grep '^0::' "/proc/$(thole state "$c" | jq .pid)/cgroup")" "${below#"$v2"}/thole-$c"
+	thole delete --force "$c"
+	args true
+	in_group strace -f -o "$T/calls" -e trace=openat,clone3 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null
+	grep -q 'thole-shims' "$T/calls"
+	not grep -q 'thole-shims/cgroup.procs' "$T/calls"
+	rmdir "$below/caller" "$below"
+}
+
 @test "the end of the group from which it was started does not end the container" {
 	# As a job manager does: everything that is in the job's group (name=systemd) is killed.
 	local job
