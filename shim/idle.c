@@ -19,6 +19,11 @@
 
 #define SEGMENTS_MAX 8
 
+/* So much of the stack below this function is given back: what has called deeper has left it there. Nothing else can be so near: the kernel keeps a
+ * gap of a megabyte below every stack. */
+#define STACK_BYTES (256u << 10)
+#define STACK_KEPT_BYTES 4096u /* below the frame: what the compiler may have put there */
+
 int idle_find_epoll(int expected)
 {
 	char link[40], target[64];
@@ -87,6 +92,9 @@ static inline long raw_syscall(long nr, long a, long b, long c)
 
 static __attribute__((noinline)) void drop_and_wait(const struct segments *s, struct pollfd *pfd)
 {
+	uintptr_t page = 4096, here = (uintptr_t)__builtin_frame_address(0) - STACK_KEPT_BYTES;
+
+	drop_pages((here & ~(page - 1)) - STACK_BYTES, STACK_BYTES);
 	for (size_t i = 0; i < s->n; i++)
 		drop_pages(s->v[i].at, s->v[i].len);
 	wait_for(pfd);

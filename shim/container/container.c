@@ -163,6 +163,7 @@ void container_trim(struct container *c)
 {
 	struct process *p;
 
+	exec_retire_ended(c);
 	if (c->init.relay)
 		relay_trim(c->init.relay);
 	LIST_FOREACH(p, &c->execs, link)

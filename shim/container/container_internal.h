@@ -94,8 +94,10 @@ struct container {
 
 	struct process init;
 	LIST_HEAD(, process) execs; /* new ones first; ended ones stay for a while */
-	unsigned int last_exec;     /* the highest name that was given */
-	bool passes;                /* created with STDIO_PASS: nothing of its output is kept here */
+	struct exec_ended *ended;   /* what is left of those that ended some time ago, oldest first; NULL: none yet */
+	size_t n_ended;
+	unsigned int last_exec; /* the highest name that was given */
+	bool passes;            /* created with STDIO_PASS: nothing of its output is kept here */
 	bool removed;
 	unsigned int light_sleepers; /* container_may_sleep() */
 	int n_dying;                 /* children that process_kill_later() waits for */
@@ -114,6 +116,9 @@ struct container {
 
 /* exec.c */
 void exec_free_all(struct container *c);
+void exec_retire_ended(struct container *c); /* of those that have ended keep nothing but their statuses */
+struct process *exec_revive(struct container *c,
+			    const char *name); /* one of these, as if it had just ended; NULL: no such one */
 /* One that a restore is to bring back: its streams are made, ret_stdio are its own ends, which stay the exec's. NULL: err is filled. */
 struct process *exec_expect(struct container *c, const char *name, bool open_stdin, int ret_stdio[3], struct err *err);
 int exec_came_back(struct process *p, pid_t pid, int pidfd, struct err *err); /* it is there: pidfd is taken */

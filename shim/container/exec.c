@@ -103,14 +103,29 @@ void exec_free_all(struct container *c)
 		process_release(p);
 		free(x);
 	}
+	free(c->ended);
+	c->ended = NULL;
+	c->n_ended = 0;
 }
 
 /* ---- its end ------------------------------------------------------------------------------------------------------------- */
 
+/* Of one that has ended, and of whom everybody who asked was told. */
+struct exec_ended {
+	char name[PROCESS_NAME_MAX];
+	struct container_exit exit;
+};
+
+static void forget(struct container *c, size_t i)
+{
+	c->n_ended--;
+	memmove(&c->ended[i], &c->ended[i + 1], (c->n_ended - i) * sizeof(*c->ended));
+}
+
 static void drop_oldest(struct container *c)
 {
 	struct process *p, *oldest = NULL;
-	int n = 0;
+	size_t n = 0;
 
 	/* New ones come in at the head. */
 	LIST_FOREACH(p, &c->execs, link)
@@ -118,8 +133,66 @@ static void drop_oldest(struct container *c)
 		oldest = p;
 		n++;
 	}
-	if (n > ENDED_MAX)
+	if (n + c->n_ended <= ENDED_MAX)
+		return;
+	if (c->n_ended > 0)
+		forget(c, 0);
+	else
 		exec_free(exec_of(oldest));
+}
+
+static bool is_over(struct process *p)
+{
+	const struct exec *x = exec_of(p);
+
+	return p->exited && p->drained && p->pidfd < 0 && !p->watches && !x->config && !x->done.cb &&
+	       !event_pending(p->news, EV_READ | EV_TIMEOUT, NULL);
+}
+
+static void remember(struct container *c, const struct process *p)
+{
+	struct exec_ended *e;
+
+	if (!c->ended)
+		c->ended = xcalloc(ENDED_MAX, sizeof(*c->ended));
+	if (c->n_ended == ENDED_MAX)
+		forget(c, 0);
+	e = &c->ended[c->n_ended++];
+	memcpy(e->name, p->name, sizeof(e->name));
+	e->exit = p->exit;
+}
+
+/* Objects that stay are between others that went, and each of them holds a page of memory. */
+void exec_retire_ended(struct container *c)
+{
+	struct process *p, *oldest;
+
+	do {
+		oldest = NULL;
+		LIST_FOREACH(p, &c->execs, link)
+		if (is_over(p))
+			oldest = p;
+		if (oldest) {
+			remember(c, oldest);
+			exec_free(exec_of(oldest));
+		}
+	} while (oldest);
+}
+
+struct process *exec_revive(struct container *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_ended; i++) {
+		struct process *p;
+
+		if (strcmp(c->ended[i].name, name) != 0)
+			continue;
+		p = exec_adopt(c, name);
+		p->exited = p->drained = true;
+		p->exit = c->ended[i].exit;
+		forget(c, i);
+		return p;
+	}
+	return NULL;
 }
 
 static bool ended(struct process *p)

@@ -105,7 +105,7 @@ struct process *container_find(struct container *c, const char *name)
 	LIST_FOREACH(p, &c->execs, link)
 	if (!strcmp(name, p->name))
 		return p;
-	return NULL;
+	return exec_revive(c, name);
 }
 
 int container_watch(struct container *c, const char *name, struct container_watch *w, struct err *err)

@@ -406,6 +406,30 @@ END
 	refused 125 'no process' thole wait "$c" "$first"
 }
 
+@test "statuses outlast the shim's rest, which is in little memory" {
+	needs x86-64
+	local i shim name first
+	shim=$(shim_of "$c")
+	# In its rest it waits in poll(2), else in epoll_wait(2).
+	rests() { [ "$(cut -d ' ' -f 1 "/proc/$shim/syscall")" = 7 ]; }
+	heap_kib() { awk '/\[heap\]/ { heap = 1 } heap && /^Private_Dirty:/ { print $2; exit }' "/proc/$shim/smaps"; }
+	wait_for rests
+	local before
+	before=$(heap_kib)
+	first=$(thole exec -d --print-name "$c" sh -c 'exit 9' < /dev/null)
+	for ((i = 0; i < 64; i++)); do
+		name=$(thole exec -d --print-name "$c" sh -c 'exit 8' < /dev/null)
+	done
+	exits 8 thole wait "$c" "$name"
+	wait_for rests
+	[ "$(heap_kib)" -le $((before + 48)) ] || fail "$before KiB of heap before, $(heap_kib) after"
+	exits 8 thole wait "$c" "$name"
+	exits 8 thole wait "$c" $((first + 1))
+	wait_for rests
+	exits 8 thole wait "$c" "$name"
+	refused 125 'no process' thole wait "$c" "$first"
+}
+
 # covers: exec --stdio
 @test "-d --stdio=inherit: the caller's descriptors, until the process has ended" {
 	mkfifo "$T/pipe"
