@@ -258,6 +258,16 @@ static void undo_streams(struct container *c)
 	c->init.relay = NULL;
 }
 
+/* What would end with the shim alone: an open stdin, a terminal, and outputs whose only reader it is. */
+static bool needs_keeper(const struct container *c)
+{
+	const struct container_create *params = &c->creation->params;
+	const struct relay *r = c->init.relay;
+
+	return !params->leave &&
+	       (params->keeper || (r && (params->stdio == STDIO_FOREGROUND || relay_is_tty(r) || relay_has_input(r))));
+}
+
 static int step_process(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
@@ -268,7 +278,12 @@ static int step_process(struct container *c, struct err *err)
 	    mount_sources_open(c->config, cr->bundle, &cr->joined, &cr->sources, err) < 0)
 		return -1;
 	c->launch = launch_new(c, err);
-	return c->launch ? 0 : -1;
+	if (!c->launch)
+		return -1;
+	/* While init is at its mounts. A terminal is known only afterwards, and so is who init is where another one clones it. */
+	if (needs_keeper(c) && !c->config->process.terminal && !ns_needs_joiner(c->config, &cr->joined))
+		keep_begin(c);
+	return 0;
 }
 
 /* Only what may be left of it: the groups' undo kills whoever else is there. */
@@ -568,16 +583,6 @@ void create_wants_hooks(struct container *c)
 
 	if (n != 0)
 		prestart_done(c, n < 0 ? &err : NULL);
-}
-
-/* What would end with the shim alone: an open stdin, a terminal, and outputs whose only reader it is. */
-static bool needs_keeper(const struct container *c)
-{
-	const struct container_create *params = &c->creation->params;
-	const struct relay *r = c->init.relay;
-
-	return !params->leave &&
-	       (params->keeper || (r && (params->stdio == STDIO_FOREGROUND || relay_is_tty(r) || relay_has_input(r))));
 }
 
 /* Init is there, its streams are known: connect everything. */
