@@ -51,6 +51,7 @@ struct creation {
 	struct relay_client *client;
 	const struct create_step *steps; /* the plan: a new container, or one that is restored */
 	size_t n_steps, steps_done;
+	int64_t phase_ns;            /* CLOCK_MONOTONIC, when the present phase began */
 	struct restoring *restoring; /* restore.c; NULL: it is new */
 	bool in_place;               /* it comes back: park.c */
 	struct err why;              /* while the poststop hooks of a failed one run */

@@ -423,13 +423,30 @@ static void creation_over(struct container *c)
 		cgroup_close_join(c->cgroup);
 }
 
+/* For --debug: what is over by now, and how long it took since the last time. */
+static void phase_over(struct container *c, const char *what)
+{
+	struct creation *cr = c->creation;
+	struct timespec now;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	if (what)
+		log_debug("create '%s': %s (%lld us)", c->id, what, (long long)(ns - cr->phase_ns) / 1000);
+	cr->phase_ns = ns;
+}
+
 static int run_steps(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
+	int r;
 
+	phase_over(c, NULL);
 	for (; cr->steps_done < cr->n_steps; cr->steps_done++) {
-		log_debug("create '%s': %s", c->id, cr->steps[cr->steps_done].name);
-		if (cr->steps[cr->steps_done].run(c, err) < 0) {
+		r = cr->steps[cr->steps_done].run(c, err);
+		phase_over(c, cr->steps[cr->steps_done].name);
+		if (r < 0) {
 			create_undo(c);
 			creation_over(c);
 			return -1;
@@ -609,8 +626,10 @@ static int ready(struct container *c, struct err *err)
 {
 	cleanup_fd int master = launch_take_master(c->launch);
 
+	phase_over(c, "init: mounts, devices, root");
 	if (connect_init(c, &master, err) < 0)
 		return -1;
+	phase_over(c, "streams connected, keeper");
 	sdnotify_created(c->sdnotify);
 	return launch_order(c->launch, c->creation->params.start ? CHILD_RUN : CHILD_WAIT_FOR_START, err);
 }
@@ -651,6 +670,7 @@ void create_runs(struct container *c, const struct err *failure)
 		finish(c, failure);
 		return;
 	}
+	phase_over(c, "init: user, limits, program executed");
 	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
 	sdnotify_runs(c->sdnotify);

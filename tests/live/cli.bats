@@ -159,3 +159,13 @@ commands() {
 		esac
 	done < <("$BUILD/conform/flags")
 }
+
+@test "--debug says how long each phase of a launch took" {
+	local what
+	bundle
+	args true
+	thole --debug run --bundle "$B" "$c" < /dev/null 2> "$T/err"
+	for what in config 'control groups' process 'init: mounts, devices, root' 'init: user, limits, program executed'; do
+		grep -Eq "create '$c': $what \([0-9]+ us\)" "$T/err" || fail "$what: $(cat "$T/err")"
+	done
+}
