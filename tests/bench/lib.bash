@@ -1,22 +1,36 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# What the benchmarks share: the programs, the bundles, and a place without what crun refuses. Sourced by a script of this folder.
+# What the benchmarks share: the peers, the programs, the bundles, and a place for all of them. Sourced by a script of this folder.
 #
-# Where the v2 mount has controllers (hybrid) crun refuses to run: everything is then measured in a mount namespace without it.
-# Afterwards: $work, a directory that is gone at the end, with the bundles $work/true, $work/sleep and $work/flood; `rounds SCRIPT` runs one of perl.
+# All run in a mount namespace of their own. Their state is on a tmpfs, as /run is on most hosts. Where the v2 mount has controllers (hybrid) crun refuses to
+# run: everything is then measured without that mount.
+# Afterwards: $work, a directory that is gone at the end, with $work/run, a tmpfs, and the bundles $work/true, $work/sleep and $work/flood; `rounds FILE`
+# runs one of perl.
 set -euo pipefail
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 export BUILD=${BUILD:-$tree/build}
 
-if [ -z "${BENCH_INSIDE:-}" ] && grep -q ' /sys/fs/cgroup/unified cgroup2 ' /proc/mounts; then
-	BENCH_INSIDE=1 exec unshare -m sh -c 'umount /sys/fs/cgroup/unified && exec "$0" "$@"' "$0" "$@"
+peers() {
+	local p missing=()
+	for p in crun runc conmon; do
+		command -v $p > /dev/null || missing+=("$p")
+	done
+	[ ${#missing[@]} = 0 ] && return
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null ||
+		{ echo "bench: cannot install ${missing[*]}" >&2; exit 1; }
+}
+
+if [ -z "${BENCH_INSIDE:-}" ]; then
+	peers
+	BENCH_INSIDE=1 exec unshare -m sh -c 'if grep -q " /sys/fs/cgroup/unified cgroup2 " /proc/mounts; then umount /sys/fs/cgroup/unified; fi && exec "$0" "$@"' "$0" "$@"
 fi
-command -v crun > /dev/null || { echo 'bench: crun is not installed (apt-get install crun)' >&2; exit 1; }
 
 work=$(mktemp -d)
-trap 'rm -rf --one-file-system "$work"' EXIT
-export THOLE_LOG_DIR=$work/log
+mkdir "$work/run"
+mount -t tmpfs none "$work/run"
+trap 'umount "$work/run"; rm -rf --one-file-system "$work"' EXIT
+export THOLE_LOG_DIR=$work/run/log
 BATS_TEST_DIRNAME=$tree/tests/live THOLE_TEST_TMP=$work
 bats_require_minimum_version() { :; }
 # shellcheck source=../live/lib.bash
@@ -29,7 +43,7 @@ for what in true sleep flood; do
 	[ $what = true ] && args /bin/true || args /bin/sleep 1000
 done
 
-# rounds SCRIPT: with $n (how many rounds) and what Bench.pm gives
+# rounds FILE: with $n (how many rounds) and what Bench.pm gives
 rounds() {
 	perl -I"$tree/tests/bench" "$1" "$BUILD" "$work" "${N:-50}" 3>&1
 }

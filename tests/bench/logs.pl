@@ -5,7 +5,7 @@ use warnings;
 use Bench;
 use Time::HiRes qw(time usleep);
 
-my $files = "$work/files";
+my $files = "$work/run/files";
 my $mb = $ENV{MB} || 512;
 my $only = $ENV{THOLE_BENCH_ONLY} || '.';
 my $flood = "$build/probes/flood";
@@ -16,17 +16,6 @@ my @drivers = ('--log-opt', 'max-size=unlimited');
 my @kinds = (['4 KiB blocks without newline', 4096, 0, $mb], ['80-byte lines in 64 KiB writes', 65520, 80, $mb], ['one 80-byte line a write', 80, 80, $mb / 4]);
 
 # ---- helpers
-
-sub slurp { open my $f, '<', $_[0] or return ''; local $/; my $text = <$f>; return defined $text ? $text : '' }
-
-sub await {
-	my ($what, $condition) = @_;
-	my $deadline = time + 120;
-	until ($condition->()) {
-		die "bench: waited too long for $what: " . slurp("$work/err") . "\n" if time > $deadline;
-		usleep(2000);
-	}
-}
 
 sub cpu_s { return (split ' ', slurp("/proc/$_[0]/schedstat"))[0] / 1e9 }
 
@@ -82,7 +71,7 @@ sub by_thole {
 	my ($kind, $driver, $watch) = @_;
 	my ($id, $times, $log) = (new_id(), "$rootfs/tmp/times", "$files/thole.log");
 	timed(command('thole', 'create', '--bundle', "$work/flood", '--log-driver', $driver, '--log-path', $log, @drivers, $id));
-	my ($shim) = slurp("$work/state/$id/state.json") =~ /"shim":\s*\{[^}]*"pid":\s*(\d+)/ or die;
+	my ($shim) = slurp("$work/run/thole/$id/state.json") =~ /"shim":\s*\{[^}]*"pid":\s*(\d+)/ or die;
 	my $before = cpu_s($shim);
 	timed(command('thole', 'start', $id));
 	await('the producer', sub { look($shim); -e $times }) if $watch;
@@ -108,20 +97,16 @@ sub check_log {
 
 sub by_conmon {
 	my ($kind) = @_;
-	my ($id, $times, $log, $exits) = (new_id(), "$rootfs/tmp/times", "$files/conmon.log", "$work/exits");
-	mkdir $exits;
-	timed('conmon', qw(--api-version 1 -c), $id, '-u', $id, '-n', $id, '-r', '/usr/bin/crun', '--runtime-arg', "--root=$work/crun", '-b', "$work/flood", '-p',
-		"$work/pid", '--exit-dir', $exits, '--socket-dir-path', $exits, '-l', "k8s-file:$log", '--conmon-pidfile', "$work/conmon.pid");
-	await('conmon', sub { -s "$work/pid" && -s "$work/conmon.pid" });
-	my $monitor = slurp("$work/conmon.pid") + 0;
+	my ($id, $times, $log) = (new_id(), "$rootfs/tmp/times", "$files/conmon.log");
+	my $monitor = conmon_create($id, "$work/flood", "k8s-file:$log");
 	my $before = cpu_s($monitor);
-	timed('crun', "--root=$work/crun", 'start', $id);
+	timed(command('crun', 'start', $id));
 	my %r = (s => produced($times), cpu => cpu_s($monitor) - $before);
 	let_go($times);
-	await('conmon', sub { -s "$exits/$id" });
-	timed('crun', "--root=$work/crun", 'delete', '--force', $id);
+	await('conmon', sub { -s "$work/exits/$id" });
+	timed(command('crun', 'delete', '--force', $id));
 	await('conmon to end', sub { slurp("/proc/$monitor/stat") =~ /^\d+ \(.*\) Z|^$/ });
-	forget($times, $log, "$work/pid", "$work/conmon.pid", "$exits/$id");
+	forget($times, $log, "$work/exits/$id");
 	return \%r;
 }
 
@@ -164,6 +149,9 @@ sub pipe_of_cat {
 
 # ---- side by side
 
+sub mb_s { my ($kind, @r) = @_; return [map { bytes($kind) / 1e6 / $_->{s} } @r] }
+sub per_gib { my ($kind, @r) = @_; return [map { $_->{cpu} * (1 << 30) / bytes($kind) } @r] }
+
 # row NAME, KIND, GOALS { speed => at least, cpu => at most }, PEER'S NAME, OURS, PEER'S
 sub row {
 	my ($name, $kind, $goal, $peer_name, $own, $peer) = @_;
@@ -177,25 +165,14 @@ sub row {
 		push @own, $o;
 		push @peer, $p;
 	}
-	my $mb_s = sub { bytes($kind) / 1e6 / median(map { $_->{s} } @_) };
-	my $per_gib = sub { median(map { $_->{cpu} } @_) * (1 << 30) / bytes($kind) };
-	printf "%-9s %-31s thole %4.0f MB/s, %s %4.0f MB/s", $name, $kind->[0], $mb_s->(@own), $peer_name, $mb_s->(@peer);
-	verdict_on("$name, $kind->[0]: speed", $mb_s->(@own) / $mb_s->(@peer), $goal->{speed}, 'at least');
-	if (defined $peer[0]{cpu}) {
-		printf "%-41s thole %4.2f s/GiB, %s %4.2f s/GiB", ' ', $per_gib->(@own), $peer_name, $per_gib->(@peer);
-		verdict_on("$name, $kind->[0]: CPU", $per_gib->(@own) / $per_gib->(@peer), $goal->{cpu}, 'at most');
-	}
+	rated("$name, $kind->[0]", 'MB/s', 1, mb_s($kind, @own), $peer_name, mb_s($kind, @peer), $goal->{speed}, 'at least');
+	rated("$name, $kind->[0]: CPU", 's/GiB', 1, per_gib($kind, @own), $peer_name, per_gib($kind, @peer), $goal->{cpu}, 'at most') if defined $peer[0]{cpu};
 	return if !$peak;
-	printf "%-41s the shim's memory: at most %d KiB (and %d of its program), at rest %d in all", ' ', $peak, $peak_program, $after;
-	verdict_on("$name, $kind->[0]: memory in MiB", $peak / 1024, 1, 'at most');
+	printf "%-48s the shim's memory: at most %d KiB (and %d of its program), at rest %d in all\n", ' ', $peak, $peak_program, $after;
+	limit("$name, $kind->[0]: memory of the shim", $peak, 'KiB', 1024);
 }
 
-END {
-	my $status = $?;
-	quietly(command('thole', 'delete', '--force', $_)) for map { m,([^/]+)/?$, } glob "$work/state/*";
-	quietly('crun', "--root=$work/crun", 'delete', '--force', $_) for map { m,([^/]+)/?$, } glob "$work/crun/*";
-	$? = $status;
-}
+END { my $status = $?; clean_up(); $? = $status }
 
 my @goals = ({ speed => 2 }, { speed => 3 }, { speed => 1.15, cpu => 0.6 });
 row('k8s-file', $kinds[$_], $goals[$_], 'conmon', sub { by_thole($_[0], 'k8s-file', $_[1]) }, \&by_conmon) for 0 .. 2;

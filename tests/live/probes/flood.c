@@ -10,7 +10,7 @@
 #include "tests/live/probes/probe.h"
 
 #define CHUNK (64 << 10)
-#define STAY_MS 60000
+#define STAY_MS 600000
 
 static char buf[CHUNK];
 
