@@ -178,8 +178,8 @@ $(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
 	@echo "  CC    $@"
 	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
 
-# What a launch costs at the least, for the benchmarks.
-$(BUILD)/bench/floor: tests/bench/floor.c
+# What the benchmarks bring with them.
+$(BUILD)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
@@ -272,7 +272,7 @@ demo: deps build-live ## the main job on the terminal, step by step
 	@BUILD='$(abspath $(BUILD))' contrib/install-criu
 	@BUILD='$(abspath $(BUILD))' contrib/demo
 
-bench: build-live $(BUILD)/bench/floor ## beside crun, runc and conmon: starts, questions, logs, memory; a table and a plot in build/bench (QUICK=1: two minutes)
+bench: build-live $(BUILD)/bench/floor $(BUILD)/bench/took ## beside crun, runc and conmon: starts, questions, logs, memory; a table and a plot in build/bench (QUICK=1: two minutes)
 	@BUILD='$(abspath $(BUILD))' QUICK='$(QUICK)' tests/bench/run
 
 criu: ## build/criu/bin/criu: a criu that works on this kernel

@@ -7,7 +7,7 @@ use warnings;
 use Exporter 'import';
 use POSIX ();
 use Time::HiRes qw(time usleep);
-our @EXPORT = qw(@who $build $work $n command quietly timed median compare rated limit verdict new_id slurp await conmon_create clean_up);
+our @EXPORT = qw(@who $build $work $n command quietly timed median compare rated limit verdict new_id slurp await conmon_create kib settled shim_of clean_up);
 
 our ($build, $work, $n) = @ARGV;
 my %command = (
@@ -48,12 +48,18 @@ sub quietly {
 # Seconds from its exec to its exit; it has to succeed.
 sub timed {
 	my (@cmd) = @_;
-	my $start = time;
-	if (quietly(@cmd)) {
+	my $pid = open(my $said, '-|') // die;
+	if (!$pid) {
+		open STDERR, '>', "$work/err";
+		exec "$build/bench/took", @cmd or POSIX::_exit(127);
+	}
+	my $ns = <$said>;
+	close $said;
+	if ($?) {
 		system 'cat', "$work/err";
 		die "bench: failed: @cmd\n";
 	}
-	return time - $start;
+	return $ns / 1e9;
 }
 
 sub slurp { open my $f, '<', $_[0] or return ''; local $/; my $text = <$f>; return defined $text ? $text : '' }
@@ -88,6 +94,23 @@ sub conmon_create {
 	die 'bench: conmon: ' . slurp("$work/err") . "\n" if $? || (<$said> // '') !~ /"(?:pid|data)": *\d/;
 	return slurp("$work/conmon.pid") + 0;
 }
+
+# KiB of NAME in smaps_rollup, the mean of the processes.
+sub kib {
+	my ($name, @pids) = @_;
+	my $sum = 0;
+	$sum += (slurp("/proc/$_/smaps_rollup") =~ /^$name:\s+(\d+)/m)[0] for @pids;
+	return $sum / @pids;
+}
+
+# Until these monitors have given back what they do not need.
+sub settled {
+	my (@pids) = @_;
+	my $last = 0;
+	await('the monitors to come to rest', sub { usleep(600000); my $now = kib('Private_Dirty', @pids); my $still = $now == $last; $last = $now; return $still });
+}
+
+sub shim_of { return (slurp("$work/run/thole/$_[0]/state.json") =~ /"shim":\s*\{[^}]*"pid":\s*(\d+)/)[0] }
 
 # Nothing of ours stays, however it ends.
 sub clean_up {

@@ -29,7 +29,7 @@ fi
 work=$(mktemp -d)
 mkdir "$work/run"
 mount -t tmpfs none "$work/run"
-trap 'umount "$work/run"; rm -rf --one-file-system "$work"' EXIT
+trap 'umount -l "$work/run"; rm -rf --one-file-system "$work"' EXIT
 export THOLE_LOG_DIR=$work/run/log
 BATS_TEST_DIRNAME=$tree/tests/live THOLE_TEST_TMP=$work
 bats_require_minimum_version() { :; }

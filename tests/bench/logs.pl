@@ -71,7 +71,7 @@ sub by_thole {
 	my ($kind, $driver, $watch) = @_;
 	my ($id, $times, $log) = (new_id(), "$rootfs/tmp/times", "$files/thole.log");
 	timed(command('thole', 'create', '--bundle', "$work/flood", '--log-driver', $driver, '--log-path', $log, @drivers, $id));
-	my ($shim) = slurp("$work/run/thole/$id/state.json") =~ /"shim":\s*\{[^}]*"pid":\s*(\d+)/ or die;
+	my $shim = shim_of($id) or die;
 	my $before = cpu_s($shim);
 	timed(command('thole', 'start', $id));
 	await('the producer', sub { look($shim); -e $times }) if $watch;
