@@ -345,7 +345,8 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 		if (shim_exec(cl, &how, id, &c->sock, &c->shim_pid, err) < 0)
 			return -1;
 	}
-	return send_hello(c, err) < 0 ? -1 : receive_hello(c, err);
+	/* As above: one that has left may have said why. */
+	return send_hello(c, err) < 0 && err->code != ERR_GONE ? -1 : receive_hello(c, err);
 }
 
 #define OPEN_TRIES 5
