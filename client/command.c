@@ -264,7 +264,7 @@ static const struct command commands[] = {
 	{ "resume",  cmd_resume,  NO_OPTIONS,                           "ID",          1, 1, "let them go on", NEEDS_ID },
 	{ "ps",      cmd_ps,      OPTIONS(ps_rows, ps_options),         "ID [PS OPTION...]", 1, -1, "list the processes of a container", NEEDS_ID | NEEDS_EARLY_STOP },
 	{ "stats",   cmd_stats,   OPTIONS(stats_rows, stats_options),   "[ID...]",     0, -1, "show what containers use", 0 },
-	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics and lack of memory as JSON", NEEDS_ID },
+	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics, lack of memory, lost logs as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
 	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID|--all|inspect IMG|export IMG FILE|import FILE DIR", 0, 3, "write a running container to files (with CRIU)", 0 },
 	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", 0 },

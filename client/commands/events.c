@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* thole events: statistics and notices of a container as JSON, one object a line, in the shape that runc prints. */
+/* thole events: statistics and notices of a container as JSON, one object a line, in the shape that runc prints; those of logs, which runc has not, like them. */
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +51,21 @@ static int print_stats(const char *id, struct wire_fds *fds, struct err *err)
 	return print_event(id, "stats", data, err);
 }
 
+static int print_log(const char *id, const Notice *n, struct err *err)
+{
+	json_object *data = json_new_object(), *lost = json_new_object();
+
+	json_add_string(data, "status", n->kind == NOTICE_LOG_FAILING ? "failing" : "resumed");
+	json_add_string(data, "driver", n->log_driver);
+	if (n->process[0])
+		json_add_string(data, "process", n->process);
+	json_add_string(data, "reason", n->reason);
+	json_add_int(lost, "stdout", (int64_t)n->stdout_bytes);
+	json_add_int(lost, "stderr", (int64_t)n->stderr_bytes);
+	json_add(data, "lostBytes", lost);
+	return print_event(id, "log", data, err);
+}
+
 static int print_notice(const char *id, const Notice *n, struct err *err)
 {
 	static const char *const levels[] = { "", "low", "medium", "critical" };
@@ -58,6 +73,8 @@ static int print_notice(const char *id, const Notice *n, struct err *err)
 
 	if (n->kind == NOTICE_OOM)
 		return print_event(id, "oom", NULL, err);
+	if (n->kind == NOTICE_LOG_FAILING || n->kind == NOTICE_LOG_RESUMED)
+		return print_log(id, n, err);
 	if (n->kind != NOTICE_PRESSURE || (size_t)n->pressure >= ARRAY_SIZE(levels))
 		return 0;
 	data = json_new_object();

@@ -82,15 +82,16 @@ int adopt_check(struct container *c, struct err *err)
 /* ---- logs ---------------------------------------------------------------------------------------------------------------- */
 
 /* As it was asked for at create. */
-static int plan_logs(struct container *c, struct json_object *setup, struct err *err)
+static int plan_logs(struct process *p, struct json_object *setup, struct err *err)
 {
 	struct json_object *list = at(setup, "options");
 	const char *options[CONTAINER_LOG_OPTS_MAX];
 	struct log_request req = {
 		.drivers = text_at(setup, "drivers"),
 		.path = text_at(setup, "path"),
-		.data_dir = c->data_dir,
-		.id = c->id,
+		.data_dir = p->c->data_dir,
+		.name = LOG_NAME_INIT,
+		.id = p->c->id,
 		.options = options,
 	};
 
@@ -100,7 +101,7 @@ static int plan_logs(struct container *c, struct json_object *setup, struct err 
 		if (req.n_options < CONTAINER_LOG_OPTS_MAX && json_object_is_type(o, json_type_string))
 			options[req.n_options++] = json_object_get_string(o);
 	}
-	return log_plans_make(&req, &c->log_plans, err);
+	return log_plans_make(&req, &p->log_plans, err);
 }
 
 /* ---- streams ------------------------------------------------------------------------------------------------------------- */
@@ -250,11 +251,11 @@ static int take_over(struct container *c, struct json_object *top, struct err *e
 {
 	struct json_object *processes = at(top, "processes");
 
-	if (plan_logs(c, at(at(top, "container"), "logSetup"), err) < 0)
+	if (plan_logs(&c->init, at(at(top, "container"), "logSetup"), err) < 0)
 		return -1;
-	logging_continue(c);
-	unlogged_replay(c->dir_fd, c->logs);
-	adopt_streams(&c->init, at(processes, "init"), c->logs);
+	logging_continue(&c->init);
+	unlogged_replay(c->dir_fd, c->init.logs);
+	adopt_streams(&c->init, at(processes, "init"), c->init.logs);
 	if (c->init.relay && relay_start(c->init.relay, err) < 0)
 		return -1;
 	return adopt_execs(c, processes, err);

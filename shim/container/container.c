@@ -55,8 +55,9 @@ void container_free(struct container *c)
 	if (c->seccomp)
 		seccomp_program_release(c->seccomp);
 	free(c->seccomp);
-	logging_close(c);
-	log_plans_release(&c->log_plans);
+	logging_close(&c->init);
+	logging_forget_losses(c);
+	log_plans_release(&c->init.log_plans);
 	cgroup_free(c->cgroup);
 	free(c->scope_unit);
 	resctrl_release(&c->resctrl);

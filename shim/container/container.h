@@ -171,9 +171,10 @@ char *container_ps(struct container *c, struct err *err);
 /* What it has used, as a JSON object (see Stats in PROTOCOL.md); caller frees. NULL: err is filled. */
 char *container_stats(struct container *c, struct err *err);
 
-/* Someone who wants to know when memory is lacking. Called from the loop; end_cb once, when init has ended, after the last notice: there it may be freed. */
+/* Someone who wants to know when memory is lacking, or a log loses output. notice_cb comes from the loop, and at once for a log that loses already; end_cb once, when init has
+ * ended, after the last notice: there it may be freed. */
 struct container_notices_ops {
-	void (*notice_cb)(void *arg, NoticeKind kind, MemoryPressure pressure);
+	void (*notice_cb)(void *arg, const Notice *notice); /* borrowed */
 	void (*end_cb)(void *arg);
 };
 struct container_notices *container_notices_new(struct container *c, MemoryPressure level,

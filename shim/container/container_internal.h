@@ -86,8 +86,6 @@ struct container {
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
 	char *data_dir;
-	struct log_plans log_plans; /* of a container that this shim has created */
-	struct logs *logs;
 	struct cgroup *cgroup;
 	char *scope_unit; /* NULL: the groups are not systemd's */
 	struct resctrl resctrl;
@@ -101,6 +99,8 @@ struct container {
 	bool passes;            /* created with STDIO_PASS: nothing of its output is kept here */
 	bool removed;
 	unsigned int light_sleepers; /* container_may_sleep() */
+	LIST_HEAD(, container_notices) notices;
+	struct event *losses; /* the loss of a log is to be recorded: logging.c; NULL: there was none */
 	int n_dying;                 /* children that process_kill_later() waits for */
 
 	struct creation *creation; /* NULL when none is under way */
@@ -169,6 +169,8 @@ int state_save_resctrl(struct container *c, struct err *err); /* only its group 
 int state_load(struct container *c, struct err *err);
 struct json_object *state_read(int dir_fd,
 			       struct err *err); /* all of it, an object: json_object_put(). ERR_CONFIG: damaged */
+/* What logs were asked to be, so that another shim can go on with them. The caller's. */
+struct json_object *state_log_setup(const char *drivers, const char *path, const char *const *options, size_t n);
 int state_add_process(struct container *c, struct process *p, struct err *err); /* an exec'd one; may change its name */
 int state_merge_resources(struct container *c, struct json_object *changed,
 			  struct err *err); /* lay it over container.resources */
@@ -178,11 +180,14 @@ void state_set_text(char *field, size_t size, const char *value);
 
 /* logging.c */
 int logging_plan(struct container *c, struct err *err); /* what the creation asks for, judged */
-int logging_open(struct container *c, struct err *err); /* on failure some may be open: logging_close() */
-void logging_continue(
-	struct container *c); /* the plans of one that is adopted: what cannot be opened is tried again later */
-void logging_close(struct container *c);
-void logging_finish(struct container *c); /* the output has ended */
+int logging_open(struct process *p, struct err *err);   /* on failure some may be open: logging_close() */
+void logging_continue(struct process *p); /* of one that is adopted: what cannot be opened is tried again later */
+void logging_close(struct process *p);
+void logging_finish(struct process *p);             /* the output has ended */
+void logging_forget_losses(struct container *c); /* no more of them is recorded */
+
+/* notices.c: a log has begun to lose output, or takes everything again. */
+void notices_tell_log(struct container *c, const struct process *p, const struct log *l);
 
 /* exit.c */
 extern const struct process_ops init_ops;

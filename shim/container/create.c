@@ -203,16 +203,16 @@ static void undo_resctrl(struct container *c)
 
 static int step_log(struct container *c, struct err *err)
 {
-	if (logging_open(c, err) == 0)
+	if (logging_open(&c->init, err) == 0)
 		return 0;
-	logging_close(c);
+	logging_close(&c->init);
 	remove_log(c);
 	return -1;
 }
 
 static void undo_log(struct container *c)
 {
-	logging_close(c);
+	logging_close(&c->init);
 	remove_log(c);
 }
 
@@ -240,7 +240,7 @@ static struct streams_request streams_request(const struct container *c)
 		.terminal = pr && pr->terminal,
 		.uid = pr ? pr->uid : 0,
 		.gid = pr ? pr->gid : 0,
-		.logs = c->logs,
+		.logs = c->init.logs,
 	};
 }
 

@@ -73,7 +73,7 @@ static void init_news(struct process *p, bool late)
 		process_hurry(p);
 	if (!p->drained)
 		return;
-	logging_finish(c);
+	logging_finish(&c->init);
 	keep_end(c);
 	if (!c->rec.remove_at_exit || c->removed || c->deletion.cb) {
 		process_tell(p, true);

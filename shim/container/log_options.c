@@ -220,8 +220,8 @@ static int default_paths(struct log_plans *plans, const struct log_request *req,
 			continue;
 		if (req->data_dir[0] != '/')
 			return err_set(err, ERR_USAGE, "no directory for the log was named");
-		p->path = first ? path_join(req->data_dir, "ctr.log")
-				: xasprintf("%s/ctr.log.%s", req->data_dir, p->driver->name);
+		p->path = first ? xasprintf("%s/%s.log", req->data_dir, req->name)
+				: xasprintf("%s/%s.log.%s", req->data_dir, req->name, p->driver->name);
 		p->ours = true;
 		if (first && req->path[0] && parse_path(p, req->path, err) < 0)
 			return -1;

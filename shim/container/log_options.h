@@ -23,11 +23,15 @@ struct log_plans {
 	struct log_plan v[LOG_DRIVERS_MAX];
 };
 
+#define LOG_NAME_INIT "ctr"
+#define LOG_NAME_EXEC "exec-" /* and the number that is its name */
+
 struct log_request {
 	const char *drivers; /* separated by commas; "": k8s-file */
 	const char
-		*path; /* of the first log that is a file; "": DATA_DIR/ctr.log. The others': DATA_DIR/ctr.log.DRIVER */
+		*path; /* of the first log that is a file; "": DATA_DIR/NAME.log. The others': DATA_DIR/NAME.log.DRIVER */
 	const char *data_dir; /* absolute */
+	const char *name;     /* of the files there, without ".log": LOG_NAME_INIT */
 	const char *id;       /* borrowed by the plans */
 	size_t n_options;
 	const char *const *options; /* "K=V" for every driver that takes it, "DRIVER.K=V" for one */

@@ -1,26 +1,75 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The container's logs: opened at create, reopened on request, and their troubles told. */
+/* The logs of a container's processes: opened with them, reopened on request, and their troubles told. */
+#include <string.h>
+
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/path.h"
 #include "shim/container/container_internal.h"
 
-static void log_changed(void *arg, const struct log *l, const struct err *err)
-{
-	struct container *c = arg;
-	struct err failed;
+/* ---- what becomes of them ------------------------------------------------------------------------------------------------- */
 
-	/* The container runs on, and its clients are still served. */
-	if (err)
-		log_warn("container '%s': log driver %s: %s", c->id, l->driver->name, err->text);
-	else
-		log_info("container '%s': log driver %s: it works again; %llu bytes of stdout and %llu of stderr are "
-			 "lost",
-			 c->id, l->driver->name, (unsigned long long)l->loss.stdout_bytes,
-			 (unsigned long long)l->loss.stderr_bytes);
-	if (!c->creation && state_save_logs(c, &failed) < 0)
-		log_warn("container '%s': %s", c->id, failed.text);
+/* How often a loss that grows is recorded: the last figures are when the log resumes or ends. */
+static const struct timeval record_after = { .tv_sec = 1 };
+
+static void record(struct container *c)
+{
+	struct err err;
+
+	if (!c->creation && state_save_logs(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
 }
+
+static void losses_cb(evutil_socket_t fd, short what, void *arg)
+{
+	record(arg);
+}
+
+static void record_later(struct container *c)
+{
+	if (!c->losses)
+		c->losses = evtimer_new(c->base, losses_cb, c);
+	if (!c->losses)
+		fatal("out of memory");
+	if (!evtimer_pending(c->losses, NULL))
+		event_add(c->losses, &record_after);
+}
+
+/* The container runs on, and its clients are still served. */
+static void log_news(void *arg, const struct log *l, enum log_news news, const struct err *err)
+{
+	struct process *p = arg;
+	struct container *c = p->c;
+
+	switch (news) {
+	case LOG_LOSES:
+		record_later(c);
+		return;
+	case LOG_FAILS:
+	case LOG_HINDERED:
+		log_warn("container '%s': process %s: log driver %s: %s", c->id, p->name, l->driver->name, err->text);
+		break;
+	case LOG_RESUMES:
+	case LOG_FREE:
+		log_info("container '%s': process %s: log driver %s: it works again; %llu bytes of stdout and %llu of "
+			 "stderr are lost",
+			 c->id, p->name, l->driver->name, (unsigned long long)l->loss.stdout_bytes,
+			 (unsigned long long)l->loss.stderr_bytes);
+		break;
+	}
+	if (news == LOG_FAILS || news == LOG_RESUMES)
+		notices_tell_log(c, p, l);
+	record(c);
+}
+
+void logging_forget_losses(struct container *c)
+{
+	if (c->losses)
+		event_free(c->losses);
+	c->losses = NULL;
+}
+
+/* ---- opening and closing ---------------------------------------------------------------------------------------------------- */
 
 int logging_plan(struct container *c, struct err *err)
 {
@@ -31,91 +80,98 @@ int logging_plan(struct container *c, struct err *err)
 		.drivers = elsewhere ? "none" : cr->log_driver,
 		.path = cr->log_path,
 		.data_dir = cr->data_dir,
+		.name = LOG_NAME_INIT,
 		.id = c->id,
 		.n_options = elsewhere ? 0 : cr->params.n_log_opts,
 		.options = cr->params.log_opts,
 	};
 
-	return log_plans_make(&req, &c->log_plans, err);
+	return log_plans_make(&req, &c->init.log_plans, err);
 }
 
-int logging_open(struct container *c, struct err *err)
+int logging_open(struct process *p, struct err *err)
 {
-	c->logs = logs_new(log_changed, c);
-	for (size_t i = 0; i < c->log_plans.n; i++) {
-		const struct log_plan *p = &c->log_plans.v[i];
+	p->logs = logs_new(log_news, p);
+	for (size_t i = 0; i < p->log_plans.n; i++) {
+		const struct log_plan *plan = &p->log_plans.v[i];
 
-		if (p->ours && path_mkdir_all(c->data_dir, 0700, err) < 0)
+		if (plan->ours && path_mkdir_all(p->c->data_dir, 0700, err) < 0)
 			return -1;
-		if (logs_add(c->logs, p->driver, &p->options, err) < 0)
+		if (logs_add(p->logs, plan->driver, &plan->options, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-void logging_continue(struct container *c)
+void logging_continue(struct process *p)
 {
 	struct err err;
 
-	c->logs = logs_new(log_changed, c);
-	for (size_t i = 0; i < c->log_plans.n; i++) {
-		struct log_plan *p = &c->log_plans.v[i];
+	p->logs = logs_new(log_news, p);
+	for (size_t i = 0; i < p->log_plans.n; i++) {
+		struct log_plan *plan = &p->log_plans.v[i];
 
-		p->options.fresh = false;
-		p->options.later = true;
-		if (logs_add(c->logs, p->driver, &p->options, &err) < 0)
-			log_warn("container '%s': log driver %s: %s", c->id, p->driver->name, err.text);
+		plan->options.fresh = false;
+		plan->options.later = true;
+		if (logs_add(p->logs, plan->driver, &plan->options, &err) < 0)
+			log_warn("container '%s': log driver %s: %s", p->c->id, plan->driver->name, err.text);
 	}
 }
 
-void logging_close(struct container *c)
+void logging_close(struct process *p)
 {
 	/* The relay outlives them while poststop hooks run, and trims what it writes to. */
-	if (c->init.relay)
-		relay_forget_logs(c->init.relay);
-	logs_free(c->logs);
-	c->logs = NULL;
+	if (p->relay)
+		relay_forget_logs(p->relay);
+	logs_free(p->logs);
+	p->logs = NULL;
 }
 
-static bool worth_syncing(const struct container *c)
+static bool worth_syncing(const struct process *p)
 {
-	for (size_t i = 0; i < c->log_plans.n; i++)
-		if (!c->log_plans.v[i].ours || !c->rec.remove_at_exit)
+	for (size_t i = 0; i < p->log_plans.n; i++)
+		if (!p->log_plans.v[i].ours || !p->c->rec.remove_at_exit)
 			return true;
 	return false;
 }
 
-void logging_finish(struct container *c)
+void logging_finish(struct process *p)
 {
 	const struct log *l;
-	struct err err;
 
-	if (!c->logs)
+	if (!p->logs)
 		return;
-	logs_finish(c->logs, worth_syncing(c));
+	logs_finish(p->logs, worth_syncing(p));
 	/* What was lost until the end. */
-	for (size_t i = 0; (l = logs_at(c->logs, i)); i++)
-		if (l->loss.failing && state_save_logs(c, &err) < 0)
-			log_warn("container '%s': %s", c->id, err.text);
+	for (size_t i = 0; (l = logs_at(p->logs, i)); i++)
+		if (l->loss.failing)
+			record(p->c);
 }
+
+/* ---- asking ------------------------------------------------------------------------------------------------------------------ */
 
 int container_reopen_logs(struct container *c, struct err *err)
 {
-	if (!c->logs)
-		return 0;
-	if (logs_reopen(c->logs, err) < 0)
-		return err_add(err, "container '%s'", c->id);
-	return 0;
+	struct process *p;
+	struct err other;
+	int ret = 0;
+
+	if (c->init.logs && logs_reopen(c->init.logs, err) < 0)
+		ret = -1;
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->logs && logs_reopen(p->logs, ret < 0 ? &other : err) < 0)
+		ret = -1;
+	return ret < 0 ? err_add(err, "container '%s'", c->id) : 0;
 }
 
 struct logfile *container_log(struct container *c)
 {
-	return logs_file(c->logs);
+	return logs_file(c->init.logs);
 }
 
 const char *container_log_driver(struct container *c)
 {
-	const struct log *l = (const struct log *)logs_file(c->logs);
+	const struct log *l = (const struct log *)logs_file(c->init.logs);
 
 	return l ? l->driver->name : "none";
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Telling someone when the container lacks memory, until it has ended. */
+/* Telling someone when the container lacks memory, or a log of its loses output, until it has ended. */
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "shim/sandbox/cgroup_notice.h"
 
 struct container_notices {
+	LIST_ENTRY(container_notices) link;
 	struct container *c;
 	struct container_notices_ops ops;
 	void *arg;
@@ -24,6 +26,7 @@ void container_notices_free(struct container_notices *n)
 {
 	if (!n)
 		return;
+	LIST_REMOVE(n, link);
 	if (n->watch.process)
 		container_unwatch(&n->watch);
 	if (n->oom_event)
@@ -39,8 +42,11 @@ void container_notices_free(struct container_notices *n)
 
 static void tell_oom(struct container_notices *n)
 {
+	Notice notice = Notice_init_zero;
+
+	notice.kind = NOTICE_OOM;
 	n->oom_told = true;
-	n->ops.notice_cb(n->arg, NOTICE_OOM, PRESSURE_NONE);
+	n->ops.notice_cb(n->arg, &notice);
 }
 
 static void oom_cb(evutil_socket_t fd, short what, void *arg)
@@ -54,10 +60,58 @@ static void oom_cb(evutil_socket_t fd, short what, void *arg)
 static void pressure_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct container_notices *n = arg;
+	Notice notice = Notice_init_zero;
 
+	notice.kind = NOTICE_PRESSURE;
+	notice.pressure = n->level;
 	if (cgroup_notice_read(&n->pressure))
-		n->ops.notice_cb(n->arg, NOTICE_PRESSURE, n->level);
+		n->ops.notice_cb(n->arg, &notice);
 }
+
+/* ---- logs ------------------------------------------------------------------------------------------------------------------ */
+
+static void tell_log(struct container_notices *n, const struct process *p, const struct log *l)
+{
+	Notice notice = Notice_init_zero;
+
+	notice.kind = l->loss.failing ? NOTICE_LOG_FAILING : NOTICE_LOG_RESUMED;
+	if (p != &n->c->init)
+		snprintf(notice.process, sizeof(notice.process), "%s", p->name);
+	snprintf(notice.log_driver, sizeof(notice.log_driver), "%s", l->driver->name);
+	snprintf(notice.reason, sizeof(notice.reason), "%s", l->loss.reason);
+	notice.stdout_bytes = l->loss.stdout_bytes;
+	notice.stderr_bytes = l->loss.stderr_bytes;
+	n->ops.notice_cb(n->arg, &notice);
+}
+
+void notices_tell_log(struct container *c, const struct process *p, const struct log *l)
+{
+	struct container_notices *n;
+
+	LIST_FOREACH(n, &c->notices, link)
+	tell_log(n, p, l);
+}
+
+static void tell_losses_of(struct container_notices *n, const struct process *p)
+{
+	const struct log *l;
+
+	for (size_t i = 0; p->logs && (l = logs_at(p->logs, i)); i++)
+		if (l->loss.failing)
+			tell_log(n, p, l);
+}
+
+/* How things stand with those that lose output now. */
+static void tell_losses(struct container_notices *n)
+{
+	const struct process *p;
+
+	tell_losses_of(n, &n->c->init);
+	LIST_FOREACH(p, &n->c->execs, link)
+	tell_losses_of(n, p);
+}
+
+/* ---- beginning and end ------------------------------------------------------------------------------------------------------- */
 
 /* What killed it may have killed init, whose end comes through another descriptor: looked at once more. */
 static void ended(void *arg, const struct container_exit *exit)
@@ -68,6 +122,7 @@ static void ended(void *arg, const struct container_exit *exit)
 		tell_oom(n);
 	else if (!n->oom_told && (exit->oom_killed || cgroup_oom_kills(n->c->cgroup) > n->oom_kills))
 		tell_oom(n);
+	tell_losses(n);
 	n->ops.end_cb(n->arg);
 }
 
@@ -96,6 +151,7 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 	}
 	n = xcalloc(1, sizeof(*n));
 	*n = (struct container_notices) { .c = c, .ops = *ops, .arg = arg, .level = level };
+	LIST_INSERT_HEAD(&c->notices, n, link);
 	n->oom = n->pressure = CGROUP_NOTICE_NONE;
 	n->oom_kills = cgroup_oom_kills(c->cgroup);
 	n->watch = (struct container_watch) { .exit_cb = ended, .arg = n };
@@ -113,5 +169,6 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 	n->oom_event = watch_fd(n, n->oom.fd, oom_cb);
 	if (n->pressure.fd >= 0)
 		n->pressure_event = watch_fd(n, n->pressure.fd, pressure_cb);
+	tell_losses(n);
 	return n;
 }

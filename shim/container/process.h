@@ -7,9 +7,11 @@
 #include <sys/queue.h>
 
 #include "shim/container/container.h"
+#include "shim/container/log_options.h"
 
 #define PROCESS_STREAM_KEY_MAX 64
 
+struct json_object;
 struct process;
 
 struct process_ops {
@@ -30,6 +32,9 @@ struct process {
 	int pidfd;
 	bool terminal;
 	struct relay *relay;                    /* NULL: its streams are not here */
+	struct log_plans log_plans;             /* of one that this shim has started or adopted */
+	struct logs *logs;                      /* NULL: nothing is logged */
+	struct json_object *log_setup;          /* of an exec'd one: see state_log_setup() */
 	char passed[3][PROCESS_STREAM_KEY_MAX]; /* then: what the caller has passed on, cut off; else empty */
 	bool exited, drained;
 	bool below_init; /* init's descendant, which a checkpoint takes along */

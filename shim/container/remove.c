@@ -11,7 +11,20 @@
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
-/* What belongs to the log at its default path: the file and its rotated ones, and a quick run's bundle. Checkpoints stay, and with them the
+static bool is_log(const char *name)
+{
+	size_t n;
+
+	if (!strncmp(name, LOG_NAME_INIT ".log", sizeof(LOG_NAME_INIT ".log") - 1))
+		return true;
+	if (strncmp(name, LOG_NAME_EXEC, sizeof(LOG_NAME_EXEC) - 1) != 0)
+		return false;
+	name += sizeof(LOG_NAME_EXEC) - 1;
+	n = strspn(name, "0123456789");
+	return n > 0 && !strncmp(name + n, ".log", 4);
+}
+
+/* What belongs to the logs at their default paths: the files and the rotated ones, and a quick run's bundle. Checkpoints stay, and with them the
  * directory. */
 void remove_log(struct container *c)
 {
@@ -27,7 +40,7 @@ void remove_log(struct container *c)
 		return;
 	take_fd(&dir_fd);
 	while ((e = readdir(dir)))
-		if (!strncmp(e->d_name, "ctr.log", 7))
+		if (is_log(e->d_name))
 			unlinkat(dirfd(dir), e->d_name, 0);
 	unlinkat(dirfd(dir), "bundle/config.json", 0);
 	unlinkat(dirfd(dir), "bundle", AT_REMOVEDIR);
@@ -39,7 +52,8 @@ int remove_everything(struct container *c, struct err *err)
 	if (groups_remove(c, err) < 0 || resctrl_remove(&c->resctrl, err) < 0)
 		return -1;
 	keep_end(c);
-	logging_close(c);
+	logging_close(&c->init);
+	logging_forget_losses(c);
 	remove_log(c);
 	if (statedir_remove(c->root_fd, c->id, err) < 0)
 		return -1;

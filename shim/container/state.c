@@ -101,29 +101,82 @@ static struct json_object *one_log(const struct log_plan *p, const struct log *l
 }
 
 /* "log" is the one that clients can read, if there is one; "otherLogs" are the rest. */
-static void put_logs(const struct container *c, struct json_object *o)
+static void put_logs(const struct process *p, struct json_object *o)
 {
 	struct json_object *others = json_object_new_array();
-	size_t n = c->log_plans.n, main_log = 0;
+	size_t n = p->log_plans.n, main_log = 0;
 
-	while (main_log < n && !c->log_plans.v[main_log].driver->is_file)
+	while (main_log < n && !p->log_plans.v[main_log].driver->is_file)
 		main_log++;
 	if (main_log == n)
 		main_log = 0;
 	for (size_t i = 0; i < n; i++) {
-		const struct log_plan *p = &c->log_plans.v[i];
-		const struct log *l = c->logs ? logs_at(c->logs, i) : NULL;
+		const struct log_plan *plan = &p->log_plans.v[i];
+		const struct log *l = p->logs ? logs_at(p->logs, i) : NULL;
 
 		if (i == main_log)
-			json_object_object_add(o, "log", one_log(p, l));
+			json_object_object_add(o, "log", one_log(plan, l));
 		else
-			json_object_array_add(others, one_log(p, l));
+			json_object_array_add(others, one_log(plan, l));
 	}
 	if (n == 0)
 		json_object_object_add(o, "log", one_log(NULL, NULL));
 	if (n > 1)
 		json_object_object_add(o, "otherLogs", json_object_get(others));
 	json_object_put(others);
+}
+
+#define EXEC_LOGS_MAX 64
+
+static bool is_running(const struct container *c, const char *name)
+{
+	const struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	if (!strcmp(p->name, name))
+		return !p->exited;
+	return false;
+}
+
+/* The oldest come first. */
+static void drop_old_logs(const struct container *c, struct json_object *logs)
+{
+	int surplus = json_object_object_length(logs) - EXEC_LOGS_MAX;
+	struct json_object *old = json_object_new_object();
+
+	json_object_object_foreach(logs, name, nothing)
+	{
+		(void)nothing;
+		if (surplus > 0 && !is_running(c, name)) {
+			json_object_object_add(old, name, NULL);
+			surplus--;
+		}
+	}
+	json_object_object_foreach(old, gone, nothing_either)
+	{
+		(void)nothing_either;
+		json_object_object_del(logs, gone);
+	}
+	json_object_put(old);
+}
+
+/* Where what exec'd processes have written is: also those that have ended, for a while. */
+static void put_exec_logs(const struct container *c, struct json_object *container)
+{
+	const struct process *p;
+	struct json_object *logs, *o;
+
+	LIST_FOREACH(p, &c->execs, link)
+	{
+		if (!p->logs)
+			continue;
+		logs = object_at(container, "execLogs");
+		o = object_at(logs, p->name);
+		put_logs(p, o);
+		if (p->log_setup)
+			json_object_object_add(o, "logSetup", json_object_get(p->log_setup));
+		drop_old_logs(c, logs);
+	}
 }
 
 static void put_resctrl(const struct container *c, struct json_object *o)
@@ -139,18 +192,26 @@ static void put_resctrl(const struct container *c, struct json_object *o)
 	json_object_object_add(o, "resctrl", r);
 }
 
-/* What the logs were asked to be, so that another shim can go on with them. */
+struct json_object *state_log_setup(const char *drivers, const char *path, const char *const *options, size_t n)
+{
+	struct json_object *setup = json_object_new_object(), *list = json_object_new_array();
+
+	add_string(setup, "drivers", drivers);
+	add_string(setup, "path", path);
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(list, json_object_new_string(options[i]));
+	json_object_object_add(setup, "options", list);
+	return setup;
+}
+
 static void put_log_setup(const struct container *c, struct json_object *o)
 {
-	struct json_object *setup = json_object_new_object(), *options = json_object_new_array();
 	const struct creation *cr = c->creation;
+	bool logs = c->init.log_plans.n > 0;
 
-	add_string(setup, "drivers", c->log_plans.n > 0 ? cr->log_driver : "none");
-	add_string(setup, "path", cr->log_path);
-	for (size_t i = 0; c->log_plans.n > 0 && i < cr->params.n_log_opts; i++)
-		json_object_array_add(options, json_object_new_string(cr->params.log_opts[i]));
-	json_object_object_add(setup, "options", options);
-	json_object_object_add(o, "logSetup", setup);
+	json_object_object_add(o, "logSetup",
+			       state_log_setup(logs ? cr->log_driver : "none", cr->log_path, cr->params.log_opts,
+					       logs ? cr->params.n_log_opts : 0));
 }
 
 /* What does not change after the creation. */
@@ -323,8 +384,10 @@ static int save_locked(struct container *c, struct err *err)
 	o = object_at(top, "container");
 	if (is_new(c))
 		put_origin(c, o);
-	if (!c->served)
-		put_logs(c, o);
+	if (!c->served) {
+		put_logs(&c->init, o);
+		put_exec_logs(c, o);
+	}
 	add_string(o, "status", container_status_name((enum container_status)c->rec.status));
 	if (c->rec.init_pid && !c->init.exited)
 		put_namespaces(c, o);
@@ -427,7 +490,10 @@ int state_merge_resources(struct container *c, struct json_object *changed, stru
 
 static void refresh_logs(struct container *c, struct json_object *o, void *arg)
 {
-	put_logs(c, object_at(o, "container"));
+	struct json_object *container = object_at(o, "container");
+
+	put_logs(&c->init, container);
+	put_exec_logs(c, container);
 }
 
 int state_save_logs(struct container *c, struct err *err)
@@ -469,6 +535,7 @@ static void add_process(struct container *c, struct json_object *o, void *arg)
 	}
 	add_u64(container, "lastProcess", n > last ? n : last);
 	put_process(p, c->joined, object_at(processes, p->name));
+	put_exec_logs(c, container);
 }
 
 int state_add_process(struct container *c, struct process *p, struct err *err)

@@ -4,13 +4,12 @@
 #include "shim/control/request.h"
 #include "shim/control/server.h"
 
-static void notice(void *arg, NoticeKind kind, MemoryPressure pressure)
+static void notice(void *arg, const Notice *notice)
 {
 	Reply rep = Reply_init_zero;
 
 	rep.which_body = Reply_notice_tag;
-	rep.body.notice.kind = kind;
-	rep.body.notice.pressure = pressure;
+	rep.body.notice = *notice;
 	call_progress(arg, &rep, NULL, 0);
 }
 

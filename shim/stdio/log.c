@@ -57,15 +57,15 @@ struct logs {
 	struct log *v[LOG_DRIVERS_MAX];
 	size_t n;
 	struct log_mark *marks; /* borrowed; NULL: nobody wants to know */
-	void (*changed_cb)(void *arg, const struct log *l, const struct err *err);
+	log_news_cb *news_cb;
 	void *arg;
 };
 
-struct logs *logs_new(void (*changed_cb)(void *arg, const struct log *l, const struct err *err), void *arg)
+struct logs *logs_new(log_news_cb *news_cb, void *arg)
 {
 	struct logs *logs = xcalloc(1, sizeof(*logs));
 
-	logs->changed_cb = changed_cb;
+	logs->news_cb = news_cb;
 	logs->arg = arg;
 	return logs;
 }
@@ -94,13 +94,21 @@ int logs_add(struct logs *logs, const struct log_driver *driver, const struct lo
 
 static void tell(const struct logs *logs, struct log *l, const struct err *err)
 {
-	bool trouble = err != NULL;
+	bool trouble = err != NULL, losing = l->loss.failing, was_losing = l->losing, was_in_trouble = l->in_trouble;
+	enum log_news news;
 
-	if (trouble == l->in_trouble)
-		return;
 	l->in_trouble = trouble;
-	if (logs->changed_cb)
-		logs->changed_cb(logs->arg, l, err);
+	l->losing = losing;
+	if (losing != was_losing)
+		news = losing ? LOG_FAILS : LOG_RESUMES;
+	else if (losing && trouble)
+		news = LOG_LOSES;
+	else if (trouble != was_in_trouble)
+		news = trouble ? LOG_HINDERED : LOG_FREE;
+	else
+		return;
+	if (logs->news_cb)
+		logs->news_cb(logs->arg, l, news, err);
 }
 
 static void write_one(struct logs *logs, struct log *l, Stream stream, const struct timespec *now, const char *data,

@@ -94,6 +94,7 @@ struct log {
 	const struct log_driver *driver;
 	struct log_loss loss;
 	bool in_trouble; /* the last write said -1, and that was reported */
+	bool losing;     /* it loses, and that was reported */
 };
 
 /* NULL: there is none of that name. "none" has no ops. */
@@ -101,8 +102,19 @@ const struct log_driver *log_driver_find(const char *name);
 #define LOG_DRIVER_NAMES "k8s-file, json-file, raw, journald and none"
 #define LOG_DRIVERS_MAX 4
 
-/* `changed_cb`: a log begins to refuse (err), or takes everything again (NULL). Called from the write. */
-struct logs *logs_new(void (*changed_cb)(void *arg, const struct log *l, const struct err *err), void *arg);
+/* What a write has shown of a log. */
+enum log_news {
+	LOG_FAILS,    /* it has begun to lose what is written */
+	LOG_LOSES,    /* it goes on to: comes with every write that loses something */
+	LOG_RESUMES,  /* it takes everything again */
+	LOG_HINDERED, /* nothing is lost, but something has failed, such as a rotation */
+	LOG_FREE,     /* that is over */
+};
+
+/* `err`: why it fails or is hindered, borrowed; else NULL. Called from the write. */
+typedef void log_news_cb(void *arg, const struct log *l, enum log_news news, const struct err *err);
+
+struct logs *logs_new(log_news_cb *news_cb, void *arg); /* news_cb may be NULL */
 void logs_free(struct logs *logs); /* accepts NULL */
 int logs_add(struct logs *logs, const struct log_driver *driver, const struct log_options *options, struct err *err);
 

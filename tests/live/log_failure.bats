@@ -186,3 +186,65 @@ SH
 	equal "$("$PROBES/records" --check < "$T/raw.log")" 'records=30000 last=30000'
 	equal "$(jq -c '[.container.log.lostBytes.stdout > 0, .container.otherLogs[0].lostBytes.stdout]' "$ROOT/$c/state.json")" '[true,0]'
 }
+
+@test "events tells when a log begins to fail and when it works again, and state shows the loss while it grows" {
+	args sh -c 'echo begun; while [ ! -e /tmp/go ]; do usleep 10000; done; /usr/bin/records 5000 64; while [ ! -e /tmp/more ]; do usleep 10000; done; /usr/bin/records 10 64
+		while [ ! -e /tmp/back ]; do usleep 10000; done; echo back; while [ ! -e /tmp/end ]; do usleep 10000; done'
+	cat > "$T/script" <<'SH'
+log_events() { grep '"type":"log"' "$T/$1"; }
+told() { log_events "$1" | jq -r .data.status | grep -qx "$2"; }
+# What is in the log (the part that was cut off is zeros) and what is lost are together all that was written, of each stream.
+all_accounted_for() {
+	tr -d '\0' < "$T/disk/my.log" | awk '{ n[$2] += length($0) - length($1) - length($2) - length($3) - 3 + ($3 == "F") }
+		END { print n["stdout"] + 0, n["stderr"] + 0 }' > "$T/logged"
+	read -r out err < "$T/logged"
+	[ $((out + $(log_state .lostBytes.stdout))) = $((6 + 4509 * 64)) ] && [ $((err + $(log_state .lostBytes.stderr))) = $((501 * 64)) ]
+}
+thole run -d --log-path "$T/disk/my.log" --bundle "$B" "$c" < /dev/null
+until_true grep -q begun "$T/disk/my.log"
+thole events --interval 50ms "$c" > "$T/events" &
+first=$!
+until_true test -s "$T/events"
+dd if=/dev/zero of="$T/disk/filler" bs=4k 2> /dev/null || true
+truncate -s 4096 "$T/disk/my.log"
+go go
+until_true told events failing
+go more
+until_true all_accounted_for
+failing || echo 'not failing any more' >> "$T/bad"
+# Who comes later hears of it at once.
+thole events --interval 1h "$c" > "$T/late" &
+second=$!
+until_true told late failing
+rm -f "$T/disk/filler"
+go back
+until_true told events resumed
+until_true told late resumed
+log_state .lostBytes > "$T/lost"
+go end
+wait $first || echo "events: $?" >> "$T/bad"
+wait $second || echo "events: $?" >> "$T/bad"
+SH
+	on_disk 64 "$T/script"
+	equal "$(jq -c 'select(.type == "log") | [.id, .data.status, .data.driver, .data.reason]' "$T/events")" "[\"$c\",\"failing\",\"k8s-file\",\"No space left on device\"]
+[\"$c\",\"resumed\",\"k8s-file\",\"No space left on device\"]"
+	equal "$(jq -c .data.lostBytes "$T/late" | tail -1)" "$(jq -c . "$T/lost")" 'lost, say events and state'
+	equal "$(jq -c '.data | [.status, .lostBytes.stdout >= 576]' "$T/late" | head -1)" '["failing",true]'
+	equal "$(jq -s '[.[] | select(.type == "log")] | [.[0].data.lostBytes.stdout <= .[1].data.lostBytes.stdout, (.[1].data.lostBytes.stdout > 0)] | all' "$T/events")" true
+}
+
+@test "a log that is full until the end: events says so before it ends" {
+	args sh -c 'echo begun; while [ ! -e /tmp/go ]; do usleep 10000; done; /usr/bin/records 30000 64 2>&1'
+	cat > "$T/script" <<'SH'
+thole run -d --log-path "$T/disk/my.log" --bundle "$B" "$c" < /dev/null
+thole events --interval 50ms "$c" > "$T/events" &
+events=$!
+until_true test -s "$T/events"
+go go
+wait $events || echo "events: $?" >> "$T/bad"
+SH
+	on_disk 256 "$T/script"
+	grep '"type":"log"' "$T/events" | jq -r .data.status > "$T/statuses"
+	equal "$(sort -u "$T/statuses")" failing
+	[ "$(wc -l < "$T/statuses")" -ge 1 ]
+}
