@@ -35,6 +35,8 @@ const struct option_row global_option_rows[] = {
 	{ "shim-cgroup",    0,   OPT_STRING, "GROUP",       "the shim's: own (default), keep or a path", AT(launch_options, shim_cgroup) }, \
 	{ "sdnotify",       0,   OPT_STRING, "WHO",         "conmon, container (default) or ignore: who says READY", AT(launch_options, sdnotify) }, \
 	{ "interactive",    'i', OPT_FLAG,   NULL,          "give it a stdin that stays open", AT(launch_options, interactive) }, \
+	{ "stdin-once",     0,   OPT_FLAG,   NULL,          "end its stdin with the first client; implies -i", AT(launch_options, stdin_once) }, \
+	{ "drain-timeout",  0,   OPT_STRING, "TIME",        "wait so long for the output of whom it leaves", AT(launch_options, drain_timeout) }, \
 	{ "keeper",         0,   OPT_FLAG,   NULL,          "have its streams kept when its shim is killed", AT(launch_options, keeper) }, \
 	{ "no-pivot",       0,   OPT_FLAG,   NULL,          "change the root without pivot_root", AT(launch_options, no_pivot) }, \
 	{ "no-new-keyring", 0,   OPT_FLAG,   NULL,          "leave it the caller's session keyring", AT(launch_options, no_new_keyring) }, \
@@ -161,6 +163,10 @@ static const struct option_row exec_rows[] = {
 	{ "ignore-paused",   0,   OPT_FLAG,     NULL,          "also in a paused container", AT(exec_options, ignore_paused) },
 	{ "stdio",           0,   OPT_CHOICE,   "log|inherit", "detached output: to nobody, or to the caller", AT(exec_options, stdio) },
 	{ "print-name",      0,   OPT_FLAG,     NULL,          "with -d: print the name that wait takes", AT(exec_options, print_name) },
+	{ "log-driver",      0,   OPT_LIST,     "NAME",        "log what it writes; see run (default: none)", AT(exec_options, log_driver) },
+	{ "log-opt",         0,   OPT_LIST,     "K=V",         "max-size, max-file, path, tag, labels, sync", AT(exec_options, log_opt) },
+	{ "log-path",        0,   OPT_STRING,   "FILE",        "where that log is", AT(exec_options, log_path) },
+	{ "drain-timeout",   0,   OPT_STRING,   "TIME",        "wait so long for the output of whom it leaves", AT(exec_options, drain_timeout) },
 	{ "checkpointable",  0,   OPT_FLAG,     NULL,          "where a checkpoint takes it along, below the container's first process", AT(exec_options, checkpointable) },
 	{ "detach-keys",     0,   OPT_STRING,   "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(exec_options, detach_keys) },
 	{ "sig-proxy",       0,   OPT_FLAG_OFF, NULL,          "pass signals on to it (default; =false: do not)", AT(exec_options, no_sig_proxy) },
@@ -187,6 +193,7 @@ static const struct option_row logs_rows[] = {
 	{ "tail",       'n', OPT_STRING, "N",    "only the last N lines", AT(logs_options, tail) },
 	{ "since",      0,   OPT_STRING, "TIME", "only from then on: 2026-11-23T20:30:00, 10m", AT(logs_options, since) },
 	{ "timestamps", 't', OPT_FLAG,   NULL,   "with the time of each line", AT(logs_options, timestamps) },
+	{ "exec",       0,   OPT_STRING, "NAME", "of an exec'd process that has a log of its own", AT(logs_options, exec) },
 	{ "reopen",     0,   OPT_FLAG,   NULL,   "print nothing; open the files anew", AT(logs_options, reopen) },
 	{ NULL },
 };

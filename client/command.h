@@ -107,6 +107,10 @@ struct exec_options {
 	bool no_subreaper; /* accepted: as with runc, exec never is one */
 	bool print_name;
 	bool checkpointable;
+	const char *drain_timeout;
+	struct opt_list log_driver;
+	struct opt_list log_opt;
+	const char *log_path;
 
 	const char *process;
 	bool tty;
@@ -135,6 +139,7 @@ struct logs_options {
 	bool reopen;
 	const char *tail;
 	const char *since;
+	const char *exec;
 };
 
 struct events_options {
@@ -190,6 +195,8 @@ struct launch_options {
 	const char *sdnotify;
 	bool keeper;
 	bool interactive;
+	bool stdin_once;
+	const char *drain_timeout;
 
 	bool detach;
 	bool keep;

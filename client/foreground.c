@@ -92,7 +92,7 @@ int launch_and_follow(const struct client *cl, struct launch_request *req, struc
 	const struct launch_options *o = req->options;
 
 	req->foreground = !o->detach;
-	req->open_stdin = o->interactive || (!o->detach && handover_has_stdin(cl));
+	req->open_stdin = o->interactive || o->stdin_once || (!o->detach && handover_has_stdin(cl));
 	req->remove_at_exit = o->detach ? o->remove : !o->keep;
 	req->size = !o->detach;
 	return o->detach ? follow_nobody(cl, req, err) : follow(cl, req, err);

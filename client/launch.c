@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client/fields.h"
 #include "client/handover.h"
 #include "client/number.h"
 #include "client/pid_file.h"
 #include "client/term.h"
 #include "common/fd.h"
-#include "common/path.h"
 #include "common/statedir.h"
 
 #define UNDO_TIMEOUT_MS 30000
@@ -30,10 +30,9 @@ static int check_foreign(const struct launch_options *o, struct err *err)
 		bool given;
 		const char *name;
 	} flags[] = {
-		{ o->log_driver.n > 0, "log-driver" },
-		{ o->log_opt.n > 0, "log-opt" },
-		{ o->log_path, "log-path" },
-		{ o->detach && o->remove, "rm" },
+		{ o->log_driver.n > 0, "log-driver" }, { o->log_opt.n > 0, "log-opt" },
+		{ o->log_path, "log-path" },           { o->stdin_once, "stdin-once" },
+		{ o->drain_timeout, "drain-timeout" }, { o->detach && o->remove, "rm" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -62,71 +61,17 @@ struct packet {
 	struct handover beside;
 };
 
-static int copy_text(char *to, size_t size, const char *what, const char *from, struct err *err)
-{
-	if (!from)
-		return 0;
-	if (strlen(from) >= size)
-		return err_set(err, ERR_LIMIT, "%s is longer than %zu bytes", what, size - 1);
-	memcpy(to, from, strlen(from) + 1);
-	return 0;
-}
-
-/* Several, however they were given, are one list. */
-static int fill_log_driver(Create *c, const struct opt_list *drivers, struct err *err)
-{
-	for (size_t i = 0; i < drivers->n; i++) {
-		size_t used = strlen(c->log_driver);
-
-		if (!drivers->v[i][0])
-			return err_set(err, ERR_USAGE, "--log-driver needs a name");
-		if (used > 0 && used + 1 < sizeof(c->log_driver))
-			c->log_driver[used++] = ',';
-		if (copy_text(c->log_driver + used, sizeof(c->log_driver) - used, "--log-driver", drivers->v[i], err) <
-		    0)
-			return -1;
-	}
-	return 0;
-}
-
-/* A path is the caller's to understand: the shim has another current directory. */
-static int fill_log_option(Create *c, const char *option, const char **path, struct err *err)
-{
-	cleanup_free char *absolute = NULL, *whole = NULL;
-	const char *found = strstr(option, ".path="), *equals = strchr(option, '=');
-
-	if (!strncmp(option, "path=", 5)) {
-		if (*path)
-			return err_set(err, ERR_USAGE, "the path of the log is given twice");
-		*path = option + 5;
-		return 0;
-	}
-	if (found && found < equals) {
-		if (path_absolute(equals + 1, &absolute, err) < 0)
-			return -1;
-		whole = xasprintf("%.*s%s", (int)(equals + 1 - option), option, absolute);
-		option = whole;
-	}
-	if (c->log_opt_count == ARRAY_SIZE(c->log_opt))
-		return err_set(err, ERR_LIMIT, "more than %zu options --log-opt", ARRAY_SIZE(c->log_opt));
-	return copy_text(c->log_opt[c->log_opt_count++], sizeof(c->log_opt[0]), "--log-opt", option, err);
-}
-
 static int fill_log(Create *c, const struct launch_request *r, struct err *err)
 {
 	const struct launch_options *o = r->options;
-	cleanup_free char *data_dir = NULL, *absolute = NULL;
-	const char *path = o->log_path;
+	const struct log_flags flags = { &o->log_driver, &o->log_opt, o->log_path };
+	const struct log_fields fields = LOG_FIELDS(c);
+	cleanup_free char *data_dir = NULL;
 
-	for (size_t i = 0; i < o->log_opt.n; i++)
-		if (fill_log_option(c, o->log_opt.v[i], &path, err) < 0)
-			return -1;
-	if (client_data_dir(r->id, &data_dir, err) < 0 || (path && path_absolute(path, &absolute, err) < 0))
+	if (client_data_dir(r->id, &data_dir, err) < 0 ||
+	    fields_text(c->data_dir, sizeof(c->data_dir), "the path of the data directory", data_dir, err) < 0)
 		return -1;
-	if (copy_text(c->data_dir, sizeof(c->data_dir), "the path of the data directory", data_dir, err) < 0 ||
-	    copy_text(c->log_path, sizeof(c->log_path), "--log-path", absolute, err) < 0)
-		return -1;
-	return fill_log_driver(c, &o->log_driver, err);
+	return fields_logs(&flags, &fields, err);
 }
 
 static int add_preserved(const struct client *cl, const struct launch_options *o, struct packet *p, struct err *err)
@@ -198,7 +143,7 @@ static int fill_notify(Create *c, const struct launch_options *o, struct err *er
 			socket);
 	if (watchdog && !number_u64(watchdog, UINT64_MAX, &c->watchdog_usec))
 		return err_set(err, ERR_USAGE, "WATCHDOG_USEC: '%s' is no number", watchdog);
-	return copy_text(c->notify_socket, sizeof(c->notify_socket), "NOTIFY_SOCKET", socket, err);
+	return fields_text(c->notify_socket, sizeof(c->notify_socket), "NOTIFY_SOCKET", socket, err);
 }
 
 static CgroupManager cgroup_manager(const struct global_options *g)
@@ -223,7 +168,8 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	c->stdio = handover_stdio_mode(cl, foreign, r->foreground, r->options->stdio);
 	c->cgroups_optional = cl->cgroups_optional;
 	c->leave = foreign && !r->foreground;
-	c->open_stdin = r->open_stdin || c->stdio == STDIO_INHERIT;
+	c->stdin_once = r->options->stdin_once;
+	c->open_stdin = r->open_stdin || c->stdin_once || c->stdio == STDIO_INHERIT;
 	c->remove_at_exit = r->remove_at_exit;
 	c->cgroup_manager = cgroup_manager(&cl->global);
 	c->no_pivot = r->options->no_pivot;
@@ -232,10 +178,12 @@ static int packet_fill(const struct client *cl, const struct launch_request *r, 
 	c->detach = !r->foreground;
 	if (r->size)
 		term_size(&c->rows, &c->columns);
-	if (copy_text(c->id, sizeof(c->id), "container id", r->id, err) < 0 ||
-	    copy_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup",
-		      shim_cgroup(r->options, foreign, c->cgroup_manager), err) < 0 ||
-	    fill_log(c, r, err) < 0 || fill_notify(c, r->options, err) < 0)
+	if (fields_text(c->id, sizeof(c->id), "container id", r->id, err) < 0 ||
+	    fields_text(c->shim_cgroup, sizeof(c->shim_cgroup), "--shim-cgroup",
+			shim_cgroup(r->options, foreign, c->cgroup_manager), err) < 0 ||
+	    fill_log(c, r, err) < 0 ||
+	    fields_drain(r->options->drain_timeout, &c->has_drain_ms, &c->drain_ms, err) < 0 ||
+	    fill_notify(c, r->options, err) < 0)
 		return -1;
 	return add_descriptors(cl, r, p, err);
 }

@@ -7,6 +7,7 @@
 
 #include "client/call.h"
 #include "client/exec_process.h"
+#include "client/fields.h"
 #include "client/handover.h"
 #include "client/pid_file.h"
 #include "client/relay.h"
@@ -69,6 +70,13 @@ static int check_usage(const struct client *cl, const struct invocation *inv, bo
 	if (foreign && o->checkpointable)
 		return err_set(err, ERR_USAGE,
 			       "--checkpointable needs --monitor=shim: else it would be its caller's child");
+	if (foreign && (o->log_driver.n > 0 || o->log_opt.n > 0 || o->log_path || o->drain_timeout))
+		return err_set(err, ERR_USAGE,
+			       "--log-driver, --log-opt, --log-path and --drain-timeout need --monitor=shim: "
+			       "else nobody stays who could do it");
+	if (o->log_driver.n == 0 && (o->log_opt.n > 0 || o->log_path))
+		return err_set(err, ERR_USAGE,
+			       "--log-opt and --log-path need --log-driver: without one there is no log");
 	if (foreign && o->print_name)
 		return err_set(err, ERR_USAGE, "--print-name needs --monitor=shim: else nobody waits for it here");
 	if (!o->process || cl->oci)
@@ -136,7 +144,9 @@ static int fill_request(struct execution *x, const struct invocation *inv, const
 			struct handover *h, struct err *err)
 {
 	const struct exec_options *o = x->o;
+	const struct log_flags flags = { &o->log_driver, &o->log_opt, o->log_path };
 	Exec *e = &req->body.exec;
+	const struct log_fields fields = LOG_FIELDS(e);
 
 	req->which_body = Request_exec_tag;
 	e->stdio = handover_stdio_mode(x->cl, x->foreign, !o->detach, o->stdio);
@@ -147,7 +157,9 @@ static int fill_request(struct execution *x, const struct invocation *inv, const
 	e->checkpointable = o->checkpointable;
 	if (!o->detach)
 		term_size(&e->rows, &e->columns);
-	if (add_cgroups(e, &o->cgroup, err) < 0 || add_process(inv, rootfs, h, err) < 0 ||
+	if (fields_logs(&flags, &fields, err) < 0 ||
+	    fields_drain(o->drain_timeout, &e->has_drain_ms, &e->drain_ms, err) < 0 ||
+	    add_cgroups(e, &o->cgroup, err) < 0 || add_process(inv, rootfs, h, err) < 0 ||
 	    ((e->stdio == STDIO_INHERIT || e->stdio == STDIO_PASS) && handover_add_stdio(h, err) < 0) ||
 	    handover_add_socket(h, FD_CONSOLE_SOCKET, o->console_socket, err) < 0 ||
 	    handover_add_socket(h, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||

@@ -288,17 +288,22 @@ static int elsewhere(const char *driver, const char *id, struct err *err)
 		       driver);
 }
 
-static int recorded_path(int dir_fd, const char *id, char **ret_path, const struct log_format **ret_format,
-			 struct err *err)
+static int recorded_path(int dir_fd, const char *id, const char *exec, char **ret_path,
+			 const struct log_format **ret_format, struct err *err)
 {
 	cleanup_json json_object *state = NULL;
+	cleanup_free char *key = exec ? xasprintf("container.execLogs.%s", exec) : xstrdup("container");
+	cleanup_free char *driver_key = xasprintf("%s.log.driver", key), *path_key = xasprintf("%s.log.path", key);
 	const char *driver, *path;
 
 	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, err) < 0)
 		return err_is_sys(err, ENOENT) ? err_set(err, ERR_STATE, "container '%s' has no log yet", id)
 					       : err_add(err, "container '%s'", id);
-	driver = json_get_text(state, "container.log.driver", "none");
-	path = json_get_text(state, "container.log.path", "");
+	if (exec && (!exec[0] || exec[strspn(exec, "0123456789")] || !json_get(state, key)))
+		return err_set(err, ERR_NOT_FOUND, "container '%s' has no process '%s' with a log of its own", id,
+			       exec);
+	driver = json_get_text(state, driver_key, "none");
+	path = json_get_text(state, path_key, "");
 	*ret_format = log_format_find(driver);
 	if (!*ret_format)
 		return elsewhere(driver, id, err);
@@ -308,14 +313,14 @@ static int recorded_path(int dir_fd, const char *id, char **ret_path, const stru
 	return 0;
 }
 
-static int find_log(const struct client *cl, const char *id, int *ret_dir_fd, char **ret_path,
+static int find_log(const struct client *cl, const char *id, const char *exec, int *ret_dir_fd, char **ret_path,
 		    const struct log_format **ret_format, struct err *err)
 {
 	struct err missing;
 
 	if (client_open_container(cl, id, NULL, ret_dir_fd, &missing) == 0)
-		return recorded_path(*ret_dir_fd, id, ret_path, ret_format, err);
-	if (missing.code == ERR_NOT_FOUND) {
+		return recorded_path(*ret_dir_fd, id, exec, ret_path, ret_format, err);
+	if (missing.code == ERR_NOT_FOUND && !exec) {
 		if (usual_path(id, ret_path, &missing, err) < 0)
 			return -1;
 		*ret_format = log_format_guess(*ret_path);
@@ -368,7 +373,7 @@ static int reopen(const struct client *cl, const struct logs_options *o, const c
 {
 	Request req = Request_init_zero;
 
-	if (o->follow || o->tail || o->since || o->timestamps)
+	if (o->follow || o->tail || o->since || o->timestamps || o->exec)
 		return err_set(err, ERR_USAGE, "--reopen prints nothing: it goes with no other option");
 	req.which_body = Request_reopen_tag;
 	return call_simple(cl, id, &req, err);
@@ -388,7 +393,7 @@ int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *
 	p->out[0].fd = STDOUT_FILENO;
 	p->out[1].fd = STDERR_FILENO;
 	if (judge_options(o, p, &tail, err) < 0 ||
-	    find_log(cl, inv->operands[0], &dir_fd, &path, &p->format, err) < 0 || check_format(p, err) < 0)
+	    find_log(cl, inv->operands[0], o->exec, &dir_fd, &path, &p->format, err) < 0 || check_format(p, err) < 0)
 		return -1;
 	/* `logs | head`: the reader has what it wanted. */
 	signal(SIGPIPE, SIG_IGN);

@@ -66,6 +66,7 @@ static json_object *new_extra(const struct sources *s)
 		json_add_bool(o, "reboot", true);
 	copy_key(o, s, "log", "container.log");
 	copy_key(o, s, "otherLogs", "container.otherLogs");
+	copy_key(o, s, "execLogs", "container.execLogs");
 	copy_key(o, s, "cgroups", "container.cgroups");
 	copy_key(o, s, "namespaces", "container.namespaces");
 	copy_key(o, s, "processes", "processes");

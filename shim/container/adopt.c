@@ -85,12 +85,13 @@ int adopt_check(struct container *c, struct err *err)
 static int plan_logs(struct process *p, struct json_object *setup, struct err *err)
 {
 	struct json_object *list = at(setup, "options");
+	cleanup_free char *name = p == &p->c->init ? xstrdup(LOG_NAME_INIT) : xasprintf(LOG_NAME_EXEC "%s", p->name);
 	const char *options[CONTAINER_LOG_OPTS_MAX];
 	struct log_request req = {
 		.drivers = text_at(setup, "drivers"),
 		.path = text_at(setup, "path"),
 		.data_dir = p->c->data_dir,
-		.name = LOG_NAME_INIT,
+		.name = name,
 		.id = p->c->id,
 		.options = options,
 	};
@@ -133,7 +134,8 @@ static void new_relay(struct process *p, struct logs *logs)
 	};
 
 	p->relay = relay_new(p->c->base, logs, &ops, p);
-	if (logs)
+	relay_configure(p->relay, &p->relay_options);
+	if (logs && p == &p->c->init)
 		relay_keep_unlogged(p->relay, p->c->dir_fd);
 }
 
@@ -174,6 +176,11 @@ static void adopt_streams(struct process *p, struct json_object *o, struct logs 
 
 	if (!json_object_get_boolean(at(o, "relayed")))
 		return;
+	p->relay_options = (struct relay_options) {
+		.stdin_once = json_object_get_boolean(at(o, "stdinOnce")),
+		.has_drain = at(o, "drainMs") != NULL,
+		.drain_ms = (uint32_t)json_object_get_uint64(at(o, "drainMs")),
+	};
 	if (kept)
 		take_kept_streams(p, at(o, "streams"), logs);
 	else if (!p->terminal)
@@ -204,7 +211,24 @@ static void note_unseen_end(struct process *p)
 	p->drained = true;
 }
 
-static int adopt_exec(struct container *c, const char *name, struct json_object *o, struct err *err)
+/* One whose plan is not understood goes on without. */
+static void adopt_exec_logs(struct process *p, struct json_object *setup)
+{
+	struct err err;
+
+	if (!setup)
+		return;
+	if (plan_logs(p, setup, &err) < 0) {
+		log_warn("container '%s': process %s: %s", p->c->id, p->name, err.text);
+		log_plans_release(&p->log_plans);
+		return;
+	}
+	p->log_setup = json_object_get(setup);
+	logging_continue(p);
+}
+
+static int adopt_exec(struct container *c, const char *name, struct json_object *o, struct json_object *logs,
+		      struct err *err)
 {
 	struct process *p = exec_adopt(c, name);
 	int pidfd = open_process(o);
@@ -214,21 +238,23 @@ static int adopt_exec(struct container *c, const char *name, struct json_object 
 		note_unseen_end(p);
 		return 0;
 	}
-	adopt_streams(p, o, NULL);
+	if (json_object_get_boolean(at(o, "relayed")))
+		adopt_exec_logs(p, at(at(logs, name), "logSetup"));
+	adopt_streams(p, o, p->logs);
 	if (p->relay && relay_start(p->relay, err) < 0)
 		return -1;
 	return process_watch_end(p, err);
 }
 
 /* Names are numbers, and in the order of the file the older ones come first. */
-static int adopt_execs(struct container *c, struct json_object *processes, struct err *err)
+static int adopt_execs(struct container *c, struct json_object *processes, struct json_object *logs, struct err *err)
 {
 	json_object_object_foreach(processes, name, o)
 	{
 		size_t n = strlen(name);
 
 		if (n > 0 && n < PROCESS_NAME_MAX && strspn(name, "0123456789") == n &&
-		    strcmp(text_at(o, "owner"), "shim") == 0 && adopt_exec(c, name, o, err) < 0)
+		    strcmp(text_at(o, "owner"), "shim") == 0 && adopt_exec(c, name, o, logs, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -258,7 +284,7 @@ static int take_over(struct container *c, struct json_object *top, struct err *e
 	adopt_streams(&c->init, at(processes, "init"), c->init.logs);
 	if (c->init.relay && relay_start(c->init.relay, err) < 0)
 		return -1;
-	return adopt_execs(c, processes, err);
+	return adopt_execs(c, processes, at(at(top, "container"), "execLogs"), err);
 }
 
 int adopt_living(struct container *c, struct err *err)

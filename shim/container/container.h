@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/statedir.h"
 #include "proto/control.pb.h" /* StdioMode */
+#include "shim/stdio/relay.h"
 
 struct container;
 struct process;
@@ -58,6 +59,7 @@ struct container_create {
 	const char *notify_socket; /* the service manager's; for SD_NOTIFY_IGNORE empty */
 	uint64_t watchdog_usec;    /* 0: none */
 	bool keeper;               /* have one, whatever the streams are */
+	struct relay_options relay;
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
 	struct container_fds fds;  /* main_fd: the bundle. With options_fd it is restored from images_fd */
 };
@@ -138,6 +140,10 @@ struct container_exec {
 	bool leave; /* as with container_create */
 	bool open_stdin, whole, ignore_paused;
 	bool checkpointable; /* below init, where a checkpoint finds it */
+	struct relay_options relay;
+	const char *log_driver, *log_path; /* as with container_create, but no driver is none */
+	size_t n_log_opts;
+	const char *log_opts[CONTAINER_LOG_OPTS_MAX];
 	uint16_t rows, columns;
 	struct container_fds fds; /* main_fd: a file with the description, see exec_config.h */
 	size_t n_cgroups;

@@ -101,7 +101,7 @@ struct container {
 	unsigned int light_sleepers; /* container_may_sleep() */
 	LIST_HEAD(, container_notices) notices;
 	struct event *losses; /* the loss of a log is to be recorded: logging.c; NULL: there was none */
-	int n_dying;                 /* children that process_kill_later() waits for */
+	int n_dying;          /* children that process_kill_later() waits for */
 
 	struct creation *creation; /* NULL when none is under way */
 	struct launch *launch;
@@ -183,8 +183,11 @@ int logging_plan(struct container *c, struct err *err); /* what the creation ask
 int logging_open(struct process *p, struct err *err);   /* on failure some may be open: logging_close() */
 void logging_continue(struct process *p); /* of one that is adopted: what cannot be opened is tried again later */
 void logging_close(struct process *p);
-void logging_finish(struct process *p);             /* the output has ended */
-void logging_forget_losses(struct container *c); /* no more of them is recorded */
+/* The logs that an exec'd process is to have: planned and opened. Nothing is left on failure but for logging_release(). */
+int logging_begin_exec(struct process *p, const struct container_exec *params, struct err *err);
+void logging_release(struct process *p, bool discard); /* `discard`: it has never run, its default files go */
+void logging_finish(struct process *p);                /* the output has ended */
+void logging_forget_losses(struct container *c);       /* no more of them is recorded */
 
 /* notices.c: a log has begun to lose output, or takes everything again. */
 void notices_tell_log(struct container *c, const struct process *p, const struct log *l);

@@ -241,6 +241,7 @@ static struct streams_request streams_request(const struct container *c)
 		.uid = pr ? pr->uid : 0,
 		.gid = pr ? pr->gid : 0,
 		.logs = c->init.logs,
+		.options = params->relay,
 	};
 }
 

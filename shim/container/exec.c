@@ -42,6 +42,7 @@ struct exec {
 	struct event *sync;
 	int joiner_fd; /* pidfd of the process that joins and clones; -1: no more */
 	bool ready, told_to_run;
+	bool runs;     /* its program, or it did */
 	bool expected; /* out of a checkpoint, which is not through yet */
 	bool unreaped; /* init does not reap whom it inherits */
 	struct streams_request streams;
@@ -86,6 +87,7 @@ static void exec_free(struct exec *x)
 		process_kill_later(x->p.c, take_fd(&x->member_fd));
 	launch_over(x);
 	relay_ends_close(&x->ends);
+	logging_release(&x->p, !x->runs);
 	process_release(&x->p);
 	free(x);
 }
@@ -100,6 +102,7 @@ void exec_free_all(struct container *c)
 
 		LIST_REMOVE(p, link);
 		launch_over(x);
+		logging_release(p, false);
 		process_release(p);
 		free(x);
 	}
@@ -210,8 +213,10 @@ static void news(struct process *p, bool late)
 	process_tell(p, false);
 	if (!p->drained)
 		return;
+	logging_finish(p);
 	process_tell(p, true);
 	process_settle(p);
+	logging_close(p);
 	drop_oldest(p->c);
 	container_quiet(p->c);
 }
@@ -228,6 +233,8 @@ static void finish(struct exec *x, const struct err *err)
 	x->done = (struct pending) { NULL, NULL };
 	if (err)
 		exec_free(x);
+	if (!err)
+		x->runs = true;
 	done.cb(done.arg, err);
 	if (err)
 		return;
@@ -485,6 +492,8 @@ static int make_streams(struct exec *x, struct err *err)
 {
 	const struct oci_process *pr = &x->config->process;
 
+	if (logging_begin_exec(&x->p, &x->params, err) < 0)
+		return -1;
 	x->streams = (struct streams_request) {
 		.stdio = x->params.stdio,
 		.leave = x->params.leave,
@@ -492,6 +501,8 @@ static int make_streams(struct exec *x, struct err *err)
 		.terminal = pr->terminal,
 		.uid = pr->uid,
 		.gid = pr->gid,
+		.logs = x->p.logs,
+		.options = x->params.relay,
 	};
 	return streams_make(&x->p, &x->streams, &x->params.fds, x->child_stdio, err);
 }
@@ -501,6 +512,7 @@ struct process *exec_adopt(struct container *c, const char *name)
 	struct exec *x = xcalloc(1, sizeof(*x));
 
 	process_init(&x->p, c, name, &exec_ops);
+	x->runs = true;
 	x->params.fds = container_fds_none();
 	for (int i = 0; i < 3; i++)
 		x->child_stdio[i] = -1;

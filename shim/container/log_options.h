@@ -28,8 +28,8 @@ struct log_plans {
 
 struct log_request {
 	const char *drivers; /* separated by commas; "": k8s-file */
-	const char
-		*path; /* of the first log that is a file; "": DATA_DIR/NAME.log. The others': DATA_DIR/NAME.log.DRIVER */
+	const char *
+		path; /* of the first log that is a file; "": DATA_DIR/NAME.log. The others': DATA_DIR/NAME.log.DRIVER */
 	const char *data_dir; /* absolute */
 	const char *name;     /* of the files there, without ".log": LOG_NAME_INIT */
 	const char *id;       /* borrowed by the plans */

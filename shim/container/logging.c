@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The logs of a container's processes: opened with them, reopened on request, and their troubles told. */
+#include <json-c/json.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -125,6 +127,54 @@ void logging_close(struct process *p)
 		relay_forget_logs(p->relay);
 	logs_free(p->logs);
 	p->logs = NULL;
+}
+
+int logging_begin_exec(struct process *p, const struct container_exec *params, struct err *err)
+{
+	bool wanted = params->log_driver && params->log_driver[0];
+	cleanup_free char *name = xasprintf(LOG_NAME_EXEC "%s", p->name);
+	struct log_request req = {
+		.drivers = params->log_driver,
+		.path = params->log_path,
+		.data_dir = p->c->data_dir,
+		.name = name,
+		.id = p->c->id,
+		.n_options = params->n_log_opts,
+		.options = params->log_opts,
+	};
+
+	if (!wanted && params->n_log_opts == 0 && !(params->log_path && params->log_path[0]))
+		return 0;
+	if (!wanted)
+		return err_set(err, ERR_USAGE, "options of a log, and no log driver");
+	if (params->stdio == STDIO_PASS || params->fds.console_fd >= 0)
+		return err_set(err, ERR_USAGE, "there is nothing to log: what the process writes goes past the shim");
+	if (params->log_path[0] && params->log_path[0] != '/')
+		return err_set(err, ERR_USAGE, "log path '%s' is not absolute", params->log_path);
+	if (log_plans_make(&req, &p->log_plans, err) < 0)
+		return -1;
+	if (p->log_plans.n == 0)
+		return 0;
+	p->log_setup = state_log_setup(params->log_driver, params->log_path, params->log_opts, params->n_log_opts);
+	return logging_open(p, err);
+}
+
+/* Only what nobody has named. */
+static void discard_files(const struct process *p)
+{
+	for (size_t i = 0; i < p->log_plans.n; i++)
+		if (p->log_plans.v[i].ours && p->log_plans.v[i].path)
+			unlink(p->log_plans.v[i].path);
+}
+
+void logging_release(struct process *p, bool discard)
+{
+	logging_close(p);
+	if (discard)
+		discard_files(p);
+	log_plans_release(&p->log_plans);
+	json_object_put(p->log_setup);
+	p->log_setup = NULL;
 }
 
 static bool worth_syncing(const struct process *p)

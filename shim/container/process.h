@@ -31,7 +31,8 @@ struct process {
 	uint64_t start_time, pidfd_inode;
 	int pidfd;
 	bool terminal;
-	struct relay *relay;                    /* NULL: its streams are not here */
+	struct relay *relay; /* NULL: its streams are not here */
+	struct relay_options relay_options;
 	struct log_plans log_plans;             /* of one that this shim has started or adopted */
 	struct logs *logs;                      /* NULL: nothing is logged */
 	struct json_object *log_setup;          /* of an exec'd one: see state_log_setup() */

@@ -273,6 +273,10 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 	json_object_object_add(o, "terminal", json_object_new_boolean(p->terminal));
 	add_string(o, "owner", foreign ? "foreign" : "shim");
 	json_object_object_add(o, "relayed", json_object_new_boolean(p->relay != NULL));
+	if (p->relay_options.stdin_once)
+		json_object_object_add(o, "stdinOnce", json_object_new_boolean(true));
+	if (p->relay_options.has_drain)
+		add_u64(o, "drainMs", p->relay_options.drain_ms);
 	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++) {
 		char key[PROCESS_STREAM_KEY_MAX];
 

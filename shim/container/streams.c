@@ -38,6 +38,8 @@ int streams_make(struct process *p, const struct streams_request *r, struct cont
 		return err_set(err, ERR_CONFIG,
 			       "process.terminal: needs --console-socket, since nobody stays who could relay a "
 			       "terminal");
+	if (r->terminal && r->options.stdin_once)
+		return err_set(err, ERR_CONFIG, "--stdin-once: not with a terminal, whose input has no end of its own");
 	if (r->stdio == STDIO_PASS && !r->terminal) {
 		pass_on(p, fds, ret_child);
 		return 0;
@@ -48,7 +50,9 @@ int streams_make(struct process *p, const struct streams_request *r, struct cont
 	if (fds->console_fd >= 0)
 		return 0;
 	p->relay = relay_new(p->c->base, r->logs, &ops, p);
-	if (r->logs)
+	p->relay_options = r->options;
+	relay_configure(p->relay, &r->options);
+	if (r->logs && p == &p->c->init)
 		relay_keep_unlogged(p->relay, p->c->dir_fd);
 	if (r->terminal)
 		return 0; /* the pty comes from the container's own devpts */

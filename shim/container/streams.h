@@ -17,6 +17,7 @@ struct streams_request {
 	uid_t uid;
 	gid_t gid;
 	struct logs *logs; /* borrowed; NULL: none */
+	struct relay_options options;
 };
 
 /* Before the clone. ret_child: the process's ends, the caller's to close once it has them (-1: none; with a terminal all are). What is passed on is taken from `fds`.

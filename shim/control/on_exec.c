@@ -85,6 +85,10 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 		.whole = msg->whole,
 		.ignore_paused = msg->ignore_paused,
 		.checkpointable = msg->checkpointable,
+		.relay = { .has_drain = msg->has_drain_ms, .drain_ms = msg->drain_ms },
+		.log_driver = msg->log_driver,
+		.log_path = msg->log_path,
+		.n_log_opts = msg->log_opt_count,
 		.rows = (uint16_t)msg->rows,
 		.columns = (uint16_t)msg->columns,
 		.fds = container_fds_none(),
@@ -94,6 +98,8 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 
 	for (pb_size_t i = 0; i < msg->cgroup_count; i++)
 		p.cgroups[i] = msg->cgroup[i];
+	for (pb_size_t i = 0; i < msg->log_opt_count; i++)
+		p.log_opts[i] = msg->log_opt[i];
 	e->leave = msg->leave;
 	call->data = e;
 	call->cancelled = cancelled;
@@ -101,6 +107,10 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 		err_set(&err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", msg->rows, msg->columns);
 	else if (msg->leave && (msg->stdio != STDIO_PASS || server_mode(call->server) != SERVER_EXEC))
 		err_set(&err, ERR_PROTOCOL, "only a launcher that relays nothing can leave");
+	else if (msg->log_driver[0] && server_mode(call->server) == SERVER_EXEC)
+		err_set(&err, ERR_UNSUPPORTED,
+			"the process can have no log: container '%s' has no shim that could keep it",
+			container_id(server_container(call->server)));
 	else if (msg->checkpointable && msg->leave)
 		err_set(&err, ERR_PROTOCOL, "a process that is to be checkpointed has no launcher that could leave");
 	else if (request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_PROCESS, fds, &p.fds, &err) == 0 &&

@@ -170,6 +170,20 @@ int input_add_source(struct relay *r, int fd, struct relay_client *client, struc
 	return 0;
 }
 
+static void owner_left(struct relay *r)
+{
+	struct relay_client *c;
+
+	r->in.owner = NULL;
+	if (r->options.stdin_once && !r->tty) {
+		input_close(r);
+		return;
+	}
+	LIST_FOREACH(c, &r->clients, link)
+	if (c->with_stdin)
+		r->in.owner = c;
+}
+
 void input_drop_client(struct relay *r, const struct relay_client *client)
 {
 	struct source *s, *next;
@@ -180,7 +194,7 @@ void input_drop_client(struct relay *r, const struct relay_client *client)
 			source_free(s);
 	}
 	if (r->in.owner == client)
-		r->in.owner = NULL;
+		owner_left(r);
 }
 
 /* ---- what is unread -------------------------------------------------------------------------------------------------------- */

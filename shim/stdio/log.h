@@ -115,7 +115,7 @@ enum log_news {
 typedef void log_news_cb(void *arg, const struct log *l, enum log_news news, const struct err *err);
 
 struct logs *logs_new(log_news_cb *news_cb, void *arg); /* news_cb may be NULL */
-void logs_free(struct logs *logs); /* accepts NULL */
+void logs_free(struct logs *logs);                      /* accepts NULL */
 int logs_add(struct logs *logs, const struct log_driver *driver, const struct log_options *options, struct err *err);
 
 /* One time for all of them. Blocks only as the file system does, and for a journald that is behind a fifth of a second. */

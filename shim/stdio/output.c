@@ -493,6 +493,13 @@ static void output_readable_cb(evutil_socket_t fd, short what, void *arg)
 	o->unwatched = false;
 }
 
+void output_take_rest(struct output *o)
+{
+	for (int i = 0; i < READS_AT_ONCE && o->fd >= 0 && o->readable; i++)
+		if (!read_once(o))
+			return;
+}
+
 int output_start(struct output *o, struct err *err)
 {
 	struct stat st;

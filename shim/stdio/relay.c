@@ -16,7 +16,7 @@
 #define OUTPUT_PIPE_BYTES (256 << 10) /* asked for: fewer wake-ups */
 #define CLIENT_PIPE_BYTES (256 << 10) /* asked for; the kernel may give less */
 
-/* After the process has ended: how often to look whether those who still hold its pipes are quiet, and how often at most. */
+/* After the process has ended: how often to look whether those who still hold its pipes are quiet, and how often at most, unless a time was asked for. */
 #define DRAIN_TICKS 8
 static const struct timeval drain_tick = { .tv_usec = 250000 };
 
@@ -42,6 +42,11 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 	if (!r->timer)
 		fatal("out of memory");
 	return r;
+}
+
+void relay_configure(struct relay *r, const struct relay_options *options)
+{
+	r->options = *options;
 }
 
 void relay_keep_unlogged(struct relay *r, int dir_fd)
@@ -307,6 +312,8 @@ void relay_client_closed(struct relay_client *c, Stream stream)
 	if (stream == STREAM_STDIN) {
 		if (r->in.owner == c && !r->tty)
 			input_close(r);
+		if (r->in.owner != c)
+			c->with_stdin = false;
 		return;
 	}
 	o = &r->out[stream == STREAM_STDERR];
@@ -352,11 +359,27 @@ void relay_output_ended(struct relay *r)
 		event_active(r->timer, EV_TIMEOUT, 0);
 }
 
-/* Those who still hold the pipes have been quiet, or have had their time: no more is waited for. */
-static void drain_tick_over(struct relay *r)
+static bool is_held(const struct relay *r)
+{
+	return output_is_held(&r->out[0]) || output_is_held(&r->out[1]);
+}
+
+/* Have those who still hold the pipes been quiet, or have they had their time? */
+static bool drain_is_due(struct relay *r)
 {
 	uint64_t offset = r->out[0].offset + r->out[1].offset;
-	bool held = output_is_held(&r->out[0]) || output_is_held(&r->out[1]);
+	bool quiet = offset == r->drained_offset;
+
+	r->drained_offset = offset;
+	if (is_held(r))
+		return false; /* a reader who is slow gets everything, however long it takes */
+	return r->options.has_drain || quiet || ++r->ticks >= DRAIN_TICKS;
+}
+
+/* No more is waited for; what is in the pipes by now is still taken. */
+static void drain_tick_over(struct relay *r)
+{
+	bool due;
 
 	if (all_ended(r)) {
 		event_del(r->timer);
@@ -366,9 +389,10 @@ static void drain_tick_over(struct relay *r)
 		}
 		return;
 	}
-	/* A reader who is slow gets everything, however long it takes. */
-	if (held || (offset != r->drained_offset && ++r->ticks < DRAIN_TICKS)) {
-		r->drained_offset = offset;
+	due = drain_is_due(r);
+	for (size_t i = 0; due && i < ARRAY_SIZE(r->out); i++)
+		output_take_rest(&r->out[i]);
+	if (!due || is_held(r)) {
 		event_add(r->timer, &drain_tick);
 		return;
 	}
@@ -389,11 +413,16 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 
 void relay_process_ended(struct relay *r)
 {
+	const struct timeval asked_for = {
+		.tv_sec = r->options.drain_ms / 1000,
+		.tv_usec = (suseconds_t)(r->options.drain_ms % 1000) * 1000,
+	};
+
 	r->process_ended = true;
 	if (r->out[0].readable && !output_is_held(&r->out[0]))
 		event_add(r->out[0].readable, NULL); /* a pty that was hung up */
 	r->drained_offset = UINT64_MAX;
-	event_add(r->timer, &drain_tick);
+	event_add(r->timer, r->options.has_drain ? &asked_for : &drain_tick);
 	if (all_ended(r))
 		event_active(r->timer, EV_TIMEOUT, 0);
 }

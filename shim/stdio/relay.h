@@ -30,8 +30,17 @@ struct relay_ops {
 	void (*gap_cb)(void *client_arg, Stream stream, const struct logfile_part *part);
 };
 
+struct relay_options {
+	bool stdin_once; /* its stdin ends when a client that owns it leaves; not with a terminal */
+	bool has_drain; /* how long what others still write is taken after the process's end; else while they write, at most 2 s */
+	uint32_t drain_ms;
+};
+
 /* `logs` are borrowed and may be NULL. Caller frees with relay_free(). */
 struct relay *relay_new(struct event_base *base, struct logs *logs, const struct relay_ops *ops, void *arg);
+
+/* What is not the usual. Before relay_start(). */
+void relay_configure(struct relay *r, const struct relay_options *options);
 
 /* Keep what has been read and not logged yet in a file of this directory, which is borrowed: see unlogged.h. */
 void relay_keep_unlogged(struct relay *r, int dir_fd);
@@ -82,7 +91,8 @@ uint64_t relay_client_begin(struct relay_client *c, Stream stream, bool replay);
 /* It has said that its end is gone: see "Streams" in PROTOCOL.md. */
 void relay_client_closed(struct relay_client *c, Stream stream);
 
-/* Accepts NULL. What it owned ends: as an attached client would leave. */
+/* Accepts NULL. What it owned ends: as an attached client would leave. Of those who have a stdin left, and have not said that it has ended, the one that came first owns the
+ * process's then. */
 void relay_client_free(struct relay_client *c);
 
 /* ERR_STATE without a terminal. */

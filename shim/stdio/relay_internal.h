@@ -65,16 +65,16 @@ struct input {
 	int fd; /* write end or pty master (then shared with output 0, which owns it); -1: none, or closed */
 	struct event *writable;
 	uint64_t inode;
-	struct relay_client *owner; /* whose half-close closes it */
+	struct relay_client *owner; /* whose half-close closes it; NULL: nobody's */
 	LIST_HEAD(, source) sources;
 };
 
 struct relay_client {
-	LIST_ENTRY(relay_client) link;
+	LIST_ENTRY(relay_client) link; /* new ones come first */
 	struct relay *relay;
 	enum relay_kind kind;
 	void *arg;
-	bool with_stdin;
+	bool with_stdin; /* it may still write to it */
 };
 
 struct relay {
@@ -82,6 +82,7 @@ struct relay {
 	struct logs *logs;
 	struct relay_ops ops;
 	void *arg;
+	struct relay_options options;
 	bool tty;
 	bool detached; /* its outputs are O_RDWR */
 	bool process_ended, drained;
@@ -102,7 +103,8 @@ void relay_hung_up(struct relay *r);
 
 /* output.c */
 int output_start(struct output *o, struct err *err);
-void output_close(struct output *o); /* its reader's end too: the process gets SIGPIPE */
+void output_take_rest(struct output *o); /* what is there now */
+void output_close(struct output *o);     /* its reader's end too: the process gets SIGPIPE */
 void output_release(struct output *o);
 /* takes fd. */
 int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err);

@@ -163,13 +163,10 @@ setup_test() { bundle; }
 	equal "$(cat "$T/err")" err
 }
 
-# Until N clients are connected to the container's control socket: the other ends are the shim's descriptors.
+# Until N clients are attached: each has two pipes whose other ends are the shim's descriptors.
 attached() {
 	connected() {
-		local shim
-		shim=$(shim_of "$c")
-		[ "$(ss -xpH state connected 2> /dev/null | grep -cF "$ROOT/$c/control.sock")" -ge "$1" ] ||
-			[ "$(find "/proc/$shim/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge $(($1 * 2 + 2)) ]
+		[ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge $(($1 * 2 + 2)) ]
 	}
 	wait_for connected "$1"
 }
