@@ -105,6 +105,24 @@ static int plan_logs(struct process *p, struct json_object *setup, struct err *e
 	return log_plans_make(&req, &p->log_plans, err);
 }
 
+static void take_loss(struct process *p, struct json_object *log)
+{
+	struct json_object *lost = at(log, "lostBytes");
+
+	logs_lost_before(p->logs, text_at(log, "driver"), json_object_get_uint64(at(lost, "stdout")),
+			 json_object_get_uint64(at(lost, "stderr")));
+}
+
+/* What the shim before has lost, as far as it has come to record it, counts on. */
+static void take_losses(struct process *p, struct json_object *o)
+{
+	struct json_object *others = at(o, "otherLogs");
+
+	take_loss(p, at(o, "log"));
+	for (size_t i = 0; json_object_is_type(others, json_type_array) && i < json_object_array_length(others); i++)
+		take_loss(p, json_object_array_get_idx(others, i));
+}
+
 /* ---- streams ------------------------------------------------------------------------------------------------------------- */
 
 #define OUTPUTS 2
@@ -212,8 +230,9 @@ static void note_unseen_end(struct process *p)
 }
 
 /* One whose plan is not understood goes on without. */
-static void adopt_exec_logs(struct process *p, struct json_object *setup)
+static void adopt_exec_logs(struct process *p, struct json_object *logs)
 {
+	struct json_object *setup = at(logs, "logSetup");
 	struct err err;
 
 	if (!setup)
@@ -225,6 +244,7 @@ static void adopt_exec_logs(struct process *p, struct json_object *setup)
 	}
 	p->log_setup = json_object_get(setup);
 	logging_continue(p);
+	take_losses(p, logs);
 }
 
 static int adopt_exec(struct container *c, const char *name, struct json_object *o, struct json_object *logs,
@@ -239,7 +259,7 @@ static int adopt_exec(struct container *c, const char *name, struct json_object 
 		return 0;
 	}
 	if (json_object_get_boolean(at(o, "relayed")))
-		adopt_exec_logs(p, at(at(logs, name), "logSetup"));
+		adopt_exec_logs(p, at(logs, name));
 	adopt_streams(p, o, p->logs);
 	if (p->relay && relay_start(p->relay, err) < 0)
 		return -1;
@@ -280,6 +300,7 @@ static int take_over(struct container *c, struct json_object *top, struct err *e
 	if (plan_logs(&c->init, at(at(top, "container"), "logSetup"), err) < 0)
 		return -1;
 	logging_continue(&c->init);
+	take_losses(&c->init, at(top, "container"));
 	unlogged_replay(c->dir_fd, c->init.logs);
 	adopt_streams(&c->init, at(processes, "init"), c->init.logs);
 	if (c->init.relay && relay_start(c->init.relay, err) < 0)

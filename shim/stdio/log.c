@@ -92,6 +92,15 @@ int logs_add(struct logs *logs, const struct log_driver *driver, const struct lo
 	return 0;
 }
 
+void logs_lost_before(struct logs *logs, const char *driver, uint64_t stdout_bytes, uint64_t stderr_bytes)
+{
+	for (size_t i = 0; i < logs->n; i++)
+		if (!strcmp(logs->v[i]->driver->name, driver)) {
+			logs->v[i]->loss.stdout_bytes += stdout_bytes;
+			logs->v[i]->loss.stderr_bytes += stderr_bytes;
+		}
+}
+
 static void tell(const struct logs *logs, struct log *l, const struct err *err)
 {
 	bool trouble = err != NULL, losing = l->loss.failing, was_losing = l->losing, was_in_trouble = l->in_trouble;

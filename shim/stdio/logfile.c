@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 #include "shim/stdio/logfile_internal.h"
@@ -75,6 +77,33 @@ static void use_file(struct logfile *lf, int fd, const struct stat *st)
 
 static void finish_rotation(const char *path, unsigned int max_files);
 
+/* Refused at once, before anything runs whose output would be lost. */
+static int check_room(const char *path, int fd, struct err *err)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(fd, &fs) < 0 || fs.f_blocks == 0 || (geteuid() == 0 ? fs.f_bfree : fs.f_bavail) > 0)
+		return 0;
+	return err_sysno(err, ENOSPC, "cannot log to '%s'", path);
+}
+
+/* That of a container that is made: what was not there before is not there after a failure. */
+static int open_first(const struct log_options *options, int *ret_fd, struct stat *ret_st, struct err *err)
+{
+	bool is_new = lstat(options->path, ret_st) < 0;
+	cleanup_fd int fd = -1;
+
+	if (open_file(options->path, options->fresh, &fd, ret_st, err) < 0)
+		return -1;
+	if (!options->later && check_room(options->path, fd, err) < 0) {
+		if (is_new)
+			unlink(options->path);
+		return -1;
+	}
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
 int logfile_new(const struct logfile_format *format, const struct log_options *options, struct logfile **ret,
 		struct err *err)
 {
@@ -85,7 +114,7 @@ int logfile_new(const struct logfile_format *format, const struct log_options *o
 
 	if (options->later)
 		finish_rotation(options->path, options->max_files);
-	if (open_file(options->path, options->fresh, &fd, &st, err) < 0 && !options->later)
+	if (open_first(options, &fd, &st, err) < 0 && !options->later)
 		return -1;
 	out = mmap(NULL, LOGFILE_OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (out == MAP_FAILED)

@@ -248,3 +248,74 @@ SH
 	equal "$(sort -u "$T/statuses")" failing
 	[ "$(wc -l < "$T/statuses")" -ge 1 ]
 }
+
+@test "create on a full disk, on one without inodes, in a directory that is read-only or missing: refused, nothing left" {
+	args true
+	cat > "$T/script" <<'SH'
+no() { # REGEX PATH
+	s=0
+	thole run -d --log-path "$2" --bundle "$B" "$c" < /dev/null > "$T/refused" 2>&1 || s=$?
+	[ $s = 125 ] && grep -qE "$1" "$T/refused" && [ "$(wc -l < "$T/refused")" = 1 ] || echo "$2: $s: $(cat "$T/refused")" >> "$T/bad"
+	[ ! -e "$2" ] || echo "$2 is left" >> "$T/bad"
+	[ ! -e "$ROOT/$c" ] || echo "the container is left" >> "$T/bad"
+}
+dd if=/dev/zero of="$T/disk/filler" bs=4k 2> /dev/null || true
+no 'No space left on device' "$T/disk/my.log"
+rm "$T/disk/filler"
+no 'No such file or directory' "$T/disk/none/my.log"
+mkdir "$T/disk/inodes" "$T/disk/ro"
+mount -t tmpfs -o nr_inodes=1 none "$T/disk/inodes"
+no 'No space left on device' "$T/disk/inodes/my.log"
+mount -t tmpfs -o ro none "$T/disk/ro"
+no 'Read-only file system' "$T/disk/ro/my.log"
+# One that was there before is not removed.
+echo old > "$T/disk/my.log"
+dd if=/dev/zero of="$T/disk/filler" bs=4k 2> /dev/null || true
+s=0
+thole run -d --log-path "$T/disk/my.log" --bundle "$B" "$c" < /dev/null > "$T/refused" 2>&1 || s=$?
+[ $s = 125 ] && [ "$(cat "$T/disk/my.log")" = old ] || echo "the old one: $s" >> "$T/bad"
+SH
+	on_disk 64 "$T/script"
+}
+
+@test "the log's place becomes read-only, and can be written again" {
+	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; while [ ! -e /tmp/go2 ]; do usleep 10000; done; echo three'
+	cat > "$T/script" <<'SH'
+mkdir "$T/disk/d"
+thole run -d --log-path "$T/disk/d/my.log" --bundle "$B" "$c" < /dev/null
+until_true grep -q one "$T/disk/d/my.log"
+# A file that is open for writing keeps its file system from that: it has been replaced.
+rm "$T/disk/d/my.log"
+nsenter -m -t "$(jq .shim.pid "$ROOT/$c/state.json")" mount -t tmpfs -o ro none "$T/disk/d"
+go go
+until_true failing
+log_state .failing > "$T/reason"
+nsenter -m -t "$(jq .shim.pid "$ROOT/$c/state.json")" umount "$T/disk/d"
+go go2
+thole wait "$c"
+cp "$T/disk/d/my.log" "$T/my.log"
+SH
+	on_disk 64 "$T/script"
+	equal "$(cat "$T/reason")" 'Read-only file system'
+	equal "$(sed 's/^[^ ]* //' "$T/my.log")" 'stderr F thole: 4 bytes of output are missing from the log: Read-only file system
+stdout F three'
+}
+
+@test "what was lost before its shim died counts on with the next" {
+	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; while [ ! -e /tmp/go2 ]; do usleep 1000; done; echo three; exec sleep 1000'
+	mkdir "$T/disk/d"
+	thole run -d --log-path "$T/disk/d/my.log" --bundle "$B" "$c" < /dev/null
+	wait_for grep -q one "$T/disk/d/my.log"
+	rm -r "$T/disk/d"
+	touch "$B/rootfs/tmp/go"
+	lost() { [ "$(thole_state "$c" .container.log.lostBytes.stdout)" = "$1" ]; }
+	wait_for lost 4
+	local shim
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+	thole recover "$c"
+	lost 4
+	touch "$B/rootfs/tmp/go2"
+	wait_for lost 10
+}

@@ -7,6 +7,10 @@
  *     fds         a Hello with 60 descriptors that nobody asked for
  *     silent N    N connections that say nothing, held until stdin ends
  *     deaf        sends Hellos and never reads the answers, until it is stopped from sending; held until stdin ends
+ *     attach N    N times, one after the other, attached and then rude: garbage, descriptors, a second attach, half a connection, or simply gone
+ *     mute N      N attached clients that read neither their pipes nor the connection; held until stdin ends
+ *     gaps        attached; reads its pipes in large steps, so that it is told of gap after gap, and never the connection
+ *     orphans N   N attached clients that keep their pipes and close the connection; held until stdin ends
  * Prints what happened as key=value; "connections=N" is how many the socket took. */
 #include <sys/resource.h>
 
@@ -195,6 +199,172 @@ static void deaf(void)
 	hold();
 }
 
+/* ---- attached ---------------------------------------------------------------------------------------------------------- */
+
+#define PIPES_MAX 8
+
+/* Request { serial: 2, attach (field 16): { with_stdin, replay } } */
+static const unsigned char attach_request[] = { 0x08, 2, 0x82, 1, 5, 0x08, 1, 0xa0, 1, 1 };
+/* Request { serial: 3, closed (field 17): { stream: 99 } } */
+static const unsigned char closed_request[] = { 0x08, 3, 0x8a, 1, 2, 0x08, 99 };
+
+static bool say(int sock, const void *buf, size_t len)
+{
+	return send(sock, buf, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/* One packet; its descriptors are added to `fds`. */
+static ssize_t hear(int sock, int fds[PIPES_MAX], int *n_fds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * 64)];
+	} control = { 0 };
+	char buf[8192];
+	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	ssize_t n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); n > 0 && c; c = CMSG_NXTHDR(&msg, c)) {
+		const int *got = (const int *)CMSG_DATA(c);
+
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+			if (*n_fds < PIPES_MAX)
+				fds[(*n_fds)++] = got[i];
+			else
+				close(got[i]);
+		}
+	}
+	return n;
+}
+
+/* -1: it was not let in. */
+static int attached(int fds[PIPES_MAX], int *n_fds)
+{
+	unsigned char buf[64];
+	int sock = dial();
+
+	*n_fds = 0;
+	if (sock >= 0 && say(sock, buf, hello(buf, 1)) && say(sock, attach_request, sizeof(attach_request)) &&
+	    hear(sock, fds, n_fds) > 0 && hear(sock, fds, n_fds) > 0 && *n_fds > 0)
+		return sock;
+	if (sock >= 0)
+		close(sock);
+	return -1;
+}
+
+static void close_all(int *fds, int n)
+{
+	while (n > 0)
+		close(fds[--n]);
+}
+
+static void send_with_fds(int sock)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * 3)];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)closed_request, .iov_len = sizeof(closed_request) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf)
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int fds[3] = { 0, 1, 2 };
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(c), fds, sizeof(fds));
+	sendmsg(sock, &msg, MSG_NOSIGNAL);
+}
+
+/* Each way in turn. What it is told from now on does not interest it. */
+static void be_rude(int i, int sock, const int *fds, int n_fds)
+{
+	unsigned char noise[2000];
+	char buf[100];
+
+	switch (i % 6) {
+	case 0:
+		memset(noise, i, sizeof(noise));
+		say(sock, noise, sizeof(noise));
+		break;
+	case 1:
+		send_with_fds(sock);
+		break;
+	case 2:
+		say(sock, attach_request, sizeof(attach_request));
+		break;
+	case 3:
+		shutdown(sock, SHUT_WR);
+		break;
+	case 4:
+		say(sock, closed_request, sizeof(closed_request));
+		if (read(fds[n_fds - 1], buf, sizeof(buf)) < 0)
+			break;
+		break;
+	default:
+		break;
+	}
+}
+
+static void attach(int n)
+{
+	int fds[PIPES_MAX], n_fds, taken = 0;
+
+	for (int i = 0; i < n; i++) {
+		int sock = attached(fds, &n_fds);
+
+		if (sock >= 0) {
+			taken++;
+			be_rude(i, sock, fds, n_fds);
+			close(sock);
+		}
+		close_all(fds, n_fds);
+	}
+	printf("attached=%d\n", taken);
+}
+
+static void mute(int n, bool orphans)
+{
+	int fds[PIPES_MAX], n_fds, taken = 0;
+
+	for (int i = 0; i < n; i++) {
+		int sock = attached(fds, &n_fds);
+
+		if (sock < 0)
+			continue;
+		taken++;
+		if (orphans)
+			close(sock);
+	}
+	printf("attached=%d\n", taken);
+	hold();
+}
+
+/* Its end is seen without reading: what was sent to it stays where it is. */
+static void gaps(void)
+{
+	static char buf[1 << 20];
+	int fds[PIPES_MAX], n_fds, sock = attached(fds, &n_fds);
+	struct pollfd p = { .fd = sock, .events = POLLRDHUP };
+
+	if (sock < 0)
+		probe_die("attach");
+	for (int i = 0; i < n_fds; i++)
+		fcntl(fds[i], F_SETFL, O_NONBLOCK);
+	printf("holding=1\n");
+	fflush(stdout);
+	while (poll(&p, 1, 20) == 0)
+		for (int i = 0; i < n_fds; i++)
+			while (read(fds[i], buf, sizeof(buf)) > 0)
+				;
+	printf("gaps_closed=%d\n", (p.revents & (POLLRDHUP | POLLHUP)) != 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
@@ -217,6 +387,12 @@ int main(int argc, char **argv)
 		silent(n);
 	else if (!strcmp(mode, "deaf"))
 		deaf();
+	else if (!strcmp(mode, "attach"))
+		attach(n);
+	else if (!strcmp(mode, "mute") || !strcmp(mode, "orphans"))
+		mute(n, mode[0] == 'o');
+	else if (!strcmp(mode, "gaps"))
+		gaps();
 	else
 		return PROBE_FAILED;
 	return 0;
