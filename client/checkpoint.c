@@ -90,6 +90,18 @@ static void add_text(json_object *o, const char *key, const char *value)
 		json_add_string(o, key, value);
 }
 
+static void add_list(json_object *o, const char *key, const struct opt_list *values)
+{
+	json_object *list;
+
+	if (values->n == 0)
+		return;
+	list = json_object_new_array();
+	json_add(o, key, list);
+	for (size_t i = 0; i < values->n; i++)
+		json_object_array_add(list, json_object_new_string(values->v[i]));
+}
+
 static int fill_options(const struct criu_options *o, const char *criu, int *ret_fd, struct err *err)
 {
 	const struct {
@@ -113,7 +125,6 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 		{ "lazyPages", o->lazy_pages },
 	};
 	cleanup_json json_object *top = json_new_object();
-	json_object *veths = NULL;
 	const char *text;
 
 	json_add_string(top, "criu", criu);
@@ -135,12 +146,12 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 	add_text(top, "lsmMountContext", o->lsm_mount_context);
 	add_text(top, "parentPath", o->parent_path);
 	add_text(top, "pageServer", o->page_server);
+	add_text(top, "rootfs", o->to && !o->rootfs ? "auto" : o->rootfs);
+	add_list(top, "includeBinds", &o->include_bind);
+	add_text(top, "files", o->files);
 	if (o->timeout.set)
 		json_add(top, "timeout", json_object_new_uint64(o->timeout.v));
-	if (o->veth.n > 0)
-		json_add(top, "veths", veths = json_object_new_array());
-	for (size_t i = 0; i < o->veth.n; i++)
-		json_object_array_add(veths, json_object_new_string(o->veth.v[i]));
+	add_list(top, "veths", &o->veth);
 	text = json_text(top);
 	return memfd_sealed("criu-options", text, strlen(text), ret_fd, err);
 }

@@ -93,6 +93,8 @@ static const struct option_row checkpoint_rows[] = {
 	{ "to",            0, OPT_STRING, "DIR", "add an image to the set in DIR; implies --stay", AT(criu_options, to) },
 	CRIU_ROWS(criu_options, ),
 	{ "name",          0, OPT_STRING, "NAME", "of the image in it (default: the time)", AT(criu_options, name) },
+	{ "rootfs",        0, OPT_CHOICE, "auto|reflink|copy|none", "how the files of its root come into it (default: auto)", AT(criu_options, rootfs) },
+	{ "include-bind",  0, OPT_LIST,   "DST", "and those of the bind at DST", AT(criu_options, include_bind) },
 	{ "keep",          0, OPT_UINT,   "N",  "keep the N newest images of the set", AT(criu_options, keep) },
 	{ "max-size",      0, OPT_STRING, "SIZE", "and no more than SIZE", AT(criu_options, max_size) },
 	{ "all",           'a', OPT_FLAG, NULL, "every running container, each to DIR/ID", AT(criu_options, all) },
@@ -117,6 +119,7 @@ static const struct option_row checkpoints_rows[] = {
 
 static const struct option_row restore_rows[] = {
 	{ "from",         0,   OPT_STRING, "DIR[/NAME]",  "the latest good image of a set, or that one", AT(restore_options, from) },
+	{ "rootfs",       0,   OPT_CHOICE, "restore|keep", "bring back the files that are in it, or use what is there", AT(restore_options, rootfs) },
 	{ "detach",       'd', OPT_FLAG,   NULL,          "leave it running in the background", AT(launch_options, detach) },
 	{ "keep",         0,   OPT_FLAG,   NULL,          "keep it when it has ended", AT(launch_options, keep) },
 	{ "rm",           0,   OPT_FLAG,   NULL,          "remove it when it has ended (with -d)", AT(launch_options, remove) },

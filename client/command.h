@@ -238,12 +238,17 @@ struct criu_options {
 	bool all, verbose;
 	struct opt_list label;
 	const char *match;
+	const char *rootfs;   /* "auto", "reflink", "copy", "none" or NULL */
+	struct opt_list include_bind;
+
+	const char *files; /* of a restore, from the image: see PROTOCOL.md; NULL: nothing */
 };
 
 struct restore_options {
 	struct launch_options launch; /* first: its rows are those of create and run */
 	struct criu_options criu;
 	const char *from;
+	const char *rootfs; /* "restore", "keep" or NULL */
 };
 
 struct checkpoints_options {

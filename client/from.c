@@ -93,7 +93,7 @@ static int open_work(int image_fd, const char *id, int *ret, struct err *err)
 	return set_open(data_dir, false, ret, err);
 }
 
-int from_files(const struct client *cl, const struct from *f, const char *id, const struct criu_options *o,
+int from_files(const struct client *cl, const struct from *f, const char *id, const struct criu_options *o, bool keep,
 	       struct checkpoint_files *ret, struct err *err)
 {
 	struct criu_options again = *o;
@@ -104,6 +104,7 @@ int from_files(const struct client *cl, const struct from *f, const char *id, co
 	again.shell_job |= f->m.shell_job;
 	again.ext_unix_sk |= f->m.ext_unix_sk;
 	again.file_locks |= f->m.file_locks;
+	again.files = keep ? "keep" : strcmp(f->m.capture, "none") ? "restore" : "check";
 	if ((o->work_path ? set_open(o->work_path, true, &work_fd, err) : open_work(f->image_fd, id, &work_fd, err)) <
 	    0)
 		return -1;

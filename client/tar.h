@@ -7,8 +7,7 @@
 
 #include "common/err.h"
 #include "common/manifest.h"
-
-#define TAR_BLOCK 512
+#include "common/tar.h"
 
 struct tar_member {
 	char name[MANIFEST_NAME_MAX];
@@ -21,11 +20,5 @@ int tar_encode(const struct tar_member *m, uint64_t time_s, uint8_t block[TAR_BL
 /* Read one that anybody may have written. Returns 1, 0 for a block of zeros, which ends an archive, -1: ERR_CONFIG, it is damaged, or what it announces is no plain file, or called otherwise than
  * a file of an image may be (manifest_is_name). */
 int tar_decode(const uint8_t block[TAR_BLOCK], struct tar_member *ret, struct err *err);
-
-/* Bytes that fill the last block of a member. */
-static inline uint64_t tar_padding(uint64_t size)
-{
-	return (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK;
-}
 
 #endif

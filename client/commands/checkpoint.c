@@ -98,8 +98,9 @@ static int check_options(const struct criu_options *o, int n_operands, struct er
 		bool given;
 		const char *name;
 	} flags[] = {
-		{ o->name, "name" },         { o->keep.set, "keep" }, { o->max_size, "max-size" }, { o->all, "all" },
-		{ o->label.n > 0, "label" }, { o->match, "match" },   { o->verbose, "verbose" },
+		{ o->name, "name" },       { o->keep.set, "keep" },     { o->max_size, "max-size" },
+		{ o->all, "all" },         { o->label.n > 0, "label" }, { o->match, "match" },
+		{ o->verbose, "verbose" }, { o->rootfs, "rootfs" },     { o->include_bind.n > 0, "include-bind" },
 	};
 	/* Where an image has its directory to itself. */
 	const struct {

@@ -17,13 +17,13 @@
 
 /* An image of thole's own form. `owner`: whose it has to be; NULL: anybody's. Its set may change again as soon as it is open. */
 static int open_from(const struct client *cl, const char *id, const char *owner, const char *path,
-		     const struct criu_options *criu, struct checkpoint_files *ret, struct err *err)
+		     const struct restore_options *o, struct checkpoint_files *ret, struct err *err)
 {
 	struct from from cleanup_from = FROM_NONE;
 
 	if (from_choose(cl, path, owner, &from, err) < 0)
 		return -1;
-	return from_files(cl, &from, id, criu, ret, err);
+	return from_files(cl, &from, id, &o->criu, o->rootfs && !strcmp(o->rootfs, "keep"), ret, err);
 }
 
 /* ---- in place -------------------------------------------------------------------------------------------------------------- */
@@ -125,12 +125,12 @@ static int open_image_in_place(const struct client *cl, const char *id, int dir_
 	cleanup_free char *image = NULL;
 
 	if (o->from)
-		return open_from(cl, id, id, o->from, &criu, ret, err);
+		return open_from(cl, id, id, o->from, o, ret, err);
 	if (!criu.image_path) {
 		if (find_image(id, dir_fd, &image, err) < 0)
 			return -1;
 		if (from_is_image(image))
-			return open_from(cl, id, id, image, &criu, ret, err);
+			return open_from(cl, id, id, image, o, ret, err);
 		criu.image_path = image;
 	}
 	return checkpoint_files_open(cl, &criu, false, ret, err);
@@ -174,7 +174,7 @@ static int restore_new(const struct client *cl, const char *id, const struct res
 		return -1;
 	if (!o->launch.detach && o->launch.console_socket)
 		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
-	if ((o->from ? open_from(cl, id, NULL, o->from, &o->criu, &f, err)
+	if ((o->from ? open_from(cl, id, NULL, o->from, o, &f, err)
 		     : checkpoint_files_open(cl, &o->criu, false, &f, err)) < 0)
 		return -1;
 	return launch_and_follow(cl, &req, err);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "common/fd.h"
 #include "shim/checkpoint/execs.h"
@@ -21,6 +22,7 @@
 #define PARENT "parent" /* criu's link to the image that this one goes on from */
 #define LOG_MAX (64 << 20)
 #define LINES_TOLD 3
+#define DISK_FULL "the disk is full"
 
 static bool has_end(const char *name, const char *end)
 {
@@ -256,7 +258,7 @@ static const struct {
 	{ "is not supported", "something in the container that this criu cannot dump" },
 	{ "Abort restore of existing cgroups",
 	  "--manage-cgroups-mode strict wants to make the groups, but they are made by then: soft or full" },
-	{ "No space left on device", "the disk is full" },
+	{ "No space left on device", DISK_FULL },
 	{ "shell-job", "the container has its caller's terminal: --shell-job" },
 };
 
@@ -319,13 +321,17 @@ void image_explain(int work_dir_fd, const char *log, struct err *err)
 	char told[ERR_TEXT_MAX / 2] = "";
 	const char *meaning = NULL;
 	struct err ignored, said = *err;
+	struct statvfs fs;
 
 	if (fd_path(work_dir_fd, &path, &ignored) < 0 ||
 	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) < 0)
 		return;
 	gather(text, told, sizeof(told), &meaning);
+	/* Then it may be the log that could not be written. */
+	if (!told[0] && fstatvfs(work_dir_fd, &fs) == 0 && fs.f_bavail == 0)
+		meaning = DISK_FULL;
 	err_set(err, said.code, "%s%s%s%s%s%s (log: %s/%s)", said.text, told[0] ? ": " : "", told, meaning ? " (" : "",
 		meaning ? meaning : "", meaning ? ")" : "", path, log);
-	err->sys_errno = said.sys_errno;
+	err->sys_errno = meaning && !strcmp(meaning, DISK_FULL) ? ENOSPC : said.sys_errno;
 	err_clean(err);
 }

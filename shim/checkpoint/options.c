@@ -40,6 +40,9 @@ static const struct {
 	{ "set", offsetof(struct checkpoint_options, set), BOOL },
 	{ "name", offsetof(struct checkpoint_options, name), TEXT },
 	{ "maxBytes", offsetof(struct checkpoint_options, max_bytes), TEXT },
+	{ "rootfs", offsetof(struct checkpoint_options, rootfs), TEXT },
+	{ "includeBinds", offsetof(struct checkpoint_options, include_binds), LIST },
+	{ "files", offsetof(struct checkpoint_options, files), TEXT },
 	{ "stay", offsetof(struct checkpoint_options, stay), BOOL },
 	{ "dropExecs", offsetof(struct checkpoint_options, drop_execs), BOOL },
 	{ "tcpEstablished", offsetof(struct checkpoint_options, tcp_established), BOOL },
@@ -196,6 +199,14 @@ static int check_lsm(const struct checkpoint_options *o, struct err *err)
 			      : 0;
 }
 
+/* Nothing was said: that is as good. */
+static bool is_one_of(const char *word, const char *const *words)
+{
+	while (word && *words && strcmp(word, *words) != 0)
+		words++;
+	return !word || *words;
+}
+
 static int check(const struct checkpoint_options *o, struct err *err)
 {
 	if (!o->criu || o->criu[0] != '/')
@@ -208,6 +219,10 @@ static int check(const struct checkpoint_options *o, struct err *err)
 			       o->network_lock);
 	if (o->name && (!manifest_is_name(o->name) || !strcmp(o->name, SET_LATEST)))
 		return err_set(err, ERR_USAGE, "--name: an image cannot be called '%s'", o->name);
+	if (!is_one_of(o->rootfs, (const char *const[]) { "auto", "reflink", "copy", "none", NULL }))
+		return err_set(err, ERR_USAGE, "--rootfs is auto, reflink, copy or none, not '%s'", o->rootfs);
+	if (!is_one_of(o->files, (const char *const[]) { "restore", "keep", "check", NULL }))
+		return err_set(err, ERR_PROTOCOL, "the options do not say what becomes of the files");
 	if (o->tcp_established && o->tcp_close)
 		return err_set(err, ERR_USAGE, "--tcp-established and --tcp-close contradict each other");
 	if (o->pre_dump && o->lazy_pages)
@@ -238,14 +253,20 @@ int checkpoint_options_parse(const char *text, size_t len, struct checkpoint_opt
 	return check(ret, err);
 }
 
+static void free_list(struct oci_strings *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i]);
+	free(list->v);
+}
+
 void checkpoint_options_release(struct checkpoint_options *o)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
 		if (members[i].kind == TEXT)
 			free(*(char **)((char *)o + members[i].offset));
-	for (size_t i = 0; i < o->veths.n; i++)
-		free(o->veths.v[i]);
-	free(o->veths.v);
+	free_list(&o->veths);
+	free_list(&o->include_binds);
 	*o = (struct checkpoint_options) { 0 };
 }
 

@@ -18,7 +18,10 @@ struct checkpoint_options {
 	bool set;        /* the directory is that of a set, which gets an image more */
 	char *name;      /* the image's in it; NULL: its time */
 	char *max_bytes; /* decimal: what the set may have; NULL: any */
-	bool stay;       /* unless it goes on: it is kept without processes, and can be restored in place */
+	char *rootfs; /* how the files of the root come into it: "auto", "reflink", "copy"; NULL, "none": not at all */
+	struct oci_strings include_binds; /* and the files of the binds there */
+	char *files; /* of a restore: "restore" them, "keep" what is there, or "check" that it is what there was; NULL: none of it */
+	bool stay; /* unless it goes on: it is kept without processes, and can be restored in place */
 	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
 	bool empty_network;
 	bool pre_dump, lazy_pages;

@@ -275,7 +275,31 @@ static void sealed_before(void *arg, const struct err *failure)
 		go_on(k);
 }
 
-/* Everything is written and nothing moves yet. What fails here makes criu let the container go on. */
+/* All that is to be in the image is there. */
+static int image_written(struct checkpointing *k, struct err *err)
+{
+	if (k->sealing && !k->options.leave_running)
+		return sealing_start(k->sealing, k->new_fd, work_fd(k), criu_version(k->criu), sealed_before, k, err);
+	if (!k->sealing && image_commit(k->fds.images_fd, k->new_fd, err) < 0)
+		return -1;
+	go_on(k);
+	return 0;
+}
+
+static void captured(void *arg, const struct err *failure)
+{
+	struct checkpointing *k = arg;
+	struct err err;
+
+	if (k->over)
+		failed(k, &k->why);
+	else if (failure)
+		refuse_to_end(k, failure);
+	else if (image_written(k, &err) < 0)
+		refuse_to_end(k, &err);
+}
+
+/* criu has written everything and nothing moves yet. What fails here makes criu let the container go on. */
 static int complete(struct checkpointing *k, struct err *err)
 {
 	if (stays(k) && park_prepare(k->c, err) < 0)
@@ -283,12 +307,10 @@ static int complete(struct checkpointing *k, struct err *err)
 	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->streams, err) < 0 ||
 	    execs_write(k->new_fd, k->execs, k->n_execs, err) < 0)
 		return -1;
-	if (k->sealing && !k->options.leave_running)
-		return sealing_start(k->sealing, k->new_fd, work_fd(k), criu_version(k->criu), sealed_before, k, err);
-	if (!k->sealing && image_commit(k->fds.images_fd, k->new_fd, err) < 0)
-		return -1;
-	go_on(k);
-	return 0;
+	if (k->sealing)
+		sealing_note_files(k->sealing);
+	return sealing_captures(k->sealing) ? sealing_capture(k->sealing, k->new_fd, captured, k, err)
+					    : image_written(k, err);
 }
 
 static void notified(void *arg, const char *what, pid_t pid, int fd)
@@ -502,8 +524,6 @@ static int begin(struct checkpointing *k, struct err *err)
 		r = check_descriptors(k, &pids, err);
 	free(pids.v);
 	free(execs.v);
-	if (r == 0 && k->options.set && sealing_new(c, &k->options, k->fds.images_fd, &k->sealing, err) < 0)
-		r = err_add(err, "cannot checkpoint container '%s'", c->id);
 	if (r < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
 		return -1;
 	if (note_veths(k, err) == 0 && start_criu(k, err) == 0)
@@ -548,6 +568,39 @@ static int drop_execs(struct checkpointing *k, struct err *err)
 	free(execs.v);
 	k->n_dropped = k->n_dropping = n;
 	return (int)n;
+}
+
+/* Nothing of it is wrong so far as one can see without touching it. */
+static int go(struct checkpointing *k, struct err *err)
+{
+	int n = k->options.drop_execs ? drop_execs(k, err) : 0;
+
+	return n == 0 ? begin(k, err) : n;
+}
+
+static void measured(void *arg, const struct err *failure)
+{
+	struct checkpointing *k = arg;
+	struct container *c = k->c;
+	struct err err;
+
+	if (failure)
+		err = *failure;
+	else if (c->init.exited)
+		err_set(&err, ERR_STATE, "it has ended meanwhile");
+	if (failure || c->init.exited)
+		err_add(&err, "cannot checkpoint container '%s'", c->id);
+	else if (go(k, &err) >= 0)
+		return;
+	finish(c, &err);
+}
+
+/* Its files are measured by somebody else first, if they come along. */
+static int prepare(struct checkpointing *k, struct err *err)
+{
+	if (k->options.set && sealing_new(k->c, &k->options, k->fds.images_fd, &k->sealing, err) < 0)
+		return err_add(err, "cannot checkpoint container '%s'", k->c->id);
+	return sealing_captures(k->sealing) ? sealing_measure(k->sealing, measured, k, err) : go(k, err);
 }
 
 static int read_options(struct checkpointing *k, struct err *err)
@@ -610,10 +663,8 @@ int container_checkpoint(struct container *c, struct container_fds *fds, contain
 	r = read_options(k, err);
 	if (r == 0 && stays(k))
 		r = park_check(c, err);
-	if (r == 0 && k->options.drop_execs)
-		r = drop_execs(k, err);
 	if (r == 0)
-		r = begin(k, err);
+		r = prepare(k, err);
 	if (r >= 0)
 		return 0;
 	checkpoint_free(k);
@@ -628,7 +679,10 @@ bool container_cancel_checkpoint(struct container *c)
 	if (!k || k->complete)
 		return false;
 	k->done = (struct pending) { NULL, NULL };
-	if (k->criu)
+	/* criu waits for what we are at: it is told no, and lets the container go on itself. */
+	if (k->criu && sealing_runs(k->sealing))
+		sealing_kill(k->sealing);
+	else if (k->criu)
 		criu_kill(k->criu); /* its end cleans up */
 	else
 		finish(c, NULL);

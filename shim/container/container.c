@@ -179,7 +179,7 @@ static bool hooks_follow(const struct oci_config *config)
 
 void container_settle(struct container *c)
 {
-	if (!c->config || c->creation || hooks_follow(c->config))
+	if (!c->config || c->creation || c->checkpointing || hooks_follow(c->config))
 		return;
 	oci_config_free(c->config);
 	c->config = NULL;

@@ -3,7 +3,9 @@
  *
  * The image is only ever given to criu; what we read of it ourselves is three keys and the rest of stdin. Mounts, namespaces and groups are what the caller's config
  * says. criu is in the container's groups and in a mount namespace of its own, so that killing the groups ends whatever it has made. */
+#include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
 
 #include "common/fd.h"
@@ -15,8 +17,11 @@
 #include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
+#include "shim/checkpoint/openfiles.h"
 #include "shim/checkpoint/options.h"
+#include "shim/checkpoint/replay.h"
 #include "shim/checkpoint/veth.h"
+#include "shim/checkpoint/worker.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/idmap.h"
@@ -28,6 +33,7 @@ struct restoring {
 	struct descriptors streams;
 	size_t n_execs;
 	struct checkpoint_exec execs[EXECS_MAX];
+	struct worker *worker; /* puts the files back, before criu */
 	struct criu *criu;
 	int master_fd; /* of the terminal */
 	int view_fd;   /* the images as everybody may read them; -1: as they are */
@@ -38,6 +44,7 @@ void restore_free(struct restoring *r)
 {
 	if (!r)
 		return;
+	worker_free(r->worker);
 	criu_free(r->criu);
 	checkpoint_options_release(&r->options);
 	fd_close(&r->master_fd);
@@ -282,7 +289,7 @@ static int open_view(struct container *c, struct err *err)
 	return image_open_view(c->creation->params.fds.images_fd, &c->creation->restoring->view_fd, err);
 }
 
-int restore_start(struct container *c, struct err *err)
+static int start_criu(struct container *c, struct err *err)
 {
 	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
 	struct creation *cr = c->creation;
@@ -333,10 +340,98 @@ int restore_start(struct container *c, struct err *err)
 	return ret;
 }
 
+/* ---- the files, before criu ------------------------------------------------------------------------------------------------ */
+
+static struct areas areas_of(const struct container *c)
+{
+	return (struct areas) { .config = c->config, .bundle = c->creation->bundle, .rootfs = c->creation->rootfs };
+}
+
+/* As its own root could have made it. */
+static bool may_make_devices(const struct oci_config *config)
+{
+	return !config->ns[OCI_NS_USER].wanted && config->has_process &&
+	       (config->process.caps.bounding & (UINT64_C(1) << CAP_MKNOD));
+}
+
+static int put_files_back(void *arg, struct err *err)
+{
+	struct container *c = arg;
+	const struct areas areas = areas_of(c);
+	struct replay r = { .images_fd = c->creation->params.fds.images_fd,
+			    .may_make_devices = may_make_devices(c->config) };
+	const char *files = c->creation->restoring->options.files;
+
+	if (!strcmp(files, "restore")) {
+		areas_to_replay(&areas, &r.areas);
+		if (replay(&r, err) < 0)
+			return -1;
+	}
+	/* A bind that was not captured can have changed even so. */
+	return openfiles_check(&areas, r.images_fd, !strcmp(files, "check"), err);
+}
+
+/* Does another container use this root, whose files would change under it? */
+static int check_alone(const struct container *c, struct err *err)
+{
+	cleanup_dir DIR *dir = fdopendir(openat(c->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct status_record rec;
+	struct err ignored;
+	struct dirent *e;
+
+	if (!dir)
+		return err_sys(err, "cannot read the state directory");
+	while ((e = readdir(dir)))
+		if (statedir_check_id(e->d_name, &ignored) == 0 && strcmp(e->d_name, c->id) != 0 &&
+		    statedir_read_status_of(c->root_fd, e->d_name, &rec, &ignored) == 0 &&
+		    !strcmp(rec.rootfs, c->creation->rootfs) && statedir_init_alive(&rec))
+			return err_set(err, ERR_BUSY,
+				       "container '%s' runs in the same root, '%s': its files would change under it "
+				       "(--rootfs=keep uses what is there)",
+				       e->d_name, rec.rootfs);
+	return 0;
+}
+
+static void files_back(void *arg, const struct err *failure)
+{
+	struct container *c = arg;
+	struct restoring *r = c->creation->restoring;
+	struct err err;
+
+	worker_free(r->worker);
+	r->worker = NULL;
+	if (!failure && start_criu(c, &err) == 0)
+		return;
+	if (failure)
+		err = *failure;
+	err_add(&err, "cannot restore container '%s'", c->id);
+	create_restored(c, &err);
+}
+
+int restore_start(struct container *c, struct err *err)
+{
+	struct restoring *r = c->creation->restoring;
+	const int fds[] = { c->creation->params.fds.images_fd };
+	const struct worker_task task = { .run = put_files_back,
+					  .done_cb = files_back,
+					  .arg = c,
+					  .done_arg = c,
+					  .fds = fds,
+					  .n_fds = ARRAY_SIZE(fds) };
+
+	if (!r->options.files)
+		return start_criu(c, err);
+	if (!strcmp(r->options.files, "restore") && check_alone(c, err) < 0)
+		return -1;
+	return worker_start(c->base, &task, &r->worker, err);
+}
+
 /* Only what we know of it: the groups' undo kills the rest. */
 void restore_undo(struct container *c)
 {
 	hooks_cancel(c);
+	worker_free(c->creation->restoring->worker);
+	c->creation->restoring->worker = NULL;
 	criu_free(c->creation->restoring->criu);
 	c->creation->restoring->criu = NULL;
 	process_kill_now(&c->init);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
@@ -10,6 +11,8 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "shim/checkpoint/areas.h"
+#include "shim/checkpoint/openfiles.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/seal.h"
 #include "shim/checkpoint/worker.h"
@@ -19,12 +22,22 @@
 
 #define SPARE_BYTES (4 << 20) /* what criu writes beside the memory */
 
+/* What a worker finds out, in memory that it shares with us. */
+struct found {
+	uint64_t bytes;
+	bool cloned;
+};
+
 struct sealing {
 	struct container *c;
 	struct manifest manifest;
 	struct seal seal;
-	int work_fd; /* borrowed: where criu leaves its figures */
+	int work_fd;              /* borrowed: where criu leaves its figures */
+	struct capture_plan plan; /* of files; empty: none */
+	enum capture_how how;
+	struct found *found;
 	struct worker *worker;
+	int (*then)(struct sealing *s, struct err *err); /* when the worker is through; NULL: nothing */
 	struct pending done;
 };
 
@@ -34,6 +47,9 @@ void sealing_free(struct sealing *s)
 		return;
 	worker_free(s->worker);
 	manifest_release(&s->manifest);
+	capture_plan_release(&s->plan);
+	if (s->found)
+		munmap(s->found, sizeof(*s->found));
 	free(s);
 }
 
@@ -126,24 +142,60 @@ uint64_t container_memory(struct container *c)
 	return bytes;
 }
 
-static int check_room(struct container *c, const struct checkpoint_options *o, int set_fd, struct err *err)
+/* "about 12 MiB of memory", with its files if these are captured. */
+static char *needs_text(uint64_t memory, uint64_t files)
 {
-	uint64_t need = container_memory(c), free_bytes;
-	uint64_t limit = o->max_bytes ? strtoull(o->max_bytes, NULL, 10) : 0;
+	if (!files)
+		return xasprintf("about %llu MiB of memory", (unsigned long long)memory >> 20);
+	return xasprintf("about %llu MiB of memory and %llu MiB of files", (unsigned long long)memory >> 20,
+			 (unsigned long long)files >> 20);
+}
+
+static int check_room(const struct sealing *s, uint64_t files, struct err *err)
+{
+	uint64_t memory = container_memory(s->c), need = memory + files, free_bytes, limit = s->seal.limit_bytes;
+	cleanup_free char *needs = needs_text(memory, files);
 	struct statvfs fs;
 
-	if (fstatvfs(set_fd, &fs) < 0)
+	if (fstatvfs(s->seal.set_fd, &fs) < 0)
 		return err_sys(err, "cannot ask for the room on the set's file system");
 	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (need > free_bytes)
-		return err_sysno(err, ENOSPC, "the container uses about %llu MiB of memory, and %llu MiB are free",
-				 (unsigned long long)need >> 20, (unsigned long long)free_bytes >> 20);
+	/* Clones take none. */
+	if ((s->how == CAPTURE_REFLINK ? memory : need) > free_bytes)
+		return err_sysno(err, ENOSPC, "the container has %s, and %llu MiB are free", needs,
+				 (unsigned long long)free_bytes >> 20);
 	if (limit && need - SPARE_BYTES > limit)
-		return err_set(
-			err, ERR_LIMIT,
-			"the container uses about %llu MiB of memory, and the set may have no more than %llu MiB",
-			(unsigned long long)need >> 20, (unsigned long long)limit >> 20);
+		return err_set(err, ERR_LIMIT, "the container has %s, and the set may have no more than %llu MiB",
+			       needs, (unsigned long long)limit >> 20);
 	return 0;
+}
+
+/* ---- the files ----------------------------------------------------------------------------------------------------------------- */
+
+static struct areas areas_of(const struct container *c)
+{
+	return (struct areas) { .config = c->config, .bundle = c->rec.bundle, .rootfs = c->rec.rootfs };
+}
+
+static int plan_capture(struct sealing *s, const struct checkpoint_options *o, struct err *err)
+{
+	const struct areas areas = areas_of(s->c);
+
+	if (!o->rootfs || !strcmp(o->rootfs, "none"))
+		return o->include_binds.n == 0
+			       ? 0
+			       : err_set(err, ERR_USAGE, "--include-bind and --rootfs=none contradict each other");
+	s->how = !strcmp(o->rootfs, "reflink") ? CAPTURE_REFLINK
+		 : !strcmp(o->rootfs, "copy")  ? CAPTURE_COPY
+					       : CAPTURE_AUTO;
+	if (areas_to_capture(&areas, &o->include_binds, &s->plan, err) < 0)
+		return -1;
+	s->plan.init = s->c->init.pid;
+	s->found = mmap(NULL, sizeof(*s->found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s->found != MAP_FAILED)
+		return 0;
+	s->found = NULL;
+	return err_sys(err, "cannot map memory");
 }
 
 /* ---- the object ---------------------------------------------------------------------------------------------------------------- */
@@ -154,7 +206,11 @@ int sealing_new(struct container *c, const struct checkpoint_options *o, int set
 	struct sealing *s = xcalloc(1, sizeof(*s));
 
 	s->c = c;
-	if (describe(c, o, &s->manifest, err) < 0 || check_room(c, o, set_fd, err) < 0) {
+	s->seal = (struct seal) { .set_fd = set_fd,
+				  .new_fd = -1,
+				  .m = &s->manifest,
+				  .limit_bytes = o->max_bytes ? strtoull(o->max_bytes, NULL, 10) : 0 };
+	if (describe(c, o, &s->manifest, err) < 0 || plan_capture(s, o, err) < 0 || check_room(s, 0, err) < 0) {
 		sealing_free(s);
 		return -1;
 	}
@@ -163,10 +219,6 @@ int sealing_new(struct container *c, const struct checkpoint_options *o, int set
 		sealing_free(s);
 		return -1;
 	}
-	s->seal = (struct seal) { .set_fd = set_fd,
-				  .new_fd = -1,
-				  .m = &s->manifest,
-				  .limit_bytes = o->max_bytes ? strtoull(o->max_bytes, NULL, 10) : 0 };
 	*ret = s;
 	return 0;
 }
@@ -190,13 +242,77 @@ static int run(void *arg, struct err *err)
 	return seal_image(&s->seal, err);
 }
 
-static void worker_done(void *arg, const struct err *err)
+static void worker_done(void *arg, const struct err *failure)
 {
 	struct sealing *s = arg;
+	struct err err;
 
 	worker_free(s->worker);
 	s->worker = NULL;
-	s->done.cb(s->done.arg, err);
+	if (!failure && s->then && s->then(s, &err) < 0)
+		failure = &err;
+	s->done.cb(s->done.arg, failure);
+}
+
+static int measure(void *arg, struct err *err)
+{
+	struct sealing *s = arg;
+
+	return capture_measure(&s->plan, &s->found->bytes, err);
+}
+
+static int measured(struct sealing *s, struct err *err)
+{
+	return check_room(s, s->found->bytes, err);
+}
+
+bool sealing_captures(const struct sealing *s)
+{
+	return s && s->plan.n > 0;
+}
+
+int sealing_measure(struct sealing *s, container_done_cb *done_cb, void *done_arg, struct err *err)
+{
+	const struct worker_task task = { .run = measure, .done_cb = worker_done, .arg = s, .done_arg = s };
+
+	s->then = measured;
+	s->done = (struct pending) { done_cb, done_arg };
+	return worker_start(s->c->base, &task, &s->worker, err);
+}
+
+static int capture(void *arg, struct err *err)
+{
+	struct sealing *s = arg;
+
+	return capture_write(&s->plan, s->how, s->seal.new_fd, &s->found->cloned, err);
+}
+
+static int captured(struct sealing *s, struct err *err)
+{
+	snprintf(s->manifest.capture, sizeof(s->manifest.capture), "%s", s->found->cloned ? "reflink" : "copy");
+	return 0;
+}
+
+int sealing_capture(struct sealing *s, int new_fd, container_done_cb *done_cb, void *done_arg, struct err *err)
+{
+	const int fds[] = { new_fd };
+	const struct worker_task task = {
+		.run = capture, .done_cb = worker_done, .arg = s, .done_arg = s, .fds = fds, .n_fds = ARRAY_SIZE(fds)
+	};
+
+	s->seal.new_fd = new_fd;
+	s->then = captured;
+	s->done = (struct pending) { done_cb, done_arg };
+	return worker_start(s->c->base, &task, &s->worker, err);
+}
+
+void sealing_note_files(struct sealing *s)
+{
+	const struct areas areas = areas_of(s->c);
+	struct cgroup_pids pids = cgroup_pids(s->c->cgroup);
+
+	openfiles_note(&areas, pids.v, pids.n, &s->manifest);
+	free(pids.v);
 }
 
 int sealing_start(struct sealing *s, int new_fd, int work_fd, int criu_version, container_done_cb *done_cb,
@@ -209,6 +325,7 @@ int sealing_start(struct sealing *s, int new_fd, int work_fd, int criu_version, 
 
 	s->seal.new_fd = new_fd;
 	s->work_fd = work_fd;
+	s->then = NULL;
 	s->done = (struct pending) { done_cb, done_arg };
 	snprintf(s->manifest.criu, sizeof(s->manifest.criu), "%d.%d.%d", criu_version / 10000, criu_version / 100 % 100,
 		 criu_version % 100);

@@ -17,6 +17,18 @@ void sealing_free(struct sealing *s); /* accepts NULL; waits for a worker that i
 const char *sealing_name(const struct sealing *s);
 struct manifest *sealing_manifest(struct sealing *s);
 
+/* Does the image get the files of the container, too? Accepts NULL. */
+bool sealing_captures(const struct sealing *s);
+
+/* Before anything is frozen: how much that will be, and is there room for it? In a worker. ENOSPC, ERR_LIMIT. */
+int sealing_measure(struct sealing *s, container_done_cb *done_cb, void *done_arg, struct err *err);
+
+/* While nothing of it runs: write them, in a worker. new_fd is borrowed. */
+int sealing_capture(struct sealing *s, int new_fd, container_done_cb *done_cb, void *done_arg, struct err *err);
+
+/* While nothing of it runs: which files does it have open? */
+void sealing_note_files(struct sealing *s);
+
 /* Seal it, in a worker. new_fd and work_fd (criu's log) are borrowed. */
 int sealing_start(struct sealing *s, int new_fd, int work_fd, int criu_version, container_done_cb *done_cb,
 		  void *done_arg, struct err *err);

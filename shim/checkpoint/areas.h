@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which directories of the host hold the files of a container: its root, and its binds. */
+#ifndef THOLE_SHIM_CHECKPOINT_AREAS_H
+#define THOLE_SHIM_CHECKPOINT_AREAS_H
+
+#include "shim/checkpoint/capture.h"
+#include "shim/oci/config.h"
+
+/* What is known of the container. */
+struct areas {
+	const struct oci_config *config;
+	const char *bundle, *rootfs;
+};
+
+/* What a checkpoint takes along: the root if it can be written to, and the binds asked for. ERR_USAGE: there is no such bind. */
+int areas_to_capture(const struct areas *a, const struct oci_strings *binds, struct capture_plan *ret, struct err *err);
+
+/* Where a restore may put files: the root, and every bind of a directory. */
+void areas_to_replay(const struct areas *a, struct capture_plan *ret);
+
+/* Where the host has the file that the container sees as `path`: an area's directory, and the rest below it. Returns -1 for what is on a file system of the container's own, which is in the image.
+ * ret_dir is the caller's. */
+int areas_locate(const struct areas *a, const char *path, char **ret_dir, const char **ret_rest);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What replay.c, which knows what has to be where, and replay_file.c, which makes it so, share. */
+#ifndef THOLE_SHIM_CHECKPOINT_REPLAY_INTERNAL_H
+#define THOLE_SHIM_CHECKPOINT_REPLAY_INTERNAL_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+#include "shim/checkpoint/names.h"
+#include "shim/checkpoint/overlay.h"
+#include "shim/checkpoint/pax.h"
+
+#define AREAS_MAX 64
+#define REPLAY_GONE "w" /* beside enum pax_type: it was removed from what the lower layers have */
+
+/* A tree that files are put back into. Paths are relative to it, "" is itself. */
+struct area {
+	char *name; /* in the archive */
+	char *path; /* of the host */
+	bool upper;
+	int root_fd;
+	struct overlay layers;   /* of an upper one */
+	struct names names;      /* what the capture has: a letter of enum pax_type */
+	struct names kept;       /* files with several names that are left alone: "DEV:INO" */
+	struct names lower_dirs; /* that are to be as the lower layers have them */
+};
+
+struct replaying {
+	int tar_fd;
+	uint64_t end;
+	size_t n, n_binds;
+	struct area v[AREAS_MAX];
+};
+
+void replay_area_release(struct area *a);
+
+/* openat2 below root_fd, without links, on the same mount. -1 and errno. */
+int replay_open(int root_fd, const char *path, int flags);
+
+/* "PATH/NAME", the caller's; the last component; all but that, the caller's. */
+char *replay_below(const char *path, const char *name);
+const char *replay_name(const char *path);
+char *replay_parent(const char *path);
+
+/* A directory's names without "." and "..". NULL: err is filled; NULL: the end. */
+DIR *replay_list(int dir_fd, struct err *err);
+const char *replay_next(DIR *dir);
+int replay_read_names(int dir_fd, struct names *ret, struct err *err);
+
+/* Remove it and what is below it; missing is success. */
+int replay_remove(int dir_fd, const char *name, struct err *err);
+int replay_remove_path(struct area *a, const char *path, struct err *err);
+
+/* Is this device there already? */
+bool replay_has_device(int root_fd, const char *path, const struct pax_entry *e);
+
+/* Make it so: whatever else is there goes. Data is read from data_fd at e->data. */
+int replay_put(struct area *a, const char *path, const struct pax_entry *e, int data_fd, struct err *err);
+int replay_make_directory(struct area *a, const char *path, struct err *err);
+int replay_finish_directory(struct area *a, const char *path, const struct pax_entry *e, struct err *err);
+
+/* The same, as it is in the lower layers. */
+int replay_from_lower(struct area *a, const char *path, struct err *err);
+int replay_copy_lower(struct area *a, const char *path, struct err *err);
+int replay_finish_lower(struct area *a, const char *path, struct err *err);
+
+/* Keep the privileges over files, and nothing else. */
+int replay_give_up_privileges(struct err *err);
+
+#endif

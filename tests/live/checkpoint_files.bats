@@ -1,0 +1,591 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# A checkpoint has the files of its moment: of a plain root, of an overlay, of binds on request; they come back whatever has become of them since. Hostile archives, full disks, whoever is killed.
+load lib
+
+setup_file() {
+	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
+		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
+}
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	SET=$T/set
+	bundle
+	owned_rootfs 0 0
+	ROOTFS=$B/rootfs
+}
+
+teardown_test() {
+	"$THOLE" --root "$ROOT" delete --force "$c" > /dev/null 2>&1 || true
+	if mountpoint -q "$T/merged"; then umount "$T/merged"; fi
+	if mountpoint -q "$T/small"; then umount -l "$T/small"; fi
+}
+
+# Everything that is to be seen of a tree, a line for each of its files.
+snapshot() { # DIR
+	python3 - "$1" <<-'END'
+		import hashlib, os, stat, sys
+		top = sys.argv[1]
+		first = {}
+		def line(path):
+		    st = os.lstat(path)
+		    rel = os.path.relpath(path, top)
+		    what = [rel, oct(st.st_mode), st.st_uid, st.st_gid]
+		    if rel not in (".", "tmp"): what.append(st.st_mtime_ns)
+		    if stat.S_ISREG(st.st_mode):
+		        what += [st.st_size, hashlib.sha256(open(path, "rb").read()).hexdigest()]
+		    if stat.S_ISLNK(st.st_mode): what.append(os.readlink(path))
+		    if stat.S_ISCHR(st.st_mode) or stat.S_ISBLK(st.st_mode): what.append(st.st_rdev)
+		    if not stat.S_ISDIR(st.st_mode) and st.st_nlink > 1:
+		        what.append("same as " + first.setdefault((st.st_dev, st.st_ino), rel))
+		    if not stat.S_ISLNK(st.st_mode):
+		        what += [(x, os.getxattr(path, x)) for x in sorted(os.listxattr(path)) if not x.startswith("trusted.")]
+		    print(*what)
+		line(top)
+		for where, dirs, files in os.walk(top):
+		    dirs.sort()
+		    for name in sorted(dirs + files): line(os.path.join(where, name))
+	END
+}
+
+xattr() { python3 -c 'import os, sys; os.setxattr(sys.argv[1], sys.argv[2], sys.argv[3].encode())' "$@"; }
+
+# A container that appends to a file of its root all the time, by an open descriptor.
+writing() {
+	args sh -c 'exec 5>> /journal; i=0; while :; do echo "n $i" >&5; i=$((i + 1)); usleep 5000; done'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for grep -q 'n 3' "$1/journal"
+}
+
+# One that has a file open to be read and written, whose size criu wants to be right.
+holding() {
+	args sh -c 'exec 5<> /tmp/held; echo before >&5; echo ready; while [ ! -e /go ]; do usleep 20000; done; cat /tmp/held; echo after >&5; exit 3'
+	: > "$ROOTFS/tmp/held"
+	thole run -d --keep --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" ready
+}
+
+to_set() { timeout 120 "$THOLE" --root "$ROOT" checkpoint --to "$SET" "$@" "$c"; }
+restore() { timeout 120 "$THOLE" --root "$ROOT" restore "$@" "$c" < /dev/null; }
+capture() { jq -r .capture "$SET/latest/manifest.json"; }
+nothing_hidden() { [ -z "$(find "$SET" -mindepth 1 -maxdepth 1 -name '.*')" ]; }
+
+# covers: checkpoint --rootfs
+@test "a file that goes on being written is what it was at the checkpoint's moment, and is gone on with from there" {
+	local lines
+	writing "$ROOTFS"
+	to_set --leave-running
+	lines=$(tar xOf "$SET/latest/rootfs.tar" root/journal | wc -l)
+	[ "$lines" -ge 3 ]
+	matches "$(capture)" '^(copy|reflink)$'
+	equal "$(jq -r '.files["rootfs.tar"].sha256' "$SET/latest/manifest.json")" "$(sha256sum < "$SET/latest/rootfs.tar" | cut -d ' ' -f 1)"
+	wait_for grep -q "n $((lines + 20))" "$ROOTFS/journal"
+	echo late > "$ROOTFS/tmp/late"
+	thole delete --force "$c"
+	restore -d --from "$SET" --bundle "$B"
+	wait_for grep -q "n $((lines + 20))" "$ROOTFS/journal"
+	awk '$0 != "n " (NR - 1) { print NR ": " $0; exit 1 }' "$ROOTFS/journal"
+	not test -e "$ROOTFS/tmp/late"
+	# In place, and out of the same image once more.
+	to_set --name second
+	echo damaged > "$ROOTFS/journal"
+	restore
+	wait_for grep -q "n $((lines + 40))" "$ROOTFS/journal"
+	awk '$0 != "n " (NR - 1) { print NR ": " $0; exit 1 }' "$ROOTFS/journal"
+}
+
+# What a container can have in its root.
+fill() { # DIR
+	mkdir -p "$1/d/deep/er" "$1/e"
+	echo one > "$1/d/one"
+	ln "$1/d/one" "$1/d/deep/hard"
+	ln -s ../nowhere "$1/d/link"
+	ln -s /etc/passwd "$1/e/absolute"
+	mkfifo -m 640 "$1/d/fifo"
+	mknod -m 660 "$1/d/null" c 1 3
+	mknod "$1/d/disk" b 259 70000
+	printf 'a\nb' > "$1/d/odd
+name"
+	truncate -s 3M "$1/d/sparse"
+	echo end >> "$1/d/sparse"
+	head -c 300000 /dev/urandom > "$1/d/large"
+	: > "$1/d/empty"
+	xattr "$1/d/one" user.color green
+	xattr "$1/d" user.dir "$(printf '\001x')"
+	chown 1000:2000 "$1/d/one" "$1/e"
+	chown -h 1000:2000 "$1/d/link"
+	chmod 4755 "$1/d/large"
+	chmod 1777 "$1/e"
+	touch -d '2001-02-03 04:05:06.789' "$1/d/empty" "$1/d/deep"
+	local long
+	long=$(printf 'x%.0s' {1..200})
+	mkdir -p "$1/$long/$long"
+	echo far > "$1/$long/$long/$long"
+}
+
+# And what can become of it.
+wreck() { # DIR
+	rm -r "$1/d/deep" "$1/e"
+	echo file > "$1/e"
+	echo changed > "$1/d/one"
+	rm "$1/d/link" "$1/d/fifo" "$1/d/null"
+	mkdir -p "$1/d/link/dir/below" "$1/new/dir"
+	echo new > "$1/new/dir/file"
+	ln -s /etc "$1/d/fifo"
+	mv "$1/d/empty" "$1/d/moved"
+	xattr "$1/d" user.more x
+	chmod 700 "$1/d"
+	printf x | dd of="$1/d/large" bs=1 seek=1000 conv=notrunc status=none
+	printf x | dd of="$1/d/sparse" bs=1 seek=2000000 conv=notrunc status=none
+	chown 5:5 "$1/bin/busybox"
+	rm -f "$1/bin/ls"
+	chmod 600 "$1/etc/passwd"
+}
+
+@test "a plain root: what was removed, added, changed, renamed, linked comes back as it was, and what was not touched stays the same file" {
+	local inode used
+	fill "$ROOTFS"
+	writing "$ROOTFS"
+	to_set --rootfs=copy
+	equal "$(capture)" copy
+	snapshot "$ROOTFS" > "$T/before"
+	inode=$(stat -c %i "$ROOTFS/etc/group")
+	wreck "$ROOTFS"
+	restore
+	is "$c" running
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/other" --rootfs=none "$c"
+	snapshot "$ROOTFS" > "$T/after"
+	diff <(grep -v '^journal ' "$T/before") <(grep -v '^journal ' "$T/after")
+	equal "$(stat -c %i "$ROOTFS/etc/group")" "$inode"
+	# Holes stay holes, in the archive and afterwards.
+	used=$(stat -c %b "$ROOTFS/d/sparse")
+	[ "$used" -lt 1000 ]
+	# tar itself reads it.
+	mkdir "$T/x"
+	tar xf "$SET/latest/rootfs.tar" -C "$T/x" --xattrs
+	rm "$T/x/root/journal"
+	touch -r "$ROOTFS" "$T/x/root"
+	diff <(grep -v '^journal ' "$T/before") <(snapshot "$T/x/root")
+}
+
+@test "hard links: files that look the same are not one, and the other names of a file outside of the root are left alone" {
+	echo same > "$ROOTFS/a"
+	cp "$ROOTFS/a" "$ROOTFS/b"
+	touch -r "$ROOTFS/a" "$ROOTFS/b"
+	ln "$ROOTFS/a" "$T/outside"
+	writing "$ROOTFS"
+	to_set
+	ln -f "$ROOTFS/a" "$ROOTFS/b"
+	restore
+	[ "$(stat -c %i "$ROOTFS/a")" != "$(stat -c %i "$ROOTFS/b")" ]
+	to_set --name second
+	echo changed > "$T/outside"
+	restore
+	equal "$(cat "$ROOTFS/a")" same
+	equal "$(cat "$T/outside")" changed
+}
+
+overlay() {
+	mkdir -p "$T/upper" "$T/work" "$T/merged" "$T/lower"
+	mkdir -p "$T/lower/l/sub/deep" "$T/lower/gone"
+	echo lower > "$T/lower/l/file"
+	echo lower > "$T/lower/l/sub/file"
+	echo lower > "$T/lower/l/sub/deep/file"
+	echo lower > "$T/lower/gone/file"
+	echo lower > "$T/lower/covered"
+	mount -t overlay -o "lowerdir=$T/lower:$ROOTFS,upperdir=$T/upper,workdir=$T/work" overlay "$T/merged"
+	config --arg r "$T/merged" '.root.path = $r'
+}
+
+@test "an overlay: its upper layer alone is captured, with whiteouts and opaque directories, and put back through the overlay" {
+	needs overlay
+	local m=$T/merged
+	overlay
+	fill "$m"
+	rm "$m/l/file" "$m/covered" "$m/bin/ls"
+	rm -r "$m/gone"
+	mkdir "$m/gone"
+	echo upper > "$m/gone/new"
+	echo upper > "$m/l/sub/added"
+	writing "$m"
+	to_set
+	tar tf "$SET/latest/rootfs.tar" > "$T/list"
+	for f in root/l/.wh.file root/.wh.covered root/bin/.wh.ls root/gone/.wh..wh..opq root/gone/new root/d/one; do
+		grep -qxF "$f" "$T/list" || fail "'$f' is not in the archive"
+	done
+	not grep -q busybox "$T/list"
+	snapshot "$m" > "$T/before"
+	# The other way round, and more.
+	wreck "$m"
+	echo back > "$m/l/file"
+	mkdir "$m/covered"
+	rm -r "$m/gone"
+	rm -r "$m/l/sub/deep"
+	mkdir "$m/l/sub/deep"
+	echo other > "$m/l/sub/deep/other"
+	rm -r "$m/usr"
+	echo changed > "$m/etc/group"
+	chmod 700 "$m/home"
+	mkdir "$m/sbin/more"
+	restore
+	is "$c" running
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/other" --rootfs=none "$c"
+	diff <(grep -v '^journal ' "$T/before") <(snapshot "$m" | grep -v '^journal ')
+	# Once more, of a directory that has gone altogether.
+	rm -r "$m/l" "$m/gone" "$m/d/deep"
+	restore --from "$SET"
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/other" --name again --rootfs=none "$c"
+	diff <(grep -v '^journal ' "$T/before") <(snapshot "$m" | grep -v '^journal ')
+	thole delete --force "$c"
+	# On another root that is none.
+	config --arg r "$ROOTFS" '.root.path = $r'
+	refused 125 "what was in an overlay's upper layer, but '$ROOTFS' is no overlay" restore -d --from "$SET" --bundle "$B"
+	umount "$m"
+}
+
+@test "an overlay whose upper layer cannot stand alone, or is not where it was: all of it is captured" {
+	needs overlay
+	overlay
+	echo x > "$T/merged/.wh.odd"
+	writing "$T/merged"
+	to_set
+	tar tf "$SET/latest/rootfs.tar" > "$T/list"
+	grep -qxF root/bin/busybox "$T/list"
+	grep -qxF root/.wh.odd "$T/list"
+	echo changed > "$T/merged/.wh.odd"
+	rm "$T/merged/bin/ls"
+	restore
+	equal "$(cat "$T/merged/.wh.odd")" x
+	[ -L "$T/merged/bin/ls" ]
+	rm "$T/merged/.wh.odd"
+	mv "$T/upper" "$T/upper.moved"
+	to_set --name second
+	tar tf "$SET/latest/rootfs.tar" | grep -qxF root/bin/busybox
+	mv "$T/upper.moved" "$T/upper"
+	thole delete --force "$c"
+	umount "$T/merged"
+}
+
+# covers: checkpoint --include-bind
+@test "--include-bind: a bind's files come along, other binds and a root that is read only do not" {
+	mkdir "$T/data" "$T/rest"
+	echo one > "$T/data/file"
+	echo one > "$T/rest/file"
+	config --arg d "$T/data" --arg r "$T/rest" '.root.readonly = true | .mounts += [
+		{ destination: "/data", type: "bind", source: $d, options: ["bind", "rw"] },
+		{ destination: "/rest", type: "bind", source: $r, options: ["bind", "rw"] }]'
+	mkdir "$ROOTFS/data" "$ROOTFS/rest"
+	args sh -c 'exec 5>> /data/journal; i=0; while :; do echo "n $i" >&5; i=$((i + 1)); usleep 5000; done'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for grep -q 'n 3' "$T/data/journal"
+	refused 1 "the container has no bind at '/tmp'" to_set --include-bind /tmp
+	refused 1 "the container has no bind at 'data'" to_set --include-bind data
+	refused 1 "contradict each other" to_set --include-bind /data --rootfs=none
+	refused 1 "--include-bind needs --to" thole checkpoint --include-bind /data "$c"
+	is "$c" running
+	to_set --include-bind /data/
+	equal "$(tar tf "$SET/latest/rootfs.tar" | xargs)" 'bind/0 bind/0/file bind/0/journal'
+	echo two > "$T/data/file"
+	echo two > "$T/rest/file"
+	echo more > "$T/data/more"
+	echo x > "$ROOTFS/untouched"
+	restore
+	equal "$(cat "$T/data/file")" one
+	equal "$(cat "$T/rest/file")" two
+	not test -e "$T/data/more"
+	[ -e "$ROOTFS/untouched" ]
+	thole delete --force "$c"
+	config '.mounts |= map(select(.destination != "/data"))'
+	refused 125 "has the files of '/data', but the config binds nothing there" restore -d --from "$SET" --bundle "$B"
+}
+
+# covers: restore --rootfs
+@test "--rootfs=keep uses what is there; what criu would not have is named" {
+	holding
+	to_set
+	echo kept > "$ROOTFS/kept"
+	restore --rootfs=keep
+	[ -e "$ROOTFS/kept" ]
+	is "$c" running
+	to_set --name second
+	echo longer >> "$ROOTFS/tmp/held"
+	refused 125 "a file that it has open has changed since: '/tmp/held'" restore --rootfs=keep
+	is "$c" checkpointed
+	restore
+	: > "$ROOTFS/go"
+	exits 3 thole wait "$c"
+	logged "$c" before
+	equal "$(cat "$ROOTFS/tmp/held")" 'before
+after'
+}
+
+@test "--rootfs=none: open files and their sizes are in the manifest, and those that have changed are named before criu is asked" {
+	holding
+	to_set --rootfs=none
+	equal "$(capture)" none
+	not test -e "$SET/latest/rootfs.tar"
+	equal "$(jq -c '.openFiles[] | select(.path == "/tmp/held") | .size' "$SET/latest/manifest.json")" 7
+	equal "$(jq -r '.openFiles[] | select(.path == "/bin/busybox") | .size' "$SET/latest/manifest.json")" "$(stat -c %s "$ROOTFS/bin/busybox")"
+	rm -f "$SET/restore.log"
+	printf x | dd of="$ROOTFS/tmp/held" conv=notrunc status=none
+	refused 125 "a file that it has open has changed since: '/tmp/held' .--rootfs=keep restores it" restore
+	echo longer >> "$ROOTFS/tmp/held"
+	refused 125 "has changed since: '/tmp/held'" restore
+	not test -e "$SET/restore.log"
+	is "$c" checkpointed
+	printf 'before\n' > "$ROOTFS/tmp/held"
+	refused 125 "has changed since: '/tmp/held'" restore
+	restore --rootfs=keep
+	is "$c" running
+}
+
+@test "--rootfs=reflink: refused where files cannot be cloned, and the container runs on; elsewhere they are" {
+	head -c 300000 /dev/urandom > "$ROOTFS/large"
+	writing "$ROOTFS"
+	if cp --reflink=always "$ROOTFS/large" "$T/large" 2> /dev/null; then
+		to_set --leave-running --rootfs=reflink
+		equal "$(capture)" reflink
+	else
+		refused 1 '--rootfs=reflink: its file system cannot clone it' to_set --rootfs=reflink
+		is "$c" running
+		nothing_hidden
+	fi
+	refused 1 "'--rootfs' is auto, reflink, copy or none|--rootfs" thole checkpoint --to "$SET" --rootfs=maybe "$c"
+	wait_for grep -q "n $(($(wc -l < "$ROOTFS/journal") + 5))" "$ROOTFS/journal"
+}
+
+@test "a root in which another container runs is not written to" {
+	writing "$ROOTFS"
+	to_set --leave-running
+	refused 125 "container '$c' runs in the same root" timeout 60 "$THOLE" --root "$ROOT" restore -d --from "$SET" --bundle "$B" "$c.2"
+	is "$c" running
+}
+
+@test "export and import carry the files" {
+	writing "$ROOTFS"
+	to_set --name one
+	thole checkpoint export "$SET/one" "$T/one.tar"
+	thole checkpoint import "$T/one.tar" "$T/in"
+	cmp "$SET/one/rootfs.tar" "$T/in/one/rootfs.tar"
+	thole delete --force "$c"
+	rm -r "$ROOTFS/home"
+	restore -d --from "$T/in" --bundle "$B"
+	[ -d "$ROOTFS/home/user" ]
+}
+
+# An image whose archive is another one, its digests right.
+with_archive() { # FILE
+	rm -rf "$T/bad"
+	cp -a "$SET/one" "$T/bad"
+	cp "$1" "$T/bad/rootfs.tar"
+	chmod 600 "$T/bad/rootfs.tar"
+	jq -c --arg s "$(sha256sum < "$1" | cut -d ' ' -f 1)" --argjson n "$(stat -c %s "$1")" \
+		'.size += $n - .files["rootfs.tar"].size | .files["rootfs.tar"] = { size: $n, sha256: $s } | .sha256 = ("0" * 64)' \
+		"$T/bad/manifest.json" > "$T/lie"
+	sed "s/0\{64\}/$(sha256sum < "$T/lie" | cut -d ' ' -f 1)/" "$T/lie" > "$T/bad/manifest.json"
+}
+
+# An archive made of what python's tarfile says: lines of a program that adds members to `a`, after the area's own entry.
+archive() {
+	python3 - "$T/archive" "$1" <<-'END'
+		import io, sys, tarfile
+		a = tarfile.open(sys.argv[1], "w", format=tarfile.PAX_FORMAT)
+		def add(name, type=tarfile.REGTYPE, data=b"", pax={}, **more):
+		    m = tarfile.TarInfo(name)
+		    m.type, m.size, m.pax_headers = type, len(data), dict(pax)
+		    for k, v in more.items(): setattr(m, k, v)
+		    a.addfile(m, io.BytesIO(data))
+		D, L, S, C = tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE
+		def area(name="root", destination="/", form="whole"):
+		    add(name, D, mode=0o755, pax={"comment": "thole %s %s" % (form, destination)})
+		exec(sys.argv[2])
+		a.close()
+	END
+	# tarfile fills a block of 10 KiB; two empty blocks end what we write.
+	python3 - "$T/archive" <<-'END'
+		import sys
+		d = open(sys.argv[1], "rb").read().rstrip(b"\0")
+		n = (len(d) + 511) // 512 * 512
+		open(sys.argv[1], "wb").write(d + bytes(n - len(d) + 1024))
+	END
+}
+
+@test "a hostile archive is refused before anything is changed" {
+	writing "$ROOTFS"
+	to_set --name one
+	mkdir "$T/victim"
+	echo safe > "$T/victim/file"
+	ln -s "$T/victim" "$ROOTFS/way-out"
+	snapshot "$ROOTFS" > "$T/before"
+	hostile() { # REGEX PROGRAM
+		archive "$2"
+		with_archive "$T/archive"
+		refused 125 "$1" restore --from "$T/bad"
+		is "$c" checkpointed
+		equal "$(cat "$T/victim/file")" safe
+		diff "$T/before" <(snapshot "$ROOTFS")
+	}
+	hostile 'does not lead into' 'area(); add("root/../../victim/file", data=b"x")'
+	hostile 'does not lead into' 'area(); add("/etc/passwd", data=b"x")'
+	hostile 'does not lead into' 'area(); add("root//x", data=b"x")'
+	hostile 'does not lead into' 'area(); add("other/x", data=b"x")'
+	hostile 'is in no directory' 'area(); add("root/way-out/file", data=b"x")'
+	hostile 'is in no directory' 'area(); add("root/s", S, linkname="/tmp"); add("root/s/file", data=b"x")'
+	hostile 'is another name of' 'area(); add("root/h", L, linkname="/etc/passwd")'
+	hostile 'is another name of' 'area(); add("root/h", L, linkname="root/../../victim/file")'
+	hostile 'is another name of' 'area(); add("root/d", D); add("root/h", L, linkname="root/d")'
+	hostile 'is there twice' 'area(); add("root/d", D); add("root/d", S, linkname="/tmp")'
+	hostile 'is there twice' 'area(); area()'
+	hostile 'is in no directory' 'add("root/x", data=b"x")'
+	hostile 'is no directory of the' 'area("root/../..", "/")'
+	hostile 'binds nothing there' 'area(); area("bind/0", "/etc")'
+	hostile 'has an attribute' 'area(); add("root/x", pax={"SCHILY.xattr.trusted.overlay.redirect": "/etc"})'
+	hostile 'a header is none' 'area(); add("root/x", pax={"GNU.sparse.name": "y"})'
+	hostile 'of a kind that does not belong' 'area(); add("root/x", b"7")'
+	hostile 'is no overlay' 'area(form="upper"); add("root/.wh.x")'
+	# Numbers that lie, and what is cut off.
+	archive 'area(); add("root/x", data=b"x" * 2000)'
+	cp "$T/archive" "$T/whole"
+	local n
+	for n in 512 1500 4096 $(($(stat -c %s "$T/whole") - 512)); do
+		head -c "$n" "$T/whole" > "$T/cut"
+		with_archive "$T/cut"
+		refused 125 'archive of files is damaged' restore --from "$T/bad"
+	done
+	(cat "$T/whole"; head -c 512 /dev/zero) > "$T/cut"
+	with_archive "$T/cut"
+	refused 125 'something follows its end' restore --from "$T/bad"
+	python3 - "$T/whole" "$T/cut" <<-'END'
+		import sys
+		d = bytearray(open(sys.argv[1], "rb").read())
+		at = d.rindex(b"root/x")
+		d[at + 124:at + 136] = b"77777777777\0"
+		d[at + 148:at + 156] = b" " * 8
+		d[at + 148:at + 156] = b"%06o\0 " % sum(d[at:at + 512])
+		open(sys.argv[2], "wb").write(d)
+	END
+	with_archive "$T/cut"
+	refused 125 'it ends too early' restore --from "$T/bad"
+	head -c 100000 /dev/urandom > "$T/cut"
+	with_archive "$T/cut"
+	refused 125 'an entry is none' restore --from "$T/bad"
+	diff "$T/before" <(snapshot "$ROOTFS")
+	restore --from "$SET"
+	is "$c" running
+}
+
+@test "a device comes back only where the container could have made it" {
+	mknod "$ROOTFS/disk" b 259 70001
+	config '.process.capabilities |= with_entries(.value -= ["CAP_MKNOD"])'
+	writing "$ROOTFS"
+	to_set --name one
+	restore
+	to_set --name two
+	rm "$ROOTFS/disk"
+	refused 125 "'root/disk' is a device, which this container could not have made" restore
+	is "$c" checkpointed
+	restore --rootfs=keep
+}
+
+@test "no room for the files: told before anything is frozen, or the container runs on; nothing half stays" {
+	head -c 6M /dev/urandom > "$ROOTFS/large"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	printf '#!/bin/sh\n' > "$T/action"
+	chmod 755 "$T/action"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	writing "$ROOTFS"
+	mkdir "$T/small"
+	mount -t tmpfs -o size=16m,mode=700 tmpfs "$T/small"
+	SET=$T/small
+	refused 73 'the container has about [0-9]+ MiB of memory and [0-9]+ MiB of files, and [0-9]+ MiB are free' to_set --leave-running
+	equal "$(find "$SET" -mindepth 1)" ''
+	# A disk that fills up meanwhile: all of it while criu writes, or just not enough for the files.
+	umount "$T/small"
+	mount -t tmpfs -o size=200m,mode=700 tmpfs "$T/small"
+	refused 73 'MiB of files, and the set may have no more than' to_set --leave-running --max-size 5m
+	equal "$(find "$SET" -mindepth 1)" ''
+	to_set --leave-running --name good
+	local left
+	for left in 0 9000; do
+		printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != pre-dump ] || fallocate -l $(($(df -k --output=avail %s | tail -1) - %d))k %s/filler\n' "$SET" $left "$SET" > "$T/action"
+		chmod 755 "$T/action"
+		refused 73 'No space left on device|the disk is full' to_set --leave-running --name bad
+		[ -e "$SET/filler" ]
+		rm "$SET/filler"
+		nothing_hidden
+		is "$c" running
+	done
+	printf '#!/bin/sh\n' > "$T/action"
+	equal "$(find "$SET" -mindepth 1 -maxdepth 1 -type d -printf '%f\n')" good
+	is "$c" running
+	wait_for grep -q "n $(($(wc -l < "$ROOTFS/journal") + 5))" "$ROOTFS/journal"
+	to_set --name next
+	# Nor for what comes back: it stays checkpointed, and another try does it.
+	mkdir "$T/more"
+	restore
+	is "$c" running
+	thole delete --force "$c"
+	umount "$T/small"
+}
+
+# Forks of the shim, which look like it.
+own_workers() { pgrep -P "$(shims | head -1)" -f thole-shim || true; }
+
+@test "the client or the worker is killed while files are captured or put back: nothing half, and the next try does it" {
+	local i who
+	head -c 20M /dev/urandom > "$ROOTFS/large"
+	writing "$ROOTFS"
+	to_set --leave-running --name old
+	for who in client worker client worker; do
+		in_background "$THOLE" --root "$ROOT" checkpoint --to "$SET" --name "k$who" "$c"
+		i=$!
+		wait_for test -e "$SET/.thole-dump/rootfs.tar"
+		if [ $who = client ]; then kill -KILL $i 2> /dev/null || true; else own_workers | xargs -r kill -KILL || true; fi
+		wait $i || true
+		settled() { is "$c" checkpointed || ! thole pause "$c" 2>&1 | grep -q 'being checkpointed'; }
+		wait_for settled
+		thole resume "$c" 2> /dev/null || true
+		thole checkpoints "$SET" > /dev/null
+		if is "$c" checkpointed; then restore; fi
+		is "$c" running
+		rm -rf "$SET/k$who"
+		ln -sfn old "$SET/latest"
+	done
+	to_set --name full
+	snapshot "$ROOTFS" > "$T/before"
+	for who in client worker; do
+		wreck_large
+		in_background "$THOLE" --root "$ROOT" restore --from "$SET/full" "$c"
+		i=$!
+		wait_for test -e "$ROOTFS/.thole-new" || true
+		if [ $who = client ]; then kill -KILL $i 2> /dev/null || true; else own_workers | xargs -r kill -KILL || true; fi
+		wait $i || true
+		back() { is "$c" running || restore --from "$SET/full"; }
+		wait_for back
+		is "$c" running
+		to_set --rootfs=none --name "r$who"
+		equal "$(sha256sum < "$ROOTFS/large")" "$(tar xOf "$SET/full/rootfs.tar" root/large | sha256sum)"
+		not test -e "$ROOTFS/.thole-new"
+	done
+}
+
+wreck_large() { head -c 20M /dev/zero > "$ROOTFS/large"; }
+
+@test "the shim is killed while files are captured: the container runs on, and the set has nothing half" {
+	head -c 20M /dev/urandom > "$ROOTFS/large"
+	writing "$ROOTFS"
+	to_set --leave-running --name old
+	in_background "$THOLE" --root "$ROOT" checkpoint --leave-running --to "$SET" --name late "$c"
+	wait_for test -e "$SET/.thole-dump/rootfs.tar"
+	kill -KILL $(shims | head -1)
+	wait $! || true
+	# Whole, if it is there at all.
+	thole checkpoints "$SET" > /dev/null
+	thaws() { [ "$(status "$c")" = running ]; }
+	wait_for thaws
+	wait_for grep -q "n $(($(wc -l < "$ROOTFS/journal") + 5))" "$ROOTFS/journal"
+	thole recover "$c"
+	to_set --name next
+	nothing_hidden
+}
