@@ -47,7 +47,9 @@ CFLAGS   += -std=gnu17 $(OPT) -ffunction-sections -fdata-sections $(if $(SAN),$(
 LDFLAGS  += $(LINK) $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now
 
 LIBS_COMMON := -lprotobuf-nanopb -ljson-c
+LIBS_CLIENT := $(LIBS_COMMON) -lzstd
 LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap -lprotobuf-c -lm
+LIBS_ALL    := $(LIBS_SHIM) -lzstd
 
 COMMON_SRC := $(wildcard common/*.c)
 CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)
@@ -69,7 +71,7 @@ all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-keeper $(OUT)/thole-oci ## buil
 $(OUT)/thole: $(CLIENT_OBJ) $(COMMON_OBJ)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_COMMON)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CLIENT)
 
 $(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
 	@mkdir -p $(@D)
@@ -93,7 +95,7 @@ docs: $(DOCS)/made ## man pages and completions, below build/docs
 $(OUT)/tables: $(OBJ)/contrib/tables.o $(filter-out $(OBJ)/client/main.o,$(CLIENT_OBJ)) $(COMMON_OBJ)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_COMMON)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CLIENT)
 
 $(DOCS)/made: $(OUT)/tables $(DOC_SRC) VERSION CHANGELOG.md
 	@mkdir -p $(@D)
@@ -133,9 +135,9 @@ FORCE:
 # The one list of what building and testing needs. `make deps` installs what is missing, and is quiet offline when nothing is. RUNLEVEL=1: no
 # service is to be started (dockerd, containerd).
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
-	libjson-c-dev libprotobuf-c-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
+	libjson-c-dev libprotobuf-c-dev libzstd-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
-	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap tmux strace \
+	qemu-system-x86 kmod cpio xz-utils zstd sqlite3 apparmor conmon podman uidmap tmux strace \
 	clang clang-tidy libclang-rt-dev llvm mandoc man-db zsh fish lintian \
 	runc docker.io containerd buildah
 .PHONY: deps
@@ -169,7 +171,7 @@ $(UNIT_LIB):
 $(OUT)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_LIB)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
-	$(Q)$(CC) $(CFLAGS) $(filter-out -static,$(LDFLAGS)) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -lcmocka $(LIBS_SHIM)
+	$(Q)$(CC) $(CFLAGS) $(filter-out -static,$(LDFLAGS)) -o $@ $< -Wl,--start-group $(UNIT_LIB) -Wl,--end-group -lcmocka $(LIBS_ALL)
 
 # Probes run inside containers, so they bring everything with them.
 PROBES := $(patsubst tests/live/probes/%.c,$(BUILD)/probes/%,$(PROBE_SRC))
@@ -188,7 +190,7 @@ $(BUILD)/bench/%: tests/bench/%.c
 $(BUILD)/conform/flags: $(OBJ)/tests/conform/flags.o $(OBJ)/libclient.a $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(OBJ)/libclient.a $(OBJ)/libcommon.a -Wl,--end-group $(LIBS_COMMON)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(OBJ)/libclient.a $(OBJ)/libcommon.a -Wl,--end-group $(LIBS_CLIENT)
 
 # Fuzz targets are linked with clang's fuzzer, and with what they share.
 FUZZ_SHARED := fuzz container
@@ -198,7 +200,7 @@ ifdef FUZZ
 $(FUZZERS): $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED:%=$(OBJ)/tests/fuzz/%.o) $(UNIT_LIB)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
-	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(UNIT_LIB) -Wl,--end-group $(LIBS_SHIM)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(UNIT_LIB) -Wl,--end-group $(LIBS_ALL)
 endif
 
 .SECONDARY: $(call objs,$(UNIT_SRC) tests/conform/flags.c) $(call objs,$(FUZZ_SRC))

@@ -100,6 +100,7 @@ static const struct option_row checkpoint_rows[] = {
 	{ "all",           'a', OPT_FLAG, NULL, "every running container, each to DIR/ID", AT(criu_options, all) },
 	{ "label",         0, OPT_LIST,   "KEY[=VALUE]", "of those the ones with this annotation", AT(criu_options, label) },
 	{ "match",         0, OPT_STRING, "PATTERN", "and with such an id: 'web-*'", AT(criu_options, match) },
+	{ "compress",      0, OPT_CHOICE, "zstd|none", "of export (default: as the file's name says)", AT(criu_options, compress) },
 	{ "verbose",       'v', OPT_FLAG, NULL, "print the path of each image", AT(criu_options, verbose) },
 	{ "drop-execs",    0, OPT_FLAG,   NULL, "kill exec'd processes, which cannot be kept", AT(criu_options, drop_execs) },
 	{ "link-remap",    0, OPT_FLAG,   NULL, "allow open files that have been removed", AT(criu_options, link_remap) },

@@ -238,6 +238,7 @@ struct criu_options {
 	bool all, verbose;
 	struct opt_list label;
 	const char *match;
+	const char *compress; /* of an export: "zstd", "none" or NULL */
 	const char *rootfs;   /* "auto", "reflink", "copy", "none" or NULL */
 	struct opt_list include_bind;
 

@@ -119,6 +119,8 @@ static int check_options(const struct criu_options *o, int n_operands, struct er
 			return err_set(err, ERR_USAGE, "--to and --%s contradict each other", others[i].name);
 	if ((o->label.n > 0 || o->match) && !o->all)
 		return err_set(err, ERR_USAGE, "--%s needs --all", o->match ? "match" : "label");
+	if (o->compress)
+		return err_set(err, ERR_USAGE, "--compress is for 'checkpoint export'");
 	if (n_operands != !o->all)
 		return err_set(err, ERR_USAGE, o->all ? "--all and an id contradict each other" : "which container?");
 	return 0;
@@ -132,7 +134,7 @@ int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct
 	if (inv->n == 2 && !strcmp(id, "inspect"))
 		return checkpoint_inspect(inv->operands[1], err);
 	if (inv->n == 3 && !strcmp(id, "export"))
-		return checkpoint_export(inv->operands[1], inv->operands[2], err);
+		return checkpoint_export(inv->operands[1], inv->operands[2], o->compress, err);
 	if (inv->n == 3 && !strcmp(id, "import"))
 		return checkpoint_import(inv->operands[1], inv->operands[2], o->name, err);
 	if (check_options(o, inv->n, err) < 0 || (id && statedir_check_id(id, err) < 0))

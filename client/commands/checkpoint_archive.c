@@ -16,6 +16,7 @@
 #include "client/checkpoint.h"
 #include "client/set.h"
 #include "client/tar.h"
+#include "client/zstream.h"
 #include "common/fd.h"
 
 #define COPY_BYTES (256 << 10)
@@ -23,8 +24,14 @@
 
 /* ---- out ------------------------------------------------------------------------------------------------------------------- */
 
-/* Exactly so many bytes, or it is an error. */
-static int copy(int from, int to, uint64_t left, const char *what, struct err *err)
+static int put_zeros(struct zstream *to, uint64_t n, struct err *err)
+{
+	static const char zeros[2 * TAR_BLOCK];
+
+	return zstream_write(to, zeros, (size_t)n, err);
+}
+
+static int put_data(int from, struct zstream *to, uint64_t left, const char *what, struct err *err)
 {
 	cleanup_free char *buf = xmalloc(COPY_BYTES);
 
@@ -36,21 +43,14 @@ static int copy(int from, int to, uint64_t left, const char *what, struct err *e
 			return -1;
 		if ((size_t)n < want)
 			return err_set(err, ERR_CONFIG, "'%s' ends too early", what);
-		if (fd_write_all(to, buf, want, err) < 0)
+		if (zstream_write(to, buf, want, err) < 0)
 			return -1;
 		left -= want;
 	}
 	return 0;
 }
 
-static int put_zeros(int to, uint64_t n, struct err *err)
-{
-	static const char zeros[2 * TAR_BLOCK];
-
-	return fd_write_all(to, zeros, (size_t)n, err);
-}
-
-static int export_file(int image_fd, const char *name, int to, uint64_t time_s, struct err *err)
+static int export_file(int image_fd, const char *name, struct zstream *to, uint64_t time_s, struct err *err)
 {
 	cleanup_fd int fd = openat(image_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct tar_member m = { .size = 0 };
@@ -61,13 +61,13 @@ static int export_file(int image_fd, const char *name, int to, uint64_t time_s, 
 		return err_sys(err, "cannot open '%s'", name);
 	snprintf(m.name, sizeof(m.name), "%s", name);
 	m.size = (uint64_t)st.st_size;
-	if (tar_encode(&m, time_s, block, err) < 0 || fd_write_all(to, block, sizeof(block), err) < 0 ||
-	    copy(fd, to, m.size, name, err) < 0)
+	if (tar_encode(&m, time_s, block, err) < 0 || zstream_write(to, block, sizeof(block), err) < 0 ||
+	    put_data(fd, to, m.size, name, err) < 0)
 		return -1;
 	return put_zeros(to, tar_padding(m.size), err);
 }
 
-static int export_all(int image_fd, const struct image_report *r, int to, struct err *err)
+static int export_members(int image_fd, const struct image_report *r, struct zstream *to, struct err *err)
 {
 	uint64_t time_s = r->m.created_ns / 1000000000u;
 
@@ -77,26 +77,43 @@ static int export_all(int image_fd, const struct image_report *r, int to, struct
 	for (size_t i = 0; i < r->n; i++)
 		if (export_file(image_fd, r->v[i].name, to, time_s, err) < 0)
 			return -1;
-	return put_zeros(to, 2 * TAR_BLOCK, err);
+	return put_zeros(to, 2 * TAR_BLOCK, err) < 0 ? -1 : zstream_end(to, err);
+}
+
+static int export_all(int image_fd, const struct image_report *r, int to, bool compress, struct err *err)
+{
+	struct zstream *z = zstream_writer(to, compress);
+	int ret = export_members(image_fd, r, z, err);
+
+	zstream_free(z);
+	return ret;
 }
 
 /* Whole or not at all, as everything else: under another name first. */
-static int export_to_file(int image_fd, const struct image_report *r, const char *path, struct err *err)
+static int export_to_file(int image_fd, const struct image_report *r, const char *path, bool compress, struct err *err)
 {
 	cleanup_free char *temporary = xasprintf("%s.%d.tmp", path, (int)getpid());
 	cleanup_fd int to = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (to < 0)
 		return err_sys(err, "cannot make '%s'", temporary);
-	if (export_all(image_fd, r, to, err) == 0 &&
+	if (export_all(image_fd, r, to, compress, err) == 0 &&
 	    ((fsync(to) == 0 && rename(temporary, path) == 0) || err_sys(err, "cannot write '%s'", path) == 0))
 		return 0;
 	unlink(temporary);
 	return -1;
 }
 
-int checkpoint_export(const char *image, const char *file, struct err *err)
+static bool has_zstd_name(const char *file)
 {
+	size_t n = strlen(file);
+
+	return n > 4 && (!strcmp(file + n - 4, ".zst") || (n > 5 && !strcmp(file + n - 5, ".tzst")));
+}
+
+int checkpoint_export(const char *image, const char *file, const char *compression, struct err *err)
+{
+	bool compress = compression ? !strcmp(compression, "zstd") : has_zstd_name(file);
 	struct image_report r = { 0 };
 	cleanup_fd int fd = -1;
 	int ret;
@@ -107,7 +124,8 @@ int checkpoint_export(const char *image, const char *file, struct err *err)
 		return -1;
 	if (image_examine(fd, IMAGE_DIGESTS, &r, err) < 0)
 		return err_add(err, "image '%s'", image);
-	ret = !strcmp(file, "-") ? export_all(fd, &r, STDOUT_FILENO, err) : export_to_file(fd, &r, file, err);
+	ret = !strcmp(file, "-") ? export_all(fd, &r, STDOUT_FILENO, compress, err)
+				 : export_to_file(fd, &r, file, compress, err);
 	image_report_release(&r);
 	return ret;
 }
@@ -134,21 +152,41 @@ static int give_up_privileges(struct err *err)
 	return 0;
 }
 
-static int skip(int from, uint64_t n, struct err *err)
+/* Exactly so many bytes, or it is an error. */
+static int pass_on(struct zstream *from, int to, uint64_t left, struct err *err)
+{
+	cleanup_free char *buf = xmalloc(COPY_BYTES);
+
+	while (left > 0) {
+		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
+		ssize_t n = zstream_read(from, buf, want, err);
+
+		if (n < 0)
+			return -1;
+		if ((size_t)n < want)
+			return err_set(err, ERR_CONFIG, "the archive ends too early");
+		if (fd_write_all(to, buf, want, err) < 0)
+			return -1;
+		left -= want;
+	}
+	return 0;
+}
+
+static int skip(struct zstream *from, uint64_t n, struct err *err)
 {
 	uint8_t block[TAR_BLOCK];
-	ssize_t got = fd_read_full(from, block, (size_t)n, err);
+	ssize_t got = zstream_read(from, block, (size_t)n, err);
 
 	return got < 0 ? -1 : (uint64_t)got == n ? 0 : err_set(err, ERR_CONFIG, "the archive ends too early");
 }
 
-static int unpack(int from, int to, struct said *s)
+static int unpack(struct zstream *from, int to, struct said *s)
 {
 	uint8_t block[TAR_BLOCK];
 	int r;
 
 	for (;;) {
-		ssize_t n = fd_read_full(from, block, sizeof(block), &s->err);
+		ssize_t n = zstream_read(from, block, sizeof(block), &s->err);
 
 		if (n < 0)
 			return -1;
@@ -157,8 +195,7 @@ static int unpack(int from, int to, struct said *s)
 		r = tar_decode(block, &s->member, &s->err);
 		if (r <= 0)
 			return r;
-		if (fd_write_all(to, s, sizeof(*s), &s->err) < 0 ||
-		    copy(from, to, s->member.size, "the archive", &s->err) < 0 ||
+		if (fd_write_all(to, s, sizeof(*s), &s->err) < 0 || pass_on(from, to, s->member.size, &s->err) < 0 ||
 		    skip(from, tar_padding(s->member.size), &s->err) < 0)
 			return -1;
 	}
@@ -168,6 +205,7 @@ static void child_run(int from, int to) __attribute__((noreturn));
 static void child_run(int from, int to)
 {
 	struct said s = { .failed = false };
+	struct zstream *archive = zstream_reader(from);
 	struct err ignored;
 	int r;
 
@@ -175,7 +213,7 @@ static void child_run(int from, int to)
 	signal(SIGPIPE, SIG_DFL);
 	r = give_up_privileges(&s.err);
 	if (r == 0)
-		r = unpack(from, to, &s);
+		r = unpack(archive, to, &s);
 	s.failed = r < 0;
 	memset(&s.member, 0, sizeof(s.member));
 	fd_write_all(to, &s, sizeof(s), &ignored);
@@ -183,6 +221,25 @@ static void child_run(int from, int to)
 }
 
 /* ---- in: us ------------------------------------------------------------------------------------------------------------------ */
+
+static int take_data(int from, int to, uint64_t left, const char *what, struct err *err)
+{
+	cleanup_free char *buf = xmalloc(COPY_BYTES);
+
+	while (left > 0) {
+		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
+		ssize_t n = fd_read_full(from, buf, want, err);
+
+		if (n < 0)
+			return -1;
+		if ((size_t)n < want)
+			return err_set(err, ERR_CONFIG, "'%s' ends too early", what);
+		if (fd_write_all(to, buf, want, err) < 0)
+			return -1;
+		left -= want;
+	}
+	return 0;
+}
 
 static int import_member(int from, int dir_fd, const struct tar_member *m, struct err *err)
 {
@@ -195,7 +252,7 @@ static int import_member(int from, int dir_fd, const struct tar_member *m, struc
 		return err_set(err, ERR_CONFIG, "its member '%s' comes twice", m->name);
 	if (fd < 0)
 		return err_sys(err, "cannot make '%s'", m->name);
-	if (copy(from, fd, m->size, m->name, err) < 0)
+	if (take_data(from, fd, m->size, m->name, err) < 0)
 		return -1;
 	return fsync(fd) < 0 ? err_sys(err, "cannot sync '%s'", m->name) : 0;
 }

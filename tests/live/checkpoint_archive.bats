@@ -49,6 +49,37 @@ import_refused() { # REGEX FILE
 	not test -e "$T/y"
 }
 
+# covers: checkpoint --compress
+@test "compressed by zstd: by the file's name or when it is said; import sees for itself; what is damaged is refused" {
+	thole checkpoint export "$T/set/one" "$T/one.tar"
+	thole checkpoint export "$T/set/one" "$T/one.tar.zst"
+	zstd -dqc "$T/one.tar.zst" | cmp - "$T/one.tar"
+	[ "$(stat -c %s "$T/one.tar.zst")" -lt "$(stat -c %s "$T/one.tar")" ]
+	thole checkpoint export --compress none "$T/set/one" "$T/plain.zst"
+	cmp "$T/plain.zst" "$T/one.tar"
+	thole checkpoint export --compress zstd "$T/set/one" - > "$T/stream"
+	thole checkpoint import - "$T/in" < "$T/stream"
+	diff -r "$T/set/one" "$T/in/one"
+	rm -r "$T/in"
+	# Several frames are one stream.
+	head -c 100000 "$T/one.tar" | zstd -qc > "$T/a"
+	tail -c +100001 "$T/one.tar" | zstd -qc >> "$T/a"
+	thole checkpoint import "$T/a" "$T/in"
+	diff -r "$T/set/one" "$T/in/one"
+	rm -r "$T/in"
+	mkdir "$T/in"
+	head -c 20000 "$T/one.tar.zst" > "$T/a"
+	import_refused 'ends too early' "$T/a"
+	cp "$T/one.tar.zst" "$T/a"
+	printf '\377\377\377\377' | dd of="$T/a" bs=1 seek=3000 conv=notrunc status=none
+	import_refused 'is damaged|no tar archive|ends too early' "$T/a"
+	printf '\050\265\057\375' > "$T/a"
+	import_refused 'ends too early|is damaged' "$T/a"
+	head -c 1000000 /dev/zero | zstd -qc > "$T/a"
+	import_refused "there is no 'manifest.json'" "$T/a"
+	refused 1 "--compress is for 'checkpoint export'" thole checkpoint --compress zstd --to "$T/x" "$c"
+}
+
 @test "what comes in is judged: cut off, no archive, names, links, devices, what the manifest does not know" {
 	thole checkpoint export "$T/set/one" "$T/one.tar"
 	mkdir "$T/in"
