@@ -259,6 +259,8 @@ static const struct {
 	{ "Abort restore of existing cgroups",
 	  "--manage-cgroups-mode strict wants to make the groups, but they are made by then: soft or full" },
 	{ "No space left on device", DISK_FULL },
+	{ "Can't fork for", "the number of one of its processes is taken, perhaps by a zombie that the first process "
+			    "of its pid namespace does not reap" },
 	{ "shell-job", "the container has its caller's terminal: --shell-job" },
 };
 

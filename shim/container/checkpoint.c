@@ -21,9 +21,12 @@
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/departing.h"
 #include "shim/container/sealing.h"
 #include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
+
+#define REAP_MS 2500 /* how long its pid namespace, if that is not its own, may take for the zombies */
 
 /* An exec'd process that is to be gone before criu looks. */
 struct dropped {
@@ -48,6 +51,7 @@ struct checkpointing {
 	struct sealing *sealing; /* of a set: NULL: it is none */
 	bool over;               /* criu has ended while the image was being sealed: why */
 	struct err why;
+	struct departing *departing; /* those whose numbers are to be free; NULL: they go with their namespace */
 	size_t n_dropped, n_dropping;
 	struct dropped *dropped;
 	struct pending done;
@@ -71,6 +75,7 @@ void checkpoint_free(struct checkpointing *k)
 		return;
 	criu_free(k->criu);
 	sealing_free(k->sealing);
+	departing_free(k->departing);
 	free_dropped(k);
 	checkpoint_options_release(&k->options);
 	container_fds_release(&k->fds);
@@ -159,6 +164,30 @@ static void failed(struct checkpointing *k, const struct err *failure)
 	finish(c, &err);
 }
 
+static void departed(struct checkpointing *k)
+{
+	struct container *c = k->c;
+
+	if (stays(k)) {
+		stay(k);
+		return;
+	}
+	criu_free(k->criu);
+	k->criu = NULL;
+	remove_when_drained(c, gone, c);
+}
+
+static void reaped(void *arg, size_t left)
+{
+	struct checkpointing *k = arg;
+
+	if (left > 0)
+		log_warn("container '%s': %zu of its processes are not reaped by the first process of their pid "
+			 "namespace: until they are it cannot be restored there",
+			 k->c->id, left);
+	departed(k);
+}
+
 static void succeeded(struct checkpointing *k)
 {
 	struct container *c = k->c;
@@ -168,17 +197,10 @@ static void succeeded(struct checkpointing *k)
 	/* criu has killed what it found frozen, which dies once it is thawed. */
 	if (k->was_paused && cgroup_set_frozen(c->cgroup, runs_on, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
-	if (runs_on) {
+	if (runs_on)
 		finish(c, NULL);
-		return;
-	}
-	if (stays(k)) {
-		stay(k);
-		return;
-	}
-	criu_free(k->criu);
-	k->criu = NULL;
-	remove_when_drained(c, gone, c);
+	else if (!k->departing || departing_await(k->departing, REAP_MS, reaped, k) != 0)
+		departed(k);
 }
 
 /* The container runs on already. */
@@ -299,6 +321,22 @@ static void captured(void *arg, const struct err *failure)
 		refuse_to_end(k, &err);
 }
 
+/* Its first process is our own child. */
+static void note_departing(struct checkpointing *k)
+{
+	const struct container *c = k->c;
+	const struct oci_namespace *ns = &c->config->ns[OCI_NS_PID];
+	struct cgroup_pids pids = cgroup_pids(c->cgroup);
+	size_t n = 0;
+
+	for (size_t i = 0; i < pids.n; i++)
+		if (pids.v[i] != c->init.pid)
+			pids.v[n++] = pids.v[i];
+	if (!ns->wanted || ns->path)
+		k->departing = departing_new(c->base, pids.v, n);
+	free(pids.v);
+}
+
 /* criu has written everything and nothing moves yet. What fails here makes criu let the container go on. */
 static int complete(struct checkpointing *k, struct err *err)
 {
@@ -307,6 +345,7 @@ static int complete(struct checkpointing *k, struct err *err)
 	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->streams, err) < 0 ||
 	    execs_write(k->new_fd, k->execs, k->n_execs, err) < 0)
 		return -1;
+	note_departing(k);
 	if (k->sealing)
 		sealing_note_files(k->sealing);
 	return sealing_captures(k->sealing) ? sealing_capture(k->sealing, k->new_fd, captured, k, err)

@@ -298,6 +298,41 @@ waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000
 	thole delete --force "$other"
 }
 
+# Of somebody who reaps what becomes his child, as the pause containers of pods do; and of somebody who does not.
+@test "a pid namespace that is joined by path is left where it is, and its numbers are free again before the checkpoint has ended" {
+	local other=$c-other i=1
+	args /usr/bin/reaper sleep 1000
+	thole run -d --bundle "$B" "$other" < /dev/null
+	bundle b2
+	config --arg p "/proc/$(init_of "$other")/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)'
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	wait_for grep -q 'n 20' "$T/log.1"
+	for i in 1 2 3 4 5; do
+		checkpoint
+		restore --log-path "$T/log.$((i + 1))"
+		equal "$(readlink "/proc/$(init_of "$c")/ns/pid")" "$(readlink "/proc/$(init_of "$other")/ns/pid")"
+		wait_for grep -q "n $(($(cat "$T"/log.[1-$i] | wc -l) + 20))" "$T/log.$((i + 1))"
+	done
+	cat "$T"/log.? | sed 's/^[^ ]* stdout F //' | awk '$0 != "n " (NR - 1) { print NR ": " $0; exit 1 }'
+	thole delete --force "$c"
+	thole delete --force "$other"
+}
+
+@test "numbers that are taken by zombies in somebody else's pid namespace: told by both, and why" {
+	local other=$c-other
+	args sleep 1000
+	thole run -d --bundle "$B" "$other" < /dev/null
+	bundle b2
+	config --arg p "/proc/$(init_of "$other")/ns/pid" '.linux.namespaces |= map(if .type == "pid" then .path = $p else . end)'
+	args sh -c 'sleep 1001 & echo ready; wait'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" ready
+	checkpoint
+	refused 125 'is taken, perhaps by a zombie' timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+	thole delete --force "$other"
+}
+
 oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
 
 # on_terminal FILE CMD...: with a terminal of its own as stdio, what it shows in FILE; the terminal stays until $T/end is written to.
