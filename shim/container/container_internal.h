@@ -249,6 +249,8 @@ int park_came_back(struct container *c, int *master_fd, struct err *err);
 /* restore.c: criu brings init back. create_launched(), create_restored() follow. */
 int restore_read(struct container *c, struct err *err);  /* options and image, judged */
 int restore_start(struct container *c, struct err *err); /* its files, then criu, with what it inherits */
+int restore_save_execs(struct container *c,
+		       struct err *err); /* into state.json: whoever follows this shim wants to know of them */
 void restore_undo(struct container *c);
 void restore_free(struct restoring *r);                              /* accepts NULL */
 int restore_take_master(struct restoring *r);                        /* -1: no terminal */

@@ -696,7 +696,7 @@ void create_restored(struct container *c, const struct err *failure)
 	if (!c->init.exited)
 		c->rec.status = STATUS_RUNNING;
 	if ((c->creation->in_place ? park_came_back(c, &master, &err) : connect_init(c, &master, &err)) < 0 ||
-	    (state_save(c, &err) < 0 && !c->creation->in_place)) {
+	    ((state_save(c, &err) < 0 || restore_save_execs(c, &err) < 0) && !c->creation->in_place)) {
 		finish(c, &err);
 		return;
 	}

@@ -229,6 +229,19 @@ static int all_there(struct container *c, struct err *err)
 	return r->options.empty_network ? 0 : veth_set_up(c->creation->params.fds.images_fd, &r->options.veths, err);
 }
 
+int restore_save_execs(struct container *c, struct err *err)
+{
+	const struct restoring *r = c->creation->restoring;
+
+	for (size_t i = 0; i < r->n_execs; i++) {
+		struct process *p = container_find(c, r->execs[i].name);
+
+		if (p && state_add_process(c, p, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 void restore_hooks_done(struct container *c, const struct err *err)
 {
 	if (err)

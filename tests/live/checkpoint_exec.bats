@@ -69,6 +69,32 @@ told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -
 	refused 125 'thole-execs.json: element 0 is no process' timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
 }
 
+@test "after a restore it is in state.json, and a shim that follows one that was killed knows it" {
+	local name pid
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	name=$(thole exec -d --print-name --checkpointable "$c" sh -c 'while [ ! -e /go ]; do usleep 5000; done; exit 7')
+	for how in in-place anew; do
+		if [ $how = anew ]; then
+			checkpoint
+			restore
+		else
+			checkpoint --stay
+			timeout 60 "$THOLE" --root "$ROOT" restore "$c"
+		fi
+		pid=$(thole_state "$c" ".processes[\"$name\"].pid")
+		matches "$(tr '\0' ' ' < "/proc/$pid/cmdline")" '/go'
+		matches "$(thole_state "$c" ".processes[\"$name\"].streams.stdout")" '^pipe:'
+	done
+	kill -KILL "$(shim_of "$c")"
+	wait_for no_shims
+	thole recover "$c"
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	local waiter=$!
+	: > "$B/rootfs/go"
+	exits 7 wait $waiter
+}
+
 @test "an init that does not reap, a container without a pid namespace, a terminal, somebody else's monitor: said or refused" {
 	detached sleep 1000
 	thole exec -d --checkpointable "$c" sleep 1001 2> "$T/err"

@@ -355,6 +355,72 @@ after'
 	wait_for grep -q "n $(($(wc -l < "$ROOTFS/journal") + 5))" "$ROOTFS/journal"
 }
 
+# ---- programs that keep their data in files
+
+in_network() { nsenter -t "$(init_of "$c")" -n "$@"; }
+redis() { in_network chroot "$BUILD/debian-root" redis-cli "$@" 2> /dev/null; }
+answers() { [ "$(redis ping)" = PONG ]; }
+
+@test "redis with an append-only file, which goes on after the checkpoint: back to the data of that moment, in memory and in the file" {
+	needs debian-root
+	BUILD=$BUILD "$TREE/tests/live/make-debian-root" > "$T/debian-root.log" 2>&1 || fail "$(tail -5 "$T/debian-root.log")"
+	mkdir "$T/data"
+	config --arg r "$BUILD/debian-root" --arg d "$T/data" '.root = { path: $r, readonly: true } | .process.cwd = "/data" |
+		.process.capabilities |= with_entries(.value += ["CAP_NET_ADMIN"]) |
+		.mounts += [{ destination: "/data", type: "bind", source: $d, options: ["bind", "rw"] }]'
+	args sh -c 'ip link set lo up && exec redis-server --bind 127.0.0.1 --port 6379 --dir /data --save "" --appendonly yes --appendfsync always --daemonize no'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for answers
+	redis eval 'for i = 1, 500 do redis.call("set", "k" .. i, i) end' 0 > /dev/null
+	to_set --leave-running --include-bind /data
+	redis eval 'for i = 1, 500 do redis.call("set", "k" .. i, "late") end' 0 > /dev/null
+	redis set after x > /dev/null
+	redis bgrewriteaof > /dev/null
+	rewritten() { redis info persistence | grep -q 'aof_rewrite_in_progress:0' && ! ls "$T"/data/appendonlydir/*.1.base.rdb; }
+	wait_for rewritten
+	thole delete --force "$c"
+	restore -d --from "$SET" --bundle "$B"
+	wait_for answers
+	equal "$(redis dbsize)" 500
+	equal "$(redis get k500)" 500
+	redis set more y > /dev/null
+	# The file says the same: read by another one.
+	thole kill "$c" KILL
+	wait_for is "$c" stopped
+	thole delete "$c"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for answers
+	equal "$(redis dbsize)" 501
+	equal "$(redis get k1) $(redis get more)" '1 y'
+}
+
+@test "sqlite, written to all the time: the database of the checkpoint's moment, whole, and gone on with" {
+	local f n
+	for f in "$(command -v sqlite3)" $(ldd "$(command -v sqlite3)" | grep -o '/[^ ]*'); do
+		mkdir -p "$ROOTFS/${f%/*}"
+		cp -L "$f" "$ROOTFS/$f"
+	done
+	# A statement a line, each a transaction, on a connection that stays open.
+	args sh -c 'i=0; while :; do echo "insert into t values ($i);"; i=$((i + 1)); usleep 5000; done | sqlite3 -cmd "pragma journal_mode=wal;" -cmd "create table t (n);" /db'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	rows() { sqlite3 "$1/db" 'select count(*) from t' 2> /dev/null; }
+	has_rows() { [ "$(rows "$1")" -ge "$2" ]; }
+	wait_for has_rows "$ROOTFS" 10
+	to_set --leave-running --file-locks
+	mkdir "$T/x"
+	tar xf "$SET/latest/rootfs.tar" -C "$T/x" --wildcards 'root/db*'
+	n=$(rows "$T/x/root")
+	[ "$n" -ge 10 ]
+	wait_for has_rows "$ROOTFS" $((n + 50))
+	thole delete --force "$c"
+	restore -d --from "$SET" --bundle "$B"
+	wait_for has_rows "$ROOTFS" $((n + 20))
+	thole delete --force "$c"
+	equal "$(sqlite3 "$ROOTFS/db" 'pragma integrity_check')" ok
+	# No number twice, none left out.
+	equal "$(sqlite3 "$ROOTFS/db" 'select count(*) = max(n) + 1 and count(distinct n) = count(*) from t')" 1
+}
+
 @test "a root in which another container runs is not written to" {
 	writing "$ROOTFS"
 	to_set --leave-running
