@@ -137,7 +137,7 @@ FORCE:
 PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnanopb-dev libcap-dev libseccomp-dev \
 	libjson-c-dev libprotobuf-c-dev libzstd-dev protobuf-c-compiler libcmocka-dev busybox-static bats jq perl clang-format \
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
-	qemu-system-x86 kmod cpio xz-utils zstd sqlite3 apparmor conmon podman uidmap tmux strace \
+	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap tmux strace \
 	clang clang-tidy libclang-rt-dev llvm mandoc man-db zsh fish lintian \
 	runc docker.io containerd buildah
 .PHONY: deps

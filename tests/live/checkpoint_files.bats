@@ -394,33 +394,6 @@ answers() { [ "$(redis ping)" = PONG ]; }
 	equal "$(redis get k1) $(redis get more)" '1 y'
 }
 
-@test "sqlite, written to all the time: the database of the checkpoint's moment, whole, and gone on with" {
-	local f n
-	for f in "$(command -v sqlite3)" $(ldd "$(command -v sqlite3)" | grep -o '/[^ ]*'); do
-		mkdir -p "$ROOTFS/${f%/*}"
-		cp -L "$f" "$ROOTFS/$f"
-	done
-	# A statement a line, each a transaction, on a connection that stays open.
-	args sh -c 'i=0; while :; do echo "insert into t values ($i);"; i=$((i + 1)); usleep 5000; done | sqlite3 -cmd "pragma journal_mode=wal;" -cmd "create table t (n);" /db'
-	thole run -d --bundle "$B" "$c" < /dev/null
-	rows() { sqlite3 "$1/db" 'select count(*) from t' 2> /dev/null; }
-	has_rows() { [ "$(rows "$1")" -ge "$2" ]; }
-	wait_for has_rows "$ROOTFS" 10
-	to_set --leave-running --file-locks
-	mkdir "$T/x"
-	tar xf "$SET/latest/rootfs.tar" -C "$T/x" --wildcards 'root/db*'
-	n=$(rows "$T/x/root")
-	[ "$n" -ge 10 ]
-	wait_for has_rows "$ROOTFS" $((n + 50))
-	thole delete --force "$c"
-	restore -d --from "$SET" --bundle "$B"
-	wait_for has_rows "$ROOTFS" $((n + 20))
-	thole delete --force "$c"
-	equal "$(sqlite3 "$ROOTFS/db" 'pragma integrity_check')" ok
-	# No number twice, none left out.
-	equal "$(sqlite3 "$ROOTFS/db" 'select count(*) = max(n) + 1 and count(distinct n) = count(*) from t')" 1
-}
-
 @test "a root in which another container runs is not written to" {
 	writing "$ROOTFS"
 	to_set --leave-running
