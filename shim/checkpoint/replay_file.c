@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One file, directory or node of a capture, put back; and what is removed before.
  *
- * Runs in a worker. A new file is made under another name and takes the old one's place at once: whatever else is called so, or is another name of the old one, is not written to. */
+ * Runs in a worker. A new file is made under another name and takes the old one's place at once; one that has other names, which may be outside of the root, is not written to. */
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -330,12 +330,29 @@ static int copy_data(int to, int data_fd, const struct pax_entry *e, struct err 
 	return 0;
 }
 
+/* A file with one name keeps its inode, by which programs know it: sqlite does not write to a database that has become another. Nobody else sees what is in it meanwhile. -1: it cannot be written. */
+static int open_again(const struct spot *s)
+{
+	cleanup_fd int fd = -1;
+	struct stat st;
+
+	if (!s->exists || !S_ISREG(s->st.st_mode) || s->st.st_nlink != 1)
+		return -1;
+	fd = openat(s->dir_fd, s->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || ftruncate(fd, 0) < 0)
+		return -1;
+	return take_fd(&fd);
+}
+
 static int put_file(struct area *a, const struct spot *s, const struct pax_entry *e, int data_fd, struct err *err)
 {
 	cleanup_fd int fd = open_same(a, s, e, data_fd);
 
 	if (fd >= 0)
 		return set_attributes(fd, e, err);
+	fd = open_again(s);
+	if (fd >= 0)
+		return copy_data(fd, data_fd, e, err) < 0 ? -1 : set_attributes(fd, e, err);
 	unlinkat(s->dir_fd, NEW_NAME, 0);
 	fd = openat(s->dir_fd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)

@@ -593,11 +593,12 @@ own_workers() { pgrep -P "$(shims | head -1)" -f thole-shim || true; }
 	done
 	to_set --name full
 	snapshot "$ROOTFS" > "$T/before"
+	head -c 20M /dev/zero > "$T/zeros"
 	for who in client worker; do
 		wreck_large
 		in_background "$THOLE" --root "$ROOT" restore --from "$SET/full" "$c"
 		i=$!
-		wait_for test -e "$ROOTFS/.thole-new" || true
+		wait_for being_put_back
 		if [ $who = client ]; then kill -KILL $i 2> /dev/null || true; else own_workers | xargs -r kill -KILL || true; fi
 		wait $i || true
 		back() { is "$c" running || restore --from "$SET/full"; }
@@ -609,6 +610,7 @@ own_workers() { pgrep -P "$(shims | head -1)" -f thole-shim || true; }
 	done
 }
 
+being_put_back() { ! cmp -s "$ROOTFS/large" "$T/zeros"; }
 wreck_large() { head -c 20M /dev/zero > "$ROOTFS/large"; }
 
 @test "the shim is killed while files are captured: the container runs on, and the set has nothing half" {
