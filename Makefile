@@ -59,11 +59,11 @@ PROBE_SRC  := $(wildcard tests/live/probes/*.c)
 DOC_SRC    := contrib/make-docs $(wildcard contrib/man/*.mdoc contrib/completions/*.in)
 FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 
-GEN    := $(BUILD)/proto/control.pb.h $(BUILD)/proto/criu.pb-c.h
+GEN    := $(BUILD)/proto/control.pb.h $(BUILD)/proto/criu.pb-c.h $(BUILD)/proto/upgrade.pb-c.h
 objs    = $(patsubst %.c,$(OBJ)/%.o,$(1))
 COMMON_OBJ := $(call objs,$(COMMON_SRC)) $(OBJ)/proto/control.pb.o
 CLIENT_OBJ := $(call objs,$(CLIENT_SRC))
-SHIM_OBJ   := $(call objs,$(SHIM_SRC)) $(OBJ)/proto/criu.pb-c.o
+SHIM_OBJ   := $(call objs,$(SHIM_SRC)) $(OBJ)/proto/criu.pb-c.o $(OBJ)/proto/upgrade.pb-c.o
 
 .PHONY: all
 all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-keeper $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
@@ -106,9 +106,9 @@ $(BUILD)/proto/control.pb.h $(BUILD)/proto/control.pb.c: proto/control.proto pro
 	@mkdir -p $(BUILD)/proto
 	@nanopb_generator.py -q -I proto -D $(BUILD)/proto control.proto
 
-$(BUILD)/proto/criu.pb-c.h $(BUILD)/proto/criu.pb-c.c: proto/criu.proto
+$(BUILD)/proto/%.pb-c.h $(BUILD)/proto/%.pb-c.c: proto/%.proto
 	@mkdir -p $(BUILD)/proto
-	@protoc-c -I proto --c_out=$(BUILD)/proto criu.proto
+	@protoc-c -I proto --c_out=$(BUILD)/proto $(<F)
 
 $(OBJ)/proto/%.o: $(BUILD)/proto/%.c $(GEN)
 	@mkdir -p $(@D)

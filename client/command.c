@@ -244,6 +244,17 @@ static const struct option_row update_rows[] = {
 	{ NULL },
 };
 
+static const struct option_row upgrade_rows[] = {
+	{ "all",  'a', OPT_FLAG,   NULL,   "every container", AT(upgrade_options, all) },
+	{ "shim", 0,   OPT_STRING, "PATH", "the program (default: the one that new containers get)", AT(upgrade_options, shim) },
+	{ NULL },
+};
+
+static const struct option_row version_rows[] = {
+	{ "shims", 0, OPT_FLAG, NULL, "of each container's shim", AT(version_options, shims) },
+	{ NULL },
+};
+
 static const struct option_row recover_rows[] = {
 	{ "all", 'a', OPT_FLAG, NULL, "every container that needs it", AT(recover_options, all) },
 	{ NULL },
@@ -257,7 +268,6 @@ static const struct option_row spec_rows[] = {
 
 #define OPTIONS(rows, type) rows, sizeof(struct type)
 #define NO_OPTIONS NULL, 0
-#define NOT_YET(name, needs) { name, NULL, NO_OPTIONS, "", 0, -1, NULL, needs }
 
 static const struct command commands[] = {
 	{ "run",     cmd_run,     OPTIONS(run_rows, launch_options),    "[ID | --rootfs DIR COMMAND [ARG...]]", 0, -1, "create a container and start it", NEEDS_STDIO_RULES | NEEDS_EARLY_STOP },
@@ -281,12 +291,12 @@ static const struct command commands[] = {
 	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", 0 },
 	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
+	{ "upgrade", cmd_upgrade, OPTIONS(upgrade_rows, upgrade_options), "[ID...]",   0, -1, "give running containers another shim's program", 0 },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
 	{ "check",   cmd_check,   NO_OPTIONS,                           "",            0, 0, "tell what this host can do and what not", 0 },
 	{ "features", cmd_features, NO_OPTIONS,                         "",            0, 0, "tell what this runtime can do, as JSON", 0 },
-	{ "version", cmd_version, NO_OPTIONS,                           "",            0, 0, "print the version", 0 },
+	{ "version", cmd_version, OPTIONS(version_rows, version_options), "",          0, 0, "print the version", 0 },
 	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
-	NOT_YET("upgrade", 0),
 };
 /* clang-format on */
 

@@ -73,6 +73,7 @@ int cmd_spec(const struct client *cl, const struct invocation *inv, struct err *
 int cmd_start(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_state(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_stats(const struct client *cl, const struct invocation *inv, struct err *err);
+int cmd_upgrade(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_update(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_version(const struct client *cl, const struct invocation *inv, struct err *err);
 int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *err);
@@ -170,6 +171,15 @@ struct update_options {
 
 struct recover_options {
 	bool all;
+};
+
+struct upgrade_options {
+	bool all;
+	const char *shim;
+};
+
+struct version_options {
+	bool shims;
 };
 
 struct spec_options {

@@ -186,8 +186,9 @@ static int open_sealed(const char *path, bool brief, int *ret_fd, int *ret_seal_
 	return brief ? sealed_exe_copy(path, ret_fd, err) : sealed_exe_open(path, ret_fd, ret_seal_fd, err);
 }
 
-static int open_named_shim(const char *name, bool brief, int *ret_fd, int *ret_seal_fd, char **ret_path,
-			   struct err *err)
+/* `what`: who has named it. */
+static int open_named_shim(const char *what, const char *name, bool brief, int *ret_fd, int *ret_seal_fd,
+			   char **ret_path, struct err *err)
 {
 	cleanup_free char *path = NULL;
 	char cwd[PATH_MAX] = "";
@@ -196,7 +197,7 @@ static int open_named_shim(const char *name, bool brief, int *ret_fd, int *ret_s
 		return err_sys(err, "cannot find the current directory");
 	path = path_join(cwd, name);
 	if (open_sealed(path, brief, ret_fd, ret_seal_fd, err) < 0)
-		return err_add(err, "THOLE_SHIM");
+		return err_add(err, "%s", what);
 	*ret_path = take_ptr(path);
 	return 0;
 }
@@ -208,7 +209,7 @@ static int open_shim(bool brief, int *ret_fd, int *ret_seal_fd, char **ret_path,
 	cleanup_free char *dir = NULL;
 
 	if (named && named[0])
-		return open_named_shim(named, brief, ret_fd, ret_seal_fd, ret_path, err);
+		return open_named_shim("THOLE_SHIM", named, brief, ret_fd, ret_seal_fd, ret_path, err);
 	if (own_directory(&dir, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
@@ -235,6 +236,27 @@ static int open_keeper(const char *shim_path, int seal_fd)
 	if (seal_fd >= 0)
 		return openat(seal_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return sealed_exe_copy(path, &fd, &ignored) < 0 ? -1 : fd;
+}
+
+int shim_program_open(const char *path, struct shim_program *ret, struct err *err)
+{
+	struct shim_program p = { -1, -1, -1 };
+	cleanup_free char *found = NULL;
+	int r = path ? open_named_shim("--shim", path, false, &p.exe_fd, &p.seal_fd, &found, err)
+		     : open_shim(false, &p.exe_fd, &p.seal_fd, &found, err);
+
+	if (r < 0)
+		return -1;
+	p.keeper_fd = open_keeper(found, p.seal_fd);
+	*ret = p;
+	return 0;
+}
+
+void shim_program_release(struct shim_program *p)
+{
+	fd_close(&p->exe_fd);
+	fd_close(&p->seal_fd);
+	fd_close(&p->keeper_fd);
 }
 
 int shim_become(const char *option, struct err *err)

@@ -21,6 +21,17 @@ struct shim_start {
 int shim_exec(const struct client *cl, const struct shim_start *how, const char *id, int *ret_sock, pid_t *ret_pid,
 	      struct err *err);
 
+/* A shim's program, sealed, with what belongs to it. */
+struct shim_program {
+	int exe_fd;
+	int seal_fd;   /* as sealed_exe_open() has it */
+	int keeper_fd; /* thole-keeper beside it; -1: there is none */
+};
+
+/* `path`: as the user has given it, relative to the current directory; NULL: the one that shim_exec() starts. */
+int shim_program_open(const char *path, struct shim_program *ret, struct err *err);
+void shim_program_release(struct shim_program *p);
+
 /* Execute `thole-shim OPTION` in our place. Returns only when that failed. */
 int shim_become(const char *option, struct err *err);
 

@@ -73,8 +73,9 @@ struct status_record {
 	char freezer[480]; /* directory of the container's freezer (v1) or cgroup (v2); empty: none */
 	char bundle[1400];
 	char rootfs[1400];
-	uint8_t groups_made; /* of one that is `creating`: who is in its control groups is its own */
-	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1];
+	uint8_t groups_made;   /* of one that is `creating`: who is in its control groups is its own */
+	char shim_version[32]; /* of the shim that has it, or had it last; empty: it is older than this field */
+	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32];
 };
 
 /* The checksum: over the block's 64-bit words w, h = (h ^ w) * 0x100000001b3, h ^= h >> 32, from

@@ -27,6 +27,7 @@
 #include "shim/features.h"
 #include "shim/idle.h"
 #include "shim/shim.h"
+#include "shim/upgrade.h"
 
 #define CONTROL_FD 3 /* PROTOCOL.md, "How a shim is started" */
 
@@ -39,8 +40,13 @@ static const struct {
 	const char *name;
 	enum shim_mode mode;
 } modes[] = {
-	{ "--launch", SHIM_LAUNCH }, { "--serve", SHIM_SERVE }, { "--exec", SHIM_EXEC },
-	{ "--adopt", SHIM_ADOPT },   { "--undo", SHIM_UNDO },
+	{ "--launch", SHIM_LAUNCH },
+	{ "--serve", SHIM_SERVE },
+	{ "--exec", SHIM_EXEC },
+	{ "--adopt", SHIM_ADOPT },
+	{ "--undo", SHIM_UNDO },
+	{ "--upgraded", SHIM_UPGRADED },
+	{ "--check-state", SHIM_CHECK_STATE },
 };
 
 static bool parse_mode(struct shim *shim, const char *word)
@@ -48,6 +54,26 @@ static bool parse_mode(struct shim *shim, const char *word)
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
 		if (!strcmp(word, modes[i].name)) {
 			shim->mode = modes[i].mode;
+			return true;
+		}
+	return false;
+}
+
+/* A descriptor that we are executed with. False: it is another option. */
+static bool parse_fd(struct shim *shim, const char *word, const char *value)
+{
+	const struct {
+		const char *name;
+		int *to;
+	} options[] = {
+		{ "--log-fd", &shim->log_fd },       { "--seal-fd", &shim->seal_fd },
+		{ "--keeper-fd", &shim->keeper_fd }, { "--caller-fd", &shim->caller_fd },
+		{ "--state-fd", &shim->state_fd },   { "--old-fd", &shim->old_fd },
+	};
+
+	for (size_t i = 0; value && i < ARRAY_SIZE(options); i++)
+		if (!strcmp(word, options[i].name)) {
+			*options[i].to = (int)strtol(value, NULL, 10);
 			return true;
 		}
 	return false;
@@ -66,14 +92,10 @@ static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
 			shim->debug = true;
 		} else if (!strcmp(word, "--root") && next) {
 			shim->root_path = argv[++i];
-		} else if (!strcmp(word, "--log-fd") && next) {
-			shim->log_fd = (int)strtol(argv[++i], NULL, 10);
-		} else if (!strcmp(word, "--seal-fd") && next) {
-			shim->seal_fd = (int)strtol(argv[++i], NULL, 10);
-		} else if (!strcmp(word, "--keeper-fd") && next) {
-			shim->keeper_fd = (int)strtol(argv[++i], NULL, 10);
-		} else if (!strcmp(word, "--caller-fd") && next) {
-			shim->caller_fd = (int)strtol(argv[++i], NULL, 10);
+		} else if (parse_fd(shim, word, next)) {
+			i++;
+		} else if (!strcmp(word, "--because") && next) {
+			shim->because = argv[++i];
 		} else if (!strcmp(word, "--log-format") && next) {
 			shim->json_log = !strcmp(argv[++i], "json");
 		} else if (word[0] != '-' && !next) {
@@ -144,6 +166,8 @@ static int step_control(struct shim *shim, struct err *err)
 {
 	struct stat st;
 
+	if (shim->mode == SHIM_UPGRADED)
+		return 0; /* its connections are in the state */
 	if (fstat(CONTROL_FD, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return err_set(err, ERR_USAGE, "thole-shim is started by thole, with a control socket as descriptor 3");
 	shim->control_fd = CONTROL_FD;
@@ -163,6 +187,8 @@ static int step_root(struct shim *shim, struct err *err)
 {
 	if (statedir_check_id(shim->id, err) < 0)
 		return -1;
+	if (shim->mode == SHIM_UPGRADED)
+		return upgrade_read(shim, err);
 	return statedir_open_root(shim->root_path, shim->mode == SHIM_LAUNCH, &shim->root_fd, err);
 }
 
@@ -196,6 +222,7 @@ static int step_objects(struct shim *shim, struct err *err)
 		return err_set(err, ERR_SYS, "cannot make an event loop");
 	shim->epoll_fd = idle_find_epoll(next_fd);
 	shim->container = container_new(shim->base, shim->root_fd, shim->id, &ops, shim);
+	shim->keeper_came = shim->keeper_fd >= 0;
 	container_set_keeper(shim->container, take_fd(&shim->keeper_fd));
 	return 0;
 }
@@ -300,8 +327,11 @@ static int load(struct shim *shim, struct err *err)
 		return container_load(shim->container, CONTAINER_LOAD_JOIN, err);
 	case SHIM_ADOPT:
 		return container_load(shim->container, CONTAINER_LOAD_ADOPT, err);
+	case SHIM_UPGRADED:
+		return container_resume(shim->container, shim->saved->container, err);
 	case SHIM_LAUNCH:
 	case SHIM_UNDO:
+	case SHIM_CHECK_STATE:
 		break;
 	}
 	return 0;
@@ -312,32 +342,18 @@ static enum server_mode server_mode_of(const struct shim *shim)
 {
 	if (shim->mode == SHIM_EXEC)
 		return SERVER_EXEC;
-	return shim->mode == SHIM_LAUNCH || container_is_adopted(shim->container) ? SERVER_LAUNCH : SERVER_SERVE;
+	if (shim->mode == SHIM_LAUNCH || shim->mode == SHIM_UPGRADED)
+		return SERVER_LAUNCH;
+	return container_is_adopted(shim->container) ? SERVER_LAUNCH : SERVER_SERVE;
 }
 
-static int serve(struct shim *shim, struct err *err)
+static void upgrade(void *arg, const struct server_upgrade *u, struct err *err)
 {
-	struct server_options options = {
-		.base = shim->base,
-		.container = shim->container,
-		.caller_cgroup = shim->caller_cgroup,
-		.leave_cb = leave,
-		.settled_cb = settled,
-		.arg = shim,
-	};
+	upgrade_execute(arg, u, err);
+}
 
-	if (load(shim, err) < 0)
-		return -1;
-	options.mode = server_mode_of(shim);
-	shim->server = server_new(&options);
-	if (container_is_adopted(shim->container))
-		server_created(shim->server);
-	else if (options.mode == SERVER_SERVE)
-		server_listen(shim->server, container_take_control(shim->container));
-	if (server_add_socket(shim->server, take_fd(&shim->control_fd), err) < 0)
-		return -1;
-	if (watch_hangup(shim, err) < 0)
-		return -1;
+static int loop(struct shim *shim, struct err *err)
+{
 	while (!shim->leaving) {
 		if (event_base_loop(shim->base, 0) != 0)
 			return err_set(err, ERR_INTERNAL, "the event loop has failed");
@@ -350,6 +366,49 @@ static int serve(struct shim *shim, struct err *err)
 	return 0;
 }
 
+/* What another program has left. */
+static int go_on(struct shim *shim, struct err *err)
+{
+	server_resume(shim->server, shim->saved);
+	if (watch_hangup(shim, err) < 0)
+		return -1;
+	upgrade_over(shim);
+	settled(shim);
+	return 0;
+}
+
+static int serve_caller(struct shim *shim, enum server_mode mode, struct err *err)
+{
+	if (container_is_adopted(shim->container))
+		server_created(shim->server);
+	else if (mode == SERVER_SERVE)
+		server_listen(shim->server, container_take_control(shim->container));
+	if (server_add_socket(shim->server, take_fd(&shim->control_fd), err) < 0)
+		return -1;
+	return watch_hangup(shim, err);
+}
+
+static int serve(struct shim *shim, struct err *err)
+{
+	struct server_options options = {
+		.base = shim->base,
+		.container = shim->container,
+		.caller_cgroup = shim->caller_cgroup,
+		.upgrade_cb = upgrade,
+		.leave_cb = leave,
+		.settled_cb = settled,
+		.arg = shim,
+	};
+
+	if (load(shim, err) < 0)
+		return -1;
+	options.mode = server_mode_of(shim);
+	shim->server = server_new(&options);
+	if ((shim->mode == SHIM_UPGRADED ? go_on(shim, err) : serve_caller(shim, options.mode, err)) < 0)
+		return -1;
+	return loop(shim, err);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct shim *shim, struct err *err);
@@ -360,11 +419,13 @@ static const struct {
 };
 
 /* Nobody reads our stderr: the error goes to whoever started us, as a reply to the request that it may be waiting with. */
-static void report(const struct shim *shim, const struct err *err)
+static void report(struct shim *shim, const struct err *err)
 {
 	Reply rep = Reply_init_zero;
 	struct err ignored;
 
+	if (shim->mode == SHIM_UPGRADED)
+		upgrade_go_back(shim, err);
 	rep.serial = 1;
 	rep.which_body = Reply_error_tag;
 	wire_error_from(&rep.body.error, err);
@@ -378,13 +439,17 @@ static void report(const struct shim *shim, const struct err *err)
 
 int main(int argc, char **argv)
 {
-	struct shim shim = { .log_fd = -1,
-			     .seal_fd = -1,
-			     .keeper_fd = -1,
-			     .caller_fd = -1,
-			     .control_fd = -1,
-			     .root_fd = -1,
-			     .hangup_fd = -1 };
+	struct shim shim = {
+		.log_fd = -1,
+		.seal_fd = -1,
+		.keeper_fd = -1,
+		.caller_fd = -1,
+		.state_fd = -1,
+		.old_fd = -1,
+		.control_fd = -1,
+		.root_fd = -1,
+		.hangup_fd = -1,
+	};
 	struct err err;
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
@@ -399,6 +464,8 @@ int main(int argc, char **argv)
 		report(&shim, &err);
 		return 1;
 	}
+	if (shim.mode == SHIM_CHECK_STATE)
+		return upgrade_check(&shim);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
 		if (steps[i].run(&shim, &err) < 0) {
 			report(&shim, &err);

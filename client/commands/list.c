@@ -19,7 +19,8 @@ struct row {
 	int32_t pid;
 	uint64_t created_ns;
 	uint32_t owner_uid;
-	const char *shim; /* call_shim_word(); NULL: not asked for */
+	const char *shim;                                                /* call_shim_word(); NULL: not asked for */
+	char version[sizeof(((struct status_record *)0)->shim_version)]; /* of a shim that lives */
 	bool reboot;
 };
 
@@ -51,7 +52,7 @@ static bool shim_lives(int root_fd, const char *id)
 }
 
 static void rows_add(struct rows *r, const char *id, const struct status_record *rec, enum container_status status,
-		     const char *shim)
+		     const char *shim, bool lives)
 {
 	if (r->n == r->room) {
 		r->room = r->room ? r->room * 2 : 64;
@@ -68,6 +69,9 @@ static void rows_add(struct rows *r, const char *id, const struct status_record 
 		.shim = shim,
 		.reboot = status == STATUS_STOPPED && statedir_ended_by_reboot(rec),
 	};
+	if (lives)
+		snprintf(r->v[r->n - 1].version, sizeof(r->v->version), "%s",
+			 rec->shim_version[0] ? rec->shim_version : "unknown");
 }
 
 static int compare(const void *a, const void *b)
@@ -89,14 +93,17 @@ static void read_one(const struct client *cl, int root_fd, const char *id, const
 	struct status_record rec;
 	enum container_status status = STATUS_NONE;
 	const char *shim = NULL;
+	bool lives = false;
 	struct err err;
 
 	if (statedir_read_status_of(root_fd, id, &rec, &err) == 0) {
 		if (!rows->only_ids)
 			status = statedir_refresh_booted(&rec, boot_id);
-		if (rows->with_shims)
-			shim = call_shim_word(&rec, shim_lives(root_fd, id));
-		rows_add(rows, id, &rec, status, shim);
+		if (rows->with_shims) {
+			lives = shim_lives(root_fd, id);
+			shim = call_shim_word(&rec, lives);
+		}
+		rows_add(rows, id, &rec, status, shim, lives);
 	} else if (err.code == ERR_NOT_FOUND) {
 		say_missing(cl, root_fd, id);
 	} else {
@@ -129,7 +136,7 @@ static int read_all(const struct client *cl, struct rows *rows, struct err *err)
 
 /* ---- the table --------------------------------------------------------------------------------- */
 
-enum { COLUMNS_OCI = 6, COLUMNS = 7, COLUMN_MIN = 12, COLUMN_GAP = 3 };
+enum { COLUMNS_OCI = 6, COLUMNS = 8, COLUMN_MIN = 12, COLUMN_GAP = 3 };
 
 struct cells {
 	const char *text[COLUMNS];
@@ -147,6 +154,7 @@ static void fill_cells(const struct row *row, struct print_owner *owner, struct 
 	c->text[4] = c->created;
 	c->text[5] = print_owner(owner, row->owner_uid);
 	c->text[6] = row->shim ? row->shim : "";
+	c->text[7] = row->version[0] ? row->version : "-";
 }
 
 /* Scripts cut runc's table by the columns of its header: the same widths. */
@@ -167,11 +175,12 @@ static void print_cells(const int width[COLUMNS], int n, const struct cells *c)
 	puts(c->text[n - 1]);
 }
 
-/* The last column is ours: runc's table ends before it. */
+/* The last columns are ours: runc's table ends before them. */
 static void print_table(const struct client *cl, const struct rows *rows)
 {
-	struct cells header = { .text = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", "SHIM" } }, c;
-	int width[COLUMNS] = { COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN };
+	struct cells header = { .text = { "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER", "SHIM", "VERSION" } }, c;
+	int width[COLUMNS] = { COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN,
+			       COLUMN_MIN, COLUMN_MIN, COLUMN_MIN, COLUMN_MIN };
 	int n = cl->oci ? COLUMNS_OCI : COLUMNS;
 	struct print_owner owner = { 0 };
 
@@ -211,6 +220,8 @@ static json_object *new_extra(const struct row *row)
 	json_object *o = json_new_object();
 
 	json_add_string(o, "shim", row->shim);
+	if (row->version[0])
+		json_add_string(o, "shimVersion", row->version);
 	if (row->reboot)
 		json_add_bool(o, "reboot", true);
 	return o;

@@ -143,7 +143,7 @@ static void find_pipes(const struct process *p, struct pipe_wanted *v, size_t n)
 
 static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
 
-static void new_relay(struct process *p, struct logs *logs)
+void adopt_new_relay(struct process *p, struct logs *logs)
 {
 	struct relay_ops ops = {
 		.drained_cb = process_drained_cb,
@@ -164,7 +164,7 @@ static void take_kept_streams(struct process *p, struct json_object *streams, st
 
 	if (p->terminal && held[KEEPER_STDIN] < 0)
 		return;
-	new_relay(p, logs);
+	adopt_new_relay(p, logs);
 	if (p->terminal) {
 		relay_use_pty(p->relay, take_fd(&held[KEEPER_STDIN]));
 		return;
@@ -181,10 +181,19 @@ static void find_streams(struct process *p, struct json_object *streams, struct 
 		wanted[i] =
 			(struct pipe_wanted) { .inode = pipe_inode(text_at(streams, stream_names[i + 1])), .fd = -1 };
 	find_pipes(p, wanted, OUTPUTS);
-	new_relay(p, logs);
+	adopt_new_relay(p, logs);
 	relay_adopt(p->relay, STREAM_STDIN, -1, pipe_inode(text_at(streams, stream_names[0])));
 	for (size_t i = 0; i < OUTPUTS; i++)
 		relay_adopt(p->relay, i ? STREAM_STDERR : STREAM_STDOUT, wanted[i].fd, wanted[i].inode);
+}
+
+static void read_relay_options(struct process *p, struct json_object *o)
+{
+	p->relay_options = (struct relay_options) {
+		.stdin_once = json_object_get_boolean(at(o, "stdinOnce")),
+		.has_drain = at(o, "drainMs") != NULL,
+		.drain_ms = (uint32_t)json_object_get_uint64(at(o, "drainMs")),
+	};
 }
 
 /* What was passed on is its caller's, and a terminal that nobody has held is gone. */
@@ -194,11 +203,7 @@ static void adopt_streams(struct process *p, struct json_object *o, struct logs 
 
 	if (!json_object_get_boolean(at(o, "relayed")))
 		return;
-	p->relay_options = (struct relay_options) {
-		.stdin_once = json_object_get_boolean(at(o, "stdinOnce")),
-		.has_drain = at(o, "drainMs") != NULL,
-		.drain_ms = (uint32_t)json_object_get_uint64(at(o, "drainMs")),
-	};
+	read_relay_options(p, o);
 	if (kept)
 		take_kept_streams(p, at(o, "streams"), logs);
 	else if (!p->terminal)
@@ -280,6 +285,25 @@ static int adopt_execs(struct container *c, struct json_object *processes, struc
 	return 0;
 }
 
+/* ---- what was asked for, of one that is there ---------------------------------------------------------------------------- */
+
+int adopt_plan_logs(struct process *p, struct err *err)
+{
+	struct json_object *top = state_read(p->c->dir_fd, err), *container = at(top, "container"), *setup;
+	int r = 0;
+
+	if (!top)
+		return -1;
+	read_relay_options(p, at(at(top, "processes"), p->name));
+	setup = p == &p->c->init ? at(container, "logSetup") : at(at(at(container, "execLogs"), p->name), "logSetup");
+	if (p != &p->c->init)
+		p->log_setup = json_object_get(setup);
+	if (p == &p->c->init || setup)
+		r = plan_logs(p, setup, err);
+	json_object_put(top);
+	return r;
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------------------------------- */
 
 /* Whoever called us may be a cron job or a unit that is to end. */
@@ -322,7 +346,7 @@ int adopt_living(struct container *c, struct err *err)
 		return err_add(err, "cannot adopt container '%s'", c->id);
 	c->served = false;
 	c->adopted = true;
-	c->rec.shim_pid = getpid();
+	container_note_shim(c);
 	if (process_watch_end(&c->init, err) < 0)
 		return -1;
 	return state_save(c, err);

@@ -306,6 +306,11 @@ const char *container_id(const struct container *c)
 	return c->id;
 }
 
+int container_root_fd(const struct container *c)
+{
+	return c->root_fd;
+}
+
 bool container_is_removed(const struct container *c)
 {
 	return c->removed;
@@ -343,6 +348,12 @@ void container_asked_to_end(struct container *c)
 int container_unit_status(const struct container *c)
 {
 	return c->sdnotify && c->init.exited && c->init.exit.known ? c->init.exit.code : 0;
+}
+
+void container_note_shim(struct container *c)
+{
+	c->rec.shim_pid = getpid();
+	state_set_text(c->rec.shim_version, sizeof(c->rec.shim_version), THOLE_VERSION);
 }
 
 void container_quiet(struct container *c)

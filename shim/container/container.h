@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/statedir.h"
 #include "proto/control.pb.h" /* StdioMode */
+#include "proto/upgrade.pb-c.h"
 #include "shim/stdio/relay.h"
 
 struct container;
@@ -186,6 +187,9 @@ struct container_notices_ops {
 struct container_notices *container_notices_new(struct container *c, MemoryPressure level,
 						const struct container_notices_ops *ops, void *arg, struct err *err);
 void container_notices_free(struct container_notices *n); /* accepts NULL */
+Saved__EventsCall *container_notices_save(const struct container_notices *n);
+struct container_notices *container_notices_resume(struct container *c, const Saved__EventsCall *s,
+						   const struct container_notices_ops *ops, void *arg);
 
 /* Checkpoint it into fds->images_fd, as fds->options_fd says: see "Checkpoint" in PROTOCOL.md. The descriptors are taken. done_cb comes when criu has ended and, unless the
  * container goes on, nothing is left of it. On failure it runs as before. */
@@ -252,6 +256,7 @@ int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no 
 bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */
 bool container_is_adopted(const struct container *c);       /* by CONTAINER_LOAD_ADOPT, and it lives */
 const char *container_id(const struct container *c);
+int container_root_fd(const struct container *c); /* borrowed */
 bool container_is_removed(const struct container *c);
 
 /* Nothing is under way that a shim has to stay for. What was created with `leave` is then its own: the shim may exit. */
@@ -262,5 +267,23 @@ bool container_is_over(const struct container *c);
 
 /* Does it carry the streams of an exec'd process that has not ended? */
 bool container_carries_streams(const struct container *c);
+
+/* ---- from one program to the next in this process: see proto/upgrade.proto ---- */
+
+/* Is there anything that only this program can bring to its end? ERR_BUSY or ERR_STATE say what. ret_soon: that is over soon, and ops.quiet_cb tells. */
+int container_upgrade_obstacle(struct container *c, bool *ret_soon, struct err *err);
+
+/* All that it is beside what its files say; the caller's. Without an obstacle. */
+Saved__Container *container_save(struct container *c);
+
+/* Become, with a new object, what another program has left; `s` has been judged (saved.h). Nothing outside is changed and no stream is read before the loop goes round, so that on
+ * failure that program can go on. */
+int container_resume(struct container *c, const Saved__Container *s, struct err *err);
+
+/* There is no way back: record who the shim is now. `renew`: a keeper's program has come with us. */
+void container_resumed(struct container *c, bool renew);
+
+/* Would container_resume() be able to read its files? Changes nothing, takes no descriptor. */
+int container_check_saved(struct container *c, const Saved__Container *s, struct err *err);
 
 #endif

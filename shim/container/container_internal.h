@@ -126,11 +126,14 @@ int exec_came_back(struct process *p, pid_t pid, int pidfd, struct err *err); /*
 void exec_drop_expected(struct container *c);                                 /* the restore has failed */
 struct process *exec_adopt(struct container *c,
 			   const char *name); /* one that another shim has started: who it is, is the caller's to say */
+bool exec_under_way(struct container *c);     /* is one being launched, or expected? */
+Saved__Process *exec_save_ended(const struct container *c, size_t i); /* of c->ended */
 bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client);
 
 /* container.c */
 int container_compile_filter(struct container *c, const struct oci_config *config, struct err *err);
-void container_quiet(struct container *c); /* something is over: say so if nothing else is under way */
+void container_note_shim(struct container *c); /* in the record: it is us */
+void container_quiet(struct container *c);     /* something is over: say so if nothing else is under way */
 int container_make_control(struct container *c, struct err *err);
 
 /* groups.c */
@@ -179,6 +182,8 @@ char *state_oci_json(struct container *c, const struct oci_config *config,
 void state_set_text(char *field, size_t size, const char *value);
 
 /* logging.c */
+void logging_resume(struct process *p,
+		    const Saved__Process *s);           /* the logs of the plans, as another program has left them */
 int logging_plan(struct container *c, struct err *err); /* what the creation asks for, judged */
 int logging_open(struct process *p, struct err *err);   /* on failure some may be open: logging_close() */
 void logging_continue(struct process *p); /* of one that is adopted: what cannot be opened is tried again later */
@@ -197,8 +202,10 @@ extern const struct process_ops init_ops;
 struct process *container_find(struct container *c, const char *name);
 
 /* adopt.c */
-int adopt_check(struct container *c, struct err *err);  /* can it be adopted? No effect */
-int adopt_living(struct container *c, struct err *err); /* logs, streams and end of an init that lives */
+int adopt_check(struct container *c, struct err *err);      /* can it be adopted? No effect */
+int adopt_living(struct container *c, struct err *err);     /* logs, streams and end of an init that lives */
+int adopt_plan_logs(struct process *p, struct err *err);    /* and its relay, as state.json has what was asked for */
+void adopt_new_relay(struct process *p, struct logs *logs); /* without streams yet */
 
 /* load.c */
 int load_config(struct container *c, struct err *err); /* config.json as it was at create, if it is not there */
@@ -226,6 +233,10 @@ void keep_close(struct container *c, Stream stream);
 void keep_end(struct container *c);   /* nothing is left to be held */
 void keep_again(struct container *c); /* after keep_end(): it has come back */
 void keep_take(struct container *c);  /* the keeper of a shim that has died, if there is one: c->keep.held */
+
+Saved__Keeper *keep_save(const struct container *c);
+int keep_resume(struct container *c, const Saved__Keeper *s, struct err *err);
+void keep_renew(struct container *c); /* one of the program that came with us takes its place */
 
 /* pause.c */
 void pause_free(struct pausing *p); /* accepts NULL */

@@ -166,13 +166,14 @@ static int step_record(struct container *c, struct err *err)
 	clock_gettime(CLOCK_REALTIME, &now);
 	c->rec = (struct status_record) {
 		.status = STATUS_CREATING,
-		.shim_pid = cr->params.leave ? 0 : getpid(),
 		.owner_uid = geteuid(),
 		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 		.terminal = c->config->has_process && c->config->process.terminal,
 		.remove_at_exit = cr->params.remove_at_exit,
 		.foreign = cr->params.leave,
 	};
+	if (!cr->params.leave)
+		container_note_shim(c);
 	if (proc_boot_id(c->rec.boot_id, err) < 0)
 		return -1;
 	state_set_text(c->rec.id, sizeof(c->rec.id), c->id);

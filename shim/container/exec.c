@@ -522,6 +522,25 @@ struct process *exec_adopt(struct container *c, const char *name)
 	return &x->p;
 }
 
+Saved__Process *exec_save_ended(const struct container *c, size_t i)
+{
+	return process_save_status(c->ended[i].name, &c->ended[i].exit);
+}
+
+bool exec_under_way(struct container *c)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	{
+		const struct exec *x = exec_of(p);
+
+		if (x->done.cb || x->config || x->expected || x->sync_fd >= 0 || x->joiner_fd >= 0)
+			return true;
+	}
+	return false;
+}
+
 static struct exec *exec_new(struct container *c, const char *name, struct container_exec *params)
 {
 	struct exec *x = xcalloc(1, sizeof(*x));

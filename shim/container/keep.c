@@ -8,6 +8,7 @@
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/stdio/keeping.h"
+#include "shim/stdio/saved.h"
 
 /* One that ends at once is not started again and again at full speed. */
 static const struct timeval restart_after = { .tv_usec = 100000 };
@@ -146,6 +147,60 @@ void keep_again(struct container *c)
 		return;
 	c->keep.over = false;
 	keep_begin(c);
+}
+
+/* ---- from one program to the next ------------------------------------------------------------------------------------ */
+
+Saved__Keeper *keep_save(const struct container *c)
+{
+	const struct keep *k = &c->keep;
+	Saved__Keeper *s = saved_new(Saved__Keeper, keeper);
+
+	s->fd = saved_fd(k->fd);
+	s->exe_fd = saved_fd(k->exe_fd);
+	s->armed = k->armed;
+	s->over = k->over;
+	s->had = k->had;
+	s->taken = k->taken;
+	s->restart = k->restart && event_pending(k->restart, EV_TIMEOUT, NULL);
+	return s;
+}
+
+int keep_resume(struct container *c, const Saved__Keeper *s, struct err *err)
+{
+	struct keep *k = &c->keep;
+
+	k->fd = saved_to_fd(s->fd);
+	if (k->exe_fd < 0)
+		k->exe_fd = saved_to_fd(s->exe_fd);
+	k->armed = s->armed;
+	k->over = s->over;
+	k->had = s->had;
+	k->taken = s->taken;
+	if (s->restart)
+		died_cb(-1, 0, c);
+	return k->fd >= 0 ? watch(c, err) : 0;
+}
+
+/* The old one would start the old shim. It leaves once there is another, which is the one that whoever follows us finds. */
+void keep_renew(struct container *c)
+{
+	struct keep *k = &c->keep, old = *k;
+	struct err err;
+
+	if (k->exe_fd < 0 || k->fd < 0 || k->over)
+		return;
+	k->fd = -1;
+	k->event = NULL;
+	if (start(c, &err) < 0) {
+		log_warn("container '%s' keeps its old keeper: %s", c->id, err.text);
+		k->fd = old.fd;
+		k->event = old.event;
+		return;
+	}
+	keeper_tell(old.fd, KEEPER_END, 0, -1);
+	event_free(old.event);
+	fd_close(&old.fd);
 }
 
 void keep_take(struct container *c)

@@ -120,6 +120,37 @@ void logging_continue(struct process *p)
 	}
 }
 
+static const Saved__Log *saved_log(const Saved__Process *s, const char *driver)
+{
+	for (size_t i = 0; i < s->n_logs; i++)
+		if (!strcmp(s->logs[i]->driver, driver))
+			return s->logs[i];
+	return NULL;
+}
+
+void logging_resume(struct process *p, const Saved__Process *s)
+{
+	struct err err;
+
+	p->logs = logs_new(log_news, p);
+	for (size_t i = 0; i < p->log_plans.n; i++) {
+		struct log_plan *plan = &p->log_plans.v[i];
+		const Saved__Log *l = saved_log(s, plan->driver->name);
+
+		plan->options.fresh = false;
+		plan->options.resumed = true;
+		if (!l || !plan->driver->ops)
+			continue; /* the other program did not have it either */
+		if (logs_add(p->logs, plan->driver, &plan->options, &err) < 0) {
+			log_warn("container '%s': log driver %s: %s", p->c->id, plan->driver->name, err.text);
+			continue;
+		}
+		logs_resume(p->logs, l);
+		if (l->failing)
+			record_later(p->c);
+	}
+}
+
 void logging_close(struct process *p)
 {
 	/* The relay outlives them while poststop hooks run, and trims what it writes to. */

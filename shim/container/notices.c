@@ -8,6 +8,7 @@
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/cgroup_notice.h"
+#include "shim/stdio/saved.h"
 
 struct container_notices {
 	LIST_ENTRY(container_notices) link;
@@ -135,6 +136,19 @@ static struct event *watch_fd(struct container_notices *n, int fd, event_callbac
 	return e;
 }
 
+static void watch_all(struct container_notices *n)
+{
+	struct err err;
+
+	if (n->pressure.held_fd >= 0)
+		n->c->light_sleepers++;
+	if (container_watch(n->c, "init", &n->watch, &err) < 0)
+		fatal("a container without an init");
+	n->oom_event = watch_fd(n, n->oom.fd, oom_cb);
+	if (n->pressure.fd >= 0)
+		n->pressure_event = watch_fd(n, n->pressure.fd, pressure_cb);
+}
+
 struct container_notices *container_notices_new(struct container *c, MemoryPressure level,
 						const struct container_notices_ops *ops, void *arg, struct err *err)
 {
@@ -160,15 +174,61 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 		container_notices_free(n);
 		return NULL;
 	}
-	if (n->pressure.held_fd >= 0)
-		c->light_sleepers++;
-	if (container_watch(c, "init", &n->watch, err) < 0) {
-		container_notices_free(n);
-		return NULL;
-	}
-	n->oom_event = watch_fd(n, n->oom.fd, oom_cb);
-	if (n->pressure.fd >= 0)
-		n->pressure_event = watch_fd(n, n->pressure.fd, pressure_cb);
+	watch_all(n);
 	tell_losses(n);
+	return n;
+}
+
+/* ---- from one program to the next ------------------------------------------------------------------------------------ */
+
+static Saved__Notice *save_notice(const struct cgroup_notice *n)
+{
+	Saved__Notice *s = saved_new(Saved__Notice, notice);
+
+	s->fd = saved_fd(n->fd);
+	s->held_fd = saved_fd(n->held_fd);
+	s->v2 = n->v2;
+	s->oom_kills = n->oom_kills;
+	return s;
+}
+
+static struct cgroup_notice resume_notice(const Saved__Notice *s, const struct cgroup *cg)
+{
+	if (!s)
+		return CGROUP_NOTICE_NONE;
+	return (struct cgroup_notice) {
+		.fd = saved_to_fd(s->fd),
+		.held_fd = saved_to_fd(s->held_fd),
+		.cg = cg,
+		.v2 = s->v2,
+		.oom_kills = s->oom_kills,
+	};
+}
+
+Saved__EventsCall *container_notices_save(const struct container_notices *n)
+{
+	Saved__EventsCall *s = saved_new(Saved__EventsCall, events_call);
+
+	s->pressure = (uint32_t)n->level;
+	s->oom_kills = n->oom_kills;
+	s->oom_told = n->oom_told;
+	s->oom = save_notice(&n->oom);
+	if (n->pressure.fd >= 0)
+		s->lack = save_notice(&n->pressure);
+	return s;
+}
+
+struct container_notices *container_notices_resume(struct container *c, const Saved__EventsCall *s,
+						   const struct container_notices_ops *ops, void *arg)
+{
+	struct container_notices *n = xcalloc(1, sizeof(*n));
+
+	*n = (struct container_notices) { .c = c, .ops = *ops, .arg = arg, .level = (MemoryPressure)s->pressure };
+	n->oom = resume_notice(s->oom, c->cgroup);
+	n->pressure = resume_notice(s->lack, NULL);
+	n->oom_kills = s->oom_kills;
+	n->oom_told = s->oom_told;
+	n->watch = (struct container_watch) { .exit_cb = ended, .arg = n };
+	watch_all(n);
 	return n;
 }

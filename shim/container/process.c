@@ -10,7 +10,9 @@
 #include "common/fd.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/stdio/log.h"
 #include "shim/stdio/relay.h"
+#include "shim/stdio/saved.h"
 
 /* How long a reader may take with what is left when somebody waits to go on. */
 static const struct timeval last_words = { .tv_sec = 1 };
@@ -170,6 +172,99 @@ void process_tell(struct process *p, bool drained)
 		w->exit_cb(w->arg, &exit);
 		at = &p->watches; /* the callback may have changed the list */
 	}
+}
+
+/* ---- from one program to the next ------------------------------------------------------------------------------------ */
+
+static Saved__Exit *save_exit(const struct container_exit *e)
+{
+	Saved__Exit *s = saved_new(Saved__Exit, exit);
+
+	s->known = e->known;
+	s->code = e->code;
+	s->signal = e->signal;
+	s->oom_killed = e->oom_killed;
+	s->time_ns = e->time_ns;
+	return s;
+}
+
+Saved__Process *process_save(const struct process *p)
+{
+	Saved__Process *s = saved_new(Saved__Process, process);
+	Saved__Log *l;
+
+	s->name = xstrdup(p->name);
+	s->pid = (uint32_t)p->pid;
+	s->start_time = p->start_time;
+	s->pidfd_inode = p->pidfd_inode;
+	s->pidfd = saved_fd(p->pidfd);
+	s->terminal = p->terminal;
+	s->exited = p->exited;
+	s->drained = p->drained;
+	s->below_init = p->below_init;
+	s->news = event_pending(p->news, EV_READ | EV_TIMEOUT, NULL);
+	s->exit = save_exit(&p->exit);
+	if (p->relay)
+		s->relay = relay_save(p->relay);
+	for (size_t i = 0; (l = logs_save(p->logs, i)); i++)
+		saved_append(s->logs, s->n_logs, l);
+	for (size_t i = 0; i < ARRAY_SIZE(p->passed); i++)
+		saved_append(s->passed, s->n_passed, xstrdup(p->passed[i]));
+	return s;
+}
+
+Saved__Process *process_save_status(const char *name, const struct container_exit *exit)
+{
+	Saved__Process *s = saved_new(Saved__Process, process);
+
+	s->name = xstrdup(name);
+	s->exited = s->drained = true;
+	s->exit = save_exit(exit);
+	return s;
+}
+
+static struct container_exit resume_exit(const Saved__Exit *s)
+{
+	return (struct container_exit) {
+		.known = s->known,
+		.code = (uint8_t)s->code,
+		.signal = (uint8_t)s->signal,
+		.oom_killed = s->oom_killed,
+		.time_ns = s->time_ns,
+	};
+}
+
+/* What was asked for is in state.json, how far it has come in the state. */
+static int resume_streams(struct process *p, const Saved__Process *s, struct err *err)
+{
+	if (adopt_plan_logs(p, err) < 0)
+		return -1;
+	logging_resume(p, s);
+	if (!s->relay)
+		return 0;
+	adopt_new_relay(p, p->logs);
+	return relay_resume(p->relay, s->relay, err);
+}
+
+int process_resume(struct process *p, const Saved__Process *s, struct err *err)
+{
+	p->pid = (pid_t)s->pid;
+	p->start_time = s->start_time;
+	p->pidfd_inode = s->pidfd_inode;
+	p->pidfd = saved_to_fd(s->pidfd);
+	p->terminal = s->terminal;
+	p->exited = s->exited;
+	p->drained = s->drained;
+	p->below_init = s->below_init;
+	if (s->exit)
+		p->exit = resume_exit(s->exit);
+	for (size_t i = 0; i < s->n_passed; i++)
+		state_set_text(p->passed[i], sizeof(p->passed[i]), s->passed[i]);
+	if ((s->relay || s->n_logs > 0) && resume_streams(p, s, err) < 0)
+		return -1;
+	if (s->news)
+		process_news(p);
+	return p->exited ? 0 : process_watch_end(p, err);
 }
 
 struct dying {

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <sys/queue.h>
 
+#include "proto/upgrade.pb-c.h"
 #include "shim/container/container.h"
 #include "shim/container/log_options.h"
 
@@ -77,6 +78,15 @@ void process_tell(struct process *p, bool drained);
 
 /* SIGKILL the child behind this pidfd, which is taken, and reap it when it has ended: that may be long, in a frozen group. Until then the container is not idle. */
 void process_kill_later(struct container *c, int pidfd);
+
+/* All that it is, for the program that follows this one; the caller's. */
+Saved__Process *process_save(const struct process *p);
+
+/* The same of one of which only the status is left. */
+Saved__Process *process_save_status(const char *name, const struct container_exit *exit);
+
+/* Make it so again, of one that process_init() has made; `s` has been judged (saved.h). */
+int process_resume(struct process *p, const Saved__Process *s, struct err *err);
 
 /* SIGKILL it and reap it, if it is ours and has not ended. Waits for its end. */
 void process_kill_now(struct process *p);

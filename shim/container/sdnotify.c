@@ -17,6 +17,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "shim/stdio/saved.h"
 
 #define SOCKET_NAME "notify.sock"
 #define INSIDE "/run/notify/" SOCKET_NAME
@@ -136,6 +137,14 @@ static void add_environment(struct oci_config *config, uint64_t watchdog_usec)
 	env->v[env->n] = NULL;
 }
 
+static int watch_inside(struct sdnotify *n, struct event_base *base, struct err *err)
+{
+	n->readable = event_new(base, n->in_fd, EV_READ | EV_PERSIST, readable_cb, n);
+	if (!n->readable || event_add(n->readable, NULL) < 0)
+		return err_set(err, ERR_SYS, "cannot watch the socket for NOTIFY_SOCKET");
+	return 0;
+}
+
 static int listen_inside(struct sdnotify *n, struct event_base *base, int dir_fd, const struct sdnotify_request *r,
 			 struct oci_config *config, struct err *err)
 {
@@ -144,10 +153,7 @@ static int listen_inside(struct sdnotify *n, struct event_base *base, int dir_fd
 	if (make_socket(n, dir_fd, err) < 0 || add_mount(config, dir_fd, err) < 0)
 		return -1;
 	add_environment(config, r->watchdog_usec);
-	n->readable = event_new(base, n->in_fd, EV_READ | EV_PERSIST, readable_cb, n);
-	if (!n->readable || event_add(n->readable, NULL) < 0)
-		return err_set(err, ERR_SYS, "cannot watch the socket for NOTIFY_SOCKET");
-	return 0;
+	return watch_inside(n, base, err);
 }
 
 static int set_manager(struct sdnotify *n, const char *where, struct err *err)
@@ -182,6 +188,37 @@ int sdnotify_new(struct event_base *base, int dir_fd, const struct sdnotify_requ
 	}
 	*ret = n;
 	return 0;
+}
+
+Saved__Notifying *sdnotify_save(const struct sdnotify *n)
+{
+	Saved__Notifying *s;
+
+	if (!n)
+		return NULL;
+	s = saved_new(Saved__Notifying, notifying);
+	s->mode = (uint32_t)n->mode;
+	s->manager = saved_bytes(n->manager.sun_path, n->manager_len - offsetof(struct sockaddr_un, sun_path));
+	s->out_fd = saved_fd(n->out_fd);
+	s->in_fd = saved_fd(n->in_fd);
+	return s;
+}
+
+int sdnotify_resume(struct event_base *base, const Saved__Notifying *s, struct sdnotify **ret, struct err *err)
+{
+	struct sdnotify *n;
+
+	if (!s)
+		return 0;
+	n = xcalloc(1, sizeof(*n));
+	n->mode = (SdNotify)s->mode;
+	n->manager.sun_family = AF_UNIX;
+	memcpy(n->manager.sun_path, s->manager.data, s->manager.len);
+	n->manager_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + s->manager.len);
+	n->out_fd = saved_to_fd(s->out_fd);
+	n->in_fd = saved_to_fd(s->in_fd);
+	*ret = n;
+	return n->in_fd >= 0 ? watch_inside(n, base, err) : 0;
 }
 
 void sdnotify_free(struct sdnotify *n)

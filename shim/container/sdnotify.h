@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "proto/control.pb.h" /* enum SdNotify */
+#include "proto/upgrade.pb-c.h"
 #include "shim/oci/config.h"
 
 struct event_base;
@@ -32,6 +33,10 @@ void sdnotify_created(struct sdnotify *n);
 
 /* The program runs. */
 void sdnotify_runs(struct sdnotify *n);
+
+/* For the program that follows this one, the caller's; NULL for NULL. And back, of what has been judged (saved.h). */
+Saved__Notifying *sdnotify_save(const struct sdnotify *n);
+int sdnotify_resume(struct event_base *base, const Saved__Notifying *s, struct sdnotify **ret, struct err *err);
 
 /* What of a message from inside may pass, at most `size` bytes, into `to`; returns its length. For the unit test. */
 size_t sdnotify_filter(const char *message, size_t len, char *to, size_t size);

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "shim/control/request.h"
 #include "shim/control/server.h"
+#include "shim/stdio/saved.h"
 
 /* How long a connection may stay without a Hello. */
 static const struct timeval hello_deadline = { .tv_sec = 10 };
@@ -52,6 +53,16 @@ static bool send_reply(struct conn *conn, Reply *rep, const int *fds, int n_fds)
 	log_debug("a control connection ends: %s", err.text);
 	close_later(conn);
 	return false;
+}
+
+static struct call *call_new(struct conn *conn, uint32_t serial)
+{
+	struct call *call = xcalloc(1, sizeof(*call));
+
+	conn->n_calls++;
+	*call = (struct call) { .conn = conn, .server = conn->server, .serial = serial };
+	TAILQ_INSERT_TAIL(&conn->calls, call, link);
+	return call;
 }
 
 static void call_free(struct call *call)
@@ -136,7 +147,6 @@ static void on_hello(struct conn *conn, const Request *req)
 
 static void on_request(struct conn *conn, Request *req, struct wire_fds *fds)
 {
-	struct call *call;
 	struct err err;
 
 	if (req->serial == 0) {
@@ -163,11 +173,7 @@ static void on_request(struct conn *conn, Request *req, struct wire_fds *fds)
 		refuse(conn, req->serial, &err);
 		return;
 	}
-	call = xcalloc(1, sizeof(*call));
-	conn->n_calls++;
-	*call = (struct call) { .conn = conn, .server = conn->server, .serial = req->serial };
-	TAILQ_INSERT_TAIL(&conn->calls, call, link);
-	request_dispatch(call, req, fds);
+	request_dispatch(call_new(conn, req->serial), req, fds);
 }
 
 /* Returns false when there is nothing more for now. */
@@ -203,10 +209,22 @@ static void conn_cb(evutil_socket_t fd, short what, void *arg)
 		conn_free(conn);
 }
 
+static struct conn *make(struct server *server, int sock, bool hello_seen)
+{
+	struct conn *conn = xcalloc(1, sizeof(*conn));
+
+	*conn = (struct conn) { .server = server, .sock = sock, .hello_seen = hello_seen };
+	TAILQ_INIT(&conn->calls);
+	conn->event = event_new(server_base(server), conn->sock, EV_READ | EV_PERSIST, conn_cb, conn);
+	if (!conn->event || event_add(conn->event, hello_seen ? NULL : &hello_deadline) < 0)
+		fatal("out of memory");
+	server_conn_came(server, conn);
+	return conn;
+}
+
 struct conn *conn_new(struct server *server, int sock, struct err *err)
 {
 	cleanup_fd int fd = sock;
-	struct conn *conn;
 	unsigned int uid;
 
 	if (wire_peer_uid(fd, &uid, err) < 0 || fd_set_nonblock(fd, true, err) < 0)
@@ -215,13 +233,7 @@ struct conn *conn_new(struct server *server, int sock, struct err *err)
 		err_set(err, ERR_PERMISSION, "uid %u may not control this container", uid);
 		return NULL;
 	}
-	conn = xcalloc(1, sizeof(*conn));
-	*conn = (struct conn) { .server = server, .sock = take_fd(&fd) };
-	TAILQ_INIT(&conn->calls);
-	conn->event = event_new(server_base(server), conn->sock, EV_READ | EV_PERSIST, conn_cb, conn);
-	if (!conn->event || event_add(conn->event, &hello_deadline) < 0)
-		fatal("out of memory");
-	return conn;
+	return make(server, take_fd(&fd), false);
 }
 
 void conn_free(struct conn *conn)
@@ -240,8 +252,9 @@ void conn_free(struct conn *conn)
 			free(call);
 	}
 	fd_close(&conn->sock);
+	server_conn_gone(server, conn);
 	free(conn);
-	server_conn_gone(server);
+	server_leave_if_done(server);
 }
 
 struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *call))
@@ -252,4 +265,47 @@ struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *
 	if (match(call))
 		return call;
 	return NULL;
+}
+
+/* ---- from one program to the next ---------------------------------------------------------------------------------------- */
+
+Saved__Connection *conn_save(const struct conn *conn)
+{
+	Saved__Connection *s;
+	const struct call *call;
+
+	if (conn->closing)
+		return NULL;
+	s = saved_new(Saved__Connection, connection);
+	s->fd = saved_fd(conn->sock);
+	s->hello_seen = conn->hello_seen;
+	TAILQ_FOREACH(call, &conn->calls, link)
+	{
+		Saved__Call *one = saved_new(Saved__Call, call);
+
+		one->serial = call->serial;
+		call->save(call, one);
+		saved_append(s->calls, s->n_calls, one);
+	}
+	return s;
+}
+
+bool conn_is_answering(const struct conn *conn, const struct call *other)
+{
+	const struct call *call;
+
+	TAILQ_FOREACH(call, &conn->calls, link)
+	if (!call->save && call != other)
+		return true;
+	return false;
+}
+
+struct conn *conn_resume(struct server *server, const Saved__Connection *s,
+			 void (*resume)(struct call *call, const Saved__Call *s))
+{
+	struct conn *conn = make(server, saved_to_fd(s->fd), s->hello_seen);
+
+	for (size_t i = 0; i < s->n_calls; i++)
+		resume(call_new(conn, s->calls[i]->serial), s->calls[i]);
+	return conn;
 }

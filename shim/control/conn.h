@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/wire.h"
+#include "proto/upgrade.pb-c.h"
 
 struct server;
 struct conn;
@@ -20,6 +21,8 @@ struct call {
 	struct server *server;
 	uint32_t serial;
 	void (*cancelled)(struct call *call);
+	/* Describe it for the program that takes our place, which makes it again by resume_call(). NULL: it is to be answered before. */
+	void (*save)(const struct call *call, Saved__Call *s);
 	void *data;         /* the handler's */
 	bool outlives_conn; /* the work goes on without a listener: then conn becomes NULL, and call_done frees it */
 };
@@ -37,5 +40,15 @@ void conn_free(struct conn *conn);
 
 /* The calls that are open on the same connection: NULL when none satisfies `match`. */
 struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *call));
+
+/* For the program that takes our place: NULL for one that is about to end. The caller's. */
+Saved__Connection *conn_save(const struct conn *conn);
+
+/* Is one of its calls to be answered before? But for `other`. */
+bool conn_is_answering(const struct conn *conn, const struct call *other);
+
+/* Make it so again; `s` has been judged (saved.h). resume: makes what a call was about. */
+struct conn *conn_resume(struct server *server, const Saved__Connection *s,
+			 void (*resume)(struct call *call, const Saved__Call *s));
 
 #endif

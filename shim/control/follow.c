@@ -6,9 +6,13 @@
 
 #include "common/fd.h"
 #include "shim/container/container.h"
+#include "shim/container/process.h"
 #include "shim/control/server.h"
 #include "shim/stdio/logfile.h"
 #include "shim/stdio/relay.h"
+#include "shim/stdio/saved.h"
+
+static void save(const struct call *call, Saved__Call *s);
 
 struct follow {
 	struct relay_client *client;
@@ -75,8 +79,26 @@ void follow_start(struct call *call, const char *name, struct relay_client *clie
 	f->watch = (struct container_watch) { .exit_cb = ended, .arg = call, .drained = true };
 	call->data = f;
 	call->cancelled = cancelled;
+	call->save = save;
 	if (container_watch(server_container(call->server), name, &f->watch, &err) < 0)
 		fatal("a process without a record is followed"); /* the caller has just found it */
+}
+
+static void save(const struct call *call, Saved__Call *s)
+{
+	const struct follow *f = call->data;
+
+	s->kind_case = SAVED__CALL__KIND_FOLLOW;
+	s->follow = saved_new(Saved__FollowCall, follow_call);
+	s->follow->process = xstrdup(f->watch.process->name);
+	s->follow->client = relay_client_number(f->client);
+}
+
+void follow_resume(struct call *call, const Saved__FollowCall *s)
+{
+	struct relay *r = container_relay(server_container(call->server), s->process);
+
+	follow_start(call, s->process, r ? relay_client_at(r, s->client, call) : NULL);
 }
 
 static bool is_follow(const struct call *call)

@@ -14,6 +14,8 @@ int follow_ends(const struct relay_ends *ends, FdRole *roles, pb_size_t *n_roles
 /* The call stays open until the process `name` (which exists) has ended, and is answered with Exit. Takes the client; it leaves when the connection ends. */
 void follow_start(struct call *call, const char *name, struct relay_client *client);
 
+void follow_resume(struct call *call, const Saved__FollowCall *s);
+
 /* The client that follows on this connection, or NULL. */
 struct relay_client *follow_client(struct conn *conn);
 

@@ -2,6 +2,7 @@
 /* Events. */
 #include "shim/container/container.h"
 #include "shim/control/request.h"
+#include "shim/control/resume.h"
 #include "shim/control/server.h"
 
 static void notice(void *arg, const Notice *notice)
@@ -28,9 +29,23 @@ static void cancelled(struct call *call)
 	container_notices_free(call->data);
 }
 
+static void save(const struct call *call, Saved__Call *s)
+{
+	s->kind_case = SAVED__CALL__KIND_EVENTS;
+	s->events = container_notices_save(call->data);
+}
+
+static const struct container_notices_ops ops = { .notice_cb = notice, .end_cb = ended };
+
+void events_resume(struct call *call, const Saved__EventsCall *s)
+{
+	call->data = container_notices_resume(server_container(call->server), s, &ops, call);
+	call->cancelled = cancelled;
+	call->save = save;
+}
+
 void on_events(struct call *call, Request *req, struct wire_fds *fds)
 {
-	static const struct container_notices_ops ops = { .notice_cb = notice, .end_cb = ended };
 	struct err err;
 
 	call->data = container_notices_new(server_container(call->server), req->body.events.pressure, &ops, call, &err);
@@ -39,4 +54,5 @@ void on_events(struct call *call, Request *req, struct wire_fds *fds)
 		return;
 	}
 	call->cancelled = cancelled;
+	call->save = save;
 }

@@ -7,9 +7,12 @@
 
 #include "common/err.h"
 #include "shim/container/container.h"
+#include "shim/container/process.h"
 #include "shim/control/follow.h"
 #include "shim/control/request.h"
+#include "shim/control/resume.h"
 #include "shim/control/server.h"
+#include "shim/stdio/saved.h"
 
 static void started(void *arg, const struct err *err)
 {
@@ -72,6 +75,8 @@ static void kill_timer_cb(evutil_socket_t fd, short what, void *arg)
 	kill_over(arg);
 }
 
+static void kill_save(const struct call *call, Saved__Call *s);
+
 static void await_death(struct call *call)
 {
 	struct killing *k = xcalloc(1, sizeof(*k));
@@ -84,8 +89,20 @@ static void await_death(struct call *call)
 		fatal("out of memory");
 	call->data = k;
 	call->cancelled = kill_cancelled;
+	call->save = kill_save;
 	if (container_watch(server_container(call->server), "init", &k->watch, &err) < 0)
 		fatal("a container without an init");
+}
+
+static void kill_save(const struct call *call, Saved__Call *s)
+{
+	s->kind_case = SAVED__CALL__KIND_KILL;
+	s->kill = saved_new(Saved__KillCall, kill_call);
+}
+
+void kill_resume(struct call *call)
+{
+	await_death(call);
 }
 
 void on_kill(struct call *call, Request *req, struct wire_fds *fds)
@@ -146,17 +163,42 @@ static void wait_over(void *arg, const struct container_exit *exit)
 	call_done(call, &rep, NULL, 0);
 }
 
-void on_wait(struct call *call, Request *req, struct wire_fds *fds)
+static void wait_save(const struct call *call, Saved__Call *s)
+{
+	const struct container_watch *w = call->data;
+
+	s->kind_case = SAVED__CALL__KIND_WAIT;
+	s->wait = saved_new(Saved__WaitCall, wait_call);
+	s->wait->process = xstrdup(w->process->name);
+}
+
+static int wait_for(struct call *call, const char *name, struct err *err)
 {
 	struct container_watch *w = xcalloc(1, sizeof(*w));
-	struct err err;
 
 	*w = (struct container_watch) { .exit_cb = wait_over, .arg = call };
-	if (container_watch(server_container(call->server), req->body.wait.name, w, &err) < 0) {
+	if (container_watch(server_container(call->server), name, w, err) < 0) {
 		free(w);
-		call_fail(call, &err);
-		return;
+		return -1;
 	}
 	call->data = w;
 	call->cancelled = wait_cancelled;
+	call->save = wait_save;
+	return 0;
+}
+
+void wait_resume(struct call *call, const Saved__WaitCall *s)
+{
+	struct err err;
+
+	if (wait_for(call, s->process, &err) < 0)
+		fatal("a process without a record is waited for"); /* the state has been judged */
+}
+
+void on_wait(struct call *call, Request *req, struct wire_fds *fds)
+{
+	struct err err;
+
+	if (wait_for(call, req->body.wait.name, &err) < 0)
+		call_fail(call, &err);
 }

@@ -37,6 +37,7 @@ static const struct request_row rows[] = {
 	{ Request_events_tag, "watch", on_events, AFTER_CREATE | SERVED, false },
 	{ Request_checkpoint_tag, "checkpoint", on_checkpoint, AFTER_CREATE | SERVED, true },
 	{ Request_restore_tag, "restore", on_restore, AFTER_CREATE | SERVED, true },
+	{ Request_upgrade_tag, "upgrade its shim", on_upgrade, AFTER_CREATE, true },
 	{ Request_reopen_tag, "reopen its logs", on_reopen, AFTER_CREATE, false },
 	{ Request_resize_tag, "resize", on_resize, AFTER_CREATE | LAUNCHER, false },
 };

@@ -36,6 +36,7 @@ void on_events(struct call *call, Request *req, struct wire_fds *fds);
 void on_checkpoint(struct call *call, Request *req, struct wire_fds *fds);
 void on_restore(struct call *call, Request *req, struct wire_fds *fds);
 void on_reopen(struct call *call, Request *req, struct wire_fds *fds);
+void on_upgrade(struct call *call, Request *req, struct wire_fds *fds);
 void on_resize(struct call *call, Request *req, struct wire_fds *fds);
 
 #endif

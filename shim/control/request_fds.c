@@ -35,6 +35,9 @@ static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
 	case FD_PRESERVED:
 	case FD_LOG:
 	case FD_PIDFD:
+	case FD_SHIM:
+	case FD_SHIM_MOUNT:
+	case FD_KEEPER:
 		break;
 	}
 	return NULL;

@@ -3,6 +3,7 @@
 #include "shim/control/server.h"
 
 #include <event2/event.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/fd.h"
@@ -10,6 +11,8 @@
 #include "common/wire.h"
 #include "shim/container/container.h"
 #include "shim/control/conn.h"
+#include "shim/control/resume.h"
+#include "shim/stdio/saved.h"
 
 /* While no descriptor is free, accepting would spin. */
 static const struct timeval accept_pause = { .tv_usec = 100000 };
@@ -19,7 +22,9 @@ struct server {
 	int listen_fd;
 	struct event *event;
 	struct event *resume;
-	int n_conns;
+	struct conn **conns; /* in the order in which they came */
+	size_t n_conns;
+	struct upgrading *upgrading;
 	bool created, ended;
 };
 
@@ -41,15 +46,13 @@ void server_free(struct server *s)
 	if (s->resume)
 		event_free(s->resume);
 	fd_close(&s->listen_fd);
+	free(s->conns);
 	free(s);
 }
 
 int server_add_socket(struct server *s, int sock, struct err *err)
 {
-	if (!conn_new(s, sock, err))
-		return -1;
-	s->n_conns++;
-	return 0;
+	return conn_new(s, sock, err) ? 0 : -1;
 }
 
 /* One too many: it is told so, and nothing is kept of it. */
@@ -138,7 +141,8 @@ static bool has_a_reason_to_stay(const struct server *s)
 
 void server_leave_if_done(struct server *s)
 {
-
+	if (s->upgrading)
+		upgrading_quiet(s->upgrading);
 	/* The last packets are with the kernel; whoever is still connected hears the end. */
 	if (has_a_reason_to_stay(s) || (!s->ended && s->n_conns > 0) || !container_is_idle(s->o.container))
 		return;
@@ -147,10 +151,21 @@ void server_leave_if_done(struct server *s)
 	s->o.leave_cb(s->o.arg);
 }
 
-void server_conn_gone(struct server *s)
+void server_conn_came(struct server *s, struct conn *conn)
 {
+	saved_append(s->conns, s->n_conns, conn);
+}
+
+void server_conn_gone(struct server *s, struct conn *conn)
+{
+	size_t i = 0;
+
+	while (i < s->n_conns && s->conns[i] != conn)
+		i++;
+	if (i == s->n_conns)
+		return;
 	s->n_conns--;
-	server_leave_if_done(s);
+	memmove(&s->conns[i], &s->conns[i + 1], (s->n_conns - i) * sizeof(struct conn *));
 }
 
 void server_created(struct server *s)
@@ -170,4 +185,60 @@ void server_ended(struct server *s)
 {
 	s->ended = true;
 	server_leave_if_done(s);
+}
+
+/* ---- from one program to the next ---------------------------------------------------------------------------------------- */
+
+struct upgrading *server_upgrading(const struct server *s)
+{
+	return s->upgrading;
+}
+
+void server_set_upgrading(struct server *s, struct upgrading *u)
+{
+	s->upgrading = u;
+}
+
+void server_upgrade(struct server *s, const struct server_upgrade *u, struct err *err)
+{
+	s->o.upgrade_cb(s->o.arg, u, err);
+}
+
+bool server_is_answering(const struct server *s, const struct call *other)
+{
+	for (size_t i = 0; i < s->n_conns; i++)
+		if (conn_is_answering(s->conns[i], other))
+			return true;
+	return false;
+}
+
+Saved__Shim *server_save(struct server *s)
+{
+	Saved__Shim *to = saved_new(Saved__Shim, shim);
+	Saved__Connection *conn;
+
+	to->format = SAVED_FORMAT;
+	to->version = xstrdup(THOLE_VERSION);
+	to->root_fd = saved_fd(container_root_fd(s->o.container));
+	to->listen_fd = saved_fd(s->listen_fd);
+	to->container = container_save(s->o.container);
+	for (size_t i = 0; i < s->n_conns; i++)
+		if ((conn = conn_save(s->conns[i])))
+			saved_append(to->connections, to->n_connections, conn);
+	return to;
+}
+
+void server_resume(struct server *s, const Saved__Shim *from)
+{
+	s->created = true;
+	server_listen(s, saved_to_fd(from->listen_fd));
+	for (size_t i = 0; i < from->n_connections; i++)
+		conn_resume(s, from->connections[i], resume_call);
+}
+
+void server_resumed(struct server *s, const char *because)
+{
+	/* An answer may end its connection, but only from the loop. */
+	for (size_t i = 0; i < s->n_conns; i++)
+		resume_answer(s->conns[i], because);
 }

@@ -147,27 +147,40 @@ void input_go_on(struct relay *r)
 		event_add(r->in.writable, NULL);
 }
 
+static int watch_source(struct relay *r, struct source *s, struct err *err)
+{
+	s->relay = r;
+	LIST_INSERT_HEAD(&r->in.sources, s, link);
+	if (r->in.writable && (s->always_ready || s->at < s->len))
+		event_add(r->in.writable, NULL);
+	if (s->always_ready)
+		return 0;
+	s->readable = event_new(r->base, s->fd, EV_READ, source_readable_cb, s);
+	/* What it has brought is written before it is read again. */
+	if (!s->readable || (s->at == s->len && event_add(s->readable, NULL) < 0)) {
+		source_free(s);
+		return err_set(err, ERR_SYS, "cannot watch a stream");
+	}
+	return 0;
+}
+
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err)
 {
 	struct source *s = xcalloc(1, sizeof(*s));
 	bool is_socket, careful; /* it is read only when epoll says so */
 
-	s->relay = r;
 	s->client = client;
 	s->fd = fd;
 	relay_prepare_fd(&s->fd, O_RDONLY, &s->always_ready, &is_socket, &careful);
-	LIST_INSERT_HEAD(&r->in.sources, s, link);
-	if (s->always_ready) {
-		if (r->in.writable)
-			event_add(r->in.writable, NULL);
-		return 0;
-	}
-	s->readable = event_new(r->base, s->fd, EV_READ, source_readable_cb, s);
-	if (!s->readable || event_add(s->readable, NULL) < 0) {
-		source_free(s);
-		return err_set(err, ERR_SYS, "cannot watch a stream");
-	}
-	return 0;
+	return watch_source(r, s, err);
+}
+
+int input_take_source(struct relay *r, const struct source *like, struct err *err)
+{
+	struct source *s = xcalloc(1, sizeof(*s));
+
+	*s = *like;
+	return watch_source(r, s, err);
 }
 
 static void owner_left(struct relay *r)

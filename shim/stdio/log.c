@@ -7,6 +7,7 @@
 
 #include "common/fd.h"
 #include "shim/stdio/logfile.h"
+#include "shim/stdio/saved.h"
 
 #define FILE_OPTIONS (LOG_PATH | LOG_MAX_SIZE | LOG_MAX_FILE | LOG_SYNC)
 
@@ -217,4 +218,42 @@ struct logfile *logs_file(const struct logs *logs)
 		if (logs->v[i]->driver->is_file)
 			return (struct logfile *)logs->v[i];
 	return NULL;
+}
+
+/* ---- from one program to the next ------------------------------------------------------------------------------------ */
+
+Saved__Log *logs_save(const struct logs *logs, size_t i)
+{
+	const struct log *l = logs ? logs_at(logs, i) : NULL;
+	Saved__Log *s;
+
+	if (!l)
+		return NULL;
+	s = saved_new(Saved__Log, log);
+	s->driver = xstrdup(l->driver->name);
+	s->stdout_lost = l->loss.stdout_bytes;
+	s->stderr_lost = l->loss.stderr_bytes;
+	s->untold = l->loss.untold;
+	s->failing = l->loss.failing;
+	s->sys_errno = (uint32_t)l->loss.sys_errno;
+	s->reason = xstrdup(l->loss.reason);
+	s->in_trouble = l->in_trouble;
+	s->losing = l->losing;
+	l->driver->ops->save(l, s);
+	return s;
+}
+
+void logs_resume(struct logs *logs, const Saved__Log *s)
+{
+	struct log *l = logs->v[logs->n - 1];
+
+	l->loss.stdout_bytes = s->stdout_lost;
+	l->loss.stderr_bytes = s->stderr_lost;
+	l->loss.untold = s->untold;
+	l->loss.failing = s->failing;
+	l->loss.sys_errno = (int)s->sys_errno;
+	snprintf(l->loss.reason, sizeof(l->loss.reason), "%s", s->reason);
+	l->in_trouble = s->in_trouble;
+	l->losing = s->losing;
+	l->driver->ops->resume(l, s);
 }

@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/logjson.h"
 #include "proto/control.pb.h" /* enum Stream */
+#include "proto/upgrade.pb-c.h"
 
 struct log;
 struct logfile;
@@ -37,6 +38,7 @@ struct log_options {
 	const char *path; /* absolute; its directory must exist */
 	bool fresh;       /* an old file of that name is emptied, else continued */
 	bool later; /* taken over from another shim: one that cannot be opened now is opened at the first write that can */
+	bool resumed;           /* logs_resume() follows: its file is open already */
 	uint64_t max_bytes;     /* a file that has reached this is rotated; 0: never */
 	unsigned int max_files; /* the current one included, at least 1 */
 	bool no_sync;           /* leave it to the kernel when it comes to the disk */
@@ -80,6 +82,9 @@ struct log_ops {
 	void (*sync)(struct log *l);
 	void (*trim)(struct log *l); /* give buffers back to the kernel; they come again when used */
 	void (*free)(struct log *l);
+	/* Its own part of what logs_save() makes, and back. */
+	void (*save)(const struct log *l, Saved__Log *s);
+	void (*resume)(struct log *l, const Saved__Log *s);
 };
 
 struct log_driver {
@@ -140,6 +145,12 @@ void logs_trim(struct logs *logs);
 bool logs_empty(const struct logs *logs);                     /* also NULL */
 const struct log *logs_at(const struct logs *logs, size_t i); /* in the order of logs_add; NULL: no more */
 struct logfile *logs_file(const struct logs *logs);           /* the first that clients can read; NULL: none */
+
+/* All that the i-th is, for the program that follows this one; NULL: no more. The caller's. */
+Saved__Log *logs_save(const struct logs *logs, size_t i);
+
+/* Make the last one that was added, with options.resumed, so again; `s` has been judged (saved.h) and is of the same driver. */
+void logs_resume(struct logs *logs, const Saved__Log *s);
 
 /* ---- for drivers ---- */
 

@@ -114,7 +114,7 @@ int logfile_new(const struct logfile_format *format, const struct log_options *o
 
 	if (options->later)
 		finish_rotation(options->path, options->max_files);
-	if (open_first(options, &fd, &st, err) < 0 && !options->later)
+	if (!options->resumed && open_first(options, &fd, &st, err) < 0 && !options->later)
 		return -1;
 	out = mmap(NULL, LOGFILE_OUT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (out == MAP_FAILED)

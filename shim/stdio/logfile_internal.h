@@ -73,5 +73,7 @@ void logfile_finish(struct log *l, const struct timespec *now);
 void logfile_sync(struct log *l);
 void logfile_trim(struct log *l);
 void logfile_free(struct log *l);
+void logfile_save(const struct log *l, Saved__Log *s);
+void logfile_resume(struct log *l, const Saved__Log *s);
 
 #endif

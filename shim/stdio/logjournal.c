@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/memfd.h"
 #include "shim/stdio/log.h"
+#include "shim/stdio/saved.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 #define LINE_BYTES (16u << 10)
@@ -123,8 +124,8 @@ static int send_all(struct journal *j, struct iovec *iov, size_t n, int64_t *dea
 			return err_sysno(err, EAGAIN, "the journal does not keep up");
 		}
 		/* journald was started again: its socket is another one. */
-		if (connected_again ||
-		    (errno != ECONNREFUSED && errno != ENOTCONN && errno != ECONNRESET && errno != EPIPE))
+		if (connected_again || (errno != ECONNREFUSED && errno != ENOTCONN && errno != ECONNRESET &&
+					errno != EPIPE && errno != EBADF))
 			return err_sys(err, "cannot send to the journal");
 		connected_again = true;
 		if (connect_journal(j, err) < 0)
@@ -295,6 +296,31 @@ static void journal_free(struct log *l)
 	free(j);
 }
 
+/* The lines that are begun; the socket is made anew. */
+static void journal_save(const struct log *l, Saved__Log *s)
+{
+	const struct journal *j = (const struct journal *)l;
+
+	for (size_t i = 0; i < ARRAY_SIZE(j->lines); i++) {
+		Saved__LogLine *line = saved_new(Saved__LogLine, log_line);
+
+		line->text = saved_bytes(j->lines[i].text, j->lines[i].len);
+		line->continues = j->lines[i].continues;
+		saved_append(s->lines, s->n_lines, line);
+	}
+}
+
+static void journal_resume(struct log *l, const Saved__Log *s)
+{
+	struct journal *j = (struct journal *)l;
+
+	for (size_t i = 0; i < s->n_lines; i++) {
+		if (s->lines[i]->text.len > 0)
+			hold(&j->lines[i], (const char *)s->lines[i]->text.data, s->lines[i]->text.len);
+		j->lines[i].continues = s->lines[i]->continues;
+	}
+}
+
 /* ---- opening --------------------------------------------------------------------------------------------------------- */
 
 /* Of a client journald takes names of capitals, digits and underscores that begin with a capital. */
@@ -358,7 +384,7 @@ static int journal_open(const struct log_options *options, struct log **ret, str
 	j->fd = -1;
 	j->addr.sun_family = AF_UNIX;
 	memcpy(j->addr.sun_path, path, strlen(path) + 1);
-	if (make_fields(j, options, err) < 0 || connect_journal(j, err) < 0) {
+	if (make_fields(j, options, err) < 0 || (connect_journal(j, err) < 0 && !options->resumed)) {
 		journal_free(&j->log);
 		return -1;
 	}
@@ -374,4 +400,6 @@ const struct log_ops log_journal_ops = {
 	.sync = journal_sync,
 	.trim = journal_trim,
 	.free = journal_free,
+	.save = journal_save,
+	.resume = journal_resume,
 };

@@ -213,12 +213,10 @@ static bool is_pipe(int fd)
 	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
 }
 
-int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err)
+static int watch_sink(struct sink *s, struct err *err)
 {
-	struct sink *s = xcalloc(1, sizeof(*s));
+	struct output *o = s->output;
 
-	*s = (struct sink) { .output = o, .client = client, .fd = fd, .lossless = lossless };
-	relay_prepare_fd(&s->fd, O_WRONLY, &s->always_ready, &s->socket, &s->careful);
 	LIST_INSERT_HEAD(&o->sinks, s, link);
 	s->pipe = !s->careful && is_pipe(s->fd);
 	if (s->always_ready)
@@ -228,6 +226,30 @@ int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client
 		sink_free(s);
 		return err_set(err, ERR_SYS, "cannot watch a stream");
 	}
+	return 0;
+}
+
+int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err)
+{
+	struct sink *s = xcalloc(1, sizeof(*s));
+
+	*s = (struct sink) { .output = o, .client = client, .fd = fd, .lossless = lossless };
+	relay_prepare_fd(&s->fd, O_WRONLY, &s->always_ready, &s->socket, &s->careful);
+	return watch_sink(s, err);
+}
+
+int output_take_sink(struct output *o, const struct sink *like, struct err *err)
+{
+	struct sink *s = xcalloc(1, sizeof(*s));
+
+	*s = *like;
+	s->output = o;
+	if (watch_sink(s, err) < 0)
+		return -1;
+	if (s->in_gap)
+		want_log(s, true);
+	if (s->writable && (s->pending || s->in_gap))
+		event_add(s->writable, NULL);
 	return 0;
 }
 

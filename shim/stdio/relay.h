@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "proto/control.pb.h" /* enum Stream */
+#include "proto/upgrade.pb-c.h"
 
 struct event_base;
 struct logfile_part;
@@ -135,5 +136,17 @@ void relay_key(const struct relay *r, Stream stream, char ret[RELAY_KEY_MAX]);
 
 /* Give buffers back to the kernel while nothing moves. */
 void relay_trim(struct relay *r);
+
+/* All that it is, for the program that follows this one: the caller's. Nothing may be read or written after it but by that one. Not while it is parked, or reads
+ * the rest of an old terminal: relay_is_settled(). */
+Saved__Relay *relay_save(const struct relay *r);
+bool relay_is_settled(const struct relay *r);
+
+/* Make it so again, of a new one; `s` has been judged (saved.h). Copying has begun when this returns, with the next round of the loop. */
+int relay_resume(struct relay *r, const Saved__Relay *s, struct err *err);
+
+/* The place of a client in it, from 1 on, and back; 0 and NULL: none. The one that comes back is `arg`'s. */
+uint32_t relay_client_number(const struct relay_client *c);
+struct relay_client *relay_client_at(struct relay *r, uint32_t number, void *arg);
 
 #endif

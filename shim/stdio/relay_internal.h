@@ -111,6 +111,10 @@ int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client
 void output_drop_client(struct output *o, const struct relay_client *client);
 bool output_is_held(const struct output *o);
 uint64_t output_hold_back(struct output *o, const struct relay_client *client); /* relay_client_begin() */
+/* A sink that another program has made: takes what *like owns. It goes on with what it has pending. */
+int output_take_sink(struct output *o, const struct sink *like, struct err *err);
+Saved__Output *output_save(const struct output *o);
+int output_resume(struct output *o, const Saved__Output *s, struct err *err);
 void output_forget_logs(struct output *o);
 
 /* input.c */
@@ -121,6 +125,9 @@ void input_go_on(struct relay *r); /* write what waits */
 /* takes fd. */
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err);
 void input_drop_client(struct relay *r, const struct relay_client *client);
+int input_take_source(struct relay *r, const struct source *like, struct err *err); /* as output_take_sink() */
+Saved__Input *input_save(const struct relay *r);
+int input_resume(struct relay *r, const Saved__Input *s, struct err *err);
 
 /* relay.c: an output has ended. */
 void relay_output_ended(struct relay *r);

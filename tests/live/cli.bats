@@ -56,14 +56,12 @@ commands() {
 	done
 }
 
-# covers: upgrade
-@test "no command, an unknown one, one that is not there yet" {
+@test "no command, an unknown one" {
 	local s=0
 	"$THOLE" > "$T/out" 2> "$T/err" || s=$?
 	equal $s 1
 	[ -s "$T/err" ] || [ -s "$T/out" ]
 	refused 1 'nonesuch' "$THOLE" nonesuch
-	refused 1 'upgrade' "$THOLE" upgrade x
 }
 
 # covers: spec, spec --bundle
@@ -147,15 +145,13 @@ commands() {
 	not grep -q . <(ldd "$BIN/thole-shim" 2> /dev/null | grep -v 'not a dynamic')
 }
 
-# covers: (not there yet)
-@test "every flag and command that is known and not done is refused by its name" {
+@test "every flag that is known and not done is refused by its name" {
 	local row command flag
 	[ -x "$BUILD/conform/flags" ] || skip 'needs: build/conform/flags'
 	while IFS=$'\t' read -r row kind; do
 		command=${row%% --*} flag=--${row#* --}
 		case $kind in
 		'refused by name') refused 1 "$flag" "$THOLE_OCI" --root "$ROOT" "$command" "$flag" x ;;
-		'not there yet') refused 1 "$row" "$THOLE_OCI" --root "$ROOT" "$row" x ;;
 		esac
 	done < <("$BUILD/conform/flags")
 }

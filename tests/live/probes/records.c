@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* records N [BYTES [FIRST]]: writes N records of BYTES bytes (64), numbered from FIRST (1), each with a checksum, to stdout, every tenth to stderr.
+/* records N [BYTES [FIRST [FILE]]]: writes N records of BYTES bytes (64), numbered from FIRST (1), each with a checksum, to stdout, every tenth to stderr; but no more once
+ * there is a FILE, into which it writes how many they were: a multiple of 1000.
  * records --check: reads them (one stream), says whether the numbers go up and the checksums are right, and how many there are: gaps are seen by that. The last may be
  * cut off: then it says so. A carriage return before the newline is a terminal's. */
 #include "tests/live/probes/probe.h"
@@ -70,6 +71,18 @@ static int check(void)
 	return 0;
 }
 
+/* Nobody wants more? */
+static bool is_enough(const char *file, unsigned long n)
+{
+	int fd = file && n % 1000 == 0 ? open(file, O_WRONLY) : -1;
+
+	if (fd < 0)
+		return false;
+	dprintf(fd, "%lu\n", n);
+	close(fd);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "--check"))
@@ -82,7 +95,7 @@ int main(int argc, char **argv)
 
 	if (!buf || size < 32)
 		return PROBE_FAILED;
-	for (unsigned long i = first; i < first + n; i++)
+	for (unsigned long i = first; i < first + n && !is_enough(argc > 4 ? argv[4] : NULL, i - first); i++)
 		write_all(i % 10 ? STDOUT_FILENO : STDERR_FILENO, buf, make_record(buf, size, i));
 	return 0;
 }

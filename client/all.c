@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is done to every container. */
+#include "client/all.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "client/call.h"
+#include "common/fd.h"
+#include "common/statedir.h"
+
+int all_containers(const struct client *cl, bool (*visit)(const struct client *cl, const char *id, void *arg),
+		   void *arg, struct err *err)
+{
+	cleanup_fd int root_fd = -1;
+	cleanup_dir DIR *dir = NULL;
+	struct dirent *e;
+	bool well = true;
+
+	if (client_open_root(cl, false, &root_fd, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 1 : -1;
+	dir = fdopendir(fcntl(root_fd, F_DUPFD_CLOEXEC, 0));
+	if (!dir)
+		return err_sys(err, "cannot read state directory '%s'", cl->root_path);
+	while ((e = readdir(dir)))
+		if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) && statedir_check_id(e->d_name, err) == 0)
+			well = visit(cl, e->d_name, arg) && well;
+	return well;
+}
+
+/* With a shim, or one that has left on purpose or because all was done, there is nothing to do. */
+int all_recover_one(const struct client *cl, const char *id, struct err *err)
+{
+	cleanup_call struct call c = CALL_NONE;
+	cleanup_fd int dir_fd = -1;
+	struct status_record rec;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+		return -1;
+	if (call_shim_lives(dir_fd))
+		return 0;
+	if (call_is_leftover(dir_fd))
+		return call_undo(cl, id, err);
+	if (statedir_read_status(dir_fd, &rec, err) < 0)
+		return err_add(err, "container '%s'", id);
+	if (rec.foreign || (rec.exit_recorded && !rec.remove_at_exit))
+		return 0;
+	return call_open(cl, id, dir_fd, CALL_SERVE, &c, err);
+}
