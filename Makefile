@@ -218,6 +218,7 @@ build-live: all probes docs $(BUILD)/conform/flags
 prepare: build-live
 	-@BUILD='$(abspath $(BUILD))' contrib/install-criu
 	-@BUILD='$(abspath $(BUILD))' tests/live/make-debian-root > /dev/null
+	-@BUILD='$(abspath $(BUILD))' tests/interop/build-previous
 
 check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
 	@$(MAKE) --no-print-directory $(GEN) $(BUILD)/version.h
@@ -316,6 +317,7 @@ deb: all docs ## a Debian package: build/thole_VERSION_ARCH.deb (DEB=FILE)
 	+@contrib/make-deb '$(DEB)' BUILD='$(BUILD)'
 
 clean: ## remove build/ (but not what was downloaded: build/criu, build/debian-root)
+	rm -rf $(BUILD)/previous
 	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/probes $(BUILD)/unit $(BUILD)/version* \
 		$(BUILD)/tables $(BUILD)/docs $(FUZZERS)
 

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup previous
+# From the oldest version that can be upgraded (tests/interop/PREVIOUS) to the present one, and back: states and requests are understood both ways.
+load lib
+
+setup_test() {
+	PREVIOUS=$BUILD/previous
+	export XDG_RUNTIME_DIR=$T
+	bundle
+}
+
+previous() { "$PREVIOUS/thole" --root "$ROOT" "$@"; }
+
+shim_version() { thole list --format json | jq -r --arg c "$c" '.[] | select(.id == $c).thole.shimVersion'; }
+
+# there_and_back: what each client does with each shim
+there_and_back() {
+	local present
+	present=$("$BIN/thole-shim" --version | sed 's/.* //')
+	equal "$(shim_version)" previous
+	thole upgrade "$c"
+	equal "$(shim_version)" "$present"
+	equal "$(previous exec "$c" echo old client < /dev/null)" 'old client'
+	equal "$(thole exec "$c" echo new client < /dev/null)" 'new client'
+	thole upgrade --shim "$PREVIOUS/thole-shim" "$c"
+	equal "$(shim_version)" previous
+	equal "$(thole exec "$c" echo new client < /dev/null)" 'new client'
+	previous upgrade --shim "$BIN/thole-shim" "$c"
+	equal "$(shim_version)" "$present"
+}
+
+@test "there and back: who waits, follows and is attached stays, with nothing lost or twice" {
+	args sh -c 'echo begin; /usr/bin/records 100000000 64 /tmp/enough; while [ ! -e /tmp/stop ]; do usleep 5000; done; echo end; exit 7'
+	previous create --log-opt max-size=unlimited --bundle "$B" "$c" < /dev/null
+	in_background "$PREVIOUS/thole" --root "$ROOT" attach --no-stdin "$c" < /dev/null > "$T/attach.out" 2> "$T/attach.err"
+	local attach=$! waiter events exec
+	in_background "$THOLE" --root "$ROOT" wait "$c"
+	waiter=$!
+	in_background "$PREVIOUS/thole" --root "$ROOT" events --interval 1h "$c" > "$T/events"
+	events=$!
+	in_background "$PREVIOUS/thole" --root "$ROOT" exec "$c" sh -c 'while [ ! -e /tmp/stop ]; do usleep 5000; done; exit 9' < /dev/null
+	exec=$!
+	connected() { [ "$(ls -l "/proc/$(shim_of "$c")/fd" 2> /dev/null | grep -c socket:)" -ge 5 ]; }
+	wait_for connected
+	previous start "$c"
+	there_and_back
+	touch "$B/rootfs/tmp/enough"
+	enough() { [ -s "$B/rootfs/tmp/enough" ]; }
+	wait_for enough
+	touch "$B/rootfs/tmp/stop"
+	exits 9 wait $exec
+	exits 7 wait $attach
+	exits 7 wait $waiter
+	exits 0 wait $events
+	local n out
+	n=$(cat "$B/rootfs/tmp/enough")
+	thole logs "$c" > "$T/log.out" 2> "$T/log.err"
+	for out in attach log; do
+		equal "$(sed '/^begin$/d; /^end$/d' "$T/$out.out" | "$PROBES/records" --check)" "records=$((n - n / 10)) last=$((n - 1))" $out
+		equal "$("$PROBES/records" --check < "$T/$out.err")" "records=$((n / 10)) last=$n" $out
+	done
+}
+
+@test "there and back: a terminal with a keeper, an exec'd process, a container that has ended" {
+	config '.process.terminal = true'
+	args sh -c 'stty -echo; while read line; do [ "$line" = end ] && exit 3; echo "[$line]"; done'
+	previous run -d -i --bundle "$B" "$c" < /dev/null
+	equal "$(previous exec -d --print-name "$c" sh -c 'exit 12' < /dev/null)" 1
+	exits 12 thole wait "$c" 1
+	there_and_back
+	exits 12 thole wait "$c" 1
+	mkfifo "$T/typed"
+	exec 8<> "$T/typed"
+	"$THOLE" --root "$ROOT" attach "$c" < "$T/typed" > "$T/seen" 2>&1 3>&- 8>&- &
+	local pid=$!
+	echo one >&8
+	wait_for grep -q '\[one\]' "$T/seen"
+	echo end >&8
+	exits 3 wait $pid
+	exec 8>&-
+	thole upgrade --shim "$PREVIOUS/thole-shim" "$c"
+	exits 3 previous wait "$c"
+	thole upgrade "$c"
+	exits 3 thole wait "$c"
+}
