@@ -342,6 +342,89 @@ kept() { # wait, events, attach, exec and run of one container, over an upgrade
 	thole delete --force "$c-2"
 }
 
+@test "OOM is told after an upgrade, once" {
+	config '.linux.resources.memory.limit = 20000000'
+	detached sh -c 'while [ ! -e /tmp/go ]; do usleep 10000; done; a=x; while :; do a=$a$a; done'
+	in_background "$THOLE" --root "$ROOT" events --interval 1h --memory-pressure low "$c" > "$T/events"
+	local pid=$!
+	watched() { ls -l "/proc/$(shim_of "$c")/fd" | grep -qE 'eventfd|inotify'; }
+	wait_for watched
+	thole upgrade "$c"
+	touch "$B/rootfs/tmp/go"
+	exits 0 wait $pid
+	equal "$(grep -c '"type":"oom"' "$T/events")" 1
+	equal "$(thole state "$c" | jq .thole.exit.oomKilled)" true
+}
+
+@test "a service manager is told by the new program, and the container still reaches it" {
+	export NOTIFY_SOCKET=$T/manager
+	: > "$T/told"
+	in_background perl -MSocket -e '$| = 1; socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die;
+		print STDERR "ready\n"; while (defined recv($s, my $b, 65536, 0)) { $b =~ s/\n/;/g; print "$b\n" }' "$NOTIFY_SOCKET" >> "$T/told" 2> "$T/listens"
+	wait_for grep -q ready "$T/listens"
+	args sh -c 'say READY=1; while [ ! -e /tmp/go ]; do usleep 5000; done; say STATUS=after; trap "exit 8" TERM; while :; do usleep 5000; done'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for grep -q 'READY=1;' "$T/told"
+	thole upgrade "$c"
+	touch "$B/rootfs/tmp/go"
+	wait_for grep -q 'STATUS=after;' "$T/told"
+	# SIGTERM to the main process of the unit is the container's.
+	kill -TERM "$(shim_of "$c")"
+	exits 8 thole wait "$c"
+}
+
+@test "journald and a line that is begun: one message" {
+	in_background "$PROBES/journal" "$T/j" > "$T/journal"
+	wait_for grep -q ready "$T/journal"
+	args sh -c 'printf "half of "; touch /tmp/half; while [ ! -e /tmp/go ]; do usleep 5000; done; echo it; sleep 1000'
+	thole run -d --log-driver journald --log-opt socket="$T/j" --bundle "$B" "$c" < /dev/null
+	wait_for test -e "$B/rootfs/tmp/half"
+	thole upgrade "$c"
+	touch "$B/rootfs/tmp/go"
+	wait_for grep -q '^MESSAGE=' "$T/journal"
+	equal "$(grep '^MESSAGE=' "$T/journal")" 'MESSAGE=half of it'
+}
+
+@test "json-file and a character that is begun; logrotate has moved the file meanwhile" {
+	args sh -c 'printf "\342\202"; touch /tmp/half; while [ ! -e /tmp/go ]; do usleep 5000; done; printf "\254\n"; touch /tmp/end; sleep 1000'
+	thole run -d --log-driver json-file --log-path "$T/its.log" --bundle "$B" "$c" < /dev/null
+	wait_for test -e "$B/rootfs/tmp/half"
+	mv "$T/its.log" "$T/moved.log"
+	thole upgrade "$c"
+	[ ! -e "$T/its.log" ] || fail 'the upgrade has made a log'
+	touch "$B/rootfs/tmp/go"
+	wait_for grep -q . "$T/moved.log"
+	equal "$(jq -rj .log < "$T/moved.log" | od -An -tx1 | tr -d ' ')" e282ac0a
+}
+
+@test "100 containers in one command" {
+	local i n
+	n=$(long 20 100)
+	args sleep 1000
+	for ((i = 0; i < n; i++)); do thole run -d --bundle "$B" "$c-$i" < /dev/null; done
+	another_shim
+	thole upgrade --all --shim "$T/other/thole-shim"
+	equal "$(thole version --shims | grep -c ' 9.9.9$')" "$n"
+	equal "$(thole list --format json | jq '[.[] | select(.thole.shim == "alive")] | length')" "$n"
+	for ((i = 0; i < n; i++)); do thole delete --force "$c-$i"; done
+}
+
+@test "what came with the upgrade is closed: mounts, programs, states" {
+	detached sleep 1000
+	local shim before
+	shim=$(shim_of "$c")
+	open_files() { find "/proc/$shim/fd" -type l -printf '%l\n' | sed 's/[0-9]*\]$//' | sort; }
+	thole upgrade "$c"
+	tidied() { ! open_files | grep -qE '^/$|thole-state'; }
+	wait_for tidied
+	before=$(open_files)
+	for _ in 1 2 3 4 5; do thole upgrade "$c"; done
+	wait_for tidied
+	equal "$(open_files)" "$before"
+	# Nothing leaks into what is started afterwards.
+	equal "$(thole exec "$c" ls /proc/self/fd < /dev/null | tr '\n' ' ')" '0 1 2 3 '
+}
+
 # ---- at full speed
 
 whole() { # N NAME
