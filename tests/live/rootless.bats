@@ -285,3 +285,21 @@ with_range() {
 	config '.linux.resources.memory.limit = 10000000'
 	thole delete --force "$c"
 }
+
+@test "upgrade: the shim is exchanged, with a keeper and who waits" {
+	local pid shim waiter
+	cp "$BIN/thole-keeper" "$T/bin/"
+	args sh -c 'while [ ! -e /tmp/stop ]; do echo tick; usleep 10000; done; exit 5'
+	thole run -d --keeper --bundle "$B" "$c" < /dev/null
+	pid=$(init_of "$c") shim=$(shim_of "$c")
+	in_background as_user "$T/bin/thole" wait "$c"
+	waiter=$!
+	connected() { [ "$(ls -l "/proc/$shim/fd" | grep -c socket:)" -ge 3 ]; }
+	wait_for connected
+	thole upgrade "$c"
+	thole upgrade --all
+	equal "$(init_of "$c") $(shim_of "$c") $(shims)" "$pid $shim $shim"
+	equal "$(thole exec "$c" echo served < /dev/null)" served
+	touch "$B/rootfs/tmp/stop"
+	exits 5 wait $waiter
+}
