@@ -446,6 +446,7 @@ upgrades() {
 }
 
 at_full_speed() { # DRIVER UPGRADES OPTIONS...
+	[ "${THOLE_FLAVOUR:-}" != san ] || skip "full speed is for the release build"
 	local driver=$1 upgrades=$2 attach late
 	args sh -c "while [ ! -e /tmp/go ]; do usleep 1000; done; /usr/bin/records 100000000 64 1 /tmp/enough; touch /tmp/end; while [ ! -e /tmp/leave ]; do usleep 1000; done"
 	thole run -d --log-driver "$driver" --log-opt max-size=unlimited "${@:3}" --bundle "$B" "$c" < /dev/null
