@@ -224,6 +224,7 @@ struct container_notices *container_notices_resume(struct container *c, const Sa
 	struct container_notices *n = xcalloc(1, sizeof(*n));
 
 	*n = (struct container_notices) { .c = c, .ops = *ops, .arg = arg, .level = (MemoryPressure)s->pressure };
+	LIST_INSERT_HEAD(&c->notices, n, link);
 	n->oom = resume_notice(s->oom, c->cgroup);
 	n->pressure = resume_notice(s->lack, NULL);
 	n->oom_kills = s->oom_kills;

@@ -433,10 +433,13 @@ whole() { # N NAME
 	equal "$("$PROBES/records" --check < "$T/$2.err")" "records=$(($1 / 10)) last=$1" "stderr of $2"
 }
 
-# upgrades N: while the container writes, and has written more each time; then it is told that it is enough, and N is how many records there were
+# upgrades N: while the container writes, and $SEEN has become larger each time; then it is told that it is enough, and N is how many records there were
 upgrades() {
-	local i
+	local i before
+	more() { [ "$(stat -c %s "$SEEN")" -gt "$before" ]; }
 	for ((i = 0; i < $1; i++)); do
+		before=$(stat -c %s "$SEEN")
+		wait_for more
 		thole upgrade "$c" || return 1
 	done
 	touch "$B/rootfs/tmp/enough"
@@ -459,6 +462,7 @@ at_full_speed() { # DRIVER UPGRADES OPTIONS...
 	wait_for attached
 	kill -STOP $late
 	touch "$B/rootfs/tmp/go"
+	SEEN=$T/attach.out
 	upgrades "$upgrades"
 	kill -CONT $late
 	touch "$B/rootfs/tmp/leave"
@@ -494,6 +498,7 @@ long() { if [ "$THOLE_LONG" ]; then echo "$2"; else echo "$1"; fi; }
 	kill -STOP $run
 	thole upgrade "$c"
 	kill -CONT $run
+	SEEN=$T/run.out
 	upgrades "$(long 3 25)"
 	exits 0 wait $run
 	whole "$N" run

@@ -182,9 +182,9 @@ static Saved__Shim *new_state(void)
 	c->adopted = true;
 	c->last_exec = 2;
 	c->init = new_process("init", 4711, 30);
+	saved_append(c->init->logs, c->init->n_logs, new_log(24));
 	saved_append(c->execs, c->n_execs, new_process("1", 4712, 0));
 	saved_append(c->execs, c->n_execs, new_process("2", 4713, 50));
-	saved_append(c->logs, c->n_logs, new_log(24));
 	c->keeper = saved_new(Saved__Keeper, keeper);
 	c->keeper->fd = 25;
 	c->keeper->armed = true;
@@ -205,7 +205,7 @@ static Saved__Shim *new_state(void)
 static void check_whole(const Saved__Shim *s)
 {
 	const Saved__Relay *r = s->container->init->relay;
-	const Saved__LogFile *f = s->container->logs[0]->file;
+	const Saved__LogFile *f = s->container->init->logs[0]->file;
 
 	assert_string_equal(s->container->id, "web");
 	assert_int_equal(s->container->init->pid, 4711);
@@ -346,7 +346,7 @@ static void what_means_nothing_is_refused(void **state)
 	s->container->execs[1]->name[0] = '1';
 	is_refused(s, "named twice");
 	s = new_state();
-	s->container->logs[0]->file->n_seen = 1;
+	s->container->init->logs[0]->file->n_seen = 1;
 	is_refused(s, "a log");
 	s = new_state();
 	s->container->init->exit->code = 256;
