@@ -113,6 +113,11 @@ void upgrade_go_back(const struct shim *shim, const struct err *why)
 	add(&args, "--because");
 	add(&args, why->text);
 	add_container(&args, shim);
+	/* What came with us is not for the old one. */
+	if (shim->seal_fd >= 0)
+		fd_set_cloexec(shim->seal_fd, true, &err);
+	if (shim->keeper_came)
+		fd_set_cloexec(shim->keeper_fd, true, &err);
 	if (fd_set_cloexec(shim->old_fd, true, &err) == 0)
 		syscall(SYS_execveat, shim->old_fd, "", args.v, environ, AT_EMPTY_PATH);
 }
@@ -146,12 +151,22 @@ int upgrade_read(struct shim *shim, struct err *err)
 	return 0;
 }
 
+/* The program of the keeper that there was: another one has come with us. */
+static void close_old_keeper(const Saved__Keeper *s)
+{
+	int fd = saved_to_fd(s->exe_fd);
+
+	fd_close(&fd);
+}
+
 void upgrade_over(struct shim *shim)
 {
 	/* Whatever is open: a later version's descriptors too, which we know nothing of. */
 	close_all_on_exec();
 	fd_close(&shim->state_fd);
 	fd_close(&shim->old_fd);
+	if (shim->keeper_came)
+		close_old_keeper(shim->saved->container->keeper);
 	saved_free(shim->saved);
 	shim->saved = NULL;
 	container_resumed(shim->container, !shim->because && shim->keeper_came);

@@ -40,9 +40,13 @@ static int lost(const struct client *cl, const char *id, struct err *err)
 {
 	struct err why;
 
-	if (all_recover_one(cl, id, &why) < 0)
+	if (all_recover_one(cl, id, &why) == 0)
+		return err_set(err, ERR_GONE, "its shim has died; another one has adopted it");
+	if (why.code != ERR_NOT_FOUND)
 		return err_set(err, ERR_GONE, "its shim has died, and there is no other: %s", why.text);
-	return err_set(err, ERR_GONE, "its shim has died; another one has adopted it");
+	/* It has ended by itself, and been removed. */
+	*err = why;
+	return -1;
 }
 
 static int upgrade_one(const struct client *cl, const char *id, const struct shim_program *shim, struct err *err)

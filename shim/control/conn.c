@@ -78,6 +78,8 @@ static void call_free(struct call *call)
 	/* Its connection went before it, and this may have been what the shim stayed for. */
 	if (alone)
 		server_leave_if_done(server);
+	else if (server_upgrading(server))
+		upgrading_quiet(server_upgrading(server));
 }
 
 bool call_progress(struct call *call, Reply *rep, const int *fds, int n_fds)
@@ -294,6 +296,8 @@ bool conn_is_answering(const struct conn *conn, const struct call *other)
 {
 	const struct call *call;
 
+	if (conn->closing)
+		return true; /* its end is still to be dealt with */
 	TAILQ_FOREACH(call, &conn->calls, link)
 	if (!call->save && call != other)
 		return true;

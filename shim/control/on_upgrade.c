@@ -25,9 +25,10 @@ struct upgrading {
 	struct call *call;
 	struct server *server;
 	int exe_fd, mount_fd, keeper_fd;
-	struct trial *trial; /* NULL: it is not being tried out */
-	bool tried;          /* it has been, and can */
-	struct event *go;    /* the next step, or the end of our patience */
+	struct trial *trial;    /* NULL: it is not being tried out */
+	bool tried;             /* it has been, and can */
+	struct event *go;       /* the next step */
+	struct event *deadline; /* the end of our patience */
 };
 
 static void upgrading_free(struct upgrading *u)
@@ -36,6 +37,8 @@ static void upgrading_free(struct upgrading *u)
 	trial_free(u->trial);
 	if (u->go)
 		event_free(u->go);
+	if (u->deadline)
+		event_free(u->deadline);
 	fd_close(&u->exe_fd);
 	fd_close(&u->mount_fd);
 	fd_close(&u->keeper_fd);
@@ -107,27 +110,36 @@ static void exchange(struct upgrading *u)
 static int try_out(struct upgrading *u, struct err *err);
 
 /* What is half done has no state that could be handed on, nor tried out. */
-static void go_cb(evutil_socket_t fd, short what, void *arg)
+static void step(struct upgrading *u, bool patient)
 {
-	struct upgrading *u = arg;
 	struct err err;
 	bool soon;
 
 	if (obstacle(u, &soon, &err) < 0) {
-		if (!soon || (what & EV_TIMEOUT))
+		if (!soon || !patient)
 			fail(u, &err);
 		return;
 	}
-	event_del(u->go);
+	event_del(u->deadline);
 	if (u->tried)
 		exchange(u);
 	else if (try_out(u, &err) < 0)
 		fail(u, &err);
 }
 
+static void go_cb(evutil_socket_t fd, short what, void *arg)
+{
+	step(arg, true);
+}
+
+static void deadline_cb(evutil_socket_t fd, short what, void *arg)
+{
+	step(arg, false);
+}
+
 static void go(struct upgrading *u)
 {
-	event_add(u->go, &patience);
+	event_add(u->deadline, &patience);
 	event_active(u->go, EV_READ, 0);
 }
 
@@ -236,7 +248,8 @@ void on_upgrade(struct call *call, Request *req, struct wire_fds *fds)
 	u = xcalloc(1, sizeof(*u));
 	*u = (struct upgrading) { .call = call, .server = call->server, .exe_fd = -1, .mount_fd = -1, .keeper_fd = -1 };
 	u->go = evtimer_new(server_base(call->server), go_cb, u);
-	if (!u->go)
+	u->deadline = evtimer_new(server_base(call->server), deadline_cb, u);
+	if (!u->go || !u->deadline)
 		fatal("out of memory");
 	server_set_upgrading(call->server, u);
 	call->data = u;

@@ -135,6 +135,21 @@ untouched() { # SHIM VERSION
 	thole exec "$c" true < /dev/null
 }
 
+@test "what is soon over is waited for, and what is not is not: hooks" {
+	config --arg t "$T" '.hooks.poststart = [{path: "/bin/sh", args: ["sh", "-c", "touch \($t)/hook; while [ ! -e \($t)/go ]; do sleep 0.05; done"]}]'
+	args sleep 1000
+	in_background "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null
+	wait_for test -e "$T/hook"
+	refused 1 'its hooks are running' thole upgrade "$c"
+	in_background "$THOLE" --root "$ROOT" upgrade "$c"
+	local upgrade=${STARTED[-1]}
+	asked() { [ "$(ls -l "/proc/$(shim_of "$c")/fd" | grep -c socket:)" -ge 3 ]; }
+	wait_for asked
+	touch "$T/go"
+	exits 0 wait "$upgrade"
+	thole exec "$c" true < /dev/null
+}
+
 @test "a state that does not decode, or is of a later format, is refused by --check-state" {
 	detached sleep 1000
 	check() { "$BIN/thole-shim" --state-fd 3 --check-state --root "$ROOT" "$c" 3< "$T/copy" > "$T/out"; }
