@@ -201,13 +201,11 @@ void call_abandon(struct call *c, int timeout_ms)
 
 /* ---- finding and starting ---------------------------------------------------------------------- */
 
-int call_launch(const struct client *cl, const char *id, bool leaves, const char *group, struct call *ret,
+int call_launch(const struct client *cl, const char *id, const struct shim_start *how, struct call *ret,
 		struct err *err)
 {
-	const struct shim_start how = { SHIM_LAUNCH, leaves, group };
-
 	ret->serial = 0;
-	if (shim_exec(cl, &how, id, &ret->sock, &ret->shim_pid, err) < 0)
+	if (shim_exec(cl, how, id, &ret->sock, &ret->shim_pid, err) < 0)
 		return -1;
 	/* A shim that could not even begin has said why, and left: that is read instead of the reply. */
 	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
@@ -217,7 +215,7 @@ int call_launch(const struct client *cl, const char *id, bool leaves, const char
 
 int call_exec(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err)
 {
-	const struct shim_start how = { SHIM_EXEC, leaves, NULL };
+	const struct shim_start how = { .mode = SHIM_EXEC, .brief = leaves };
 
 	ret->serial = 0;
 	if (shim_exec(cl, &how, id, &ret->sock, &ret->shim_pid, err) < 0)
@@ -236,7 +234,7 @@ void call_await_leave(struct call *c)
 
 int call_undo(const struct client *cl, const char *id, struct err *err)
 {
-	const struct shim_start how = { SHIM_UNDO, true, NULL };
+	const struct shim_start how = { .mode = SHIM_UNDO, .brief = true };
 	cleanup_call struct call c = CALL_NONE;
 
 	if (shim_exec(cl, &how, id, &c.sock, &c.shim_pid, err) < 0)

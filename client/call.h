@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "client/client.h"
+#include "client/shim_exec.h"
 #include "common/wire.h"
 
 struct status_record;
@@ -26,9 +27,9 @@ void call_release(struct call *c);
 #define cleanup_call __attribute__((cleanup(call_release)))
 
 /* Start a shim for a new container (`thole-shim --launch`). Does not wait for it: what it has to complain of comes with the
- * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. `leaves`: it is asked to
- * leave once it has answered. `group`: as in struct shim_start. */
-int call_launch(const struct client *cl, const char *id, bool leaves, const char *group, struct call *ret,
+ * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. `how`: of mode
+ * SHIM_LAUNCH; brief: it is asked to leave once it has answered. */
+int call_launch(const struct client *cl, const char *id, const struct shim_start *how, struct call *ret,
 		struct err *err);
 
 /* Start a shim that runs a process in container `id` for us (`thole-shim --exec`), whether it has one or not. Both sides have said hello. */

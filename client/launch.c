@@ -200,11 +200,18 @@ static const char *group_of_shim(const char *where)
 
 static int launch_once(const struct client *cl, const char *id, struct packet *p, struct launch *l, struct err *err)
 {
+	const Create *create = &p->req.body.create;
+	const struct shim_start how = {
+		.mode = SHIM_LAUNCH,
+		.brief = create->leave,
+		.group = group_of_shim(create->shim_cgroup),
+		/* A service manager asks who the main process's parent is when it is told of it: ours, who are about to end. */
+		.orphan = create->detach && create->notify_socket[0],
+	};
 	Reply reply;
 
 	call_release(&l->call);
-	if (call_launch(cl, id, p->req.body.create.leave, group_of_shim(p->req.body.create.shim_cgroup), &l->call,
-			err) < 0)
+	if (call_launch(cl, id, &how, &l->call, err) < 0)
 		return -1;
 	/* A shim that cannot even begin says why and leaves: that is waiting for us, if this fails. */
 	if (call_send(&l->call, &p->req, p->beside.fd, p->beside.n, err) < 0 && err->code != ERR_GONE)

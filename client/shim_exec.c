@@ -48,6 +48,7 @@ struct shim_child {
 	int exe_fd, null_fd, sock_fd;
 	int log_fd, seal_fd, keeper_fd; /* -1: none */
 	int group_fd, caller_fd;        /* the v2 group that it is cloned into, and our own groups; -1: it has ours */
+	bool orphan;
 	char *argv[18];
 	const char *failed; /* step of the child that failed, NULL: none */
 	int sys_errno;
@@ -140,6 +141,17 @@ static int clone_into_group(struct shim_child *c)
 	return pid;
 }
 
+/* The child of one that ends at once. */
+static int child_orphan(void *arg)
+{
+	struct shim_child *c = arg;
+	char stack[CHILD_STACK_SIZE / 2] __attribute__((aligned(16)));
+
+	if (clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, c) < 0)
+		child_failed(c, "start the shim");
+	_exit(0);
+}
+
 static int start_child(struct shim_child *c, pid_t *ret_pid, struct err *err)
 {
 	char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
@@ -148,19 +160,23 @@ static int start_child(struct shim_child *c, pid_t *ret_pid, struct err *err)
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = clone_into_group(c);
+	pid = c->orphan ? -1 : clone_into_group(c);
 	if (pid < 0)
-		pid = clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, c);
+		pid = clone(c->orphan ? child_orphan : child_exec, stack + sizeof(stack),
+			    CLONE_VM | CLONE_VFORK | SIGCHLD, c);
 	if (pid < 0)
 		err_sys(err, "cannot start the shim");
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (pid < 0)
 		return -1;
-	if (!c->failed) {
+	if (!c->failed && !c->orphan) {
 		*ret_pid = pid;
 		return 0;
 	}
 	waitpid(pid, &status, 0);
+	*ret_pid = 0;
+	if (!c->failed)
+		return 0;
 	return err_sysno(err, c->sys_errno, "cannot %s", c->failed);
 }
 
@@ -394,6 +410,7 @@ int shim_exec(const struct client *cl, const struct shim_start *how, const char 
 		.keeper_fd = keeper_fd,
 		.group_fd = caller_fd < 0 ? -1 : group_fd,
 		.caller_fd = caller_fd,
+		.orphan = how->orphan,
 	};
 	set_tunables();
 	if (start(cl, how->mode, id, &child, ret_pid, err) < 0)

@@ -12,6 +12,7 @@ enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_ADOPT, SHIM_UNDO };
 struct shim_start {
 	enum shim_mode mode;
 	bool brief;        /* it soon leaves, and that will be waited for: then it is executed from sealed_exe_copy() */
+	bool orphan;       /* it is not to be our child but that of whoever takes over orphans; ret_pid is 0 then */
 	const char *group; /* of cgroup v2, that it is to be in if possible; NULL: ours. It makes sure of that itself */
 };
 

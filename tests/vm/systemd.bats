@@ -7,6 +7,11 @@ setup_test() { bundle; }
 
 teardown_test() {
 	systemctl stop "thole-test-$c.service" 2> /dev/null || true
+	if [ -n "${U:-}" ]; then
+		systemctl stop "$U" 2> /dev/null || true
+		rm -rf "/etc/thole/$NAME" "/etc/systemd/system/$U.d"
+		ROOT=$T/state
+	fi
 }
 
 sd() { "$THOLE" --root "$ROOT" --systemd-cgroup "$@"; }
@@ -111,4 +116,69 @@ no_unit() { [ "$(property LoadState)" = not-found ]; }
 	thole delete --force "$c"
 	wait_for no_unit
 	equal "$(own_cgroups)" ''
+}
+
+# ---- a container as a service: contrib/systemd/thole@.service
+
+# The unit as it is, but for the paths of this tree; the bundle is where it says.
+service() { # CMD...
+	args "$@"
+	NAME=$c
+	U=thole@$NAME.service
+	mkdir -p /etc/thole
+	cp -a "$B" "/etc/thole/$NAME"
+	sed "s,/usr/local/bin/thole,$THOLE," "$TREE/contrib/systemd/thole@.service" > /etc/systemd/system/thole@.service
+	systemctl daemon-reload
+	ROOT=/run/thole
+	STATE=/run/thole/$NAME
+}
+show() { systemctl show --value -p "$1" "$U"; }
+state_is() { [ "$(show ActiveState)" = "$1" ]; }
+no_state() { ! [ -e "$STATE" ]; }
+
+@test "thole@.service: the shim is the main process; reload is SIGHUP, stop SIGTERM and the container's own end; the journal has its lines" {
+	service sh -c 'trap "echo again" HUP; trap "echo bye; exit 0" TERM; echo up; while :; do sleep 0.1; done'
+	systemctl start "$U"
+	equal "$(show ActiveState) $(show SubState)" 'active running'
+	equal "$(show MainPID)" "$(jq .shim.pid "$STATE/state.json")"
+	systemctl reload "$U"
+	in_journal() { journalctl -o cat "CONTAINER_NAME=$NAME" | grep -qx "$1"; }
+	wait_for in_journal again
+	systemctl stop "$U"
+	equal "$(show ActiveState) $(show Result)" 'inactive success'
+	in_journal bye
+	no_state
+	equal "$(own_cgroups)" ''
+}
+
+@test "thole@.service: an exit status that is not 0 is the unit's; a failure starts it again; one that will not end is ended" {
+	service sh -c 'n=$(cat /n); echo $((n + 1)) > /n; [ $n -lt 2 ] && sleep 1 && exit 3; trap "" TERM; while :; do sleep 0.1; done'
+	echo 0 > "/etc/thole/$NAME/rootfs/n"
+	mkdir -p "/etc/systemd/system/$U.d"
+	printf '[Service]\nRestartSec=10ms\nTimeoutStopSec=2\n' > "/etc/systemd/system/$U.d/a.conf"
+	systemctl daemon-reload
+	systemctl start "$U"
+	third() { [ "$(show NRestarts)" = 2 ] && state_is active && [ "$(cat "/etc/thole/$NAME/rootfs/n")" = 3 ]; }
+	WAIT_S=60 wait_for third || fail "$(systemctl status "$U")"
+	systemctl stop "$U"
+	equal "$(show Result)" timeout
+	no_state
+	equal "$(own_cgroups)" ''
+}
+
+@test "thole@.service: a program that says itself when it is ready" {
+	service sh -c 'say STATUS=nearly; while ! [ -e /go ]; do sleep 0.1; done; say READY=1; sleep 1000'
+	echo SDNOTIFY=container > "/etc/thole/$NAME/environment"
+	systemctl start --no-block "$U"
+	nearly() { [ "$(show StatusText)" = nearly ]; }
+	wait_for nearly
+	equal "$(show ActiveState)" activating
+	touch "/etc/thole/$NAME/rootfs/go"
+	wait_for state_is active
+	# the shim is killed: systemd sees its main process gone, ends the rest and starts it again
+	kill -KILL "$(show MainPID)"
+	again() { [ "$(show NRestarts)" = 1 ] && state_is active; }
+	WAIT_S=60 wait_for again || fail "$(systemctl status "$U")"
+	systemctl stop "$U"
+	no_state
 }
