@@ -30,7 +30,7 @@ there_and_back() {
 }
 
 @test "there and back: who waits, follows and is attached stays, with nothing lost or twice" {
-	args sh -c 'echo begin; /usr/bin/records 100000000 64 /tmp/enough; while [ ! -e /tmp/stop ]; do usleep 5000; done; echo end; exit 7'
+	args sh -c 'echo begin; /usr/bin/records 100000000 64 1 /tmp/enough; while [ ! -e /tmp/stop ]; do usleep 5000; done; echo end; exit 7'
 	previous create --log-opt max-size=unlimited --bundle "$B" "$c" < /dev/null
 	in_background "$PREVIOUS/thole" --root "$ROOT" attach --no-stdin "$c" < /dev/null > "$T/attach.out" 2> "$T/attach.err"
 	local attach=$! waiter events exec
