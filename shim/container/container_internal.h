@@ -92,7 +92,7 @@ struct container {
 	struct seccomp_program *seccomp; /* compiled once; NULL: not yet, or none */
 
 	struct process init;
-	LIST_HEAD(, process) execs; /* new ones first; ended ones stay for a while */
+	LIST_HEAD(, process) execs; /* what started or ended last comes first; ended ones stay for a while */
 	struct exec_ended *ended;   /* what is left of those that ended some time ago, oldest first; NULL: none yet */
 	size_t n_ended;
 	unsigned int last_exec; /* the highest name that was given */

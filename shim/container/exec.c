@@ -125,12 +125,18 @@ static void forget(struct container *c, size_t i)
 	memmove(&c->ended[i], &c->ended[i + 1], (c->n_ended - i) * sizeof(*c->ended));
 }
 
+/* The list is in the order of what happened last: the start, or the end. */
+static void move_to_newest(struct process *p)
+{
+	LIST_REMOVE(p, link);
+	LIST_INSERT_HEAD(&p->c->execs, p, link);
+}
+
 static void drop_oldest(struct container *c)
 {
 	struct process *p, *oldest = NULL;
 	size_t n = 0;
 
-	/* New ones come in at the head. */
 	LIST_FOREACH(p, &c->execs, link)
 	if (p->exited && p->drained && !p->watches && !exec_of(p)->config) {
 		oldest = p;
@@ -207,6 +213,7 @@ static bool ended(struct process *p)
 static void news(struct process *p, bool late)
 {
 	struct exec *x = exec_of(p);
+	struct container *c = p->c;
 
 	if (x->done.cb)
 		return; /* it is not known yet whether its program has run */
@@ -215,10 +222,12 @@ static void news(struct process *p, bool late)
 		return;
 	logging_finish(p);
 	process_tell(p, true);
+	if (p->pidfd >= 0)
+		move_to_newest(p); /* not one that is asked for once more */
 	process_settle(p);
 	logging_close(p);
-	drop_oldest(p->c);
-	container_quiet(p->c);
+	drop_oldest(c);
+	container_quiet(c);
 }
 
 static const struct process_ops exec_ops = { .ended_cb = ended, .news_cb = news };
@@ -648,6 +657,7 @@ int exec_came_back(struct process *p, pid_t pid, int pidfd, struct err *err)
 	if (process_set_pid(p, pid, pidfd, err) < 0)
 		return -1;
 	x->expected = false;
+	x->runs = true;
 	for (int i = 0; i < 3; i++)
 		fd_close(&x->child_stdio[i]);
 	if (streams_connect(p, &x->streams, &x->params.fds, &x->master_fd, &x->ends, &x->client, err) < 0)

@@ -127,3 +127,22 @@ setup_test() { bundle; }
 	touch "$B/rootfs/tmp/go"
 	wait_for nothing_left
 }
+
+@test "a process that ends after 64 that were started later: the latest statuses are those that are kept" {
+	local i name long first
+	detached sleep 1000
+	long=$(thole exec -d --print-name "$c" sh -c 'until [ -e /tmp/go ]; do usleep 1000; done; exit 7' < /dev/null)
+	first=$(thole exec -d --print-name "$c" sh -c 'exit 9' < /dev/null)
+	exits 9 thole wait "$c" "$first"
+	for ((i = 1; i < 64; i++)); do
+		name=$(thole exec -d --print-name "$c" sh -c 'exit 8' < /dev/null)
+	done
+	exits 8 thole wait "$c" "$name"
+	touch "$B/rootfs/tmp/go"
+	exits 7 thole wait "$c" "$long"
+	exits 7 thole wait "$c" "$long"
+	exits 8 thole wait "$c" "$name"
+	is "$c" running
+	# Which had ended first.
+	refused 125 'no process' thole wait "$c" "$first"
+}
