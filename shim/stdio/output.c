@@ -515,11 +515,36 @@ static void output_readable_cb(evutil_socket_t fd, short what, void *arg)
 	o->unwatched = false;
 }
 
+/* Of a pty nobody tells how much there is in all: what the kernel keeps for it at most, and a line discipline's buffer. */
+#define PTY_HOLDS_BYTES (72u << 10)
+
+/* Also with others who write on and on; a pty gives some 4 KiB at a time, and a process that writes little gives less. */
+#define REST_READS 1024
+
+static uint64_t rest_end(const struct output *o)
+{
+	int n = 0;
+
+	if (o->relay->tty)
+		return o->offset + PTY_HOLDS_BYTES;
+	return ioctl(o->fd, FIONREAD, &n) < 0 ? o->offset : o->offset + (uint64_t)n;
+}
+
 void output_take_rest(struct output *o)
 {
-	for (int i = 0; i < READS_AT_ONCE && o->fd >= 0 && o->readable; i++)
-		if (!read_once(o))
-			return;
+	uint64_t end = o->fd < 0 ? 0 : rest_end(o);
+
+	for (int i = 0; i < REST_READS && o->fd >= 0 && o->readable && o->offset < end && !output_is_held(o); i++) {
+		struct pollfd pfd = { .fd = o->fd, .events = POLLIN };
+
+		/* That read_once() is not for another at once does not mean that nothing is left. */
+		if (poll(&pfd, 1, 0) != 1)
+			break;
+		read_once(o);
+	}
+	if (o->unwatched)
+		resume_reading(o);
+	o->unwatched = false;
 }
 
 int output_start(struct output *o, struct err *err)

@@ -103,7 +103,7 @@ void relay_hung_up(struct relay *r);
 
 /* output.c */
 int output_start(struct output *o, struct err *err);
-void output_take_rest(struct output *o); /* what is there now */
+void output_take_rest(struct output *o); /* what is there now, as far as its readers take it */
 void output_close(struct output *o);     /* its reader's end too: the process gets SIGPIPE */
 void output_release(struct output *o);
 /* takes fd. */

@@ -17,6 +17,8 @@ drained() { # the shim has the container's output, a pipe or a terminal, no more
 	[ "$(find "/proc/$(shim_of "$c")/fd" -lname "${name//[/\\[}" 2> /dev/null | wc -l)" = 0 ]
 }
 
+ended() { grep -q '^State:.*Z' "/proc/$1/status"; }
+
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 
 # covers: run --drain-timeout
@@ -44,6 +46,27 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 	equal "$(head -n -1 "$T/out" | "$PROBES/records" --check)" 'records=18000 last=19999'
 }
 
+@test "--drain-timeout 0s of a terminal: all that it held is there" {
+	local client shim ended=0
+	config '.process.terminal = true'
+	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; /usr/bin/records 200 64; echo last'
+	thole run -d --drain-timeout 0s --bundle "$B" "$c" < /dev/null
+	in_background "$THOLE" --root "$ROOT" wait "$c"
+	client=$!
+	# The shim comes to read only when the process has ended.
+	shim=$(shim_of "$c")
+	kill -STOP "$shim"
+	touch "$B/rootfs/tmp/go"
+	wait_for ended "$(thole_state "$c" .processes.init.pid)" || ended=$?
+	kill -CONT "$shim"
+	equal "$ended" 0
+	exits 0 wait $client
+	wait_for drained
+	thole logs "$c" | tr -d '\r' > "$T/out"
+	equal "$(tail -1 "$T/out")" last
+	equal "$(wc -l < "$T/out")" 201
+}
+
 @test "the usual: a grandchild that is quiet is not waited for, one that writes for ever for two seconds; neither burns" {
 	local how shim before
 	for how in 'exec sleep 1000' 'while :; do echo more; usleep 1000; done' 'exec yes'; do
@@ -56,7 +79,13 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 		# What runs on has a second to wake the shim, were there anything to wake it for.
 		sleep 1
 		[ $(($(cpu_ticks "$shim") - before)) -le 5 ] || fail "$how: the shim burns"
-		thole logs "$c" | head -1 > "$T/first"
+		# Of what yes has written the log keeps the end.
+		thole logs "$c" > "$T/out"
+		if [ "$how" = 'exec yes' ]; then
+			equal "$(head -1 "$T/out")" y
+		else
+			grep -qx done "$T/out"
+		fi
 		timeout 10 "$THOLE" --root "$ROOT" delete "$c"
 	done
 }
