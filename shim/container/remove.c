@@ -47,13 +47,23 @@ void remove_log(struct container *c)
 	unlinkat(AT_FDCWD, c->data_dir, AT_REMOVEDIR);
 }
 
+/* Relays go on until the shim ends, and what they still read would make the files anew. */
+static void close_logs(struct container *c)
+{
+	struct process *p;
+
+	logging_close(&c->init);
+	LIST_FOREACH(p, &c->execs, link)
+	logging_close(p);
+	logging_forget_losses(c);
+}
+
 int remove_everything(struct container *c, struct err *err)
 {
 	if (groups_remove(c, err) < 0 || resctrl_remove(&c->resctrl, err) < 0)
 		return -1;
 	keep_end(c);
-	logging_close(&c->init);
-	logging_forget_losses(c);
+	close_logs(c);
 	remove_log(c);
 	if (statedir_remove(c->root_fd, c->id, err) < 0)
 		return -1;

@@ -164,3 +164,17 @@ SH
 	thole delete --force "$c"
 	[ ! -e "$T/log/$c" ]
 }
+
+@test "a delete while one writes a lot: no log comes back after it, where the directory stays" {
+	local i
+	for i in 1 2 3; do
+		[ $i = 1 ] || thole run -d --bundle "$B" "$c" < /dev/null
+		touch "$T/log/$c/checkpoint"
+		thole exec -d --log-driver raw --log-opt max-size=4k --log-opt max-file=3 "$c" yes < /dev/null
+		wait_for test -e "$T/log/$c/exec-1.log.2"
+		thole delete --force "$c"
+		wait_for no_shims
+		equal "$(ls "$T/log/$c")" checkpoint
+		rm -r "$T/log/$c"
+	done
+}
