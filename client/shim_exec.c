@@ -349,7 +349,10 @@ static int open_group(const char *name)
 		if (statfs(mounts[i], &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
 			continue;
 		path = xasprintf("%s%s", mounts[i], name);
-		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		/* It stays, for all who come: whoever made it had a umask of his own. */
+		if (mkdir(path, 0755) == 0)
+			chmod(path, 0755);
+		else if (errno != EEXIST)
 			return -1;
 		return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
