@@ -144,7 +144,7 @@ int child_enter_cwd(const struct oci_process *process, bool as_user, struct err 
 /* The limits of the process hold already. */
 static int explain_no_descriptor(struct err *err)
 {
-	return errno == EINVAL || errno == EMFILE || errno == EBADF
+	return errno == EINVAL || errno == EMFILE
 		       ? err_sys(err, "process.rlimits: RLIMIT_NOFILE leaves no room for the descriptors of the start")
 		       : err_sys(err, "cannot duplicate a descriptor");
 }
