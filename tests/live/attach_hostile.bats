@@ -97,7 +97,7 @@ container_records() { thole logs --tail 1 "$c" | sed 's/^0*\([0-9]*\).*/\1/'; }
 	holds mute 70
 	[ "$(value attached)" -lt 64 ]
 	[ "$(value attached)" -gt 50 ]
-	refused 1 'limit|many|no more than|connections' thole attach --no-stdin "$c"
+	refused 1 'more than 64 connections to one shim' thole attach --no-stdin "$c"
 	exec 9>&-
 	wait $holder
 	unharmed open

@@ -187,7 +187,8 @@ own_path() { # CONTROLLER: the caller's own group
 	thole delete --force "$c"
 	args true
 	in_group strace -f -o "$T/calls" -e trace=openat,clone3 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null
-	grep -q 'thole-shims' "$T/calls"
+	grep -q 'openat.*/thole-shims"' "$T/calls"
+	grep -q 'clone3(.*CLONE_VFORK|CLONE_INTO_CGROUP' "$T/calls"
 	not grep -q 'thole-shims/cgroup.procs' "$T/calls"
 	rmdir "$below/caller" "$below"
 }
