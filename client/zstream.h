@@ -17,7 +17,7 @@ struct zstream *zstream_writer(int fd, bool compress);
 int zstream_write(struct zstream *z, const void *data, size_t len, struct err *err);
 int zstream_end(struct zstream *z, struct err *err); /* write what is left: without it the file is cut off */
 
-/* For reading: whether it is compressed is seen by its first bytes. All memory is taken here, so that whoever reads may give up the right to have more. */
+/* For reading: whether it is compressed is seen by its first bytes. Its buffers are taken here; the window of what is compressed when its header is read. */
 struct zstream *zstream_reader(int fd);
 
 /* As fd_read_full(). ERR_CONFIG: it is compressed, and damaged. */
