@@ -43,6 +43,7 @@ struct printer {
 	char *line;           /* the beginning of a line whose end is not read yet; owned */
 	size_t line_len, line_room;
 	bool reader_gone;
+	uint64_t n_read; /* bytes of the file */
 };
 
 static void printer_release(struct printer *p)
@@ -157,9 +158,11 @@ static int print_available(struct printer *p, struct logfile *f, struct err *err
 	char buf[READ_SIZE];
 	ssize_t n;
 
-	while ((n = logfile_read(f, buf, sizeof(buf), err)) > 0)
+	while ((n = logfile_read(f, buf, sizeof(buf), err)) > 0) {
+		p->n_read += (uint64_t)n;
 		if (print_chunk(p, buf, (size_t)n, err) < 0)
 			return -1;
+	}
 	if (n < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(p->out); i++)
@@ -170,18 +173,50 @@ static int print_available(struct printer *p, struct logfile *f, struct err *err
 
 /* ---- following --------------------------------------------------------------------------------- */
 
-#define AFTER_END_MS 1000 /* how long the shim may take from the end of init to the end of the log */
+#define AFTER_END_MS                                                                                                   \
+	1000 /* how long the shim may take from the end of the process to the end of the log, or from write to write then */
 
 struct follower {
-	int watch_fd; /* inotify */
-	int pidfd;    /* of the container's init; -1: has ended */
-	int dir_fd;   /* its state directory; -1: there is none any more */
+	int watch_fd;    /* inotify */
+	int pidfd;       /* of the container's init; -1: has ended */
+	int dir_fd;      /* its state directory; -1: there is none any more */
+	bool exec;       /* it is the log of an exec'd process */
+	int exec_fd;     /* its pidfd; -1: has ended */
+	int64_t last_ms; /* then: when it did, or the log grew last */
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 static void follower_release(struct follower *f)
 {
 	fd_close(&f->watch_fd);
 	fd_close(&f->pidfd);
+	fd_close(&f->exec_fd);
+}
+
+/* What is recorded no more, or of another process, has ended. */
+static void find_exec(struct follower *f, const char *name)
+{
+	cleanup_json json_object *state = NULL;
+	cleanup_free char *pid_key = xasprintf("processes.%s.pid", name);
+	cleanup_free char *start_key = xasprintf("processes.%s.startTime", name);
+	json_object *pid, *start;
+	struct err err;
+
+	f->exec = true;
+	f->last_ms = now_ms();
+	if (json_read_at(f->dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &err) < 0)
+		return;
+	pid = json_get(state, pid_key);
+	start = json_get(state, start_key);
+	if (pid && start && json_object_get_int(pid) > 0 && json_object_get_uint64(start) > 0)
+		proc_pidfd_open(json_object_get_int(pid), json_object_get_uint64(start), &f->exec_fd, &err);
 }
 
 /* The directory, since rotation replaces the file; the record, since its change tells the end. */
@@ -220,7 +255,9 @@ static bool has_ended(struct follower *f)
 /* Wait until something happens. False: nothing did within timeout_ms (-1: for ever). */
 static bool wait_event(struct follower *f, int timeout_ms)
 {
-	struct pollfd p[] = { { .fd = f->watch_fd, .events = POLLIN }, { .fd = f->pidfd, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = f->watch_fd, .events = POLLIN },
+			      { .fd = f->pidfd, .events = POLLIN },
+			      { .fd = f->exec_fd, .events = POLLIN } };
 	char events[4096];
 	int r;
 
@@ -232,7 +269,17 @@ static bool wait_event(struct follower *f, int timeout_ms)
 	/* It says so for ever; the record is what is asked from now on. */
 	if (p[1].revents)
 		fd_close(&f->pidfd);
+	if (p[2].revents) {
+		fd_close(&f->exec_fd);
+		f->last_ms = now_ms();
+	}
 	return r > 0;
+}
+
+/* Its end is recorded nowhere; other logs of the container may wake us all the time. */
+static bool exec_is_over(const struct follower *f)
+{
+	return f->exec && f->exec_fd < 0 && now_ms() - f->last_ms >= AFTER_END_MS;
 }
 
 static int follow(struct printer *p, struct logfile *log, struct follower *f, struct err *err)
@@ -241,6 +288,7 @@ static int follow(struct printer *p, struct logfile *log, struct follower *f, st
 
 	for (;;) {
 		bool quiet;
+		uint64_t before = p->n_read;
 
 		if (!ended)
 			ended = has_ended(f);
@@ -249,8 +297,10 @@ static int follow(struct printer *p, struct logfile *log, struct follower *f, st
 		/* With the record written or the shim gone, what there was to log is logged. */
 		if (ended)
 			return 0;
-		quiet = !wait_event(f, f->pidfd < 0 ? AFTER_END_MS : -1);
-		if (quiet && f->pidfd < 0 && has_ended(f))
+		if (p->n_read != before)
+			f->last_ms = now_ms();
+		quiet = !wait_event(f, f->pidfd < 0 || (f->exec && f->exec_fd < 0) ? AFTER_END_MS : -1);
+		if ((quiet && f->pidfd < 0 && has_ended(f)) || exec_is_over(f))
 			ended = true;
 	}
 }
@@ -343,17 +393,20 @@ static int judge_options(const struct logs_options *o, struct printer *p, uint64
 	return o->since ? number_moment("--since", o->since, &now, &p->since, err) : 0;
 }
 
-static int print_log(struct printer *p, const char *path, uint64_t tail, int dir_fd, bool go_on, struct err *err)
+static int print_log(struct printer *p, const char *path, uint64_t tail, int dir_fd, const struct logs_options *o,
+		     struct err *err)
 {
 	cleanup_logfile struct logfile log = LOGFILE_NONE;
-	struct follower f = { .watch_fd = -1, .pidfd = -1, .dir_fd = dir_fd };
+	struct follower f = { .watch_fd = -1, .pidfd = -1, .dir_fd = dir_fd, .exec_fd = -1 };
 	int r;
 
 	if ((tail == UINT64_MAX ? logfile_open(&log, path, err) : logfile_seek_tail(&log, path, p->format, tail, err)) <
 	    0)
 		return -1;
-	if (!go_on)
+	if (!o->follow || dir_fd < 0)
 		return print_available(p, &log, err);
+	if (o->exec)
+		find_exec(&f, o->exec);
 	r = watch_all(&f, path, err);
 	if (r == 0)
 		r = follow(p, &log, &f, err);
@@ -397,7 +450,7 @@ int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *
 		return -1;
 	/* `logs | head`: the reader has what it wanted. */
 	signal(SIGPIPE, SIG_IGN);
-	r = print_log(p, path, tail, dir_fd, o->follow && dir_fd >= 0, err);
+	r = print_log(p, path, tail, dir_fd, o, err);
 	if (r == 0)
 		r = print_kept(p, err) < 0 || flush(p, &p->out[0], err) < 0 || flush(p, &p->out[1], err) < 0 ? -1 : 0;
 	printer_release(p);

@@ -153,6 +153,24 @@ SH
 	equal "$(thole logs --exec "$name" "$c")" $'one\ntwo'
 }
 
+@test "adopted, such a log goes on in its own file, whatever number its process got in the end" {
+	local name file shim
+	"$THOLE_OCI" --root "$ROOT" exec -d "$c" sleep 1000 < /dev/null > "$T/out" 2>&1
+	name=$(thole exec -d --print-name --log-driver raw "$c" sh -c 'echo one; until [ -e /tmp/go ]; do usleep 1000; done; echo two; until [ -e /tmp/end ]; do usleep 1000; done' < /dev/null)
+	equal "$name" 2
+	file=$(exec_log "$name")
+	wait_for grep -q one "$file"
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+	thole recover "$c"
+	equal "$(exec_log "$name")" "$file"
+	touch "$B/rootfs/tmp/go"
+	wait_for grep -q two "$file"
+	touch "$B/rootfs/tmp/end"
+	equal "$(find "$T/log/$c" -name 'exec-*')" "$file"
+}
+
 @test "the last 64 logs are known by name, and all of the files go with the container" {
 	local i
 	for i in $(seq 1 70); do
@@ -165,16 +183,33 @@ SH
 	[ ! -e "$T/log/$c" ]
 }
 
-@test "a delete while one writes a lot: no log comes back after it, where the directory stays" {
-	local i
-	for i in 1 2 3; do
-		[ $i = 1 ] || thole run -d --bundle "$B" "$c" < /dev/null
-		touch "$T/log/$c/checkpoint"
-		thole exec -d --log-driver raw --log-opt max-size=4k --log-opt max-file=3 "$c" yes < /dev/null
-		wait_for test -e "$T/log/$c/exec-1.log.2"
-		thole delete --force "$c"
-		wait_for no_shims
-		equal "$(ls "$T/log/$c")" checkpoint
-		rm -r "$T/log/$c"
-	done
+@test "logs -f --exec: ends with that process, whoever else writes" {
+	local name follower
+	name=$(thole exec -d --print-name --log-driver raw "$c" sh -c 'echo one; until [ -e /tmp/go ]; do usleep 1000; done; echo two' < /dev/null)
+	thole exec -d --log-driver raw --log-opt max-size=1m "$c" sh -c 'while :; do echo more; usleep 10000; done' < /dev/null
+	in_background timeout 20 "$THOLE" --root "$ROOT" logs -f --exec "$name" "$c" > "$T/followed"
+	follower=$!
+	wait_for grep -q one "$T/followed"
+	touch "$B/rootfs/tmp/go"
+	exits 0 wait $follower
+	equal "$(cat "$T/followed")" $'one\ntwo'
+	# And at once of one that has ended.
+	equal "$(timeout 20 "$THOLE" --root "$ROOT" logs -f --exec "$name" "$c")" $'one\ntwo'
+	is "$c" running
+}
+
+@test "deleted while one writes on: no log comes back afterwards, where the directory stays" {
+	thole delete --force "$c"
+	# In the host's pid namespace and without a group it outlives the container, and a hook keeps the shim for as long.
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	config --arg tmp "$B/rootfs/tmp" '.hooks.poststop = [{path: "/bin/sh",
+		args: ["sh", "-c", "touch \($tmp)/go; until [ -e \($tmp)/wrote ]; do sleep 0.02; done"]}]'
+	thole --cgroup-manager disabled run -d --bundle "$B" "$c" < /dev/null
+	thole exec -d --log-driver raw --log-opt max-size=4k "$c" sh -c 'until [ -e /tmp/go ]; do usleep 1000; done; /usr/bin/records 40000 64; touch /tmp/wrote' < /dev/null
+	touch "$T/log/$c/checkpoint"
+	thole delete --force "$c"
+	[ -e "$B/rootfs/tmp/wrote" ]
+	wait_for no_shims
+	equal "$(ls "$T/log/$c")" checkpoint
+	rm -r "$T/log/$c"
 }
