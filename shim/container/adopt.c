@@ -81,6 +81,31 @@ int adopt_check(struct container *c, struct err *err)
 
 /* ---- logs ---------------------------------------------------------------------------------------------------------------- */
 
+static void use_path(struct process *p, struct json_object *log)
+{
+	const char *driver = text_at(log, "driver"), *path = text_at(log, "path");
+
+	for (size_t i = 0; i < p->log_plans.n; i++) {
+		struct log_plan *plan = &p->log_plans.v[i];
+
+		if (path[0] != '/' || !plan->path || strcmp(plan->driver->name, driver) != 0)
+			continue;
+		free(plan->path);
+		plan->path = xstrdup(path);
+		plan->options.path = plan->path;
+	}
+}
+
+/* A log is made before its process is sure of its name: the number in its path may be another. */
+static void use_recorded_paths(struct process *p, struct json_object *o)
+{
+	struct json_object *others = at(o, "otherLogs");
+
+	use_path(p, at(o, "log"));
+	for (size_t i = 0; json_object_is_type(others, json_type_array) && i < json_object_array_length(others); i++)
+		use_path(p, json_object_array_get_idx(others, i));
+}
+
 /* As it was asked for at create. */
 static int plan_logs(struct process *p, struct json_object *setup, struct err *err)
 {
@@ -93,6 +118,7 @@ static int plan_logs(struct process *p, struct json_object *setup, struct err *e
 		.data_dir = p->c->data_dir,
 		.name = name,
 		.id = p->c->id,
+		.no_sync = p != &p->c->init,
 		.options = options,
 	};
 
@@ -247,6 +273,7 @@ static void adopt_exec_logs(struct process *p, struct json_object *logs)
 		log_plans_release(&p->log_plans);
 		return;
 	}
+	use_recorded_paths(p, logs);
 	p->log_setup = json_object_get(setup);
 	logging_continue(p);
 	take_losses(p, logs);
@@ -289,17 +316,20 @@ static int adopt_execs(struct container *c, struct json_object *processes, struc
 
 int adopt_plan_logs(struct process *p, struct err *err)
 {
-	struct json_object *top = state_read(p->c->dir_fd, err), *container = at(top, "container"), *setup;
+	struct json_object *top = state_read(p->c->dir_fd, err), *container = at(top, "container"), *setup, *exec_log;
 	int r = 0;
 
 	if (!top)
 		return -1;
 	read_relay_options(p, at(at(top, "processes"), p->name));
-	setup = p == &p->c->init ? at(container, "logSetup") : at(at(at(container, "execLogs"), p->name), "logSetup");
+	exec_log = at(at(container, "execLogs"), p->name);
+	setup = p == &p->c->init ? at(container, "logSetup") : at(exec_log, "logSetup");
 	if (p != &p->c->init)
 		p->log_setup = json_object_get(setup);
 	if (p == &p->c->init || setup)
 		r = plan_logs(p, setup, err);
+	if (r == 0 && p != &p->c->init)
+		use_recorded_paths(p, exec_log);
 	json_object_put(top);
 	return r;
 }

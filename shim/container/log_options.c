@@ -180,7 +180,7 @@ static int apply_option(struct log_plans *plans, const char *option, struct err 
 
 /* ---- drivers ----------------------------------------------------------------------------------------------------------- */
 
-static int add_driver(struct log_plans *plans, const char *name, const char *id, struct err *err)
+static int add_driver(struct log_plans *plans, const char *name, const struct log_request *req, struct err *err)
 {
 	const struct log_driver *driver = log_driver_find(name);
 
@@ -193,7 +193,10 @@ static int add_driver(struct log_plans *plans, const char *name, const char *id,
 			return err_set(err, ERR_USAGE, "log driver '%s' is named twice", name);
 	plans->v[plans->n++] = (struct log_plan) {
 		.driver = driver,
-		.options = { .max_bytes = LOG_DEFAULT_MAX_BYTES, .max_files = LOG_DEFAULT_MAX_FILES, .id = id },
+		.options = { .max_bytes = LOG_DEFAULT_MAX_BYTES,
+			     .max_files = LOG_DEFAULT_MAX_FILES,
+			     .no_sync = req->no_sync,
+			     .id = req->id },
 	};
 	return 0;
 }
@@ -204,7 +207,7 @@ static int add_drivers(struct log_plans *plans, const struct log_request *req, s
 	char *rest = names, *name;
 
 	while ((name = strsep(&rest, ",")))
-		if (add_driver(plans, name, req->id, err) < 0)
+		if (add_driver(plans, name, req, err) < 0)
 			return -1;
 	return 0;
 }

@@ -33,6 +33,7 @@ struct log_request {
 	const char *data_dir; /* absolute */
 	const char *name;     /* of the files there, without ".log": LOG_NAME_INIT */
 	const char *id;       /* borrowed by the plans */
+	bool no_sync;         /* unless it is asked for */
 	size_t n_options;
 	const char *const *options; /* "K=V" for every driver that takes it, "DRIVER.K=V" for one */
 };

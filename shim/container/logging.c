@@ -170,6 +170,7 @@ int logging_begin_exec(struct process *p, const struct container_exec *params, s
 		.data_dir = p->c->data_dir,
 		.name = name,
 		.id = p->c->id,
+		.no_sync = true, /* the container runs on, and would wait for the disk with each of them */
 		.n_options = params->n_log_opts,
 		.options = params->log_opts,
 	};
