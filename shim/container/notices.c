@@ -114,6 +114,16 @@ static void tell_losses(struct container_notices *n)
 
 /* ---- beginning and end ------------------------------------------------------------------------------------------------------- */
 
+static bool has_group(const struct container *c)
+{
+	return c->cgroup && !cgroup_is_absent(c->cgroup);
+}
+
+static uint64_t oom_kills(const struct container *c)
+{
+	return has_group(c) ? cgroup_oom_kills(c->cgroup) : 0;
+}
+
 /* What killed it may have killed init, whose end comes through another descriptor: looked at once more. */
 static void ended(void *arg, const struct container_exit *exit)
 {
@@ -121,7 +131,7 @@ static void ended(void *arg, const struct container_exit *exit)
 
 	if (cgroup_notice_read(&n->oom))
 		tell_oom(n);
-	else if (!n->oom_told && (exit->oom_killed || cgroup_oom_kills(n->c->cgroup) > n->oom_kills))
+	else if (!n->oom_told && (exit->oom_killed || oom_kills(n->c) > n->oom_kills))
 		tell_oom(n);
 	tell_losses(n);
 	n->ops.end_cb(n->arg);
@@ -144,7 +154,8 @@ static void watch_all(struct container_notices *n)
 		n->c->light_sleepers++;
 	if (container_watch(n->c, "init", &n->watch, &err) < 0)
 		fatal("a container without an init");
-	n->oom_event = watch_fd(n, n->oom.fd, oom_cb);
+	if (n->oom.fd >= 0)
+		n->oom_event = watch_fd(n, n->oom.fd, oom_cb);
 	if (n->pressure.fd >= 0)
 		n->pressure_event = watch_fd(n, n->pressure.fd, pressure_cb);
 }
@@ -159,17 +170,18 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 		err_set(err, ERR_STATE, "cannot watch container '%s': it is %s", c->id, container_status_name(status));
 		return NULL;
 	}
-	if (!c->cgroup || cgroup_is_absent(c->cgroup)) {
-		err_set(err, ERR_UNSUPPORTED, "cannot watch container '%s': it has no cgroup", c->id);
+	/* Its logs and its end are told without one. */
+	if (level != PRESSURE_NONE && !has_group(c)) {
+		err_set(err, ERR_UNSUPPORTED, "cannot watch the memory of container '%s': it has no cgroup", c->id);
 		return NULL;
 	}
 	n = xcalloc(1, sizeof(*n));
 	*n = (struct container_notices) { .c = c, .ops = *ops, .arg = arg, .level = level };
 	LIST_INSERT_HEAD(&c->notices, n, link);
 	n->oom = n->pressure = CGROUP_NOTICE_NONE;
-	n->oom_kills = cgroup_oom_kills(c->cgroup);
+	n->oom_kills = oom_kills(c);
 	n->watch = (struct container_watch) { .exit_cb = ended, .arg = n };
-	if (cgroup_notice_oom(c->cgroup, &n->oom, err) < 0 ||
+	if ((has_group(c) && cgroup_notice_oom(c->cgroup, &n->oom, err) < 0) ||
 	    (level != PRESSURE_NONE && cgroup_notice_pressure(c->cgroup, level, &n->pressure, err) < 0)) {
 		container_notices_free(n);
 		return NULL;

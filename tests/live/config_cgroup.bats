@@ -219,6 +219,18 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(thole exec "$c" echo ok)" ok
 	refused 1 'no cgroup' thole pause "$c"
 	refused 1 'no cgroup' thole stats --no-stream "$c"
+	refused 1 'no cgroup' thole events --memory-pressure low "$c"
+	# Its end is told without one.
+	local events sockets
+	connections() { find "/proc/$(shim_of "$c")/fd" -lname 'socket:*' | wc -l; }
+	connected() { [ "$(connections)" -gt "$sockets" ]; }
+	sockets=$(connections)
+	in_background timeout 20 "$THOLE" --root "$ROOT" events "$c" > "$T/events" < /dev/null
+	events=$!
+	wait_for connected
+	thole kill "$c" KILL
+	exits 0 wait $events
+	equal "$(cat "$T/events")" ''
 	thole delete --force "$c"
 	config '.linux.resources.pids = { limit: 5 }'
 	refused 125 'linux.resources.pids.limit: .*no cgroup' thole --cgroup-manager disabled run --bundle "$B" "$c"
