@@ -44,7 +44,7 @@ unharmed() {
 	wait_for test -s "$B/rootfs/tmp/n"
 	n=$(($(cat "$B/rootfs/tmp/n") - 1))
 	# Its stdin is open as long as nobody who owned it has ended it.
-	[ -z "${1:-}" ] || { is "$c" running && timeout 20 "$THOLE" --root "$ROOT" attach "$c" <<< "$1" > /dev/null || true; }
+	[ -z "${1:-}" ] || exits 3 timeout 20 "$THOLE" --root "$ROOT" attach "$c" <<< "$1" > /dev/null
 	exits 3 thole wait "$c"
 	exits 3 wait "$good"
 	wait_for test -s "$T/good"
