@@ -105,6 +105,25 @@ reads_lines() { args sh -c 'while read -r l; do echo "got $l"; done; echo eof; e
 	equal "$(cat "$T/out.3")" $'got from two\ngot from one\ngot from three\neof'
 }
 
+@test "the owner's end while another may write: the container sees it when that one has left" {
+	reads_lines
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	writer 1
+	writer 2
+	echo one >&7
+	wait_for got one
+	exec 7>&-
+	# The shim has closed its own.
+	closed() { [ "$(find "/proc/$(shim_of "$c")/fd" -lname "$(stdin_pipe)" | wc -l)" = 0 ]; }
+	wait_for closed
+	echo two >&8
+	wait_for got two
+	is "$c" running
+	exec 8>&-
+	exits 3 thole wait "$c"
+	equal "$(thole logs "$c")" $'got one\ngot two\neof'
+}
+
 @test "two clients write at once: each one's bytes arrive whole and in its order" {
 	local n
 	n=$([ "$THOLE_LONG" ] && echo 2000000 || echo 100000)
