@@ -320,7 +320,7 @@ static int check_call(const Saved__Container *c, const Saved__Call *call, struct
 	case SAVED__CALL__KIND_FOLLOW:
 		return check_follow(c, call->follow, err);
 	case SAVED__CALL__KIND_EVENTS:
-		if (!call->events->oom || !call->events->oom->fd || call->events->pressure > PRESSURE_CRITICAL)
+		if (!call->events->oom || call->events->pressure > PRESSURE_CRITICAL)
 			return bad(err, "who watches the container");
 		return 0;
 	case SAVED__CALL__KIND_KILL:
