@@ -405,8 +405,7 @@ void command_help_all(const struct client *cl, FILE *out)
 {
 	fprintf(out, "%s [OPTIONS] COMMAND [...]: OCI containers without a daemon\n\n", cl->program);
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		if (commands[i].run)
-			fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
 	fputc('\n', out);
 	for (const struct option_row *row = global_option_rows; row->name; row++)
 		if (row->help)

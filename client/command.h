@@ -24,7 +24,7 @@ struct invocation {
 
 struct command {
 	const char *name;
-	/* Returns the exit status (0 or more), or -1 with err filled. NULL: known by name, not there yet. */
+	/* Returns the exit status (0 or more), or -1 with err filled. */
 	int (*run)(const struct client *cl, const struct invocation *inv, struct err *err);
 	const struct option_row *options; /* NULL: none */
 	size_t options_size;              /* of the struct that they fill */

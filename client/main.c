@@ -102,8 +102,6 @@ static int run_command(const struct client *cl, const struct command *cmd, int a
 	struct parsed p = { 0 };
 	int status = -1;
 
-	if (!cmd->run)
-		return err_set(err, ERR_UNSUPPORTED, "%s is not supported yet", cmd->name);
 	if (options_parse(rows, values, argc, argv, cmd->needs & NEEDS_EARLY_STOP, &p, err) == 0)
 		status = dispatch(cl, cmd, values, &p, err);
 	parsed_release(&p);

@@ -31,8 +31,6 @@ int main(void)
 
 	print_options(global_option_rows);
 	for (size_t i = 0; (cmd = command_at(i)); i++) {
-		if (!cmd->run)
-			continue;
 		printf("command\t%s\t%s\t%s\t%d\t%d\t%s%s\n", cmd->name, cmd->operands, cmd->summary, cmd->min_operands,
 		       cmd->max_operands, cmd->needs & NEEDS_ID ? "id," : "",
 		       cmd->needs & NEEDS_EARLY_STOP ? "early," : "");

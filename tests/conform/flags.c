@@ -21,7 +21,7 @@ int main(void)
 
 	print_rows("thole", global_option_rows);
 	for (size_t i = 0; (cmd = command_at(i)) != NULL; i++) {
-		printf("%s\t%s\n", cmd->name, cmd->run ? "" : "not there yet");
+		printf("%s\t\n", cmd->name);
 		print_rows(cmd->name, cmd->options);
 	}
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;

@@ -282,11 +282,16 @@ static void every_command_helps_on_one_screen(void **state)
 	}
 }
 
-static void commands_that_are_not_there_are_known(void **state)
+static void commands_are_found_by_their_names(void **state)
 {
-	assert_non_null(command_find("upgrade"));
-	assert_null(command_find("upgrade")->run);
+	const struct command *all;
+
 	assert_null(command_find("nonsense"));
+	assert_null(command_find(""));
+	for (size_t i = 0; (all = command_at(i)); i++) {
+		assert_ptr_equal(command_find(all->name), all);
+		assert_non_null(all->run);
+	}
 }
 
 static void failures_have_the_statuses_of_their_name(void **state)
@@ -399,7 +404,7 @@ int main(void)
 		cmocka_unit_test(numbers_and_choices_are_stored),
 		cmocka_unit_test(help_ends_the_parsing),
 		cmocka_unit_test(every_command_helps_on_one_screen),
-		cmocka_unit_test(commands_that_are_not_there_are_known),
+		cmocka_unit_test(commands_are_found_by_their_names),
 		cmocka_unit_test(failures_have_the_statuses_of_their_name),
 		cmocka_unit_test(keys_are_read),
 		cmocka_unit_test(keys_are_found_wherever_they_are_cut),
