@@ -9,7 +9,7 @@
  *     deaf        sends Hellos and never reads the answers, until it is stopped from sending; held until stdin ends
  *     attach N    N times, one after the other, attached and then rude: garbage, descriptors, a second attach, half a connection, or simply gone
  *     mute N      N attached clients that read neither their pipes nor the connection; held until stdin ends
- *     gaps        attached; reads its pipes in large steps, so that it is told of gap after gap, and never the connection
+ *     gaps        attached; its pipes small and read now and then, so that it is told of gap after gap; never the connection
  *     orphans N   N attached clients that keep their pipes and close the connection; held until stdin ends
  * Prints what happened as key=value; "connections=N" is how many the socket took. */
 #include <sys/resource.h>
@@ -345,7 +345,8 @@ static void mute(int n, bool orphans)
 	hold();
 }
 
-/* Its end is seen without reading: what was sent to it stays where it is. */
+/* Its end is seen without reading: what was sent to it stays where it is.
+ * A pipe of one page runs over however slow the writer is. */
 static void gaps(void)
 {
 	static char buf[1 << 20];
@@ -359,9 +360,12 @@ static void gaps(void)
 	printf("holding=1\n");
 	fflush(stdout);
 	while (poll(&p, 1, 20) == 0)
-		for (int i = 0; i < n_fds; i++)
+		for (int i = 0; i < n_fds; i++) {
 			while (read(fds[i], buf, sizeof(buf)) > 0)
 				;
+			if (errno == EAGAIN)
+				fcntl(fds[i], F_SETPIPE_SZ, 4096);
+		}
 	printf("gaps_closed=%d\n", (p.revents & (POLLRDHUP | POLLHUP)) != 0);
 }
 
