@@ -93,18 +93,25 @@ static int open_work(int image_fd, const char *id, int *ret, struct err *err)
 	return set_open(data_dir, false, ret, err);
 }
 
-int from_files(const struct client *cl, const struct from *f, const char *id, const struct criu_options *o, bool keep,
-	       struct checkpoint_files *ret, struct err *err)
+int from_files(const struct client *cl, const struct from *f, const char *id, const struct criu_options *o,
+	       const char *rootfs, struct checkpoint_files *ret, struct err *err)
 {
+	const bool keep = rootfs && !strcmp(rootfs, "keep"), has = strcmp(f->m.capture, "none") != 0;
 	struct criu_options again = *o;
 	cleanup_fd int work_fd = -1;
+
+	if (!has && ((rootfs && !keep) || o->include_bind.n > 0))
+		return err_set(err, ERR_USAGE, "--%s: the image has no files",
+			       o->include_bind.n > 0 ? "include-bind" : "rootfs=restore");
+	if (keep && o->include_bind.n > 0)
+		return err_set(err, ERR_USAGE, "--include-bind and --rootfs=keep contradict each other");
 
 	again.tcp_established |= f->m.tcp_established && !again.tcp_close;
 	again.tcp_close |= f->m.tcp_close && !again.tcp_established;
 	again.shell_job |= f->m.shell_job;
 	again.ext_unix_sk |= f->m.ext_unix_sk;
 	again.file_locks |= f->m.file_locks;
-	again.files = keep ? "keep" : strcmp(f->m.capture, "none") ? "restore" : "check";
+	again.files = keep ? "keep" : has ? "restore" : "check";
 	if ((o->work_path ? set_open(o->work_path, true, &work_fd, err) : open_work(f->image_fd, id, &work_fd, err)) <
 	    0)
 		return -1;

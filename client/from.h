@@ -22,9 +22,9 @@ bool from_is_image(const char *path);
  * anybody's. ERR_NOT_FOUND: there is none that is good. ERR_BUSY: somebody changes the set. */
 int from_choose(const struct client *cl, const char *path, const char *id, struct from *ret, struct err *err);
 
-/* What rides beside the request: what criu was told at the checkpoint holds again. Its log goes into the directory that the image is in, or below the container's own. `keep`: files stay as
- * they are; else those of the image come back, or, if it has none, are looked at. */
-int from_files(const struct client *cl, const struct from *f, const char *id, const struct criu_options *o, bool keep,
-	       struct checkpoint_files *ret, struct err *err);
+/* What rides beside the request: what criu was told at the checkpoint holds again. Its log goes into the directory that the image is in, or below the container's own. `rootfs`: "keep": files stay as
+ * they are; "restore": those of the image come back, or ERR_USAGE; NULL: the same, but if it has none they are looked at. */
+int from_files(const struct client *cl, const struct from *f, const char *id, const struct criu_options *o,
+	       const char *rootfs, struct checkpoint_files *ret, struct err *err);
 
 #endif

@@ -23,7 +23,18 @@ static int open_from(const struct client *cl, const char *id, const char *owner,
 
 	if (from_choose(cl, path, owner, &from, err) < 0)
 		return -1;
-	return from_files(cl, &from, id, &o->criu, o->rootfs && !strcmp(o->rootfs, "keep"), ret, err);
+	return from_files(cl, &from, id, &o->criu, o->rootfs, ret, err);
+}
+
+/* One of criu's form alone, as other runtimes have it. */
+static int open_plain(const struct client *cl, const struct criu_options *criu, const struct restore_options *o,
+		      struct checkpoint_files *ret, struct err *err)
+{
+	if (o->rootfs || o->criu.include_bind.n > 0)
+		return err_set(err, ERR_USAGE, "--%s means nothing here: '%s' is no image of a set and has no files",
+			       o->rootfs ? "rootfs" : "include-bind",
+			       criu->image_path ? criu->image_path : "checkpoint");
+	return checkpoint_files_open(cl, criu, false, ret, err);
 }
 
 /* ---- in place -------------------------------------------------------------------------------------------------------------- */
@@ -66,6 +77,8 @@ static int check_in_place(const char *id, const struct restore_options *o, struc
 		{ l->shim_cgroup, "shim-cgroup" },
 		{ l->interactive, "interactive" },
 		{ l->remove, "rm" },
+		{ l->stdin_once, "stdin-once" },
+		{ l->drain_timeout, "drain-timeout" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -133,7 +146,7 @@ static int open_image_in_place(const struct client *cl, const char *id, int dir_
 			return open_from(cl, id, id, image, o, ret, err);
 		criu.image_path = image;
 	}
-	return checkpoint_files_open(cl, &criu, false, ret, err);
+	return open_plain(cl, &criu, o, ret, err);
 }
 
 static int restore_in_place(const struct client *cl, const char *id, int dir_fd, const struct restore_options *o,
@@ -174,8 +187,7 @@ static int restore_new(const struct client *cl, const char *id, const struct res
 		return -1;
 	if (!o->launch.detach && o->launch.console_socket)
 		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
-	if ((o->from ? open_from(cl, id, NULL, o->from, o, &f, err)
-		     : checkpoint_files_open(cl, &o->criu, false, &f, err)) < 0)
+	if ((o->from ? open_from(cl, id, NULL, o->from, o, &f, err) : open_plain(cl, &o->criu, o, &f, err)) < 0)
 		return -1;
 	return launch_and_follow(cl, &req, err);
 }

@@ -4,8 +4,10 @@
  * Only the config says so, never an image. */
 #include "shim/checkpoint/areas.h"
 
+#include <linux/mount.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
@@ -20,45 +22,58 @@ static const struct oci_mount *mount_at(const struct oci_config *c, const char *
 	return NULL;
 }
 
-int areas_to_capture(const struct areas *a, const struct oci_strings *binds, struct capture_plan *ret, struct err *err)
+/* What the container could not have written to is nobody's to change for it. */
+static bool is_read_only(const struct oci_mount *m)
 {
+	return (m->flags_set & MS_RDONLY) || (m->rec_attr_set & MOUNT_ATTR_RDONLY);
+}
+
+static bool has(const struct capture_plan *p, const char *destination)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!strcmp(p->v[i].destination, destination))
+			return true;
+	return false;
+}
+
+static int plan_bind(const struct areas *a, const char *asked, struct capture_plan *ret, struct err *err)
+{
+	cleanup_free char *destination = asked[0] == '/' ? path_clean(asked) : xstrdup("");
+	const struct oci_mount *m = mount_at(a->config, destination);
+	cleanup_free char *source = m && m->bind ? path_join(a->bundle, m->source) : NULL;
 	struct stat st;
 
-	if (!a->config->root_readonly)
-		capture_plan_add(ret, "/", a->rootfs);
-	for (size_t i = 0; i < binds->n; i++) {
-		cleanup_free char *destination = binds->v[i][0] == '/' ? path_clean(binds->v[i]) : xstrdup("");
-		const struct oci_mount *m = mount_at(a->config, destination);
-		cleanup_free char *source = m && m->bind ? path_join(a->bundle, m->source) : NULL;
-
-		if (!source)
-			return err_set(err, ERR_USAGE, "--include-bind: the container has no bind at '%s'",
-				       binds->v[i]);
-		if (stat(source, &st) < 0)
-			return err_sys(err, "--include-bind: cannot look at '%s'", source);
-		if (!S_ISDIR(st.st_mode))
-			return err_sysno(err, ENOTDIR, "--include-bind: cannot capture '%s'", source);
-		capture_plan_add(ret, destination, source);
+	if (!source)
+		return err_set(err, ERR_USAGE, "--include-bind: the container has no bind at '%s'", asked);
+	if (is_read_only(m))
+		return err_set(err, ERR_USAGE, "--include-bind: the container's bind at '%s' is read only", asked);
+	if (stat(source, &st) < 0)
+		return err_sys(err, "--include-bind: cannot look at '%s'", source);
+	if (!S_ISDIR(st.st_mode))
+		return err_sysno(err, ENOTDIR, "--include-bind: '%s' cannot be one", source);
+	if (has(ret, destination))
+		return 0;
+	if (ret->n == CAPTURE_AREAS_MAX)
+		return err_set(err, ERR_LIMIT, "--include-bind: more than %d", CAPTURE_AREAS_MAX - 1);
+	capture_plan_add(ret, destination, source);
+	if (m->idmap) {
+		ret->v[ret->n - 1].uids = m->uid_maps.n ? &m->uid_maps : &a->config->uid_maps;
+		ret->v[ret->n - 1].gids = m->gid_maps.n ? &m->gid_maps : &a->config->gid_maps;
 	}
 	return 0;
 }
 
-void areas_to_replay(const struct areas *a, struct capture_plan *ret)
+int areas_plan(const struct areas *a, const struct oci_strings *binds, struct capture_plan *ret, struct err *err)
 {
-	capture_plan_add(ret, "/", a->rootfs);
-	for (size_t i = 0; i < a->config->n_mounts; i++) {
-		const struct oci_mount *m = &a->config->mounts[i];
-
-		if (m->bind && mount_at(a->config, m->destination) == m) {
-			cleanup_free char *source = path_join(a->bundle, m->source);
-
-			capture_plan_add(ret, m->destination, source);
-		}
-	}
+	if (!a->config->root_readonly)
+		capture_plan_add(ret, "/", a->rootfs);
+	for (size_t i = 0; i < binds->n; i++)
+		if (plan_bind(a, binds->v[i], ret, err) < 0)
+			return -1;
+	return 0;
 }
 
-/* Is it this directory, or below it? */
-static bool is_below(const char *path, const char *dir)
+bool areas_is_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);
 
@@ -72,7 +87,8 @@ int areas_locate(const struct areas *a, const char *path, char **ret_dir, const 
 	for (size_t i = 0; i < a->config->n_mounts; i++) {
 		const struct oci_mount *m = &a->config->mounts[i];
 
-		if (is_below(path, m->destination) && (!found || strlen(m->destination) >= strlen(found->destination)))
+		if (areas_is_below(path, m->destination) &&
+		    (!found || strlen(m->destination) >= strlen(found->destination)))
 			found = m;
 	}
 	if (found && !found->bind)

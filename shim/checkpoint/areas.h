@@ -12,11 +12,12 @@ struct areas {
 	const char *bundle, *rootfs;
 };
 
-/* What a checkpoint takes along: the root if it can be written to, and the binds asked for. ERR_USAGE: there is no such bind. */
-int areas_to_capture(const struct areas *a, const struct oci_strings *binds, struct capture_plan *ret, struct err *err);
+/* What a checkpoint takes along, and where a restore may put files: the root if the container can write to it, and the binds that the caller asks for, of directories that it can write to. Once each.
+ * ERR_USAGE: there is no such bind, or it is read only. ERR_LIMIT: too many. */
+int areas_plan(const struct areas *a, const struct oci_strings *binds, struct capture_plan *ret, struct err *err);
 
-/* Where a restore may put files: the root, and every bind of a directory. */
-void areas_to_replay(const struct areas *a, struct capture_plan *ret);
+/* Is it this path, or below it? */
+bool areas_is_below(const char *path, const char *dir);
 
 /* Where the host has the file that the container sees as `path`: an area's directory, and the rest below it. Returns -1 for what is on a file system of the container's own, which is in the image.
  * ret_dir is the caller's. */

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +31,10 @@
 struct writer {
 	bool measure;
 	int tar_fd;
-	uint64_t at;
+	uint64_t at, holes; /* holes: when it is measured, what `at` leaves out */
 	bool clones, must_clone, cloned;
 	bool upper;         /* what is read is an overlay's layer */
+	bool userxattr;     /* which marks files so */
 	bool unfit;         /* and has what this form cannot say */
 	bool named;         /* the error says of which file it is */
 	struct names links; /* of files with several names: "DEV:INO" to the first path */
@@ -59,13 +61,11 @@ void capture_plan_release(struct capture_plan *p)
 void capture_plan_add(struct capture_plan *p, const char *destination, const char *path)
 {
 	p->v = xreallocarray(p->v, p->n + 1, sizeof(*p->v));
-	p->v[p->n++] = (struct capture_area) { xstrdup(destination), xstrdup(path) };
+	p->v[p->n++] = (struct capture_area) { .destination = xstrdup(destination), .path = xstrdup(path) };
 }
 
 bool capture_takes_xattr(const char *name)
 {
-	if (overlay_is_mark(name))
-		return false;
 	return !strncmp(name, "user.", 5) || !strcmp(name, "security.capability") ||
 	       !strcmp(name, "system.posix_acl_access") || !strcmp(name, "system.posix_acl_default");
 }
@@ -184,13 +184,27 @@ static bool is_unfit_mark(const char *name, const char *value, ssize_t len)
 	return !strstr(name, ".opaque") || len != 1 || value[0] != 'y';
 }
 
-static bool is_opaque(int fd)
+static bool is_opaque(const struct writer *w, int fd)
 {
+	const char *name = w->userxattr ? "user.overlay.opaque" : "trusted.overlay.opaque";
 	char value[2];
 
-	return (fgetxattr(fd, "trusted.overlay.opaque", value, sizeof(value)) == 1 ||
-		fgetxattr(fd, "user.overlay.opaque", value, sizeof(value)) == 1) &&
-	       value[0] == 'y';
+	return fgetxattr(fd, name, value, sizeof(value)) == 1 && value[0] == 'y';
+}
+
+/* No more than are read back. */
+static int add_xattr(struct pax_entry *e, const char *name, const void *value, size_t len, struct err *err)
+{
+	size_t bytes = 0;
+
+	if (e->n_xattrs == PAX_XATTRS_MAX)
+		return err_set(err, ERR_LIMIT, "it has more than %d extended attributes", PAX_XATTRS_MAX);
+	pax_add_xattr(e, name, value, len);
+	for (size_t i = 0; i < e->n_xattrs; i++)
+		bytes += pax_xattr_bytes(&e->xattrs[i]);
+	return bytes > PAX_XATTRS_BYTES ? err_set(err, ERR_LIMIT, "its extended attributes have more than %d KiB",
+						  PAX_XATTRS_BYTES >> 10)
+					: 0;
 }
 
 static int add_xattrs(struct writer *w, int fd, struct pax_entry *e, struct err *err)
@@ -200,7 +214,7 @@ static int add_xattrs(struct writer *w, int fd, struct pax_entry *e, struct err 
 	if (n < 0)
 		return errno == EOPNOTSUPP ? 0 : err_sys(err, "cannot list its extended attributes");
 	for (const char *name = w->list; name < w->list + n; name += strlen(name) + 1) {
-		bool mark = w->upper && overlay_is_mark(name);
+		bool mark = w->upper && overlay_is_mark(name, w->userxattr);
 		ssize_t len;
 
 		if (!mark && !capture_takes_xattr(name))
@@ -210,9 +224,9 @@ static int add_xattrs(struct writer *w, int fd, struct pax_entry *e, struct err 
 			continue;
 		if (len < 0)
 			return err_sys(err, "cannot read its attribute '%s'", name);
-		if (!mark)
-			pax_add_xattr(e, name, w->value, (size_t)len);
-		else if (is_unfit_mark(name, w->value, len)) {
+		if (!mark && add_xattr(e, name, w->value, (size_t)len, err) < 0)
+			return -1;
+		if (mark && is_unfit_mark(name, w->value, len)) {
 			w->unfit = true;
 			return err_set(err, ERR_UNSUPPORTED, "it is of a layer that is not complete by itself");
 		}
@@ -263,6 +277,7 @@ static int put_file(struct writer *w, const struct place *in, const char *name, 
 		uint64_t blocks = (uint64_t)st->st_blocks * 512;
 
 		w->at += ENTRY_BYTES + (blocks < e->size ? blocks : e->size + tar_padding(e->size));
+		w->holes += blocks < e->size ? e->size - blocks : 0;
 		return 0;
 	}
 	fd = open_as_seen(in, name, 0, st, err);
@@ -291,6 +306,10 @@ static int put_whiteout(struct writer *w, const char *in, const char *name, stru
 {
 	struct pax_entry e cleanup_pax = { .type = PAX_FILE };
 
+	if (strlen(CAPTURE_WHITEOUT) + strlen(name) > NAME_MAX) {
+		w->unfit = true;
+		return err_set(err, ERR_UNSUPPORTED, "what has been removed has too long a name");
+	}
 	e.path = xasprintf("%s/" CAPTURE_WHITEOUT "%s", in, name);
 	return put_header(w, &e, err);
 }
@@ -311,7 +330,8 @@ static int put_directory(struct writer *w, const struct place *in, const char *n
 		return err_set(err, ERR_LIMIT, "more than %d directories in one another", CAPTURE_DEPTH_MAX);
 	if (add_xattrs(w, fd, e, err) < 0 || put_header(w, e, err) < 0)
 		return -1;
-	if (w->upper && is_opaque(fd) && put_whiteout(w, e->path, CAPTURE_OPAQUE + strlen(CAPTURE_WHITEOUT), err) < 0)
+	if (w->upper && is_opaque(w, fd) &&
+	    put_whiteout(w, e->path, CAPTURE_OPAQUE + strlen(CAPTURE_WHITEOUT), err) < 0)
 		return -1;
 	return put_children(w, &inside, err);
 }
@@ -360,6 +380,14 @@ static int put_entry(struct writer *w, const struct place *in, const char *name,
 	return S_ISLNK(st.st_mode) ? put_symlink(w, in, name, &e, err) : put_header(w, &e, err);
 }
 
+/* While it is measured, the container goes on, and what it removes is no failure. */
+static bool has_vanished(const struct writer *w, const struct err *err)
+{
+	return w->measure && !w->unfit &&
+	       (err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) || err_is_sys(err, ELOOP) ||
+		err_is_sys(err, ESTALE));
+}
+
 static int put_children(struct writer *w, const struct place *in, struct err *err)
 {
 	cleanup_fd int own_fd = openat(in->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -370,8 +398,11 @@ static int put_children(struct writer *w, const struct place *in, struct err *er
 		return err_sys(err, "cannot list the directory");
 	take_fd(&own_fd);
 	while ((errno = 0, e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || put_entry(w, in, e->d_name, err) == 0)
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || put_entry(w, in, e->d_name, err) == 0 ||
+		    has_vanished(w, err)) {
+			w->named = false;
 			continue;
+		}
 		if (!w->named)
 			err_add(err, "%s/%s", in->path, e->d_name);
 		w->named = true;
@@ -422,7 +453,7 @@ static int put_area(struct writer *w, const struct capture_area *a, const char *
 {
 	cleanup_fd int fd = open(a->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct overlay o cleanup_overlay = OVERLAY_NONE;
-	const uint64_t begin = w->at;
+	const uint64_t begin = w->at, holes = w->holes;
 	bool is_root = !strcmp(a->destination, "/");
 	int r;
 
@@ -433,6 +464,7 @@ static int put_area(struct writer *w, const struct capture_area *a, const char *
 	r = overlay_open(fd, &o, err);
 	if (r < 0)
 		return -1;
+	w->userxattr = o.userxattr;
 	if (r > 0) {
 		if (put_area_as(w, a, name, o.upper_fd, true, err) == 0)
 			return 0;
@@ -441,6 +473,7 @@ static int put_area(struct writer *w, const struct capture_area *a, const char *
 	}
 	/* All of it, then. */
 	w->at = begin;
+	w->holes = holes;
 	w->named = false;
 	if (!w->measure && ftruncate(w->tar_fd, (off_t)begin) < 0)
 		return err_sys(err, "cannot write '" CAPTURE_FILE "'");
@@ -469,13 +502,13 @@ static int put_areas(struct writer *w, const struct capture_plan *p, struct err 
 	return r < 0 ? err_add(err, "cannot capture the container's files") : 0;
 }
 
-int capture_measure(const struct capture_plan *p, uint64_t *ret_bytes, struct err *err)
+int capture_measure(const struct capture_plan *p, struct capture_size *ret, struct err *err)
 {
 	struct writer w = { .measure = true, .tar_fd = -1 };
 
 	if (put_areas(&w, p, err) < 0)
 		return -1;
-	*ret_bytes = w.at;
+	*ret = (struct capture_size) { w.at, w.at + w.holes };
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "shim/oci/config.h"
 
 #define CAPTURE_FILE "rootfs.tar"
 #define CAPTURE_ROOT "root"
@@ -20,6 +21,7 @@
 #define CAPTURE_WHITEOUT ".wh."
 #define CAPTURE_OPAQUE ".wh..wh..opq"
 #define CAPTURE_DEPTH_MAX 400
+#define CAPTURE_AREAS_MAX 64
 
 enum capture_how {
 	CAPTURE_AUTO, /* clones where the file system can */
@@ -29,8 +31,9 @@ enum capture_how {
 
 /* A directory whose files belong to the container. */
 struct capture_area {
-	char *destination; /* as the container sees it; "/": its root */
-	char *path;        /* of the host */
+	char *destination;                     /* as the container sees it; "/": its root */
+	char *path;                            /* of the host */
+	const struct oci_id_maps *uids, *gids; /* borrowed: how its mount shows owners; NULL: as they are */
 };
 
 struct capture_plan {
@@ -41,8 +44,12 @@ struct capture_plan {
 void capture_plan_release(struct capture_plan *p);
 void capture_plan_add(struct capture_plan *p, const char *destination, const char *path);
 
-/* For a worker: how many bytes it would be, about. Reads every directory, no file. */
-int capture_measure(const struct capture_plan *p, uint64_t *ret_bytes, struct err *err);
+/* For a worker: how many bytes it would be, about: on the disk, and with the holes of files, which are in the archive as such. Reads every directory, no file. The container may go on meanwhile: what
+ * vanishes does not count. */
+struct capture_size {
+	uint64_t bytes, with_holes;
+};
+int capture_measure(const struct capture_plan *p, struct capture_size *ret, struct err *err);
 
 /* For a worker, while nothing of the container runs: write it below dir_fd. ret_cloned: its data has been cloned, not copied. What fails leaves a part of it there. ERR_UNSUPPORTED: CAPTURE_REFLINK, and
  * the file system cannot. */

@@ -19,17 +19,29 @@
 
 #define MAPS_MAX (64 << 20)
 #define NAMED_MAX 3
+#define NOTES_MAX (MANIFEST_MAX / 2) /* bytes of the manifest for them */
 
 struct noting {
 	const struct areas *areas;
 	struct manifest *m;
 	struct names seen;
-	int proc_fd; /* of the process */
+	size_t bytes; /* that they take in the manifest, at most */
+	int proc_fd;  /* of the process */
 };
 
 static uint64_t mtime_of(const struct stat *st)
 {
 	return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+}
+
+/* As JSON has it. */
+static size_t text_bytes(const char *path)
+{
+	size_t n = 128; /* its figures, and what is around them */
+
+	for (; *path; path++)
+		n += (unsigned char)*path < ' ' ? 6 : strchr("\"\\/", *path) ? 2 : 1;
+	return n;
 }
 
 static void note(struct noting *n, const char *path, const struct stat *st)
@@ -41,6 +53,9 @@ static void note(struct noting *n, const char *path, const struct stat *st)
 	    names_get(&n->seen, path) || areas_locate(n->areas, path, &dir, &rest) < 0)
 		return;
 	names_put(&n->seen, path, "");
+	n->bytes += text_bytes(path);
+	if (n->bytes > NOTES_MAX)
+		return;
 	manifest_add_open(n->m, path, (uint64_t)st->st_size, mtime_of(st));
 }
 
@@ -117,7 +132,8 @@ void openfiles_note(const struct areas *a, const pid_t *pids, size_t n, struct m
 
 /* ---- afterwards ------------------------------------------------------------------------------------------------------------ */
 
-static bool is_as_it_was(const struct areas *a, const struct manifest_open_file *f, bool times)
+static bool is_as_it_was(const struct areas *a, const struct manifest_open_file *f, bool times,
+			 const struct replaying *outside_of)
 {
 	cleanup_free char *dir = NULL;
 	cleanup_fd int dir_fd = -1, fd = -1;
@@ -126,7 +142,7 @@ static bool is_as_it_was(const struct areas *a, const struct manifest_open_file 
 	struct err ignored;
 
 	/* The config mounts a file system there now: what is in it comes from the image. */
-	if (areas_locate(a, f->path, &dir, &rest) < 0)
+	if (areas_locate(a, f->path, &dir, &rest) < 0 || (outside_of && replay_has(outside_of, dir)))
 		return true;
 	dir_fd = open(dir, O_PATH | O_CLOEXEC);
 	if (dir_fd < 0 || (rest[0] && rootfs_open(dir_fd, rest, &fd, &ignored) < 0) ||
@@ -135,7 +151,8 @@ static bool is_as_it_was(const struct areas *a, const struct manifest_open_file 
 	return S_ISREG(st.st_mode) && (uint64_t)st.st_size == f->size && (!times || mtime_of(&st) == f->mtime_ns);
 }
 
-static int compare(const struct areas *a, const struct manifest *m, bool times, struct err *err)
+static int compare(const struct areas *a, const struct manifest *m, bool times, const struct replaying *outside_of,
+		   struct err *err)
 {
 	char named[ERR_TEXT_MAX / 2] = "";
 	size_t n = 0;
@@ -143,7 +160,7 @@ static int compare(const struct areas *a, const struct manifest *m, bool times, 
 	for (size_t i = 0; i < m->n_open; i++) {
 		size_t used = strlen(named);
 
-		if (is_as_it_was(a, &m->open[i], times))
+		if (is_as_it_was(a, &m->open[i], times, outside_of))
 			continue;
 		if (n++ < NAMED_MAX)
 			snprintf(named + used, sizeof(named) - used, "%s'%s'", used ? ", " : "", m->open[i].path);
@@ -158,7 +175,8 @@ static int compare(const struct areas *a, const struct manifest *m, bool times, 
 		       times ? " (--rootfs=keep restores it all the same when the sizes are right)" : "");
 }
 
-int openfiles_check(const struct areas *a, int images_fd, bool times, struct err *err)
+int openfiles_check(const struct areas *a, int images_fd, bool times, const struct replaying *outside_of,
+		    struct err *err)
 {
 	cleanup_free char *text = NULL;
 	struct manifest m = { 0 };
@@ -169,7 +187,7 @@ int openfiles_check(const struct areas *a, int images_fd, bool times, struct err
 		return -1;
 	r = manifest_parse(text, &m, err);
 	if (r == 0)
-		r = compare(a, &m, times, err);
+		r = compare(a, &m, times, outside_of, err);
 	manifest_release(&m);
 	return r;
 }

@@ -16,9 +16,12 @@
 
 #define MOUNTINFO_MAX (16 << 20)
 #define LOWERS_MAX 500
+#define LOOKS_MAX 1000
+#define FSCONFIG_TEXT_MAX 256 /* the kernel's */
 
 struct layers {
 	char *upper;
+	bool userxattr;
 	size_t n;
 	char *lower[LOWERS_MAX];
 };
@@ -29,9 +32,9 @@ void overlay_close(struct overlay *o)
 	fd_close(&o->lower_fd);
 }
 
-int overlay_is_mark(const char *xattr)
+bool overlay_is_mark(const char *xattr, bool userxattr)
 {
-	return !strncmp(xattr, "trusted.overlay.", 16) || !strncmp(xattr, "user.overlay.", 13);
+	return userxattr ? !strncmp(xattr, "user.overlay.", 13) : !strncmp(xattr, "trusted.overlay.", 16);
 }
 
 static void layers_release(struct layers *l)
@@ -90,6 +93,7 @@ static int take_option(char *option, struct layers *l)
 {
 	char *value = strchr(option, '=');
 
+	l->userxattr |= !strcmp(option, "userxattr");
 	if (!value)
 		return 0;
 	*value++ = '\0';
@@ -147,52 +151,76 @@ static bool same_time(const struct statx_timestamp *a, const struct statx_timest
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-/* What an overlay says of a directory's times is what its upper one has. */
-static bool is_upper_of(int upper_fd, const struct statx *root)
+static bool same_directory(const struct statx *a, const struct statx *b)
 {
-	struct statx st;
-
-	return look(upper_fd, &st) == 0 && S_ISDIR(st.stx_mode) && same_time(&st.stx_ctime, &root->stx_ctime) &&
-	       same_time(&st.stx_mtime, &root->stx_mtime) &&
-	       (!(st.stx_mask & root->stx_mask & STATX_BTIME) || same_time(&st.stx_btime, &root->stx_btime)) &&
-	       st.stx_uid == root->stx_uid && st.stx_gid == root->stx_gid && st.stx_mode == root->stx_mode;
+	return S_ISDIR(a->stx_mode) && same_time(&a->stx_ctime, &b->stx_ctime) &&
+	       same_time(&a->stx_mtime, &b->stx_mtime) &&
+	       (!(a->stx_mask & b->stx_mask & STATX_BTIME) || same_time(&a->stx_btime, &b->stx_btime)) &&
+	       a->stx_uid == b->stx_uid && a->stx_gid == b->stx_gid && a->stx_mode == b->stx_mode;
 }
 
-static char *joined(const struct layers *l)
+/* What an overlay says of a directory's times is what its upper one has. Whoever uses it may change them between two looks. */
+static bool is_upper_of(int upper_fd, int root_fd)
 {
-	char *text = xstrdup("");
+	struct statx upper, before, after;
 
-	for (size_t i = 0; i < l->n; i++) {
-		cleanup_free char *one = xmalloc(2 * strlen(l->lower[i]) + 1);
-		char *to = one, *before = text;
-
-		for (const char *from = l->lower[i]; *from; from++) {
-			if (*from == '\\' || *from == ':')
-				*to++ = '\\';
-			*to++ = *from;
-		}
-		*to = '\0';
-		text = xasprintf("%s%s%s", before, i ? ":" : "", one);
-		free(before);
+	for (int i = 0; i < LOOKS_MAX; i++) {
+		if (look(root_fd, &before) < 0 || look(upper_fd, &upper) < 0 || look(root_fd, &after) < 0)
+			return false;
+		if (same_directory(&upper, &before) || same_directory(&upper, &after))
+			return true;
+		if (same_directory(&before, &after))
+			return false;
 	}
-	return text;
+	return false;
+}
+
+/* One after the other (Linux 6.5), or as one text, which the kernel wants to be short: so by descriptors, whatever their paths are. */
+static int add_lowers(int fs_fd, const int *fds, size_t n, bool one_by_one)
+{
+	char text[FSCONFIG_TEXT_MAX] = "";
+
+	for (size_t i = 0; i < n; i++) {
+		size_t used = one_by_one ? 0 : strlen(text);
+		int len = snprintf(text + used, sizeof(text) - used, "%s/proc/self/fd/%d", used ? ":" : "", fds[i]);
+
+		if ((size_t)len >= sizeof(text) - used)
+			return -1;
+		if (one_by_one && fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir+", text, 0) < 0)
+			return -1;
+	}
+	return one_by_one ? 0 : fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", text, 0);
+}
+
+static int mount_lowers(const int *fds, size_t n, bool userxattr, bool one_by_one)
+{
+	cleanup_fd int fs_fd = fsopen("overlay", FSOPEN_CLOEXEC), mount_fd = -1;
+
+	if (fs_fd < 0 || add_lowers(fs_fd, fds, n, one_by_one) < 0 ||
+	    (userxattr && fsconfig(fs_fd, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0) ||
+	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	return mount_fd < 0 ? -1 : openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* Several are put together by the kernel, mounted nowhere. */
 static int open_lower(const struct layers *l)
 {
-	cleanup_fd int fs_fd = -1, mount_fd = -1;
-	cleanup_free char *text = NULL;
+	int fds[LOWERS_MAX], ret = -1;
+	size_t n = 0;
 
 	if (l->n == 1)
 		return open(l->lower[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	text = joined(l);
-	fs_fd = fsopen("overlay", FSOPEN_CLOEXEC);
-	if (fs_fd < 0 || fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", text, 0) < 0 ||
-	    fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -1;
-	mount_fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-	return mount_fd < 0 ? -1 : openat(mount_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (n < l->n && (fds[n] = open(l->lower[n], O_PATH | O_DIRECTORY | O_CLOEXEC)) >= 0)
+		n++;
+	if (n == l->n)
+		ret = mount_lowers(fds, n, l->userxattr, true);
+	if (n == l->n && ret < 0)
+		ret = mount_lowers(fds, n, l->userxattr, false);
+	while (n > 0)
+		fd_close(&fds[--n]);
+	return ret;
 }
 
 int overlay_open(int root_fd, struct overlay *ret, struct err *err)
@@ -206,8 +234,9 @@ int overlay_open(int root_fd, struct overlay *ret, struct err *err)
 		return err_sys(err, "cannot look at the root");
 	if ((root.stx_attributes & STATX_ATTR_MOUNT_ROOT) && find_line(root.stx_mnt_id, &l) == 0) {
 		o.upper_fd = open(l.upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (o.upper_fd >= 0 && is_upper_of(o.upper_fd, &root))
+		if (o.upper_fd >= 0 && is_upper_of(o.upper_fd, root_fd))
 			o.lower_fd = open_lower(&l);
+		o.userxattr = l.userxattr;
 		found = o.lower_fd >= 0;
 	}
 	layers_release(&l);

@@ -8,8 +8,9 @@
 /* Its layers, opened. lower_fd: all lower ones as one tree. -1: not opened. */
 struct overlay {
 	int upper_fd, lower_fd;
+	bool userxattr; /* it marks files by attributes of the user's */
 };
-#define OVERLAY_NONE ((struct overlay) { -1, -1 })
+#define OVERLAY_NONE ((struct overlay) { -1, -1, false })
 void overlay_close(struct overlay *o);
 #define cleanup_overlay __attribute__((cleanup(overlay_close)))
 
@@ -18,6 +19,6 @@ void overlay_close(struct overlay *o);
 int overlay_open(int root_fd, struct overlay *ret, struct err *err);
 
 /* Is it an attribute by which an overlay marks its files, in a layer? */
-int overlay_is_mark(const char *xattr);
+bool overlay_is_mark(const char *xattr, bool userxattr);
 
 #endif

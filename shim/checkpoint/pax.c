@@ -13,8 +13,7 @@
 #include "common/fd.h"
 #include "common/tar.h"
 
-#define RECORDS_MAX (1 << 20)
-#define XATTRS_MAX 256
+#define RECORDS_MAX (1 << 20) /* PAX_XATTRS_BYTES, paths, and a gap before the data */
 #define XATTR_PREFIX "SCHILY.xattr."
 #define AREA "thole "  /* begins the comment of an area's directory: "thole FORM DESTINATION" */
 #define COMMENT_MIN 14 /* bytes of the shortest "14 comment=..." that all lengths from there on can be */
@@ -73,6 +72,11 @@ void pax_add_xattr(struct pax_entry *e, const char *name, const void *value, siz
 	memcpy(x->value, value, len);
 }
 
+size_t pax_xattr_bytes(const struct pax_xattr *x)
+{
+	return 64 + 3 * strlen(x->name) + x->len;
+}
+
 /* ---- writing --------------------------------------------------------------------------------------------------------------- */
 
 struct buffer {
@@ -112,6 +116,42 @@ static void add_text(struct buffer *b, const char *key, const char *value)
 		add_record(b, key, value, strlen(value));
 }
 
+/* An equals sign would end the key: tar writes it as %3D, and a per cent sign as %25. The caller's. */
+static char *xattr_key(const char *name)
+{
+	char *key = xmalloc(strlen(XATTR_PREFIX) + 3 * strlen(name) + 1), *to = key + strlen(XATTR_PREFIX);
+
+	memcpy(key, XATTR_PREFIX, strlen(XATTR_PREFIX));
+	for (; *name; name++) {
+		if (*name != '=' && *name != '%') {
+			*to++ = *name;
+			continue;
+		}
+		memcpy(to, *name == '=' ? "%3D" : "%25", 3);
+		to += 3;
+	}
+	*to = '\0';
+	return key;
+}
+
+static char *xattr_name(const char *key)
+{
+	char *name = xmalloc(strlen(key) + 1), *to = name;
+
+	for (; *key; key++) {
+		bool equals = !strncmp(key, "%3D", 3);
+
+		if (equals || !strncmp(key, "%25", 3)) {
+			*to++ = equals ? '=' : '%';
+			key += 2;
+		} else {
+			*to++ = *key;
+		}
+	}
+	*to = '\0';
+	return name;
+}
+
 /* A comment that makes the records `len` bytes longer. */
 static void add_comment(struct buffer *b, size_t len)
 {
@@ -143,7 +183,7 @@ static struct buffer make_records(const struct pax_entry *e)
 		add_text(&b, "comment", area);
 	}
 	for (size_t i = 0; i < e->n_xattrs; i++) {
-		cleanup_free char *key = xasprintf(XATTR_PREFIX "%s", e->xattrs[i].name);
+		cleanup_free char *key = xattr_key(e->xattrs[i].name);
 
 		add_record(&b, key, e->xattrs[i].value, e->xattrs[i].len);
 	}
@@ -268,9 +308,11 @@ static int take_time(struct timespec *to, const char *value, size_t len)
 	return 0;
 }
 
-static int take_xattr(struct pax_entry *e, const char *name, const char *value, size_t len)
+static int take_xattr(struct pax_entry *e, const char *key, const char *value, size_t len)
 {
-	if (!name[0] || strlen(name) > 255 || len > 65536 || e->n_xattrs == XATTRS_MAX)
+	cleanup_free char *name = xattr_name(key);
+
+	if (!name[0] || strlen(name) > 255 || len > 65536 || e->n_xattrs == PAX_XATTRS_MAX)
 		return -1;
 	pax_add_xattr(e, name, value, len);
 	return 0;

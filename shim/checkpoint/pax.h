@@ -10,6 +10,8 @@
 #include "common/err.h"
 
 #define PAX_PATH_MAX 4096
+#define PAX_XATTRS_MAX 256
+#define PAX_XATTRS_BYTES (768 << 10) /* of their names and values, pax_xattr_bytes() each */
 
 enum pax_type {
 	PAX_FILE = '0',
@@ -48,6 +50,9 @@ void pax_entry_release(struct pax_entry *e);
 /* What a file, a directory or a node is, without path, link and attributes. */
 void pax_entry_from(struct pax_entry *e, const struct stat *st);
 void pax_add_xattr(struct pax_entry *e, const char *name, const void *value, size_t len);
+
+/* What this one takes in the headers, at most. */
+size_t pax_xattr_bytes(const struct pax_xattr *x);
 
 /* The headers of an entry that stands at offset `at`, the caller's to free. align (a multiple of 512): its data begins at a multiple of that. */
 void *pax_encode(const struct pax_entry *e, uint64_t at, uint64_t align, size_t *ret_len);

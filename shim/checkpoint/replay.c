@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "common/fd.h"
+#include "shim/checkpoint/areas.h"
 #include "shim/checkpoint/overlay.h"
 #include "shim/checkpoint/pax.h"
 #include "shim/checkpoint/replay_internal.h"
@@ -94,6 +95,14 @@ static const char *within(const struct area *a, const char *path)
 	return !strncmp(path, a->name, len) && path[len] == '/' ? path + len + 1 : NULL;
 }
 
+/* What is mounted there is somebody else's, and has not been captured. */
+static bool is_mounted_over(const struct area *a, const char *path)
+{
+	cleanup_fd int fd = replay_open(a->root_fd, path, O_PATH | O_NOFOLLOW);
+
+	return fd < 0 && errno == EXDEV;
+}
+
 static int judge_whiteout(struct area *a, const char *parent, const char *path, const struct pax_entry *e,
 			  struct err *err)
 {
@@ -110,6 +119,8 @@ static int judge_whiteout(struct area *a, const char *parent, const char *path, 
 	what = replay_below(parent, name);
 	if (type_at(a, what))
 		return bad(err, e->path, "is there twice");
+	if (is_mounted_over(a, what))
+		return bad(err, e->path, "is where something else is mounted now");
 	names_put(&a->names, what, REPLAY_GONE);
 	return 0;
 }
@@ -121,7 +132,18 @@ static bool is_harmless_device(const struct pax_entry *e)
 	       (e->minor == 3 || e->minor == 5 || e->minor == 7 || e->minor == 8 || e->minor == 9);
 }
 
-static int judge_entry(const struct replay *r, struct area *a, const struct pax_entry *e, struct err *err)
+static int judge_attributes(const struct replaying *x, const struct area *a, const char *path,
+			    const struct pax_entry *e, struct err *err)
+{
+	for (size_t i = 0; i < e->n_xattrs; i++)
+		if (!capture_takes_xattr(e->xattrs[i].name))
+			return bad(err, e->path, "has an attribute that does not belong into it");
+	if (!replay_may_own(x->r, a, e) && !replay_has_same(a, path, e, x->tar_fd))
+		return bad(err, e->path, "has an owner or capabilities that this container could not have given it");
+	return 0;
+}
+
+static int judge_entry(const struct replaying *x, struct area *a, const struct pax_entry *e, struct err *err)
 {
 	const char *path = within(a, e->path), *target = e->type == PAX_HARDLINK ? within(a, e->link) : NULL;
 	const char type[] = { (char)e->type, '\0' };
@@ -136,74 +158,94 @@ static int judge_entry(const struct replay *r, struct area *a, const struct pax_
 		return judge_whiteout(a, parent, path, e, err);
 	if (type_at(a, path))
 		return bad(err, e->path, "is there twice");
+	if (is_mounted_over(a, path))
+		return bad(err, e->path, "is where something else is mounted now");
 	if (e->type == PAX_HARDLINK &&
 	    (!target || !type_at(a, target) || is_type(a, target, PAX_DIR) || !strcmp(type_at(a, target), REPLAY_GONE)))
 		return bad(err, e->path, "is another name of what is not in it");
-	for (size_t i = 0; i < e->n_xattrs; i++)
-		if (!capture_takes_xattr(e->xattrs[i].name))
-			return bad(err, e->path, "has an attribute that does not belong into it");
-	if ((e->type == PAX_CHAR || e->type == PAX_BLOCK) && !r->may_make_devices && !is_harmless_device(e) &&
+	if (judge_attributes(x, a, path, e, err) < 0)
+		return -1;
+	if ((e->type == PAX_CHAR || e->type == PAX_BLOCK) && !x->r->may_make_devices && !is_harmless_device(e) &&
 	    !replay_has_device(a->root_fd, path, e))
 		return bad(err, e->path, "is a device, which this container could not have made");
 	names_put(&a->names, path, type);
 	return 0;
 }
 
-static const char *path_of(const struct replay *r, const char *destination)
+/* All of the plan, while there are the privileges that an overlay's layers take. */
+static int open_areas(const struct replay *r, struct replaying *x, struct err *err)
 {
-	for (size_t i = 0; i < r->areas.n; i++)
-		if (!strcmp(r->areas.v[i].destination, destination))
-			return r->areas.v[i].path;
+	for (size_t i = 0; i < r->areas.n; i++) {
+		struct area *a = &x->open[x->n_open++];
+
+		a->plan = &r->areas.v[i];
+		a->path = xstrdup(a->plan->path);
+		a->layers = OVERLAY_NONE;
+		a->root_fd = open(a->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (a->root_fd < 0)
+			return err_sys(err, "cannot open '%s'", a->path);
+		if (overlay_open(a->root_fd, &a->layers, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The open area of this destination, now the archive's next one. NULL: there is none. */
+static struct area *take_area(struct replaying *x, const char *destination)
+{
+	for (size_t i = 0; i < x->n_open; i++) {
+		struct area *a = &x->v[x->n];
+
+		if (strcmp(x->open[i].plan->destination, destination) != 0)
+			continue;
+		*a = x->open[i];
+		x->open[i] = x->open[--x->n_open];
+		x->n++;
+		return a;
+	}
 	return NULL;
 }
 
-static int open_layers(struct area *a, struct err *err)
+static int not_asked(const char *destination, struct err *err)
 {
-	int n;
-
-	if (!a->upper)
-		return 0;
-	n = overlay_open(a->root_fd, &a->layers, err);
-	if (n != 0)
-		return n < 0 ? -1 : 0;
-	return err_set(err, ERR_UNSUPPORTED,
-		       "the image has what was in an overlay's upper layer, but '%s' is no overlay whose layers can be "
-		       "opened (--rootfs=keep uses what is there)",
-		       a->path);
+	if (!strcmp(destination, "/"))
+		return err_set(err, ERR_CONFIG,
+			       "the image has the files of the root, which is read only by the config (--rootfs=keep "
+			       "uses what is there)");
+	return err_set(err, ERR_CONFIG,
+		       "the image has the files of '%s', too: --include-bind '%s' puts them back, --rootfs=keep uses "
+		       "what is there",
+		       destination, destination);
 }
 
-static int begin_area(const struct replay *r, struct replaying *x, const struct pax_entry *e, struct err *err)
+static int begin_area(struct replaying *x, const struct pax_entry *e, struct err *err)
 {
 	cleanup_free char *bind = xasprintf("bind/%zu", x->n_binds);
 	bool is_root = !strcmp(e->destination, "/");
-	const char *host = path_of(r, e->destination);
 	struct area *a;
 
-	if (x->n == AREAS_MAX || strcmp(e->path, is_root ? CAPTURE_ROOT : bind) != 0 || e->type != PAX_DIR || !e->form)
+	if (strcmp(e->path, is_root ? CAPTURE_ROOT : bind) != 0 || e->type != PAX_DIR || !e->form)
 		return bad(err, e->path, "is no directory of the container's");
 	for (size_t i = 0; i < x->n; i++)
-		if (!strcmp(x->v[i].name, e->path))
+		if (!strcmp(x->v[i].plan->destination, e->destination))
 			return bad(err, e->path, "is there twice");
-	if (!host)
-		return err_set(
-			err, ERR_CONFIG,
-			"the image has the files of '%s', but the config binds nothing there (--rootfs=keep uses "
-			"what is there)",
-			e->destination);
-	a = &x->v[x->n++];
+	a = take_area(x, e->destination);
+	if (!a)
+		return not_asked(e->destination, err);
 	x->n_binds += !is_root;
 	a->name = xstrdup(e->path);
-	a->path = xstrdup(host);
 	a->upper = !strcmp(e->form, CAPTURE_UPPER);
-	a->layers = OVERLAY_NONE;
-	a->root_fd = open(host, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (a->root_fd < 0)
-		return err_sys(err, "cannot open '%s'", host);
+	if (a->upper && a->layers.lower_fd < 0)
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"the image has what was in an overlay's upper layer, but '%s' is no overlay whose layers "
+			"can be opened (--rootfs=keep uses what is there)",
+			a->path);
 	names_put(&a->names, "", "5");
-	return open_layers(a, err);
+	return judge_attributes(x, a, "", e, err);
 }
 
-static int judge(const struct replay *r, struct replaying *x, struct err *err)
+static int judge(struct replaying *x, struct err *err)
 {
 	uint64_t at = 0;
 
@@ -213,11 +255,21 @@ static int judge(const struct replay *r, struct replaying *x, struct err *err)
 
 		if (n <= 0)
 			return n < 0 || x->n > 0 ? n : bad(err, "", "has no files at all");
-		if (e.destination ? begin_area(r, x, &e, err) < 0
+		if (e.destination ? begin_area(x, &e, err) < 0
 		    : x->n == 0   ? bad(err, e.path, "is in no directory of it")
-				  : judge_entry(r, &x->v[x->n - 1], &e, err) < 0)
+				  : judge_entry(x, &x->v[x->n - 1], &e, err) < 0)
 			return -1;
 	}
+}
+
+/* The root may have been read only then. */
+static int check_complete(const struct replaying *x, struct err *err)
+{
+	for (size_t i = 0; i < x->n_open; i++)
+		if (strcmp(x->open[i].plan->destination, "/") != 0)
+			return err_set(err, ERR_USAGE, "--include-bind: the image has no files of '%s'",
+				       x->open[i].plan->destination);
+	return 0;
 }
 
 /* ---- removing what is not in it --------------------------------------------------------------------------------------------- */
@@ -471,10 +523,43 @@ static int finish_lower(struct area *a, struct err *err)
 	return 0;
 }
 
-static int run(const struct replay *r, struct replaying *x, struct err *err)
+/* ---- as a whole ------------------------------------------------------------------------------------------------------------ */
+
+static int open_archive(struct replaying *x, int images_fd, struct err *err)
 {
-	if (judge(r, x, err) < 0 || replay_give_up_privileges(err) < 0)
+	struct stat st;
+
+	x->tar_fd = openat(images_fd, CAPTURE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (x->tar_fd < 0 || fstat(x->tar_fd, &st) < 0)
+		return err_sys(err, "cannot open '" CAPTURE_FILE "'");
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_CONFIG, "'" CAPTURE_FILE "' is no plain file");
+	x->end = (uint64_t)st.st_size;
+	return 0;
+}
+
+int replay_judge(const struct replay *r, struct replaying **ret, struct err *err)
+{
+	struct replaying *x = *ret = xcalloc(1, sizeof(*x));
+
+	x->r = r;
+	x->tar_fd = -1;
+	capture_allow_depth();
+	if (open_archive(x, r->images_fd, err) < 0 || open_areas(r, x, err) < 0 || replay_give_up_privileges(err) < 0)
 		return -1;
+	return judge(x, err) < 0 ? -1 : check_complete(x, err);
+}
+
+bool replay_has(const struct replaying *x, const char *dir)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (areas_is_below(dir, x->v[i].path))
+			return true;
+	return false;
+}
+
+int replay_run(struct replaying *x, struct err *err)
+{
 	for (size_t i = 0; i < x->n; i++)
 		if (clear(&x->v[i], err) < 0)
 			return -1;
@@ -486,25 +571,12 @@ static int run(const struct replay *r, struct replaying *x, struct err *err)
 	return make_all(x, true, err);
 }
 
-int replay(const struct replay *r, struct err *err)
+void replay_free(struct replaying *x)
 {
-	struct replaying *x = xcalloc(1, sizeof(*x));
-	struct stat st;
-	int ret;
-
-	capture_allow_depth();
-	x->tar_fd = openat(r->images_fd, CAPTURE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (x->tar_fd < 0 || fstat(x->tar_fd, &st) < 0)
-		ret = err_sys(err, "cannot open '" CAPTURE_FILE "'");
-	else if (!S_ISREG(st.st_mode))
-		ret = err_set(err, ERR_CONFIG, "'" CAPTURE_FILE "' is no plain file");
-	else {
-		x->end = (uint64_t)st.st_size;
-		ret = run(r, x, err);
-	}
 	for (size_t i = 0; i < x->n; i++)
 		replay_area_release(&x->v[i]);
+	for (size_t i = 0; i < x->n_open; i++)
+		replay_area_release(&x->open[i]);
 	fd_close(&x->tar_fd);
 	free(x);
-	return ret;
 }

@@ -94,31 +94,77 @@ int replay_read_names(int dir_fd, struct names *ret, struct err *err)
 
 /* ---- removing -------------------------------------------------------------------------------------------------------------- */
 
-static int remove_below(int dir_fd, const char *name, struct err *err)
-{
-	cleanup_fd int fd = replay_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-	struct names listed = { 0 };
-	int r;
+/* A directory that is being emptied. */
+struct level {
+	int fd;
+	char *name;
+	struct names listed;
+	size_t at;
+};
 
-	if (fd < 0)
+/* A stack of our own: how deep they are is the container's to choose. */
+struct levels {
+	size_t n;
+	struct level *v;
+};
+
+static int go_down(struct levels *s, int dir_fd, const char *name, struct err *err)
+{
+	struct level l = { .fd = replay_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) };
+
+	if (l.fd < 0)
 		return err_sys(err, "cannot open '%s'", name);
-	r = replay_read_names(fd, &listed, err);
-	for (size_t i = 0; i < listed.room && r == 0; i++)
-		if (listed.v[i].text)
-			r = replay_remove(fd, listed.v[i].text, err);
-	names_release(&listed);
-	return r;
+	l.name = xstrdup(name);
+	s->v = xreallocarray(s->v, s->n + 1, sizeof(*s->v));
+	s->v[s->n++] = l;
+	return replay_read_names(l.fd, &s->v[s->n - 1].listed, err);
+}
+
+static void go_up(struct levels *s)
+{
+	struct level *l = &s->v[--s->n];
+
+	fd_close(&l->fd);
+	free(l->name);
+	names_release(&l->listed);
+}
+
+/* One step: a name of the innermost directory, or that itself when it is empty. */
+static int remove_next(struct levels *s, int dir_fd, struct err *err)
+{
+	struct level *l = &s->v[s->n - 1];
+	const char *name;
+
+	while (l->at < l->listed.room && !l->listed.v[l->at].text)
+		l->at++;
+	if (l->at == l->listed.room) {
+		if (unlinkat(s->n > 1 ? l[-1].fd : dir_fd, l->name, AT_REMOVEDIR) < 0)
+			return err_sys(err, "cannot remove '%s'", l->name);
+		go_up(s);
+		return 0;
+	}
+	name = l->listed.v[l->at++].text;
+	if (unlinkat(l->fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	return errno == EISDIR ? go_down(s, l->fd, name, err) : err_sys(err, "cannot remove '%s'", name);
 }
 
 int replay_remove(int dir_fd, const char *name, struct err *err)
 {
+	struct levels s = { 0 };
+	int r;
+
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR)
 		return err_sys(err, "cannot remove '%s'", name);
-	if (remove_below(dir_fd, name, err) < 0)
-		return -1;
-	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 ? err_sys(err, "cannot remove '%s'", name) : 0;
+	r = go_down(&s, dir_fd, name, err);
+	while (s.n > 0 && r == 0)
+		r = remove_next(&s, dir_fd, err);
+	while (s.n > 0)
+		go_up(&s);
+	free(s.v);
+	return r;
 }
 
 static int open_parent(const struct area *a, const char *path, int *ret, struct err *err)
@@ -160,6 +206,28 @@ static const struct pax_xattr *find_xattr(const struct pax_entry *e, const char 
 	return NULL;
 }
 
+static bool same_xattr(int fd, const struct pax_xattr *x)
+{
+	cleanup_free char *value = xmalloc(XATTR_BYTES);
+	ssize_t n = fgetxattr(fd, x->name, value, XATTR_BYTES);
+
+	return n >= 0 && (size_t)n == x->len && !memcmp(value, x->value, x->len);
+}
+
+static bool same_xattrs(int fd, const struct pax_entry *e)
+{
+	cleanup_free char *list = xmalloc(XATTR_BYTES);
+	ssize_t n = flistxattr(fd, list, XATTR_BYTES);
+
+	for (const char *name = list; name < list + n; name += strlen(name) + 1)
+		if (capture_takes_xattr(name) && !find_xattr(e, name))
+			return false;
+	for (size_t i = 0; i < e->n_xattrs; i++)
+		if (!same_xattr(fd, &e->xattrs[i]))
+			return false;
+	return true;
+}
+
 static int remove_other_xattrs(int fd, const struct pax_entry *e, struct err *err)
 {
 	cleanup_free char *list = xmalloc(XATTR_BYTES);
@@ -173,17 +241,12 @@ static int remove_other_xattrs(int fd, const struct pax_entry *e, struct err *er
 
 static int set_xattrs(int fd, const struct pax_entry *e, struct err *err)
 {
-	cleanup_free char *value = xmalloc(XATTR_BYTES);
-
 	if (remove_other_xattrs(fd, e, err) < 0)
 		return -1;
 	for (size_t i = 0; i < e->n_xattrs; i++) {
 		const struct pax_xattr *x = &e->xattrs[i];
-		ssize_t n = fgetxattr(fd, x->name, value, XATTR_BYTES);
 
-		if (n >= 0 && (size_t)n == x->len && !memcmp(value, x->value, x->len))
-			continue;
-		if (fsetxattr(fd, x->name, x->value, x->len, 0) < 0)
+		if (!same_xattr(fd, x) && fsetxattr(fd, x->name, x->value, x->len, 0) < 0)
 			return err_sys(err, "cannot set its attribute '%s'", x->name);
 	}
 	return 0;
@@ -213,6 +276,12 @@ static int set_attributes(int fd, const struct pax_entry *e, struct err *err)
 	return 0;
 }
 
+static bool same_attributes(int fd, const struct stat *st, const struct pax_entry *e)
+{
+	return st->st_uid == e->uid && st->st_gid == e->gid && (st->st_mode & 07777) == e->mode &&
+	       same_time(&st->st_mtim, &e->mtime) && same_xattrs(fd, e);
+}
+
 /* ---- files ----------------------------------------------------------------------------------------------------------------- */
 
 /* Of an entry under way: its directory, and what is called so there. */
@@ -221,6 +290,7 @@ struct spot {
 	const char *name;
 	bool exists;
 	struct stat st;
+	char temp[32]; /* what is made is called so at first */
 };
 
 static int find_spot(const struct area *a, const char *path, struct spot *s, struct err *err)
@@ -232,14 +302,23 @@ static int find_spot(const struct area *a, const char *path, struct spot *s, str
 	return s->exists || errno == ENOENT ? 0 : err_sys(err, "cannot look at it");
 }
 
+/* A name that nothing has there: the container's own files may be called as ours, too. */
+static void choose_temp(struct spot *s)
+{
+	struct stat st;
+
+	for (unsigned int i = 0; i == 0 || fstatat(s->dir_fd, s->temp, &st, AT_SYMLINK_NOFOLLOW) == 0; i++)
+		snprintf(s->temp, sizeof(s->temp), i ? NEW_NAME ".%u" : NEW_NAME, i);
+}
+
 static int take_place(const struct spot *s, struct err *err)
 {
 	if (s->exists && S_ISDIR(s->st.st_mode) && replay_remove(s->dir_fd, s->name, err) < 0)
 		return -1;
-	if (renameat(s->dir_fd, NEW_NAME, s->dir_fd, s->name) == 0)
+	if (renameat(s->dir_fd, s->temp, s->dir_fd, s->name) == 0)
 		return 0;
 	err_sys(err, "cannot give it its name");
-	unlinkat(s->dir_fd, NEW_NAME, 0);
+	unlinkat(s->dir_fd, s->temp, 0);
 	return -1;
 }
 
@@ -272,7 +351,25 @@ static bool is_kept(struct area *a, const struct stat *st)
 	return false;
 }
 
-/* Is what is there this file already? Its descriptor, or -1. */
+bool replay_has_same(const struct area *a, const char *path, const struct pax_entry *e, int data_fd)
+{
+	cleanup_fd int node_fd = replay_open(a->root_fd, path, O_PATH | O_NOFOLLOW), fd = -1;
+	const struct pax_xattr *cap = find_xattr(e, "security.capability");
+	struct pax_entry there = { 0 };
+	struct stat st;
+
+	if (node_fd < 0 || fstat(node_fd, &st) < 0)
+		return false;
+	pax_entry_from(&there, &st);
+	if (there.type != e->type || there.uid != e->uid || there.gid != e->gid || there.mode != e->mode)
+		return false;
+	if (e->type != PAX_FILE || (!cap && !(e->mode & (S_ISUID | S_ISGID))))
+		return !cap;
+	fd = replay_open(a->root_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	return fd >= 0 && there.size == e->size && (!cap || same_xattr(fd, cap)) && same_data(fd, data_fd, e);
+}
+
+/* Is what is there this file already? Its descriptor, or -1. Of one with other names, which may be outside of the root, nothing is changed. */
 static int open_same(struct area *a, const struct spot *s, const struct pax_entry *e, int data_fd)
 {
 	cleanup_fd int fd = -1;
@@ -280,8 +377,9 @@ static int open_same(struct area *a, const struct spot *s, const struct pax_entr
 
 	if (!s->exists || !S_ISREG(s->st.st_mode) || (uint64_t)s->st.st_size != e->size)
 		return -1;
-	fd = openat(s->dir_fd, s->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !same_data(fd, data_fd, e) || is_kept(a, &st))
+	fd = replay_open(s->dir_fd, s->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !same_data(fd, data_fd, e) ||
+	    (st.st_nlink > 1 && !same_attributes(fd, &st, e)) || is_kept(a, &st))
 		return -1;
 	return take_fd(&fd);
 }
@@ -338,13 +436,13 @@ static int open_again(const struct spot *s)
 
 	if (!s->exists || !S_ISREG(s->st.st_mode) || s->st.st_nlink != 1)
 		return -1;
-	fd = openat(s->dir_fd, s->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = replay_open(s->dir_fd, s->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1 || ftruncate(fd, 0) < 0)
 		return -1;
 	return take_fd(&fd);
 }
 
-static int put_file(struct area *a, const struct spot *s, const struct pax_entry *e, int data_fd, struct err *err)
+static int put_file(struct area *a, struct spot *s, const struct pax_entry *e, int data_fd, struct err *err)
 {
 	cleanup_fd int fd = open_same(a, s, e, data_fd);
 
@@ -353,18 +451,18 @@ static int put_file(struct area *a, const struct spot *s, const struct pax_entry
 	fd = open_again(s);
 	if (fd >= 0)
 		return copy_data(fd, data_fd, e, err) < 0 ? -1 : set_attributes(fd, e, err);
-	unlinkat(s->dir_fd, NEW_NAME, 0);
-	fd = openat(s->dir_fd, NEW_NAME, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	choose_temp(s);
+	fd = openat(s->dir_fd, s->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(err, "cannot make it");
 	if (copy_data(fd, data_fd, e, err) < 0 || set_attributes(fd, e, err) < 0) {
-		unlinkat(s->dir_fd, NEW_NAME, 0);
+		unlinkat(s->dir_fd, s->temp, 0);
 		return -1;
 	}
 	return take_place(s, err);
 }
 
-static int put_hardlink(struct area *a, const struct spot *s, const struct pax_entry *e, struct err *err)
+static int put_hardlink(struct area *a, struct spot *s, const struct pax_entry *e, struct err *err)
 {
 	const char *target = e->link + strlen(a->name) + 1;
 	cleanup_fd int fd = -1;
@@ -376,8 +474,8 @@ static int put_hardlink(struct area *a, const struct spot *s, const struct pax_e
 		return err_sys(err, "cannot look at its other name");
 	if (s->exists && s->st.st_dev == st.st_dev && s->st.st_ino == st.st_ino)
 		return 0;
-	unlinkat(s->dir_fd, NEW_NAME, 0);
-	if (linkat(fd, replay_name(target), s->dir_fd, NEW_NAME, 0) < 0)
+	choose_temp(s);
+	if (linkat(fd, replay_name(target), s->dir_fd, s->temp, 0) < 0)
 		return err_sys(err, "cannot give it another name");
 	return take_place(s, err);
 }
@@ -399,25 +497,41 @@ static bool is_same_node(const struct spot *s, const struct pax_entry *e, mode_t
 	       (type == S_IFIFO || s->st.st_rdev == makedev(e->major, e->minor));
 }
 
-/* Links, devices and pipes are not opened: one that is not quite the same is made anew. */
-static int put_node(const struct spot *s, const struct pax_entry *e, struct err *err)
+/* By a descriptor of what has just been made, which is not opened: nothing else can take its place, and no link leads elsewhere. */
+static int set_node(const struct spot *s, const struct pax_entry *e, mode_t type, struct err *err)
 {
 	const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, e->mtime };
+	cleanup_fd int fd = replay_open(s->dir_fd, s->temp, O_PATH | O_NOFOLLOW);
+	char self[40];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "cannot open it");
+	if ((st.st_mode & S_IFMT) != type ||
+	    ((type == S_IFCHR || type == S_IFBLK) && st.st_rdev != makedev(e->major, e->minor)))
+		return err_sysno(err, ESTALE, "it is another file now");
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	if (fchownat(fd, "", e->uid, e->gid, AT_EMPTY_PATH) < 0 || (type != S_IFLNK && chmod(self, e->mode) < 0) ||
+	    utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
+		return err_sys(err, "cannot set its owner, mode or time");
+	return 0;
+}
+
+/* Links, devices and pipes are not opened: one that is not quite the same is made anew. */
+static int put_node(struct spot *s, const struct pax_entry *e, struct err *err)
+{
 	const bool link = e->type == PAX_SYMLINK;
-	const mode_t type = e->type == PAX_CHAR ? S_IFCHR : e->type == PAX_BLOCK ? S_IFBLK : S_IFIFO;
+	const mode_t type = link ? S_IFLNK : e->type == PAX_CHAR ? S_IFCHR : e->type == PAX_BLOCK ? S_IFBLK : S_IFIFO;
 	bool same = link ? is_same_symlink(s, e) : is_same_node(s, e, type);
 
 	if (same && s->st.st_uid == e->uid && s->st.st_gid == e->gid && same_time(&s->st.st_mtim, &e->mtime))
 		return 0;
-	unlinkat(s->dir_fd, NEW_NAME, 0);
-	if ((link ? symlinkat(e->link, s->dir_fd, NEW_NAME)
-		  : mknodat(s->dir_fd, NEW_NAME, type | 0600, type == S_IFIFO ? 0 : makedev(e->major, e->minor))) < 0)
+	choose_temp(s);
+	if ((link ? symlinkat(e->link, s->dir_fd, s->temp)
+		  : mknodat(s->dir_fd, s->temp, type | 0600, type == S_IFIFO ? 0 : makedev(e->major, e->minor))) < 0)
 		return err_sys(err, "cannot make it");
-	if (fchownat(s->dir_fd, NEW_NAME, e->uid, e->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (!link && fchmodat(s->dir_fd, NEW_NAME, e->mode, 0) < 0) ||
-	    utimensat(s->dir_fd, NEW_NAME, times, AT_SYMLINK_NOFOLLOW) < 0) {
-		err_sys(err, "cannot set its owner, mode or time");
-		unlinkat(s->dir_fd, NEW_NAME, 0);
+	if (set_node(s, e, type, err) < 0) {
+		unlinkat(s->dir_fd, s->temp, 0);
 		return -1;
 	}
 	return take_place(s, err);

@@ -8,20 +8,22 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "shim/checkpoint/capture.h"
 #include "shim/checkpoint/names.h"
 #include "shim/checkpoint/overlay.h"
 #include "shim/checkpoint/pax.h"
+#include "shim/checkpoint/replay.h"
 
-#define AREAS_MAX 64
 #define REPLAY_GONE "w" /* beside enum pax_type: it was removed from what the lower layers have */
 
 /* A tree that files are put back into. Paths are relative to it, "" is itself. */
 struct area {
 	char *name; /* in the archive */
 	char *path; /* of the host */
+	const struct capture_area *plan;
 	bool upper;
 	int root_fd;
-	struct overlay layers;   /* of an upper one */
+	struct overlay layers;   /* of an overlay */
 	struct names names;      /* what the capture has: a letter of enum pax_type */
 	struct names kept;       /* files with several names that are left alone: "DEV:INO" */
 	struct names lower_dirs; /* that are to be as the lower layers have them */
@@ -30,8 +32,12 @@ struct area {
 struct replaying {
 	int tar_fd;
 	uint64_t end;
-	size_t n, n_binds;
-	struct area v[AREAS_MAX];
+	const struct replay *r;
+	size_t n_binds;
+	size_t n; /* areas of the archive, as they come */
+	struct area v[CAPTURE_AREAS_MAX];
+	size_t n_open;
+	struct area open[CAPTURE_AREAS_MAX]; /* those of the plan that have not come yet */
 };
 
 void replay_area_release(struct area *a);
@@ -55,6 +61,12 @@ int replay_remove_path(struct area *a, const char *path, struct err *err);
 
 /* Is this device there already? */
 bool replay_has_device(int root_fd, const char *path, const struct pax_entry *e);
+
+/* Is one of this type, owner and mode there already? If it runs with more privileges than whoever starts it, its data and its capabilities have to be the same, too. */
+bool replay_has_same(const struct area *a, const char *path, const struct pax_entry *e, int data_fd);
+
+/* Could the container have given it this owner, and these capabilities? (replay_owner.c) */
+bool replay_may_own(const struct replay *r, const struct area *a, const struct pax_entry *e);
 
 /* Make it so: whatever else is there goes. Data is read from data_fd at e->data. */
 int replay_put(struct area *a, const char *path, const struct pax_entry *e, int data_fd, struct err *err);

@@ -15,7 +15,8 @@
 #include "proto/criu.pb-c.h"
 
 #define STATISTICS_FILE "stats-dump"
-#define STATISTICS_HEADER 12 /* two magic numbers and the length of what follows */
+#define STATISTICS_BYTES 4096 /* more than they take in a manifest */
+#define STATISTICS_HEADER 12  /* two magic numbers and the length of what follows */
 
 static int sync_fd(int fd, const char *what, struct err *err)
 {
@@ -62,6 +63,12 @@ static int write_manifest(int dir_fd, const struct manifest *m, struct err *err)
 	cleanup_free char *text = manifest_text(m);
 	cleanup_fd int fd = -1;
 
+	/* What is not read back is not written. */
+	if (m->n_files > MANIFEST_FILES_MAX ||
+	    strlen(text) + (m->statistics.known ? 0 : STATISTICS_BYTES) >= MANIFEST_MAX)
+		return err_set(err, ERR_LIMIT,
+			       "the image has too many files: its '" MANIFEST_FILE "' would be larger than %d MiB",
+			       MANIFEST_MAX >> 20);
 	if (fd_replace_file_at(dir_fd, MANIFEST_FILE, text, strlen(text), 0600, err) < 0)
 		return -1;
 	fd = openat(dir_fd, MANIFEST_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);

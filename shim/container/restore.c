@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -35,9 +36,10 @@ struct restoring {
 	struct checkpoint_exec execs[EXECS_MAX];
 	struct worker *worker; /* puts the files back, before criu */
 	struct criu *criu;
-	int master_fd; /* of the terminal */
-	int view_fd;   /* the images as everybody may read them; -1: as they are */
-	bool noted;    /* init is known */
+	int master_fd;            /* of the terminal */
+	struct capture_plan plan; /* of the files */
+	int view_fd;              /* the images as everybody may read them; -1: as they are */
+	bool noted;               /* init is known */
 };
 
 void restore_free(struct restoring *r)
@@ -49,6 +51,7 @@ void restore_free(struct restoring *r)
 	checkpoint_options_release(&r->options);
 	fd_close(&r->master_fd);
 	fd_close(&r->view_fd);
+	capture_plan_release(&r->plan);
 	free(r);
 }
 
@@ -106,8 +109,8 @@ static bool is_mapped_before(const struct descriptors *d, int i)
 	return false;
 }
 
-/* The new ends of the pipes, and another terminal, under the keys of the old ones. */
-static int inherit_streams(struct container *c, struct criu_plan *plan, int *fds, size_t *n, struct err *err)
+/* Is there something for each of those that it had from outside? */
+static int check_streams(const struct container *c, struct err *err)
 {
 	static const char *const names[] = { "stdin", "stdout", "stderr" };
 	const struct restoring *r = c->creation->restoring;
@@ -125,12 +128,26 @@ static int inherit_streams(struct container *c, struct criu_plan *plan, int *fds
 		if (fd < 0)
 			return err_set(err, ERR_CONFIG, "the container's %s was a pipe, but there is none to give it",
 				       names[i]);
+	}
+	return 0;
+}
+
+/* The new ends of the pipes, and another terminal, under the keys of the old ones. */
+static void inherit_streams(struct container *c, struct criu_plan *plan, int *fds, size_t *n)
+{
+	const struct restoring *r = c->creation->restoring;
+
+	for (int i = 0; i < 3; i++) {
+		const char *key = r->streams.key[i];
+		bool tty = descriptors_is_tty(key);
+
+		if ((!descriptors_is_pipe(key) && !tty) || is_mapped_before(&r->streams, i))
+			continue;
 		criu_plan_inherit(plan, key, CRIU_FIRST_FD + (int)*n);
 		if (tty)
 			criu_plan_external(plan, key);
-		fds[(*n)++] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		fds[(*n)++] = fcntl(c->creation->child_stdio[i], F_DUPFD_CLOEXEC, 0);
 	}
-	return 0;
 }
 
 /* The same for the exec'd processes, whose output nobody has asked for any more. */
@@ -312,15 +329,13 @@ static int start_criu(struct container *c, struct err *err)
 	int fds[CRIU_FDS_MAX];
 	size_t n = 0;
 	struct criu_plan plan = { 0 };
-	int ret = ns_open_joined(c->config, &cr->joined, err);
+	int ret = open_view(c, err);
 
-	if (ret == 0)
-		ret = open_view(c, err);
 	if (ret == 0)
 		ret = criu_plan_restore(&plan, &r->options, c->config, cr->rootfs, c->cgroup, fds, &n, err);
 
 	if (ret == 0)
-		ret = inherit_streams(c, &plan, fds, &n, err);
+		inherit_streams(c, &plan, fds, &n);
 	if (ret == 0)
 		ret = inherit_execs(c, &plan, fds, &n, err);
 	if (ret == 0)
@@ -367,42 +382,71 @@ static bool may_make_devices(const struct oci_config *config)
 	       (config->process.caps.bounding & (UINT64_C(1) << CAP_MKNOD));
 }
 
+/* All that can be refused is refused before any file is changed. */
+static int replay_files(struct container *c, const struct areas *areas, struct err *err)
+{
+	const bool mapped = c->config->ns[OCI_NS_USER].wanted;
+	const struct replay r = { .images_fd = c->creation->params.fds.images_fd,
+				  .areas = c->creation->restoring->plan,
+				  .may_make_devices = may_make_devices(c->config),
+				  .uids = mapped ? &c->config->uid_maps : NULL,
+				  .gids = mapped ? &c->config->gid_maps : NULL };
+	struct replaying *x;
+	int ret = replay_judge(&r, &x, err);
+
+	if (ret == 0)
+		ret = openfiles_check(areas, r.images_fd, false, x, err);
+	if (ret == 0)
+		ret = replay_run(x, err);
+	replay_free(x);
+	return ret;
+}
+
 static int put_files_back(void *arg, struct err *err)
 {
 	struct container *c = arg;
 	const struct areas areas = areas_of(c);
-	struct replay r = { .images_fd = c->creation->params.fds.images_fd,
-			    .may_make_devices = may_make_devices(c->config) };
 	const char *files = c->creation->restoring->options.files;
 
-	if (!strcmp(files, "restore")) {
-		areas_to_replay(&areas, &r.areas);
-		if (replay(&r, err) < 0)
-			return -1;
-	}
-	/* A bind that was not captured can have changed even so. */
-	return openfiles_check(&areas, r.images_fd, !strcmp(files, "check"), err);
+	if (!strcmp(files, "restore") && replay_files(c, &areas, err) < 0)
+		return -1;
+	return openfiles_check(&areas, c->creation->params.fds.images_fd, !strcmp(files, "check"), NULL, err);
 }
 
-/* Does another container use this root, whose files would change under it? */
+/* Does another container use this root, whose files would change under it? By whatever name it has it. */
 static int check_alone(const struct container *c, struct err *err)
 {
-	cleanup_dir DIR *dir = fdopendir(openat(c->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	cleanup_fd int fd = openat(c->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct stat own, other;
 	struct status_record rec;
 	struct err ignored;
 	struct dirent *e;
 
 	if (!dir)
 		return err_sys(err, "cannot read the state directory");
+	take_fd(&fd);
+	if (stat(c->creation->rootfs, &own) < 0)
+		return err_sys(err, "cannot look at '%s'", c->creation->rootfs);
 	while ((e = readdir(dir)))
 		if (statedir_check_id(e->d_name, &ignored) == 0 && strcmp(e->d_name, c->id) != 0 &&
-		    statedir_read_status_of(c->root_fd, e->d_name, &rec, &ignored) == 0 &&
-		    !strcmp(rec.rootfs, c->creation->rootfs) && statedir_init_alive(&rec))
+		    statedir_read_status_of(c->root_fd, e->d_name, &rec, &ignored) == 0 && statedir_init_alive(&rec) &&
+		    stat(rec.rootfs, &other) == 0 && other.st_dev == own.st_dev && other.st_ino == own.st_ino)
 			return err_set(err, ERR_BUSY,
 				       "container '%s' runs in the same root, '%s': its files would change under it "
 				       "(--rootfs=keep uses what is there)",
 				       e->d_name, rec.rootfs);
 	return 0;
+}
+
+static int plan_files(struct container *c, struct err *err)
+{
+	const struct areas areas = areas_of(c);
+	struct restoring *r = c->creation->restoring;
+
+	if (strcmp(r->options.files, "restore") != 0)
+		return 0;
+	return areas_plan(&areas, &r->options.include_binds, &r->plan, err) < 0 ? -1 : check_alone(c, err);
 }
 
 static void files_back(void *arg, const struct err *failure)
@@ -432,9 +476,11 @@ int restore_start(struct container *c, struct err *err)
 					  .fds = fds,
 					  .n_fds = ARRAY_SIZE(fds) };
 
+	if (check_streams(c, err) < 0 || ns_open_joined(c->config, &c->creation->joined, err) < 0)
+		return -1;
 	if (!r->options.files)
 		return start_criu(c, err);
-	if (!strcmp(r->options.files, "restore") && check_alone(c, err) < 0)
+	if (plan_files(c, err) < 0)
 		return -1;
 	return worker_start(c->base, &task, &r->worker, err);
 }

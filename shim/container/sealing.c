@@ -24,7 +24,7 @@
 
 /* What a worker finds out, in memory that it shares with us. */
 struct found {
-	uint64_t bytes;
+	struct capture_size size;
 	bool cloned;
 };
 
@@ -151,10 +151,10 @@ static char *needs_text(uint64_t memory, uint64_t files)
 			 (unsigned long long)files >> 20);
 }
 
-static int check_room(const struct sealing *s, uint64_t files, struct err *err)
+static int check_room(const struct sealing *s, struct capture_size files, struct err *err)
 {
-	uint64_t memory = container_memory(s->c), need = memory + files, free_bytes, limit = s->seal.limit_bytes;
-	cleanup_free char *needs = needs_text(memory, files);
+	uint64_t memory = container_memory(s->c), need = memory + files.bytes, free_bytes, limit = s->seal.limit_bytes;
+	cleanup_free char *needs = needs_text(memory, files.bytes), *all = needs_text(memory, files.with_holes);
 	struct statvfs fs;
 
 	if (fstatvfs(s->seal.set_fd, &fs) < 0)
@@ -164,9 +164,10 @@ static int check_room(const struct sealing *s, uint64_t files, struct err *err)
 	if ((s->how == CAPTURE_REFLINK ? memory : need) > free_bytes)
 		return err_sysno(err, ENOSPC, "the container has %s, and %llu MiB are free", needs,
 				 (unsigned long long)free_bytes >> 20);
-	if (limit && need - SPARE_BYTES > limit)
-		return err_set(err, ERR_LIMIT, "the container has %s, and the set may have no more than %llu MiB",
-			       needs, (unsigned long long)limit >> 20);
+	if (limit && memory + files.with_holes - SPARE_BYTES > limit)
+		return err_set(err, ERR_LIMIT, "the container has %s%s, and the set may have no more than %llu MiB",
+			       all, files.with_holes > files.bytes ? " (their holes count)" : "",
+			       (unsigned long long)limit >> 20);
 	return 0;
 }
 
@@ -188,7 +189,7 @@ static int plan_capture(struct sealing *s, const struct checkpoint_options *o, s
 	s->how = !strcmp(o->rootfs, "reflink") ? CAPTURE_REFLINK
 		 : !strcmp(o->rootfs, "copy")  ? CAPTURE_COPY
 					       : CAPTURE_AUTO;
-	if (areas_to_capture(&areas, &o->include_binds, &s->plan, err) < 0)
+	if (areas_plan(&areas, &o->include_binds, &s->plan, err) < 0)
 		return -1;
 	s->plan.init = s->c->init.pid;
 	s->found = mmap(NULL, sizeof(*s->found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -210,7 +211,8 @@ int sealing_new(struct container *c, const struct checkpoint_options *o, int set
 				  .new_fd = -1,
 				  .m = &s->manifest,
 				  .limit_bytes = o->max_bytes ? strtoull(o->max_bytes, NULL, 10) : 0 };
-	if (describe(c, o, &s->manifest, err) < 0 || plan_capture(s, o, err) < 0 || check_room(s, 0, err) < 0) {
+	if (describe(c, o, &s->manifest, err) < 0 || plan_capture(s, o, err) < 0 ||
+	    check_room(s, (struct capture_size) { 0 }, err) < 0) {
 		sealing_free(s);
 		return -1;
 	}
@@ -258,12 +260,12 @@ static int measure(void *arg, struct err *err)
 {
 	struct sealing *s = arg;
 
-	return capture_measure(&s->plan, &s->found->bytes, err);
+	return capture_measure(&s->plan, &s->found->size, err);
 }
 
 static int measured(struct sealing *s, struct err *err)
 {
-	return check_room(s, s->found->bytes, err);
+	return check_room(s, s->found->size, err);
 }
 
 bool sealing_captures(const struct sealing *s)

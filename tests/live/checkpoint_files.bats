@@ -20,6 +20,8 @@ teardown_test() {
 	"$THOLE" --root "$ROOT" delete --force "$c" > /dev/null 2>&1 || true
 	if mountpoint -q "$T/merged"; then umount "$T/merged"; fi
 	if mountpoint -q "$T/small"; then umount -l "$T/small"; fi
+	if mountpoint -q "$T/again"; then umount "$T/again"; fi
+	if mountpoint -q "$ROOTFS/etc/group"; then umount "$ROOTFS/etc/group"; fi
 }
 
 # Everything that is to be seen of a tree, a line for each of its files.
@@ -268,6 +270,7 @@ overlay() {
 }
 
 # covers: checkpoint --include-bind
+# covers: restore --include-bind
 @test "--include-bind: a bind's files come along, other binds and a root that is read only do not" {
 	mkdir "$T/data" "$T/rest"
 	echo one > "$T/data/file"
@@ -290,14 +293,48 @@ overlay() {
 	echo two > "$T/rest/file"
 	echo more > "$T/data/more"
 	echo x > "$ROOTFS/untouched"
-	restore
+	# Nobody's image says by itself which directories of the host are written to.
+	refused 125 "has the files of '/data', too: --include-bind '/data' puts them back" restore
+	refused 125 "the image has no files of '/rest'" restore --include-bind /data --include-bind /rest
+	refused 125 '--include-bind and --rootfs=keep contradict' restore --include-bind /data --rootfs=keep
+	equal "$(cat "$T/data/file")" two
+	restore --include-bind /data
 	equal "$(cat "$T/data/file")" one
 	equal "$(cat "$T/rest/file")" two
 	not test -e "$T/data/more"
 	[ -e "$ROOTFS/untouched" ]
 	thole delete --force "$c"
+	config '(.mounts[] | select(.destination == "/data")).options = ["bind", "ro"]'
+	refused 125 "the container's bind at '/data' is read only" restore -d --from "$SET" --bundle "$B" --include-bind /data
 	config '.mounts |= map(select(.destination != "/data"))'
-	refused 125 "has the files of '/data', but the config binds nothing there" restore -d --from "$SET" --bundle "$B"
+	refused 125 "the container has no bind at '/data'" restore -d --from "$SET" --bundle "$B" --include-bind /data
+	refused 125 "has the files of '/data', too" restore -d --from "$SET" --bundle "$B"
+}
+
+@test "what a container could only read is neither captured nor written to: a root, and binds by ro and rro" {
+	mkdir "$T/one" "$T/two" "$ROOTFS/one" "$ROOTFS/two" "$ROOTFS/data" "$T/data"
+	echo safe > "$T/one/file"
+	config --arg o "$T/one" --arg t "$T/two" --arg d "$T/data" '.root.readonly = true | .mounts += [
+		{ destination: "/one", type: "bind", source: $o, options: ["bind", "ro"] },
+		{ destination: "/two", type: "bind", source: $t, options: ["rbind", "rro"] },
+		{ destination: "/data", type: "bind", source: $d, options: ["bind"] }]'
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	refused 1 "the container's bind at '/one' is read only" to_set --include-bind /one
+	refused 1 "the container's bind at '/two' is read only" to_set --include-bind /two
+	is "$c" running
+	to_set --include-bind /data --name one
+	archive 'area("bind/0", "/one"); add("bind/0/file", data=b"x")'
+	with_archive "$T/archive"
+	refused 125 "has the files of '/one', too" restore --from "$T/bad"
+	refused 125 "the container's bind at '/one' is read only" restore --from "$T/bad" --include-bind /one
+	archive 'area(); add("root/x", data=b"x")'
+	with_archive "$T/archive"
+	refused 125 'has the files of the root, which is read only' restore --from "$T/bad"
+	equal "$(cat "$T/one/file")" safe
+	not test -e "$ROOTFS/x"
+	restore --include-bind /data
+	is "$c" running
 }
 
 # covers: restore --rootfs
@@ -325,6 +362,8 @@ after'
 	to_set --rootfs=none
 	equal "$(capture)" none
 	not test -e "$SET/latest/rootfs.tar"
+	refused 125 '--rootfs=restore: the image has no files' restore --rootfs=restore
+	refused 125 '--include-bind: the image has no files' restore --include-bind /data
 	equal "$(jq -c '.openFiles[] | select(.path == "/tmp/held") | .size' "$SET/latest/manifest.json")" 7
 	equal "$(jq -r '.openFiles[] | select(.path == "/bin/busybox") | .size' "$SET/latest/manifest.json")" "$(stat -c %s "$ROOTFS/bin/busybox")"
 	rm -f "$SET/restore.log"
@@ -379,7 +418,7 @@ answers() { [ "$(redis ping)" = PONG ]; }
 	rewritten() { redis info persistence | grep -q 'aof_rewrite_in_progress:0' && ! ls "$T"/data/appendonlydir/*.1.base.rdb; }
 	wait_for rewritten
 	thole delete --force "$c"
-	restore -d --from "$SET" --bundle "$B"
+	restore -d --from "$SET" --bundle "$B" --include-bind /data
 	wait_for answers
 	equal "$(redis dbsize)" 500
 	equal "$(redis get k500)" 500
@@ -398,6 +437,13 @@ answers() { [ "$(redis ping)" = PONG ]; }
 	writing "$ROOTFS"
 	to_set --leave-running
 	refused 125 "container '$c' runs in the same root" timeout 60 "$THOLE" --root "$ROOT" restore -d --from "$SET" --bundle "$B" "$c.2"
+	is "$c" running
+	# By another name, too.
+	mkdir "$T/again"
+	mount --bind "$ROOTFS" "$T/again"
+	config --arg r "$T/again" '.root.path = $r'
+	refused 125 "container '$c' runs in the same root" timeout 60 "$THOLE" --root "$ROOT" restore -d --from "$SET" --bundle "$B" "$c.2"
+	umount "$T/again"
 	is "$c" running
 }
 
@@ -478,7 +524,8 @@ archive() {
 	hostile 'is there twice' 'area(); area()'
 	hostile 'is in no directory' 'add("root/x", data=b"x")'
 	hostile 'is no directory of the' 'area("root/../..", "/")'
-	hostile 'binds nothing there' 'area(); area("bind/0", "/etc")'
+	hostile "has the files of '/etc', too" 'area(); area("bind/0", "/etc")'
+	hostile 'has an attribute' 'add("root", D, mode=0o755, pax={"comment": "thole whole /", "SCHILY.xattr.trusted.x": "y"})'
 	hostile 'has an attribute' 'area(); add("root/x", pax={"SCHILY.xattr.trusted.overlay.redirect": "/etc"})'
 	hostile 'a header is none' 'area(); add("root/x", pax={"GNU.sparse.name": "y"})'
 	hostile 'of a kind that does not belong' 'area(); add("root/x", b"7")'
@@ -566,6 +613,195 @@ archive() {
 	is "$c" running
 	thole delete --force "$c"
 	umount "$T/small"
+}
+
+@test "files that are seldom: no more is captured than is put back" {
+	local long
+	long=$(printf 'n%.0s' {1..255})
+	echo one > "$ROOTFS/$long"
+	echo own > "$ROOTFS/.thole-new"
+	echo own > "$ROOTFS/.thole-new.1"
+	xattr "$ROOTFS/.thole-new" 'user.a=b%c' 'x=%3D'
+	xattr "$ROOTFS/.thole-new" user.overlay.mine y
+	echo same > "$ROOTFS/a"
+	ln "$ROOTFS/a" "$T/outside"
+	writing "$ROOTFS"
+	to_set
+	snapshot "$ROOTFS" | grep -v '^journal ' > "$T/before"
+	chmod 600 "$T/outside"
+	rm "$ROOTFS/$long" "$ROOTFS"/.thole-new*
+	# Deeper than any stack would reach.
+	python3 - "$ROOTFS" <<-'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		for i in range(3000):
+		    os.mkdir("d"); os.chdir("d")
+	END
+	restore
+	to_set --rootfs=none --name second
+	# Nothing has become of another name of a file, outside.
+	equal "$(stat -c %a "$T/outside")" 600
+	diff <(sed 's/ same as.*//' "$T/before") <(snapshot "$ROOTFS" | grep -v '^journal ')
+}
+
+@test "what would not be read back is refused, and the container runs on" {
+	local i binds=()
+	mkdir "$T/data" "$ROOTFS/data"
+	for i in {1..64}; do
+		binds+=(--include-bind "/data/$i")
+		mkdir "$ROOTFS/data/$i"
+	done
+	config --arg d "$T/data" '.mounts += [range(1; 65) | { destination: "/data/\(.)", type: "bind", source: $d, options: ["bind"] }]'
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	refused 73 '--include-bind: more than 63' to_set "${binds[@]}"
+	is "$c" running
+	mkdir "$T/small"
+	mount -t tmpfs tmpfs "$T/small"
+	mkdir "$T/small/data"
+	: > "$T/small/data/file"
+	python3 -c 'import os, sys; [os.setxattr(sys.argv[1], "user.a%d" % i, b"x") for i in range(257)]' "$T/small/data/file"
+	thole delete --force "$c"
+	config --arg d "$T/small/data" '.mounts |= map(if .destination == "/data/1" then .source = $d else . end)'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	refused 73 'bind/0/file: it has more than 256 extended attributes' to_set --include-bind /data/1
+	is "$c" running
+	nothing_hidden
+}
+
+@test "what comes and goes while files are measured is no failure" {
+	args sh -c 'mkdir /churn; echo ready; while :; do mkdir -p /churn/a/b/c; : > /churn/a/x; : > /churn/a/b/y; : > /z; ln -s x /churn/l; rm -rf /churn/a /churn/l /z; done'
+	thole run -d --bundle "$B" --log-path "$T/log" "$c" < /dev/null
+	wait_for test -d "$ROOTFS/churn"
+	local i
+	for i in {1..10}; do to_set --leave-running --name "n$i" > "$T/out" 2>&1 || fail "$(cat "$T/out")"; done
+	is "$c" running
+}
+
+@test "a restore that is refused has changed no file: what it has open elsewhere is looked at before" {
+	mkdir "$T/data" "$ROOTFS/data"
+	config --arg d "$T/data" '.mounts += [{ destination: "/data", type: "bind", source: $d, options: ["bind", "rw"] }]'
+	args sh -c 'exec 5<> /data/held; echo before >&5; exec sleep 1000'
+	: > "$T/data/held"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for grep -q before "$T/data/held"
+	to_set
+	echo longer >> "$T/data/held"
+	echo late > "$ROOTFS/late"
+	refused 125 "a file that it has open has changed since: '/data/held'" restore
+	[ -e "$ROOTFS/late" ]
+	printf 'before\n' > "$T/data/held"
+	restore
+	not test -e "$ROOTFS/late"
+}
+
+@test "where something else is mounted on the host nothing is put" {
+	writing "$ROOTFS"
+	to_set
+	echo host > "$T/host"
+	echo late > "$ROOTFS/late"
+	mount --bind "$T/host" "$ROOTFS/etc/group"
+	refused 125 "'root/etc/group' is where something else is mounted now" restore
+	umount "$ROOTFS/etc/group"
+	equal "$(cat "$T/host")" host
+	[ -e "$ROOTFS/late" ]
+	restore
+	is "$c" running
+}
+
+@test "owners and capabilities that a user namespace could not have given are refused, unless they are there already" {
+	has_userns || skip 'needs user namespaces'
+	owned_rootfs 100000 100000
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	chmod 711 "$T"
+	echo host > "$ROOTFS/host"
+	cp "$ROOTFS/bin/busybox" "$ROOTFS/bin/su.host"
+	chown 0:0 "$ROOTFS/bin/su.host"
+	chmod 4755 "$ROOTFS/bin/su.host"
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	to_set --name one
+	snapshot "$ROOTFS" > "$T/before"
+	hostile() { # PROGRAM
+		archive "$1"
+		with_archive "$T/archive"
+		refused 125 'has an owner or capabilities that this container could not have given' restore --from "$T/bad"
+		is "$c" checkpointed
+		diff "$T/before" <(snapshot "$ROOTFS")
+	}
+	local inside='add("root", D, mode=0o755, uid=100000, gid=100000, pax={"comment": "thole whole /"})'
+	hostile "$inside"'; add("root/x", mode=0o4755, uid=0, gid=100000, data=b"x")'
+	hostile "$inside"'; add("root/x", uid=100000, gid=165536, data=b"x")'
+	hostile "$inside"'; add("root/x", S, uid=99999, gid=100000, linkname="y")'
+	hostile "$inside"'; add("root/host", mode=0o4755, uid=0, gid=0, data=b"x")'
+	hostile "$inside"'; add("root/bin", D, mode=0o755, uid=100000, gid=100000); add("root/bin/su.host", mode=0o4755, uid=0, gid=0, data=b"x")'
+	hostile 'add("root", D, mode=0o777, uid=0, gid=0, pax={"comment": "thole whole /"})'
+	hostile "$inside"'; add("root/x", uid=100000, gid=100000, pax={"SCHILY.xattr.security.capability": "\1\0\0\2\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"})'
+	hostile "$inside"'; add("root/x", uid=100000, gid=100000, pax={"SCHILY.xattr.security.capability": "\1\0\0\3\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0"})'
+	echo host > "$ROOTFS/host"
+	restore --from "$SET"
+	is "$c" running
+}
+
+@test "of an overlay with many lower layers of long paths, too, the upper layer alone is captured; names that no mark can have are not lost" {
+	needs overlay
+	local i lower='' long name
+	long=$(printf 'l%.0s' {1..200})
+	name=$(printf 'n%.0s' {1..253})
+	for i in {1..6}; do
+		mkdir -p "$T/$long$i"
+		echo "$i" > "$T/$long$i/from$i"
+		lower+=$T/$long$i:
+	done
+	echo x > "$T/${long}1/$name"
+	mkdir "$T/upper" "$T/work" "$T/merged"
+	python3 - "$T/merged" "$lower$ROOTFS" "$T/upper" "$T/work" <<-'END'
+		import ctypes, os, sys
+		libc = ctypes.CDLL(None, use_errno=True)
+		o = "lowerdir=%s,upperdir=%s,workdir=%s" % tuple(sys.argv[2:])
+		if libc.mount(b"overlay", sys.argv[1].encode(), b"overlay", 0, o.encode()): sys.exit(os.strerror(ctypes.get_errno()))
+	END
+	config --arg r "$T/merged" '.root.path = $r'
+	rm "$T/merged/from3"
+	writing "$T/merged"
+	to_set --name one
+	tar tf "$SET/one/rootfs.tar" > "$T/list"
+	grep -qxF root/.wh.from3 "$T/list"
+	not grep -q busybox "$T/list"
+	echo back > "$T/merged/from3"
+	echo changed > "$T/merged/from4"
+	restore
+	not test -e "$T/merged/from3"
+	equal "$(cat "$T/merged/from4")" 4
+	rm "$T/merged/$name"
+	to_set --name two
+	tar tf "$SET/two/rootfs.tar" | grep -qxF root/bin/busybox
+	echo back > "$T/merged/$name"
+	restore
+	not test -e "$T/merged/$name"
+	thole delete --force "$c"
+	umount "$T/merged"
+}
+
+@test "--max-size: the holes of a file count, and that is told before anything is written" {
+	truncate -s 1G "$ROOTFS/sparse"
+	writing "$ROOTFS"
+	refused 73 'MiB of files \(their holes count\), and the set may have no more than 100 MiB' to_set --leave-running --max-size 100m
+	equal "$(find "$SET" -mindepth 1)" ''
+	is "$c" running
+}
+
+@test "--rootfs and --include-bind are refused where they would mean nothing" {
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/plain" --stay "$c"
+	refused 125 "--rootfs means nothing here: '.*plain' is no image of a set" restore --image-path "$T/plain" --rootfs=keep
+	refused 125 '--rootfs means nothing here' restore --rootfs=restore
+	refused 125 '--include-bind means nothing here' restore --include-bind /data
+	refused 125 '--stdin-once means nothing here' restore --stdin-once
+	refused 125 '--drain-timeout means nothing here' restore --drain-timeout 1s
+	restore
+	is "$c" running
 }
 
 # Forks of the shim, which look like it.

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@
 #include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/options.h"
+#include "shim/checkpoint/pax.h"
+#include "shim/checkpoint/seal.h"
 
 struct dir {
 	char path[40];
@@ -244,11 +247,59 @@ static void test_explain(void **state)
 	dir_free(&dir);
 }
 
+/* A manifest that nobody would read back is not written, and there is no image. */
+static void test_seal_limit(void **state)
+{
+	struct dir dir = dir_new();
+	struct manifest m = { .name = "one", .capture = "none" };
+	struct seal s = { .set_fd = dir.fd, .m = &m };
+	char path[4000];
+	struct err err;
+
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	for (int i = 0; i < MANIFEST_MAX / 4000 + 1; i++)
+		manifest_add_open(&m, path, 1, 1);
+	assert_int_equal(mkdirat(dir.fd, SET_NEW, 0700), 0);
+	s.new_fd = openat(dir.fd, SET_NEW, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(s.new_fd >= 0);
+	assert_int_equal(seal_image(&s, &err), -1);
+	assert_int_equal(err.code, ERR_LIMIT);
+	assert_int_equal(faccessat(dir.fd, "one", F_OK, 0), -1);
+	fd_close(&s.new_fd);
+	assert_int_equal(unlinkat(dir.fd, SET_NEW, AT_REMOVEDIR), 0);
+	manifest_release(&m);
+	dir_free(&dir);
+}
+
+/* What ends a record's key does not end the name of an attribute; tar(1) writes the same. */
+static void test_xattr_names(void **state)
+{
+	cleanup_fd int fd = memfd_create("archive", MFD_CLOEXEC);
+	struct pax_entry e = { .type = PAX_FILE, .path = xstrdup("f") }, got = { 0 };
+	cleanup_free void *header = NULL;
+	uint64_t at = 0;
+	struct err err;
+	size_t len;
+
+	pax_add_xattr(&e, "user.a=b%c%3D", "x=y", 3);
+	header = pax_encode(&e, 0, 0, &len);
+	assert_non_null(memmem(header, len, "SCHILY.xattr.user.a%3Db%25c%253D=x=y\n", 37));
+	assert_int_equal(pwrite(fd, header, len, 0), (ssize_t)len);
+	assert_int_equal(pax_read(fd, &at, len, &got, &err), 1);
+	assert_string_equal(got.xattrs[0].name, "user.a=b%c%3D");
+	assert_int_equal(got.xattrs[0].len, 3);
+	pax_entry_release(&e);
+	pax_entry_release(&got);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options), cmocka_unit_test(test_descriptors), cmocka_unit_test(test_outside),
-		cmocka_unit_test(test_image),   cmocka_unit_test(test_explain),     cmocka_unit_test(test_distrust),
+		cmocka_unit_test(test_options),    cmocka_unit_test(test_descriptors), cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_image),      cmocka_unit_test(test_explain),     cmocka_unit_test(test_distrust),
+		cmocka_unit_test(test_seal_limit), cmocka_unit_test(test_xattr_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
