@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "shim/checkpoint/capture.h"
 #include "shim/checkpoint/descriptors.h"
 #include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/image.h"
@@ -247,6 +248,50 @@ static void test_explain(void **state)
 	dir_free(&dir);
 }
 
+/* Files come and go below dir_fd until somebody kills it. */
+static pid_t churn(int dir_fd)
+{
+	pid_t child = fork();
+
+	for (unsigned int i = 0; child == 0; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%u", i / 2 % 64);
+		if (i % 2 == 0 && i % 6 == 0)
+			mkdirat(dir_fd, name, 0700);
+		else if (i % 2 == 0)
+			close(openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+		else if (unlinkat(dir_fd, name, 0) < 0)
+			unlinkat(dir_fd, name, AT_REMOVEDIR);
+	}
+	return child;
+}
+
+/* What vanishes while it is measured is no failure. */
+static void test_measure(void **state)
+{
+	struct dir dir = dir_new();
+	struct capture_plan plan = { 0 };
+	struct capture_size size;
+	pid_t child = churn(dir.fd);
+	struct err err;
+
+	capture_plan_add(&plan, "/data", dir.path);
+	for (int i = 0; i < 5000; i++)
+		assert_int_equal(capture_measure(&plan, &size, &err), 0);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	for (int i = 0; i < 64; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%d", i);
+		if (unlinkat(dir.fd, name, 0) < 0)
+			unlinkat(dir.fd, name, AT_REMOVEDIR);
+	}
+	capture_plan_release(&plan);
+	dir_free(&dir);
+}
+
 /* A manifest that nobody would read back is not written, and there is no image. */
 static void test_seal_limit(void **state)
 {
@@ -297,9 +342,11 @@ static void test_xattr_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options),    cmocka_unit_test(test_descriptors), cmocka_unit_test(test_outside),
-		cmocka_unit_test(test_image),      cmocka_unit_test(test_explain),     cmocka_unit_test(test_distrust),
-		cmocka_unit_test(test_seal_limit), cmocka_unit_test(test_xattr_names),
+		cmocka_unit_test(test_options),     cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_outside),     cmocka_unit_test(test_image),
+		cmocka_unit_test(test_explain),     cmocka_unit_test(test_distrust),
+		cmocka_unit_test(test_seal_limit),  cmocka_unit_test(test_measure),
+		cmocka_unit_test(test_xattr_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
