@@ -10,11 +10,13 @@ setup_test() {
 	thole run -d -i --log-opt max-size=8m --log-opt max-file=500 --bundle "$B" "$c" < /dev/null
 	S=$ROOT/$c/control.sock
 	SHIM=$(shim_of "$c")
+	local before
+	pipes() { find "/proc/$SHIM/fd" -lname 'pipe:*' 2> /dev/null | wc -l; }
+	before=$(pipes)
 	in_background "$THOLE" --root "$ROOT" attach --no-stdin "$c" < /dev/null > >("$PROBES/records" --check > "$T/good")
 	good=$!
-	pipes() { find "/proc/$SHIM/fd" -lname 'pipe:*' 2> /dev/null | wc -l; }
 	has_pipes() { [ "$(pipes)" -ge "$1" ]; }
-	wait_for has_pipes 5 || fail "pipes: $(ls -l "/proc/$SHIM/fd")"
+	wait_for has_pipes $((before + 2)) || fail "pipes: $(ls -l "/proc/$SHIM/fd")"
 	FDS=$(find "/proc/$SHIM/fd" -type l | wc -l)
 	touch "$B/rootfs/tmp/go"
 }
