@@ -331,7 +331,7 @@ static int put_directory(struct writer *w, const struct place *in, const char *n
 	if (add_xattrs(w, fd, e, err) < 0 || put_header(w, e, err) < 0)
 		return -1;
 	if (w->upper && is_opaque(w, fd) &&
-	    put_whiteout(w, e->path, CAPTURE_OPAQUE + strlen(CAPTURE_WHITEOUT), err) < 0)
+	    put_whiteout(w, e->path, &CAPTURE_OPAQUE[strlen(CAPTURE_WHITEOUT)], err) < 0)
 		return -1;
 	return put_children(w, &inside, err);
 }
