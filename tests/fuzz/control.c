@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/memfd.h"
 #include "common/wire.h"
 #include "shim/container/container.h"
@@ -93,6 +94,10 @@ static void shim_end(struct shim *s)
 	server_free(s->server);
 	container_free(s->container);
 	event_base_free(s->base);
+	/* shim.log, which a shim has until it ends. */
+	if (log_fd() >= 0)
+		close(log_fd());
+	log_init(-1, LOG_FORMAT_TEXT, LOG_LEVEL_WARN);
 }
 
 /* A directory that has a config.json, so that a creation goes on from there. */

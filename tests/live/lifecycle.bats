@@ -71,11 +71,11 @@ started() {
 @test "list: columns, JSON and ids" {
 	equal "$(thole list -q)" ''
 	thole list > "$T/list"
-	equal "$(tr -s ' ' < "$T/list" | sed 's/ $//')" 'ID PID STATUS BUNDLE CREATED OWNER SHIM'
+	equal "$(tr -s ' ' < "$T/list" | sed 's/ $//')" 'ID PID STATUS BUNDLE CREATED OWNER SHIM VERSION'
 	created
 	thole list > "$T/list"
 	equal "$(wc -l < "$T/list")" 2
-	matches "$(tail -1 "$T/list")" "^$c +$(cat "$T/pid") +created +$B +20.*Z +root +alive *\$"
+	matches "$(tail -1 "$T/list")" "^$c +$(cat "$T/pid") +created +$B +20.*Z +root +alive +$(cat "$TREE/VERSION") *\$"
 	equal "$(thole list -q)" "$c"
 	equal "$(thole list --quiet)" "$c"
 	thole list --format json > "$T/list.json"
