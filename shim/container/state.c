@@ -409,18 +409,28 @@ static int save_locked(struct container *c, struct err *err)
 	return r;
 }
 
-int state_save(struct container *c, struct err *err)
+static int save_json(struct container *c, struct err *err)
 {
 	struct err ignored;
 	int r;
 
-	if (state_save_record(c, err) < 0)
-		return -1;
 	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_STATE, true, err) < 0)
 		return -1;
 	r = save_locked(c, err);
 	statedir_unlock(c->lock_fd, STATEDIR_LOCK_STATE, &ignored);
 	return r;
+}
+
+/* The record comes last: it says that there is a container, and whoever believes that looks into state.json for who it is. A creation whose state.json
+ * could not be written is undone; what has happened to a container is recorded all the same. */
+int state_save(struct container *c, struct err *err)
+{
+	struct err ignored;
+	int r = save_json(c, err);
+
+	if (r < 0 && c->creation && !c->creation->in_place)
+		return -1;
+	return state_save_record(c, r < 0 ? &ignored : err) < 0 ? -1 : r;
 }
 
 /* A 0 that only says "as it is" (see Update in PROTOCOL.md). */

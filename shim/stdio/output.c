@@ -449,13 +449,13 @@ static bool splice_once(struct output *o, struct sink *s)
 	return true;
 }
 
-/* Has it said nothing, and nobody can say anything any more? */
+/* Has it said nothing, and nobody can say anything any more? A terminal can be opened again. */
 static bool ended_in_silence(const struct output *o)
 {
 	struct pollfd pfd = { .fd = o->fd, .events = POLLIN };
 
-	return o->offset == 0 && is_kept(o->relay) && !unlogged_is_made(o->relay->unlogged) && poll(&pfd, 1, 0) == 1 &&
-	       pfd.revents == POLLHUP;
+	return o->offset == 0 && !o->relay->tty && is_kept(o->relay) && !unlogged_is_made(o->relay->unlogged) &&
+	       poll(&pfd, 1, 0) == 1 && pfd.revents == POLLHUP;
 }
 
 /* Returns false when there is nothing more for now. */

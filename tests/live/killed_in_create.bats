@@ -81,7 +81,7 @@ check_after() { # WHAT
 		us=$((us % takes))
 		kill_after $us shim "$ROOT" sh -c '"$0" "$@" 2> '"$T/err"'; echo $? > '"$T/status" "$THOLE" --root "$ROOT" create --bundle "$B" "$c"
 		[ "$(cat "$T/status")" != 0 ] || { thole delete --force "$c"; continue; }
-		equal "$(wc -l < "$T/err")" 1
+		equal "$(wc -l < "$T/err")" 1 "lines: $(cat "$T/err")"
 		nothing_left || wait_for nothing_left || fail "after $us us: $(cat "$T/err"): $(leftovers)"
 	done
 }

@@ -188,7 +188,7 @@ rotates() {
 
 # moved DO: rename the log and tell the shim by DO; nothing is lost at the seam
 moved() {
-	args sh -c '/usr/bin/records 400000 64'
+	args sh -c '/usr/bin/records 2000000 64'
 	thole run -d --log-opt max-size=unlimited --bundle "$B" "$c" < /dev/null
 	local log
 	log=$(log_of)
@@ -198,7 +198,7 @@ moved() {
 	exits 0 thole wait "$c"
 	[ -s "$log" ]
 	cat "$log" >> "$T/rotated"
-	equal "$(k8s_text "$T/rotated" stdout | "$PROBES/records" --check)" 'records=360000 last=399999'
+	equal "$(k8s_text "$T/rotated" stdout | "$PROBES/records" --check)" 'records=1800000 last=1999999'
 }
 reopen() { thole logs --reopen "$c"; }
 hang_up() { kill -HUP "$(shim_of "$c")"; }
