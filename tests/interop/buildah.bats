@@ -11,7 +11,7 @@ setup_test() {
 	private() { [ "$(readlink "/proc/$NS/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; }
 	wait_for private
 	b from --network none --ulimit nofile=1024:1024 --name "$c" scratch > "$T/from"
-	tar -C "$(template)" -cf "$T/root.tar" .
+	cp "$(template_tar)" "$T/root.tar"
 	b add "$c" "$T/root.tar" / > "$T/add"
 }
 

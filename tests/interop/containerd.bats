@@ -33,7 +33,7 @@ setup_file() {
 # An image as `docker save` writes it.
 make_image() {
 	local digest
-	tar -C "$(template)" -cf "$D/image/layer.tar" .
+	cp "$(template_tar)" "$D/image/layer.tar"
 	digest=$(sha256sum < "$D/image/layer.tar" | cut -d ' ' -f 1)
 	printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["sh"],"Env":["PATH=/bin:/usr/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
 		"$digest" > "$D/image/config.json"

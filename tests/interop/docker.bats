@@ -20,7 +20,7 @@ setup_file() {
 		--add-runtime "thole=$D/runtime" --default-runtime thole < /dev/null > "$D/log" 2>&1 3>&- &
 	echo $! > "$D/started"
 	WAIT_S=60 wait_for d version > "$D/out" || { tail -20 "$D/log" >&2; return 1; }
-	tar -C "$(template)" -c . | d import - box > "$D/out"
+	d import - box < "$(template_tar)" > "$D/out"
 }
 
 teardown_file() {

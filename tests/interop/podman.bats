@@ -17,11 +17,7 @@ setup_test() {
 	NS=${STARTED[-1]}
 	private() { [ "$(readlink "/proc/$NS/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; }
 	wait_for private
-	if [ ! -e "$THOLE_TEST_TMP/podman.tar" ]; then
-		tar -C "$(template)" -cf "$THOLE_TEST_TMP/podman.tar.$$" .
-		mv "$THOLE_TEST_TMP/podman.tar.$$" "$THOLE_TEST_TMP/podman.tar"
-	fi
-	pod import "$THOLE_TEST_TMP/podman.tar" box > "$T/import.out" 2>&1 || fail "$(cat "$T/import.out")"
+	pod import "$(template_tar)" box > "$T/import.out" 2>&1 || fail "$(cat "$T/import.out")"
 }
 
 pod() {

@@ -99,12 +99,6 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 	equal "$(cat "$T/out")" done
 	thole run -d --rm --bundle "$B" "$c" < /dev/null
 	wait_for nothing_left
-	config '.process.terminal = true'
-	# Its terminal is hung up with the end of the session's leader, whoever has it open.
-	thole run -d --drain-timeout 1h --bundle "$B" "$c" < /dev/null
-	exits 4 timeout 10 "$THOLE" --root "$ROOT" wait "$c"
-	wait_for drained
-	timeout 10 "$THOLE" --root "$ROOT" delete "$c"
 }
 
 # covers: create --drain-timeout, exec --drain-timeout

@@ -286,6 +286,18 @@ template() {
 	echo "$dir"
 }
 
+# template_tar: the same as an archive, made once. Of a copy: bundles that link the files meanwhile are changes to tar.
+template_tar() {
+	local tar=$THOLE_TEST_TMP/template.tar
+	if [ ! -e "$tar" ]; then
+		cp -a "$(template)" "$tar.$$.d"
+		tar -C "$tar.$$.d" -cf "$tar.$$" .
+		rm -rf "$tar.$$.d"
+		mv "$tar.$$" "$tar"
+	fi
+	echo "$tar"
+}
+
 # bundle [NAME]: makes $T/NAME (b) from the template and `thole spec`, but without a terminal and with a root that can be written. Sets B.
 bundle() {
 	B=$T/${1:-b}
