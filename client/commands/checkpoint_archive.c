@@ -22,6 +22,40 @@
 #define COPY_BYTES (256 << 10)
 #define NOBODY 65534
 
+/* What bytes are copied from or to: the archive, or a file. */
+struct end {
+	struct zstream *archive; /* NULL: it is a file */
+	int fd;
+};
+
+/* Exactly so many bytes, or it is an error. `what`: whose end comes too early then. */
+static int copy(struct end from, struct end to, uint64_t left, const char *what, struct err *err)
+{
+	cleanup_free char *buf = xmalloc(COPY_BYTES);
+
+	while (left > 0) {
+		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
+		ssize_t n = from.archive ? zstream_read(from.archive, buf, want, err)
+					 : fd_read_full(from.fd, buf, want, err);
+
+		if (n < 0)
+			return -1;
+		if ((size_t)n < want)
+			return err_set(err, ERR_CONFIG, "%s ends too early", what);
+		if ((to.archive ? zstream_write(to.archive, buf, want, err) : fd_write_all(to.fd, buf, want, err)) < 0)
+			return -1;
+		left -= want;
+	}
+	return 0;
+}
+
+static int copy_file(int from, struct end to, uint64_t left, const char *name, struct err *err)
+{
+	cleanup_free char *what = xasprintf("'%s'", name);
+
+	return copy((struct end) { .fd = from }, to, left, what, err);
+}
+
 /* ---- out ------------------------------------------------------------------------------------------------------------------- */
 
 static int put_zeros(struct zstream *to, uint64_t n, struct err *err)
@@ -29,25 +63,6 @@ static int put_zeros(struct zstream *to, uint64_t n, struct err *err)
 	static const char zeros[2 * TAR_BLOCK];
 
 	return zstream_write(to, zeros, (size_t)n, err);
-}
-
-static int put_data(int from, struct zstream *to, uint64_t left, const char *what, struct err *err)
-{
-	cleanup_free char *buf = xmalloc(COPY_BYTES);
-
-	while (left > 0) {
-		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
-		ssize_t n = fd_read_full(from, buf, want, err);
-
-		if (n < 0)
-			return -1;
-		if ((size_t)n < want)
-			return err_set(err, ERR_CONFIG, "'%s' ends too early", what);
-		if (zstream_write(to, buf, want, err) < 0)
-			return -1;
-		left -= want;
-	}
-	return 0;
 }
 
 static int export_file(int image_fd, const char *name, struct zstream *to, uint64_t time_s, struct err *err)
@@ -62,7 +77,7 @@ static int export_file(int image_fd, const char *name, struct zstream *to, uint6
 	snprintf(m.name, sizeof(m.name), "%s", name);
 	m.size = (uint64_t)st.st_size;
 	if (tar_encode(&m, time_s, block, err) < 0 || zstream_write(to, block, sizeof(block), err) < 0 ||
-	    put_data(fd, to, m.size, name, err) < 0)
+	    copy_file(fd, (struct end) { .archive = to }, m.size, name, err) < 0)
 		return -1;
 	return put_zeros(to, tar_padding(m.size), err);
 }
@@ -152,26 +167,6 @@ static int give_up_privileges(struct err *err)
 	return 0;
 }
 
-/* Exactly so many bytes, or it is an error. */
-static int pass_on(struct zstream *from, int to, uint64_t left, struct err *err)
-{
-	cleanup_free char *buf = xmalloc(COPY_BYTES);
-
-	while (left > 0) {
-		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
-		ssize_t n = zstream_read(from, buf, want, err);
-
-		if (n < 0)
-			return -1;
-		if ((size_t)n < want)
-			return err_set(err, ERR_CONFIG, "the archive ends too early");
-		if (fd_write_all(to, buf, want, err) < 0)
-			return -1;
-		left -= want;
-	}
-	return 0;
-}
-
 static int skip(struct zstream *from, uint64_t n, struct err *err)
 {
 	uint8_t block[TAR_BLOCK];
@@ -195,7 +190,9 @@ static int unpack(struct zstream *from, int to, struct said *s)
 		r = tar_decode(block, &s->member, &s->err);
 		if (r <= 0)
 			return r;
-		if (fd_write_all(to, s, sizeof(*s), &s->err) < 0 || pass_on(from, to, s->member.size, &s->err) < 0 ||
+		if (fd_write_all(to, s, sizeof(*s), &s->err) < 0 ||
+		    copy((struct end) { .archive = from }, (struct end) { .fd = to }, s->member.size, "the archive",
+			 &s->err) < 0 ||
 		    skip(from, tar_padding(s->member.size), &s->err) < 0)
 			return -1;
 	}
@@ -222,25 +219,6 @@ static void child_run(int from, int to)
 
 /* ---- in: us ------------------------------------------------------------------------------------------------------------------ */
 
-static int take_data(int from, int to, uint64_t left, const char *what, struct err *err)
-{
-	cleanup_free char *buf = xmalloc(COPY_BYTES);
-
-	while (left > 0) {
-		size_t want = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
-		ssize_t n = fd_read_full(from, buf, want, err);
-
-		if (n < 0)
-			return -1;
-		if ((size_t)n < want)
-			return err_set(err, ERR_CONFIG, "'%s' ends too early", what);
-		if (fd_write_all(to, buf, want, err) < 0)
-			return -1;
-		left -= want;
-	}
-	return 0;
-}
-
 static int import_member(int from, int dir_fd, const struct tar_member *m, struct err *err)
 {
 	cleanup_fd int fd = -1;
@@ -252,7 +230,7 @@ static int import_member(int from, int dir_fd, const struct tar_member *m, struc
 		return err_set(err, ERR_CONFIG, "its member '%s' comes twice", m->name);
 	if (fd < 0)
 		return err_sys(err, "cannot make '%s'", m->name);
-	if (take_data(from, fd, m->size, m->name, err) < 0)
+	if (copy_file(from, (struct end) { .fd = fd }, m->size, m->name, err) < 0)
 		return -1;
 	return fsync(fd) < 0 ? err_sys(err, "cannot sync '%s'", m->name) : 0;
 }
