@@ -9,7 +9,7 @@ setup_file() {
 	daemon_dir
 	command -v containerd > /dev/null || return 0
 	mkdir -p "$D/image"
-	BUILD=$BUILD "$TREE/contrib/install-criu" > "$D/criu.log" 2>&1 || { cat "$D/criu.log" >&2; return 1; }
+	make_criu
 	# containerd's monitor knows no place for criu
 	printf '#!/bin/sh\nTHOLE_CRIU=%s exec %s "$@"\n' "$BUILD/criu/bin/criu" "$THOLE_OCI" > "$D/runtime"
 	chmod +x "$D/runtime"

@@ -11,7 +11,7 @@ setup_file() {
 	command -v dockerd > /dev/null || return 0
 	mkdir -p "$D/root"
 	# dockerd tells its runtime where its state is to be: the wrapper only writes down that it was asked.
-	BUILD=$BUILD "$TREE/contrib/install-criu" > "$D/criu.log" 2>&1 || { cat "$D/criu.log" >&2; return 1; }
+	make_criu
 	printf '#!/bin/sh\necho "$@" >> %s/asked\nTHOLE_CRIU=%s exec %s "$@"\n' "$D" "$BUILD/criu/bin/criu" "$THOLE_OCI" > "$D/runtime"
 	chmod +x "$D/runtime"
 	echo '{"experimental": true}' > "$D/daemon.json"

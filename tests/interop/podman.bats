@@ -165,7 +165,7 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 # interop: container checkpoint, container restore, container checkpoint --leave-running, --export, --import
 @test "checkpoint and restore, in place and through a file" {
 	needs criu
-	BUILD=$BUILD "$TREE/contrib/install-criu" > "$T/criu.log" 2>&1 || fail "$(cat "$T/criu.log")"
+	make_criu
 	# podman asks criu itself which version it is, thole-oci is told by the environment
 	PATH=$BUILD/criu/bin:$PATH
 	export THOLE_CRIU=$BUILD/criu/bin/criu

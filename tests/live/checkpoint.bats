@@ -3,10 +3,7 @@
 # checkpoint and restore with runc's command line: the container goes on where it was, with its streams; what is refused, and that a failure changes nothing.
 load lib
 
-setup_file() {
-	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
-		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
-}
+setup_file() { make_criu; }
 
 setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu

@@ -3,10 +3,7 @@
 # A checkpoint has the files of its moment: of a plain root, of an overlay, of binds on request; they come back whatever has become of them since. Hostile archives, full disks, whoever is killed.
 load lib
 
-setup_file() {
-	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
-		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
-}
+setup_file() { make_criu; }
 
 setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu

@@ -3,10 +3,7 @@
 # The flags of checkpoint and restore, each by its effect; what this kernel or this criu cannot do is refused by name before anything is frozen.
 load lib
 
-setup_file() {
-	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
-		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
-}
+setup_file() { make_criu; }
 
 setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu

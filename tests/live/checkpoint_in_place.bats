@@ -3,10 +3,7 @@
 # A container that is checkpointed and stays: its shim, its log and its clients wait, and see a pause when it is restored in place, no gap and no repeat.
 load lib
 
-setup_file() {
-	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
-		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
-}
+setup_file() { make_criu; }
 
 setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu

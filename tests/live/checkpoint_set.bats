@@ -3,10 +3,7 @@
 # checkpoint --to: a set of images, each whole or not there, made for cron: its exit statuses, its lock, retention; restore --from; what damaged images get.
 load lib
 
-setup_file() {
-	BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build} "$BATS_TEST_DIRNAME/../../contrib/install-criu" > "$BATS_FILE_TMPDIR/criu.log" 2>&1 ||
-		{ cat "$BATS_FILE_TMPDIR/criu.log" >&2; return 1; }
-}
+setup_file() { make_criu; }
 
 setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu

@@ -18,7 +18,7 @@ launch() {
 
 # An image of a container that runs the command, to be restored from.
 image_of() { # CMD...
-	BUILD=$BUILD "$TREE/contrib/install-criu" > "$T/criu.log" 2>&1 || fail "$(cat "$T/criu.log")"
+	make_criu
 	export THOLE_CRIU=$BUILD/criu/bin/criu
 	mkdir -p "$T/work"
 	detached "$@"
@@ -247,7 +247,7 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 # covers: restore --{empty-ns,lsm-profile,lsm-mount-context}
 @test "the flags that are criu's own: taken together, wrong words refused" {
 	needs criu
-	BUILD=$BUILD "$TREE/contrib/install-criu" > "$T/criu.log" 2>&1 || fail "$(cat "$T/criu.log")"
+	make_criu
 	export THOLE_CRIU=$BUILD/criu/bin/criu
 	local flags=(--tcp-close --ext-unix-sk --shell-job --file-locks --manage-cgroups-mode ignore --network-lock skip)
 	detached sh -c 'while :; do echo tick; usleep 5000; done'

@@ -62,6 +62,12 @@ has_idmap() { [ "$(stat -fc %T "$THOLE_TEST_TMP")" != tmpfs ] || [ "$(printf '%s
 has_x86-64() { [ "$(uname -m)" = x86_64 ]; }
 has_runc() { command -v runc > /dev/null; }
 
+# Makes a criu that works on this kernel: $BUILD/criu/bin/criu. For setup_file too.
+make_criu() {
+	local log=$BATS_FILE_TMPDIR/criu.log
+	BUILD=$BUILD "$TREE/contrib/install-criu" > "$log" 2>&1 || { cat "$log" >&2; return 1; }
+}
+
 needs() {
 	local n
 	for n; do
