@@ -25,6 +25,7 @@ const struct option_row global_option_rows[] = {
 
 #define LAUNCH_ROWS \
 	{ "bundle",         'b', OPT_STRING, "DIR",         "directory with config.json (default: .)", AT(launch_options, bundle) }, \
+	{ "config",         'f', OPT_STRING, "FILE",        "read FILE in place of its config.json", AT(launch_options, config) }, \
 	{ "pid-file",       0,   OPT_STRING, "FILE",        "write the pid of the container's init there", AT(launch_options, pid_file) }, \
 	{ "console-socket", 0,   OPT_STRING, "SOCKET",      "send the terminal's master there", AT(launch_options, console_socket) }, \
 	{ "preserve-fds",   0,   OPT_UINT,   "N",           "pass on descriptors 3 to N+2", AT(launch_options, preserve_fds) }, \

@@ -190,6 +190,7 @@ struct spec_options {
 /* Of create and run. What stands below `detach` is run's alone, what stands below `rootfs` needs --rootfs. */
 struct launch_options {
 	const char *bundle;
+	const char *config;
 	const char *pid_file;
 	const char *console_socket;
 	const char *pidfd_socket;

@@ -4,15 +4,11 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "client/number.h"
 #include "client/user.h"
 #include "common/fd.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
+#include "common/memfd.h"
 
 static json_object *strings_of(const struct opt_list *list)
 {
@@ -114,28 +110,10 @@ int exec_process_overlay(const struct exec_options *o, const char *rootfs, char 
 	return 0;
 }
 
-static int make_memfd(struct err *err)
-{
-	int fd = memfd_create("process", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-
-	if (fd < 0 && errno == EINVAL) /* before kernel 6.3 */
-		fd = memfd_create("process", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	return fd < 0 ? err_sys(err, "cannot make a memfd") : fd;
-}
-
 int exec_process_memfd(const char *text, size_t len, int *ret_fd, struct err *err)
 {
-	cleanup_fd int fd = -1;
-
 	if (len > EXEC_PROCESS_MAX)
 		return err_set(err, ERR_LIMIT, "the description of the process is larger than %d bytes",
 			       EXEC_PROCESS_MAX);
-	fd = make_memfd(err);
-	if (fd < 0 || fd_write_all(fd, text, len, err) < 0)
-		return -1;
-	if (lseek(fd, 0, SEEK_SET) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
-		return err_sys(err, "cannot seal the description of the process");
-	*ret_fd = take_fd(&fd);
-	return 0;
+	return memfd_sealed("process", text, len, ret_fd, err);
 }

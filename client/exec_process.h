@@ -13,7 +13,7 @@
 int exec_process_overlay(const struct exec_options *o, const char *rootfs, char **command, json_object **ret,
 			 struct err *err);
 
-/* The text as a sealed memfd, close-on-exec, at its beginning; the caller's. ERR_LIMIT. */
+/* The text as a sealed memfd (see common/memfd.h); the caller's. ERR_LIMIT. */
 int exec_process_memfd(const char *text, size_t len, int *ret_fd, struct err *err);
 
 #endif

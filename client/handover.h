@@ -13,7 +13,7 @@ struct handover {
 	FdRole role[WIRE_FDS_MAX];
 	int fd[WIRE_FDS_MAX]; /* borrowed, but those below `owned` */
 	int n;
-	int owned[4]; /* closed by handover_release() */
+	int owned[5]; /* closed by handover_release() */
 	int n_owned;
 };
 

@@ -13,6 +13,7 @@
 #include "client/pid_file.h"
 #include "client/term.h"
 #include "common/fd.h"
+#include "common/memfd.h"
 #include "common/statedir.h"
 
 #define UNDO_TIMEOUT_MS 30000
@@ -85,6 +86,24 @@ static int add_preserved(const struct client *cl, const struct launch_options *o
 				      err);
 }
 
+/* It may be a pipe, which only we may wait for. */
+static int add_config(const char *path, struct handover *h, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	cleanup_fd int fd = -1;
+	size_t len;
+	int memfd;
+
+	if (!path)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", path);
+	if (fd_read_all(fd, STATEDIR_CONFIG_MAX, &text, &len, err) < 0)
+		return err_add(err, "'%s'", path);
+	return memfd_sealed("config", text, len, &memfd, err) < 0 ? -1 : handover_give(h, FD_CONFIG, memfd, err);
+}
+
 static int add_descriptors(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
 {
 	const struct launch_options *o = r->options;
@@ -93,7 +112,7 @@ static int add_descriptors(const struct client *cl, const struct launch_request 
 
 	if (bundle_fd < 0)
 		return err_sys(err, "cannot open bundle '%s'", r->bundle);
-	if (handover_give(&p->beside, FD_BUNDLE, bundle_fd, err) < 0 ||
+	if (handover_give(&p->beside, FD_BUNDLE, bundle_fd, err) < 0 || add_config(o->config, &p->beside, err) < 0 ||
 	    ((c->stdio == STDIO_INHERIT || c->stdio == STDIO_PASS) && handover_add_stdio(&p->beside, err) < 0) ||
 	    handover_add_socket(&p->beside, FD_CONSOLE_SOCKET, o->console_socket, err) < 0 ||
 	    handover_add_socket(&p->beside, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||

@@ -8,15 +8,23 @@
 
 #include "common/fd.h"
 
+#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+#define SEALS_WANTED (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
+
 int memfd_sealed(const char *name, const void *data, size_t len, int *ret_fd, struct err *err)
 {
-	cleanup_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	cleanup_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
 
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return err_sys(err, "cannot make a memfd");
 	if (fd_write_all(fd, data, len, err) < 0)
 		return -1;
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+	if (fcntl(fd, F_ADD_SEALS, SEALS_WANTED | F_SEAL_SEAL) < 0)
 		return err_sys(err, "cannot seal a memfd");
 	*ret_fd = take_fd(&fd);
 	return 0;
@@ -25,16 +33,16 @@ int memfd_sealed(const char *name, const void *data, size_t len, int *ret_fd, st
 int memfd_read(int fd, size_t max, char **ret_data, size_t *ret_len, struct err *err)
 {
 	cleanup_free char *data = NULL;
+	int seals = fcntl(fd, F_GET_SEALS);
 	size_t len = 0, size;
 	struct stat st;
 
+	if (seals < 0 || (seals & SEALS_WANTED) != SEALS_WANTED)
+		return err_set(err, ERR_PROTOCOL, "the descriptor is no sealed memfd");
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "cannot look at a descriptor");
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_PROTOCOL, "the descriptor is no regular file");
 	if ((uint64_t)st.st_size > max)
 		return err_set(err, ERR_LIMIT, "larger than %zu bytes", max);
-	/* It may shrink or grow meanwhile, unless it is sealed: what fits is read. */
 	size = (size_t)st.st_size;
 	data = xmalloc(size + 1);
 	while (len < size) {

@@ -17,6 +17,7 @@
 #define STATEDIR_STATUS "status"
 #define STATEDIR_STATE "state.json"
 #define STATEDIR_CONFIG "config.json"
+#define STATEDIR_CONFIG_MAX (4 << 20) /* bytes of it, and of the bundle's */
 #define STATEDIR_CONTROL "control.sock"
 #define STATEDIR_START "start"
 #define STATEDIR_LOCK "lock"

@@ -201,7 +201,7 @@ int cmd_restore(const struct client *cl, const struct invocation *inv, struct er
 
 	if (o->from && o->criu.image_path)
 		return err_set(err, ERR_USAGE, "--from and --image-path contradict each other");
-	stayed = o->launch.bundle ? 0 : find_stayed(cl, id, &dir_fd, err);
+	stayed = o->launch.bundle || o->launch.config ? 0 : find_stayed(cl, id, &dir_fd, err);
 
 	if (stayed < 0)
 		return -1;

@@ -52,8 +52,9 @@ static int check_usage(const struct client *cl, const struct invocation *inv, st
 					      : "run needs an ID, or --rootfs DIR and a command");
 		return refuse_quick_flags(o, err);
 	}
-	if (o->bundle)
-		return err_set(err, ERR_USAGE, "--bundle and --rootfs contradict each other");
+	if (o->bundle || o->config)
+		return err_set(err, ERR_USAGE, "--%s and --rootfs contradict each other",
+			       o->bundle ? "bundle" : "config");
 	if (inv->n == 0)
 		return err_set(err, ERR_USAGE, "run --rootfs needs a command");
 	return 0;

@@ -87,6 +87,7 @@ int container_compile_filter(struct container *c, const struct oci_config *confi
 struct container_fds container_fds_none(void)
 {
 	return (struct container_fds) { .main_fd = -1,
+					.config_fd = -1,
 					.stdio = { -1, -1, -1 },
 					.console_fd = -1,
 					.pidfd_fd = -1,
@@ -107,6 +108,7 @@ struct container_fds container_fds_take(struct container_fds *from)
 void container_fds_release(struct container_fds *fds)
 {
 	fd_close(&fds->main_fd);
+	fd_close(&fds->config_fd);
 	fd_close(&fds->console_fd);
 	fd_close(&fds->pidfd_fd);
 	fd_close(&fds->images_fd);

@@ -29,6 +29,7 @@ struct logfile_part;
 #define CONTAINER_PRESERVED_MAX 64
 struct container_fds {
 	int main_fd;
+	int config_fd;          /* a file to read in place of the bundle's config.json */
 	int stdio[3];           /* the caller's */
 	int console_fd;         /* connected socket that takes the pty's master */
 	int pidfd_fd;           /* connected socket that takes a pidfd of the process */

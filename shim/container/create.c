@@ -11,6 +11,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/memfd.h"
 #include "common/path.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
@@ -129,15 +130,24 @@ static void tell_listen_fds(struct container *c)
 	env->v[env->n] = NULL;
 }
 
+static int read_config(const struct creation *cr, char **ret_text, struct err *err)
+{
+	size_t len;
+
+	if (cr->params.fds.config_fd >= 0)
+		return memfd_read(cr->params.fds.config_fd, OCI_CONFIG_MAX, ret_text, &len, err);
+	if (fd_read_file_at(cr->params.fds.main_fd, "config.json", OCI_CONFIG_MAX, ret_text, err) < 0)
+		return err_add(err, "bundle '%s'", cr->bundle);
+	return 0;
+}
+
 static int step_config(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
 	cleanup_free char *text = NULL;
 
-	if (fd_path(cr->params.fds.main_fd, &cr->bundle, err) < 0)
+	if (fd_path(cr->params.fds.main_fd, &cr->bundle, err) < 0 || read_config(cr, &text, err) < 0)
 		return -1;
-	if (fd_read_file_at(cr->params.fds.main_fd, "config.json", OCI_CONFIG_MAX, &text, err) < 0)
-		return err_add(err, "bundle '%s'", cr->bundle);
 	if (oci_config_parse(text, strlen(text), &c->config, err) < 0)
 		return -1;
 	if (check_namespaces(c->config, err) < 0 || check_terminal(c, err) < 0 ||

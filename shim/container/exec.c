@@ -15,6 +15,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/memfd.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/exec_config.h"
@@ -30,7 +31,6 @@
 #include "shim/sandbox/fd_socket.h"
 
 #define ENDED_MAX 64
-#define SEALS_WANTED (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct exec {
 	struct process p; /* first: a process of this list is an exec */
@@ -475,13 +475,9 @@ static int launch(struct exec *x, struct err *err)
 static int read_config(struct exec *x, struct err *err)
 {
 	cleanup_free char *config = NULL, *description = NULL;
-	int seals = fcntl(x->params.fds.main_fd, F_GET_SEALS);
 	size_t len;
 
-	/* Only of such a file is it known that reading it neither waits nor races. */
-	if (seals < 0 || (seals & SEALS_WANTED) != SEALS_WANTED || lseek(x->params.fds.main_fd, 0, SEEK_SET) < 0)
-		return err_set(err, ERR_PROTOCOL, "the process's description is no sealed memfd");
-	if (fd_read_all(x->params.fds.main_fd, EXEC_CONFIG_MAX, &description, &len, err) < 0)
+	if (memfd_read(x->params.fds.main_fd, EXEC_CONFIG_MAX, &description, &len, err) < 0)
 		return err_add(err, "the process's description");
 	if (fd_read_file_at(x->p.c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
 		return -1;

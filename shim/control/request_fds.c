@@ -13,6 +13,8 @@ static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
 	case FD_BUNDLE:
 	case FD_PROCESS:
 		return role == main_role ? &p->main_fd : NULL;
+	case FD_CONFIG:
+		return main_role == FD_BUNDLE ? &p->config_fd : NULL;
 	case FD_STDIN:
 		return &p->stdio[0];
 	case FD_STDOUT:

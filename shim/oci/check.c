@@ -87,6 +87,11 @@ static int check_mounts(const struct oci_config *c, struct err *err)
 			return err_set(err, ERR_CONFIG, "mounts[%zu].source: is missing", i);
 		if (!m->bind && !m->type)
 			return err_set(err, ERR_CONFIG, "mounts[%zu].type: is missing", i);
+		if (m->bind && m->data)
+			return err_set(err, ERR_CONFIG,
+				       "mounts[%zu].options: '%s' is for a file system, and a bind mount shows one "
+				       "that is mounted already",
+				       i, m->data);
 		if (m->tmpcopyup && (m->bind || strcmp(m->type, "tmpfs") != 0))
 			return err_set(err, ERR_CONFIG, "mounts[%zu].options: 'tmpcopyup' is for a tmpfs only", i);
 	}

@@ -13,8 +13,9 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "common/statedir.h"
 
-#define OCI_CONFIG_MAX (4 << 20) /* bytes of config.json */
+#define OCI_CONFIG_MAX STATEDIR_CONFIG_MAX /* bytes of config.json */
 
 struct oci_strings {
 	size_t n;

@@ -28,6 +28,7 @@ static const struct {
 	{ "kernel/shm_next_id", OCI_NS_IPC },
 	{ "kernel/shm_rmid_forced", OCI_NS_IPC },
 	{ "kernel/domainname", OCI_NS_UTS },
+	{ "user/", OCI_NS_USER },
 };
 
 static bool is_plain_name(const char *name, size_t n)

@@ -19,10 +19,11 @@ static void device_rule_text(const struct oci_device_rule *d, char *buf, size_t 
 	snprintf(buf, size, "%c %s:%s %s", d->type, major, minor, d->access);
 }
 
-/* What every container may use, whatever its list says: the default devices, its terminals, and making nodes. */
+/* What every container may use, whatever its list says: the default devices, its terminals, tunnels (as runc
+ * and crun: /dev/net/tun reaches no further than its network namespace), and making nodes. */
 static const char *const default_devices[] = {
 	"c *:* m",   "b *:* m",   "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",   "c 1:8 rwm",
-	"c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm",
+	"c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm",
 };
 
 int cgroup_v1_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err)

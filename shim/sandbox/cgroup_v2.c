@@ -207,11 +207,12 @@ int cgroup_v2_plan(const struct cgroup *cg, const struct oci_resources *r, struc
 		true, t, major, minor, access                                                                          \
 	}
 
-/* What every container may use, whatever its list says: the default devices, its terminals, and making nodes. */
+/* What every container may use, whatever its list says: the default devices, its terminals, tunnels (as runc
+ * and crun: /dev/net/tun reaches no further than its network namespace), and making nodes. */
 static const struct oci_device_rule default_devices[] = {
 	ALLOW('c', ANY, ANY, "m"), ALLOW('b', ANY, ANY, "m"), ALLOW('c', 1, 3, "rwm"),     ALLOW('c', 1, 5, "rwm"),
 	ALLOW('c', 1, 7, "rwm"),   ALLOW('c', 1, 8, "rwm"),   ALLOW('c', 1, 9, "rwm"),     ALLOW('c', 5, 0, "rwm"),
-	ALLOW('c', 5, 1, "rwm"),   ALLOW('c', 5, 2, "rwm"),   ALLOW('c', 136, ANY, "rwm"),
+	ALLOW('c', 5, 1, "rwm"),   ALLOW('c', 5, 2, "rwm"),   ALLOW('c', 136, ANY, "rwm"), ALLOW('c', 10, 200, "rwm"),
 };
 
 /* Without a list a container has the default devices only, as on v1. */

@@ -33,9 +33,10 @@ struct child_program {
 	char path[PATH_MAX];
 	char **env; /* with HOME; built once, before the user changes */
 };
-/* Find args[0] as the user who will run it: ERR_COMMAND_NOT_FOUND or ERR_NOT_EXECUTABLE. */
-int child_find_program(const struct oci_process *process, struct child_program *prog, struct err *err);
+/* prog->env from process.env: of variables with one name the last counts; HOME, where it is missing or empty, from the passwd below root_fd. */
 int child_make_env(const struct oci_process *process, int root_fd, struct child_program *prog, struct err *err);
+/* Find args[0] in that environment's PATH, as the user who will run it: ERR_COMMAND_NOT_FOUND or ERR_NOT_EXECUTABLE. */
+int child_find_program(const struct oci_process *process, struct child_program *prog, struct err *err);
 /* Returns only when it failed. */
 int child_execve(const struct oci_process *process, const struct child_program *prog, struct err *err);
 

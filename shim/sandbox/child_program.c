@@ -4,6 +4,7 @@
  * Runs as the container's process, after pivot_root; what it looks at is the container's own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,29 +15,64 @@
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static const char *env_value(const struct oci_process *process, const char *name)
+static char **find_var(char **env, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (size_t i = 0; i < process->env.n; i++)
-		if (!strncmp(process->env.v[i], name, n) && process->env.v[i][n] == '=')
-			return process->env.v[i] + n + 1;
+	for (; *env; env++)
+		if (!strncmp(*env, name, n) && (*env)[n] == '=')
+			return env;
 	return NULL;
+}
+
+/* A variable, by where it stands in the environment. */
+static int compare_names(const void *a, const void *b)
+{
+	char *const *x = *(char *const *const *)a, *const *y = *(char *const *const *)b;
+	size_t nx = strcspn(*x, "="), ny = strcspn(*y, "=");
+	int order = strncmp(*x, *y, nx < ny ? nx : ny);
+
+	if (order == 0)
+		order = (nx > ny) - (nx < ny);
+	return order ? order : (x > y) - (x < y);
+}
+
+/* Of variables with one name the last counts, as in runc and crun; most programs would see the first. Their order stays, the place that is left is NULL. */
+static size_t drop_repeated(char **env, size_t n)
+{
+	cleanup_free char ***by_name = xcalloc(n + 1, sizeof(*by_name));
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		by_name[i] = &env[i];
+	qsort(by_name, n, sizeof(*by_name), compare_names);
+	for (size_t i = 0; i + 1 < n; i++)
+		if (strcspn(*by_name[i], "=") == strcspn(*by_name[i + 1], "=") &&
+		    !strncmp(*by_name[i], *by_name[i + 1], strcspn(*by_name[i], "=")))
+			*by_name[i] = NULL;
+	for (size_t i = 0; i < n; i++)
+		if (env[i])
+			env[kept++] = env[i];
+	for (size_t i = kept; i < n; i++)
+		env[i] = NULL;
+	return kept;
 }
 
 int child_make_env(const struct oci_process *process, int root_fd, struct child_program *prog, struct err *err)
 {
-	char home[PATH_MAX];
+	char home_dir[PATH_MAX], **home;
 	size_t n = process->env.n;
 
 	prog->env = xcalloc(n + 2, sizeof(*prog->env));
 	if (n)
 		memcpy(prog->env, process->env.v, n * sizeof(*prog->env));
-	if (env_value(process, "HOME"))
+	n = drop_repeated(prog->env, n);
+	home = find_var(prog->env, "HOME");
+	if (home && (*home)[strlen("HOME=")])
 		return 0;
-	if (user_home(root_fd, process->uid, home, sizeof(home), err) < 0)
+	if (user_home(root_fd, process->uid, home_dir, sizeof(home_dir), err) < 0)
 		return -1;
-	prog->env[n] = xasprintf("HOME=%s", home);
+	*(home ? home : &prog->env[n]) = xasprintf("HOME=%s", home_dir);
 	return 0;
 }
 
@@ -91,12 +127,13 @@ static int search_path(const char *name, const char *path, struct child_program 
 int child_find_program(const struct oci_process *process, struct child_program *prog, struct err *err)
 {
 	const char *name = process->args.n ? process->args.v[0] : "";
-	const char *path = env_value(process, "PATH");
+	char **var = find_var(prog->env, "PATH");
+	const char *path = var ? *var + strlen("PATH=") : "";
 
 	if (!name[0])
 		return err_set(err, ERR_CONFIG, "process.args: there is no program to execute");
 	if (!strchr(name, '/'))
-		return search_path(name, path && path[0] ? path : DEFAULT_PATH, prog, err);
+		return search_path(name, path[0] ? path : DEFAULT_PATH, prog, err);
 	if (strlen(name) >= sizeof(prog->path))
 		return err_set(err, ERR_COMMAND_NOT_FOUND, "exec %.64s...: the path is too long", name);
 	memcpy(prog->path, name, strlen(name) + 1);

@@ -161,6 +161,8 @@ int child_step_limits(struct child *ch, struct err *err)
 
 	if (!pr)
 		return 0;
+	if (!ch->exec || (!pr->exec_affinity_initial.set && !pr->exec_affinity_final.set))
+		child_sched_anywhere();
 	if (child_make_env(pr, ch->root_fd, &ch->prog, err) < 0 ||
 	    (!ch->p->in_user_ns && limits_apply(0, pr, err) < 0) || child_sched_apply(pr, err) < 0 ||
 	    child_lsm_apply(pr, err) < 0)

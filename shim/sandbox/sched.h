@@ -10,6 +10,9 @@
  * Errors begin with the field's name. */
 int child_sched_apply(const struct oci_process *process, struct err *err);
 
+/* Every processor that the groups which it is in leave it, whatever its caller is bound to: as runc does since 1.3.1. The groups come first. */
+void child_sched_anywhere(void);
+
 /* `field` ("process.execCPUAffinity.final") is for the error. A set that is absent does nothing. */
 int child_sched_affinity(const struct oci_bitset *cpus, const char *field, struct err *err);
 

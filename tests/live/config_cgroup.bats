@@ -129,7 +129,7 @@ own_path() { # CONTROLLER: the caller's own group
 	file_of devices devices.list > "$T/list"
 	not grep -q '^a' "$T/list"
 	local d
-	for d in 'c 1:3 rwm' 'c 1:5 rwm' 'c 1:7 rwm' 'c 1:8 rwm' 'c 1:9 rwm' 'c 5:0 rwm' 'c 5:2 rwm' 'c 136:\* rwm'; do
+	for d in 'c 1:3 rwm' 'c 1:5 rwm' 'c 1:7 rwm' 'c 1:8 rwm' 'c 1:9 rwm' 'c 5:0 rwm' 'c 5:2 rwm' 'c 136:\* rwm' 'c 10:200 rwm'; do
 		grep -qx "$d" "$T/list" || fail "no '$d' in $(cat "$T/list")"
 	done
 }

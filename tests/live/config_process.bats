@@ -107,10 +107,21 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	config '.process.user = { uid: 4242, gid: 4242 }'
 	probe inherit
 	equal "$(value env_HOME)" / "HOME of a user who is not in passwd"
+	config '.process.env += ["HOME="]'
+	probe inherit
+	equal "$(value env_HOME)" / "HOME that is empty"
 	config '.process.env += ["HOME=/elsewhere"]'
 	probe inherit
 	equal "$(value env_HOME)" /elsewhere
 	equal "$(grep -c ^env_HOME "$T/out")" 1
+}
+
+@test "of variables with one name the last counts, also for PATH, and in exec'd processes" {
+	config '.process.env = ["PATH=/nowhere", "A=1", "AB=4", "A=2", "B=3", "PATH=/bin:/usr/bin", "A=5"]'
+	probe inherit
+	equal "$(grep '^env_[ABP]' "$T/out")" "$(printf 'env_AB=4\nenv_B=3\nenv_PATH=/bin:/usr/bin\nenv_A=5\n')"
+	detached sleep 1000
+	equal "$(thole exec -e B=6 "$c" env < /dev/null | grep '^[AB]')" $'AB=4\nA=5\nB=6'
 }
 
 @test "PATH of the config is searched, inside the root" {

@@ -75,6 +75,25 @@ sched_of() { # PID
 	refused 255 'process\.execCPUAffinity\.final: .*' "$THOLE_OCI" --root "$ROOT" exec "$c-2" true
 }
 
+@test "a process may run on every processor, wherever its caller is bound to" {
+	local all
+	all=$(sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status)
+	[ "$(nproc)" -gt 1 ] || skip 'needs: two cpus'
+	args sleep 1000
+	taskset -c 0 "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null
+	equal "$(sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$(init_of "$c")/status")" "$all"
+	equal "$(thole exec "$c" taskset -p 1 | sed 's/.*: //')" "$(taskset -p $$ | sed 's/.*: //')"
+	equal "$(taskset -c 0 "$THOLE" --root "$ROOT" exec "$c" sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status < /dev/null)" "$all"
+}
+
+@test "and only on those that its cpuset group leaves it" {
+	[ "$(nproc)" -gt 1 ] || skip 'needs: two cpus'
+	config '.linux.resources.cpu.cpus = "1"'
+	detached sleep 1000
+	equal "$(sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$(init_of "$c")/status")" 1
+	equal "$(taskset -c 0 "$THOLE" --root "$ROOT" exec "$c" sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status < /dev/null)" 1
+}
+
 # covers: linux.memoryPolicy
 @test "linux.memoryPolicy" {
 	config '.linux.memoryPolicy = { mode: "MPOL_INTERLEAVE", nodes: "0", flags: ["MPOL_F_STATIC_NODES"] }'

@@ -25,6 +25,9 @@ setup_test() { bundle; }
 	refused 125 'linux\.sysctl\.net/\.\./kernel/panic: .*name' thole run --bundle "$B" "$c"
 	config '.linux.sysctl = { "net.ipv4.ip_forward": "1" } | .linux.namespaces |= map(select(.type != "network"))'
 	refused 125 'linux\.sysctl\.net\.ipv4\.ip_forward: needs a namespace of type .network' thole run --bundle "$B" "$c"
+	config '.linux.sysctl = { "user.max_net_namespaces": "7" }'
+	refused 125 'linux\.sysctl\.user\.max_net_namespaces: needs a namespace of type .user' thole run --bundle "$B" "$c"
+	config '.linux.sysctl = { "net.ipv4.ip_forward": "1" }'
 	config '.linux.namespaces += [{ type: "network", path: "/proc/self/ns/net" }]'
 	refused 125 'linux\.sysctl\.net\.ipv4\.ip_forward: .*host' thole run --bundle "$B" "$c"
 	nothing_left || wait_for nothing_left

@@ -188,8 +188,8 @@ setup_test() {
 }
 
 @test "sysctls of the namespaces that it owns" {
-	config '.linux.sysctl = { "net.ipv4.ip_forward": "1", "kernel.msgmax": "12345", "kernel.domainname": "example.org" }'
-	equal "$(in_container sh -c 'cd /proc/sys; cat net/ipv4/ip_forward kernel/msgmax kernel/domainname' < /dev/null)" $'1\n12345\nexample.org'
+	config '.linux.sysctl = { "net.ipv4.ip_forward": "1", "kernel.msgmax": "12345", "kernel.domainname": "example.org", "user.max_net_namespaces": "7" }'
+	equal "$(in_container sh -c 'cd /proc/sys; cat net/ipv4/ip_forward kernel/msgmax kernel/domainname user/max_net_namespaces' < /dev/null)" $'1\n12345\nexample.org\n7'
 }
 
 @test "the host's network with sysfs: the kernel refuses, the error names the mount" {

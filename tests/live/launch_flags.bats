@@ -260,3 +260,34 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/img" "${flags[@]}" --empty-ns network "$c" < /dev/null
 	wait_for logged "$c" tick
 }
+
+# covers: {run,create} --config
+@test "--config of run and create: another file in place of the bundle's config.json, also a pipe" {
+	local how
+	args sleep 1000
+	cp "$B/config.json" "$T/other.json"
+	for how in run create; do
+		echo 'no JSON' > "$B/config.json"
+		launch $how --config "$T/other.json" < /dev/null
+		equal "$(tr '\0' ' ' < "/proc/$(init_of "$c")/cmdline")" 'sleep 1000 '
+		# What it was made of is kept with it: an exec'd process has its environment, a relative root was taken from the bundle.
+		equal "$(thole exec "$c" sh -c 'echo "$PATH"' < /dev/null)" "$(jq -r '.process.env[] | select(startswith("PATH=")) | .[5:]' "$T/other.json")"
+		thole delete --force "$c"
+	done
+	thole run -d -b "$B" -f <(cat "$T/other.json") "$c" < /dev/null
+	refused 125 "cannot open '$T/none': No such file" thole run -b "$B" -f "$T/none" "$c-2"
+	refused 1 "'$T': cannot read: Is a directory" thole create -b "$B" --config "$T" "$c-2"
+	refused 1 'config\.json: line 1' thole create -b "$B" --config "$B/config.json" "$c-2"
+	truncate -s 4194305 "$T/large"
+	refused 1 "'$T/large': larger than 4194304 bytes" thole create -b "$B" --config "$T/large" "$c-2"
+	refused 125 'config and --rootfs contradict' thole run --rootfs "$B/rootfs" --config "$T/other.json" true
+}
+
+# covers: restore --config
+@test "--config of restore: the container is restored as another file describes it" {
+	image_of sleep 1000
+	jq '.annotations.from = "another file"' "$B/config.json" > "$T/other.json"
+	echo 'no JSON' > "$B/config.json"
+	launch restore --config "$T/other.json" < /dev/null
+	equal "$(thole state "$c" | jq -r .annotations.from)" 'another file'
+}

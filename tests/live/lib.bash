@@ -175,11 +175,13 @@ own_cgroups() {
 }
 
 leftovers() {
-	local pid
+	local pid g
 	for pid in $(own_processes); do
 		echo "process $pid: $(tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null)"
 	done
-	own_cgroups | sed 's/^/cgroup /'
+	for g in $(own_cgroups); do
+		echo "cgroup $g, made $(stat -c %z "$g" 2> /dev/null), processes: $(tr '\n' ' ' < "$g/cgroup.procs" 2> /dev/null)"
+	done
 	grep -F "$T/" /proc/self/mountinfo | sed 's/^/mount /'
 	[ ! -d "$ROOT" ] || find "$ROOT" -mindepth 1 | sed 's/^/state /'
 	[ ! -d "$T/log" ] || find "$T/log" -mindepth 1 | sed 's/^/log /'

@@ -38,7 +38,7 @@ there_and_back() {
 	waiter=$!
 	in_background "$PREVIOUS/thole" --root "$ROOT" events --interval 1h "$c" > "$T/events"
 	events=$!
-	in_background "$PREVIOUS/thole" --root "$ROOT" exec "$c" sh -c 'while [ ! -e /tmp/stop ]; do usleep 5000; done; exit 9' < /dev/null
+	in_background "$PREVIOUS/thole" --root "$ROOT" exec "$c" sh -c 'while [ ! -e /tmp/leave ]; do usleep 5000; done; exit 9' < /dev/null
 	exec=$!
 	connected() { [ "$(ls -l "/proc/$(shim_of "$c")/fd" 2> /dev/null | grep -c socket:)" -ge 5 ]; }
 	wait_for connected
@@ -47,8 +47,10 @@ there_and_back() {
 	touch "$B/rootfs/tmp/enough"
 	enough() { [ -s "$B/rootfs/tmp/enough" ]; }
 	wait_for enough
-	touch "$B/rootfs/tmp/stop"
+	# One after the other: the end of the first process is the end of all.
+	touch "$B/rootfs/tmp/leave"
 	exits 9 wait $exec
+	touch "$B/rootfs/tmp/stop"
 	exits 7 wait $attach
 	exits 7 wait $waiter
 	exits 0 wait $events

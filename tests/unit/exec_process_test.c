@@ -158,7 +158,7 @@ static void the_memfd_is_sealed_and_whole(void **state)
 	char buf[16];
 
 	assert_int_equal(exec_process_memfd("{}\0x", 4, &fd, &err), 0);
-	assert_int_equal(read(fd, buf, sizeof(buf)), 4);
+	assert_int_equal(pread(fd, buf, sizeof(buf), 0), 4);
 	assert_memory_equal(buf, "{}\0x", 4);
 	assert_int_equal(write(fd, "x", 1), -1);
 	assert_int_equal(ftruncate(fd, 0), -1);
