@@ -419,6 +419,14 @@ static bool binds_groups(const struct oci_config *config)
 	return !config->ns[OCI_NS_CGROUP].wanted || config->ns[OCI_NS_USER].wanted;
 }
 
+/* criu follows no link in what it binds; mount(2), which made it at first, did. What is not there is told by criu. */
+static char *bind_source(const struct oci_mount *m)
+{
+	char *real = realpath(m->source, NULL);
+
+	return real ? real : xstrdup(m->source);
+}
+
 /* What the config binds from outside. Masked paths are binds of the container's own files, and in a cgroup namespace its groups are mounts of their own: criu knows them. */
 static int add_mounts(struct criu_plan *p, const struct oci_config *config, const struct cgroup *cgroup, int root_fd,
 		      const char *root, bool restore, struct err *err)
@@ -440,7 +448,7 @@ static int add_mounts(struct criu_plan *p, const struct oci_config *config, cons
 		if (!where)
 			return err_set(err, ERR_STATE, "the mount at '%s' is not to be found in the container",
 				       m->destination);
-		add_mount(p, where, xstrdup(restore ? m->source : where));
+		add_mount(p, where, restore ? bind_source(m) : xstrdup(where));
 	}
 	return 0;
 }

@@ -357,6 +357,17 @@ holds_lock() { [ "$(thole exec "$c" lock /tmp/lock try)" = locked=1 ]; }
 	not test -e "$B/rootfs/dev/shm"
 }
 
+@test "a bind whose source is a link to it comes back, too" {
+	mkdir "$T/data"
+	echo there > "$T/data/file"
+	ln -s data "$T/link"
+	config --arg s "$T/link" '.mounts += [{ destination: "/data", type: "bind", source: $s, options: ["rbind", "ro"] }]'
+	detached sleep 1000
+	checkpoint
+	restore
+	equal "$(thole exec "$c" cat /data/file)" there
+}
+
 @test "a root on a shared mount: what is mounted there later comes into the restored container as into the first" {
 	in_background unshare -m --propagation private sleep 1000
 	local ns=${STARTED[-1]}
