@@ -23,6 +23,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/wire.h"
+#include "shim/checkpoint/kerndat.h"
 #include "shim/sandbox/cgroup.h"
 
 #define VERSION_MIN 31500   /* what knows external pid namespaces, and to freeze a v2 group */
@@ -84,6 +85,8 @@ struct criu {
 	bool needs_mem_track, needs_lazy_pages;
 	CriuType type;
 	int work_fd; /* borrowed: to be opened again as criu sees it; -1: not */
+	char *path;
+	struct kerndat kerndat;
 	bool answered, succeeded;
 	int version;
 	struct err why; /* code 0: nothing is known yet */
@@ -91,13 +94,16 @@ struct criu {
 
 /* ---- the child ------------------------------------------------------------------------------------------------------------- */
 
-/* Where the mounts of a restore are made: nothing of them is ever seen outside, nor left behind. */
-static int child_mount_root(const char *root, struct err *err)
+/* Where the mounts of a restore are made, and criu's own: nothing of them is ever seen outside, nor left behind. */
+static int child_mounts(const struct criu_program *p, const struct kerndat *kerndat, struct err *err)
 {
+	if (!p->root && !(p->own_mounts && kerndat->wanted))
+		return 0;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return err_sys(err, "cannot make a mount namespace for criu");
-	if (mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0)
-		return err_sys(err, "cannot bind '%s'", root);
+	child_kerndat_mount(kerndat);
+	if (p->root && mount(p->root, p->root, NULL, MS_BIND | MS_REC, NULL) < 0)
+		return err_sys(err, "cannot bind '%s'", p->root);
 	return 0;
 }
 
@@ -134,8 +140,9 @@ static int child_descriptors(const struct criu_program *p, int sock, int *said, 
 	return 0;
 }
 
-static void child_run(const struct criu_program *p, int sock, int said) __attribute__((noreturn));
-static void child_run(const struct criu_program *p, int sock, int said)
+static void child_run(const struct criu_program *p, const struct kerndat *kerndat, int sock, int said)
+	__attribute__((noreturn));
+static void child_run(const struct criu_program *p, const struct kerndat *kerndat, int sock, int said)
 {
 	char socket_text[] = "3";
 	char *argv[] = { "criu", "swrk", socket_text, NULL };
@@ -150,7 +157,7 @@ static void child_run(const struct criu_program *p, int sock, int said)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	umask(p->umask);
-	if (child_cgroups(p, &err) == 0 && (!p->root || child_mount_root(p->root, &err) == 0) &&
+	if (child_cgroups(p, &err) == 0 && child_mounts(p, kerndat, &err) == 0 &&
 	    child_descriptors(p, sock, &said, &err) == 0) {
 		execv(p->path, argv);
 		err_sys(&err, "cannot execute criu '%s'", p->path);
@@ -332,6 +339,21 @@ static void hear_result(struct criu *k, const CriuResp *resp)
 	event_add(k->timer, &leaving_takes);
 }
 
+static void keep_kerndat(struct criu *k)
+{
+	struct err ignored;
+	pid_t pid;
+
+	if (k->kerndat.wanted && proc_pidfd_pid(k->pidfd, &pid, &ignored) == 0)
+		kerndat_keep(&k->kerndat, k->path, pid);
+}
+
+static void hear_notice(struct criu *k, const CriuNotify *notify, int *fd)
+{
+	keep_kerndat(k);
+	k->ops.notify_cb(k->arg, notify->script, notify->has_pid ? notify->pid : 0, take_fd(fd));
+}
+
 static void hear(struct criu *k, const CriuResp *resp, int *fd)
 {
 	if (resp->type == CRIU_TYPE__REQ_VERSION && k->request.data)
@@ -339,8 +361,7 @@ static void hear(struct criu *k, const CriuResp *resp, int *fd)
 	else if (resp->type == CRIU_TYPE__REQ_FEATURE_CHECK && k->request.data)
 		hear_features(k, resp);
 	else if (resp->type == CRIU_TYPE__REQ_NOTIFY && resp->notify && resp->notify->script)
-		k->ops.notify_cb(k->arg, resp->notify->script, resp->notify->has_pid ? resp->notify->pid : 0,
-				 take_fd(fd));
+		hear_notice(k, resp->notify, fd);
 	else if (resp->type == k->type || !resp->success)
 		hear_result(k, resp);
 	else
@@ -467,6 +488,8 @@ void criu_free(struct criu *k)
 	fd_close(&k->sock);
 	fd_close(&k->said_fd);
 	fd_close(&k->pidfd);
+	kerndat_release(&k->kerndat);
+	free(k->path);
 	free(k->request.data);
 	free(k->plain.data);
 	free(k);
@@ -538,7 +561,7 @@ static int start(struct criu *k, const struct criu_program *p, struct err *err)
 	k->said_fd = said[0];
 	pid = clone_criu(p, &k->pidfd);
 	if (pid == 0)
-		child_run(p, pair[1], said[1]);
+		child_run(p, &k->kerndat, pair[1], said[1]);
 	if (pid < 0)
 		err_sys(err, "cannot clone a process for criu");
 	fd_close(&pair[1]);
@@ -560,6 +583,8 @@ int criu_start(struct event_base *base, const struct criu_program *program, Criu
 			     .type = type,
 			     .timeout_s = program->timeout_s };
 	k->work_fd = program->mounts_in_work_dir ? opts->work_dir_fd : -1;
+	k->path = xstrdup(program->path);
+	kerndat_open(k->path, &k->kerndat);
 	pack_request(k, opts, program->default_lock);
 	if (start(k, program, err) < 0 || watch(k, base, err) < 0) {
 		criu_free(k);

@@ -34,6 +34,7 @@ struct criu_program {
 	mode_t umask;     /* of the files that it makes */
 	const char *
 		root; /* a directory that has to be a mount: bound to itself, in a mount namespace of criu's own; NULL: none */
+	bool own_mounts;        /* it may be in a mount namespace of its own without one, too: see kerndat.h */
 	const int *close_first; /* what a child's copy would keep: the lock */
 	size_t n_close_first;
 	const int *fds; /* become CRIU_FIRST_FD and up */

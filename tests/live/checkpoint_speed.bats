@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu
+# What makes checkpoints quick, each by what it does: what criu knows of the kernel is kept. How quick they are is for tests/bench/checkpoint.
+load lib
+
+setup_file() { make_criu; }
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	IMG=$T/img
+	bundle
+}
+
+teardown_test() {
+	"$THOLE" --root "$ROOT" delete --force "$c" > /dev/null 2>&1 || true
+}
+
+# A mount namespace with another /run.
+own_run() {
+	in_background unshare -m sleep 1000
+	N=$!
+	wait_for is_apart
+	inside mount --bind "$T/run" /run
+}
+is_apart() { [ "$(readlink "/proc/$N/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; }
+inside() { nsenter -t "$N" -m "$@"; }
+mounts_in_run() { inside awk '$5 ~ "^/run(/|$)" { print $5 }' /proc/self/mountinfo; }
+there() { inside timeout 60 "$THOLE" --root "$ROOT" "$@" < /dev/null; }
+
+@test "what criu finds out about the kernel is kept: by itself where /run is a tmpfs, by thole where it is not" {
+	[ "$(stat -fc %T "$T")" != tmpfs ] || skip 'needs: tests on another file system than a tmpfs'
+	mkdir -p "$T/run/dir/sub"
+	echo text > "$T/run/file"
+	ln -s file "$T/run/link"
+	own_run
+	inside mount -t tmpfs mounted /run/dir/sub
+	inside touch /run/dir/sub/deep
+	local mounts
+	mounts=$(mounts_in_run)
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { cat /run/file /run/link; ls /run/dir/sub; stat -fc %%T /run; } > "%s/seen" 2>&1\nexit 0\n' "$T" > "$T/action"
+	chmod 755 "$T/action"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	args sleep 1000
+	there run -d --bundle "$B" "$c"
+	there checkpoint --leave-running --image-path "$IMG" "$c"
+	not grep -q 'Loaded kdat cache' "$IMG/dump.log"
+	equal "$(stat -c '%a %u' "$T/run/thole-criu.kdat")" '600 0'
+	# criu sees all that is in /run.
+	equal "$(tr '\n' ' ' < "$T/seen")" 'text text deep tmpfs '
+	there checkpoint --leave-running --image-path "$IMG" "$c"
+	grep -q 'Loaded kdat cache' "$IMG/dump.log"
+	# Of another boot: it is found out again.
+	cp "$T/run/thole-criu.kdat" "$T/kept"
+	LC_ALL=C sed -i '1s/^./x/' "$T/run/thole-criu.kdat"
+	there checkpoint --leave-running --image-path "$IMG" "$c"
+	not grep -q 'Loaded kdat cache' "$IMG/dump.log"
+	equal "$(head -1 "$T/run/thole-criu.kdat")" "$(head -1 "$T/kept")"
+	# Cut off: criu says so itself, and the next one is right again.
+	truncate -s -100 "$T/run/thole-criu.kdat"
+	there checkpoint --leave-running --image-path "$IMG" "$c"
+	not grep -q 'Loaded kdat cache' "$IMG/dump.log"
+	there checkpoint --image-path "$IMG" "$c"
+	grep -q 'Loaded kdat cache' "$IMG/dump.log"
+	there restore -d --bundle "$B" --image-path "$IMG" "$c"
+	grep -q 'Loaded kdat cache' "$IMG/restore.log"
+	# Of all these mounts none has stayed, and nothing else is in /run.
+	equal "$(mounts_in_run)" "$mounts"
+	equal "$(ls -A "$T/run" | grep -vx -e 'criu.kdat.*' -e mount | tr '\n' ' ')" 'dir file link thole-criu.kdat '
+	inside mount -t tmpfs none /run
+	there checkpoint --leave-running --image-path "$IMG" "$c"
+	inside test -s /run/criu.kdat
+	not inside test -e /run/thole-criu.kdat
+}
