@@ -275,7 +275,7 @@ demo: deps build-live ## the main job on the terminal, step by step
 	@BUILD='$(abspath $(BUILD))' contrib/install-criu
 	@BUILD='$(abspath $(BUILD))' contrib/demo
 
-bench: build-live $(BUILD)/bench/floor $(BUILD)/bench/took ## beside crun, runc and conmon: starts, questions, logs, memory; a table and a plot in build/bench (QUICK=1: two minutes)
+bench: build-live $(BUILD)/bench/floor $(BUILD)/bench/took ## beside crun, runc and conmon: starts, questions, logs, memory, checkpoints; a table and a plot in build/bench (QUICK=1: two minutes)
 	@BUILD='$(abspath $(BUILD))' QUICK='$(QUICK)' tests/bench/run
 
 criu: ## build/criu/bin/criu: a criu that works on this kernel
