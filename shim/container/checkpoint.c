@@ -46,6 +46,8 @@ struct checkpointing {
 	struct criu *criu;
 	bool was_paused;         /* and is to be so afterwards */
 	bool locked;             /* criu was about to lock the network */
+	bool unlocked;           /* it was told not to, since there was no connection */
+	bool again, must_lock;   /* but there is one now: all of it once more, with a lock */
 	bool complete;           /* "post-dump": too late to give up */
 	bool taken;              /* init has ended, after that */
 	struct sealing *sealing; /* of a set: NULL: it is none */
@@ -225,12 +227,32 @@ static void set_done(struct checkpointing *k)
 		failed(k, &err);
 }
 
+static int begin(struct checkpointing *k, struct err *err);
+
+/* From the start, with a lock on the network. Nothing has been written but what image_begin() throws away. */
+static void once_more(struct checkpointing *k)
+{
+	struct err err;
+
+	criu_free(k->criu);
+	k->criu = NULL;
+	fd_close(&k->new_fd);
+	k->again = false;
+	k->must_lock = true;
+	if (begin(k, &err) < 0)
+		finish(k->c, &err);
+}
+
 static void criu_done(void *arg, const struct err *failure)
 {
 	struct checkpointing *k = arg;
 	struct container *c = k->c;
 	struct err err;
 
+	if (k->again) {
+		once_more(k);
+		return;
+	}
 	if (sealing_runs(k->sealing)) {
 		/* Dead while it waited for us. What the worker has come to is not known before it is dead too. */
 		k->over = true;
@@ -352,6 +374,12 @@ static int complete(struct checkpointing *k, struct err *err)
 					    : image_written(k, err);
 }
 
+/* All of it is frozen by now: what has no connection will have none. */
+static bool must_lock_now(const struct checkpointing *k)
+{
+	return k->unlocked && netlock_is_needed(k->c->init.pid);
+}
+
 static void notified(void *arg, const char *what, pid_t pid, int fd)
 {
 	struct checkpointing *k = arg;
@@ -359,6 +387,11 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 
 	fd_close(&fd);
 	log_debug("container '%s': criu: %s", k->c->id, what);
+	if (!strcmp(what, "network-lock") && must_lock_now(k)) {
+		k->again = true;
+		criu_answer(k->criu, false);
+		return;
+	}
 	if (!strcmp(what, "network-lock"))
 		k->locked = true;
 	else if (!strcmp(what, "network-unlock"))
@@ -394,6 +427,8 @@ static int start_criu(struct checkpointing *k, struct err *err)
 	plan.opts.images_dir_fd = k->new_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = work_fd(k);
+	if (k->unlocked)
+		plan.opts.network_lock = CRIU_NETWORK_LOCK__LOCK_SKIP;
 	if (k->fds.status_fd >= 0) {
 		plan.opts.has_status_fd = 1;
 		plan.opts.status_fd = k->fds.status_fd;
@@ -567,6 +602,8 @@ static int begin(struct checkpointing *k, struct err *err)
 	free(execs.v);
 	if (r < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
 		return -1;
+	k->unlocked = !k->must_lock && criu_plan_default_lock(&k->options) && k->options.tcp_established &&
+		      !netlock_is_needed(c->init.pid);
 	if (note_veths(k, err) == 0 && start_criu(k, err) == 0)
 		return 0;
 	image_end(k->fds.images_fd);
@@ -720,6 +757,7 @@ bool container_cancel_checkpoint(struct container *c)
 	if (!k || k->complete)
 		return false;
 	k->done = (struct pending) { NULL, NULL };
+	k->again = false;
 	/* criu waits for what we are at: it is told no, and lets the container go on itself. */
 	if (k->criu && sealing_runs(k->sealing))
 		sealing_kill(k->sealing);

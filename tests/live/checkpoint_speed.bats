@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup criu
-# What makes checkpoints quick, each by what it does: what criu knows of the kernel is kept. How quick they are is for tests/bench/checkpoint.
+# What makes checkpoints quick, each by what it does: what criu knows of the kernel is kept, a network is locked only if it has a connection. How quick they are is for tests/bench/checkpoint.
 load lib
 
 setup_file() { make_criu; }
@@ -71,4 +71,47 @@ there() { inside timeout 60 "$THOLE" --root "$ROOT" "$@" < /dev/null; }
 	there checkpoint --leave-running --image-path "$IMG" "$c"
 	inside test -s /run/criu.kdat
 	not inside test -e /run/thole-criu.kdat
+}
+
+# ---- the network
+
+in_network() { nsenter -t "$(init_of "$c")" -n "$@"; }
+listens() { in_network busybox netstat -ltn | grep -q ':7000'; }
+connected() { in_network busybox netstat -tn | grep -q ':7000.*ESTABLISHED'; }
+
+# criu runs WHAT at POINT; at its end it is seen whether packets get through.
+at() { # POINT WHAT
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != %s ] || { %s; }\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || nsenter -t "$CRTOOLS_INIT_PID" -n busybox ping -c 1 -w 1 127.0.0.1 > "%s/seen" 2>&1\nexit 0\n' \
+		"$1" "$2" "$T" > "$T/action"
+	chmod 755 "$T/action"
+}
+locked() { not grep -q ' 0% packet loss' "$T/seen"; }
+to_image() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --leave-running "$@" "$c"; }
+
+@test "--tcp-established: the network is locked if there is a connection, also one that comes at the last moment" {
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	args sh -c 'while :; do nc -l -p 7000 -e cat; done'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	in_network ip link set lo up
+	wait_for listens
+	at none :
+	to_image --tcp-established
+	not locked
+	# When it is looked at, before anything is frozen, there is none yet.
+	at pre-dump "[ -e $T/echoed ] || nsenter -t $(init_of "$c") -n busybox nc 127.0.0.1 7000 < $T/fifo > $T/echoed & until nsenter -t $(init_of "$c") -n busybox netstat -tn | grep -q ':7000.*ESTABLISHED'; do :; done"
+	mkfifo "$T/fifo"
+	exec 8<> "$T/fifo"
+	to_image --tcp-established
+	locked
+	connected
+	at none :
+	to_image --tcp-established
+	locked
+	to_image --tcp-established --network-lock skip
+	not locked
+	echo hello >&8
+	wait_for grep -q hello "$T/echoed"
+	exec 8>&-
+	is "$c" running
 }
