@@ -393,6 +393,10 @@ after'
 
 # ---- programs that keep their data in files
 
+# How long they go on after the checkpoint that they are brought back to.
+GOES_ON_S=2
+[ -z "$THOLE_LONG" ] || GOES_ON_S=60
+
 in_network() { nsenter -t "$(init_of "$c")" -n "$@"; }
 redis() { in_network chroot "$BUILD/debian-root" redis-cli "$@" 2> /dev/null; }
 answers() { [ "$(redis ping)" = PONG ]; }
@@ -409,7 +413,10 @@ answers() { [ "$(redis ping)" = PONG ]; }
 	wait_for answers
 	redis eval 'for i = 1, 500 do redis.call("set", "k" .. i, i) end' 0 > /dev/null
 	to_set --leave-running --include-bind /data
-	redis eval 'for i = 1, 500 do redis.call("set", "k" .. i, "late") end' 0 > /dev/null
+	local end=$((SECONDS + $GOES_ON_S))
+	while [ $SECONDS -lt $end ]; do
+		redis eval 'for i = 1, 500 do redis.call("set", "k" .. i, "late" .. math.random()) end' 0 > /dev/null
+	done
 	redis set after x > /dev/null
 	redis bgrewriteaof > /dev/null
 	rewritten() { redis info persistence | grep -q 'aof_rewrite_in_progress:0' && ! ls "$T"/data/appendonlydir/*.1.base.rdb; }
@@ -428,6 +435,76 @@ answers() { [ "$(redis ping)" = PONG ]; }
 	wait_for answers
 	equal "$(redis dbsize)" 501
 	equal "$(redis get k1) $(redis get more)" '1 y'
+}
+
+# Adds a row after the other, each a transaction, and looks whether the file has what it knows; at a SIGTERM it closes the file and ends.
+write_database_program() {
+	cat > "$ROOTFS/db/writer.py" <<-'END'
+		import signal, sqlite3, sys, time
+		db = sqlite3.connect("/db/x.db", isolation_level=None)
+		print(db.execute("pragma journal_mode=" + sys.argv[1]).fetchone()[0], flush=True)
+		db.execute("create table t (n integer primary key, text text)")
+		going, n = [True], 0
+		signal.signal(signal.SIGTERM, lambda *_: going.clear())
+		while going:
+		    db.execute("begin immediate")
+		    db.execute("insert into t values (?, ?)", (n, "x" * (n % 900)))
+		    db.execute("commit")
+		    found = db.execute("select count(*), max(n) from t").fetchone()
+		    if found != (n + 1, n): sys.exit("%s rows where %s are known" % (found, n + 1))
+		    print("n", n, flush=True)
+		    n += 1
+		    time.sleep(0.01)
+		db.close()
+	END
+}
+
+# What another program finds in it, of a copy: "ok ROWS LAST".
+database_has() {
+	mkdir "$T/copy"
+	cp -a "$ROOTFS"/db/x.db* "$T/copy"
+	python3 -c 'import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); print(d.execute("pragma integrity_check").fetchone()[0], *d.execute("select count(*), max(n) from t").fetchone())' "$T/copy/x.db"
+	rm -r "$T/copy"
+}
+
+sqlite_back_to_its_moment() { # JOURNAL
+	local moment after
+	mkdir -p "$ROOTFS"/db "$ROOTFS"/lib "$ROOTFS"/lib64
+	write_database_program
+	config '.mounts += [["/usr", "/lib", "/lib64"][] | { destination: ., type: "bind", source: ., options: ["rbind", "ro"] }]'
+	args /usr/bin/python3 /db/writer.py "$1"
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	wait_for grep -q " $1\$" "$T/log.1"
+	wait_for grep -q 'n 30$' "$T/log.1"
+	to_set --leave-running --file-locks
+	moment=$(lines_in "$T/log.1")
+	after=$SECONDS
+	while [ $((SECONDS - after)) -lt $GOES_ON_S ]; do
+		wait_for grep -q "n $(($(lines_in "$T/log.1") + 10))\$" "$T/log.1"
+	done
+	is "$c" running
+	thole delete --force "$c"
+	[ "$(database_has | cut -d ' ' -f 2)" -gt "$((moment + 20))" ]
+	restore -d --keep --from "$SET" --bundle "$B" --log-path "$T/log.2"
+	wait_for grep -q 'n [0-9]*[05]$' "$T/log.2"
+	# The first that it writes is the one after the last that it had written then: no more than the log shows.
+	after=$(sed -n 's/.* n //p' "$T/log.2" | head -1)
+	[ "$after" -ge 31 ] && [ "$after" -le "$moment" ] || fail "it goes on at $after, the checkpoint was at $moment at the latest"
+	wait_for grep -q "n $((moment + 50))\$" "$T/log.2"
+	thole kill "$c" TERM
+	exits 0 thole wait "$c"
+	after=$(sed -n 's/.* n //p' "$T/log.2" | tail -1)
+	equal "$(database_has)" "ok $((after + 1)) $after"
+}
+
+lines_in() { sed -n 's/.* n //p' "$1" | tail -1; }
+
+@test "sqlite with a rollback journal goes on being written after the checkpoint: back to the rows of that moment, in memory and in the file" {
+	sqlite_back_to_its_moment delete
+}
+
+@test "the same with a write-ahead log and its shared memory, which are mapped files" {
+	sqlite_back_to_its_moment wal
 }
 
 @test "a root in which another container runs is not written to" {
