@@ -139,7 +139,7 @@ PACKAGES := gcc make git libc6-dev libevent-dev protobuf-compiler nanopb libnano
 	cppcheck debootstrap iproute2 util-linux procps python3-protobuf bash binutils \
 	qemu-system-x86 kmod cpio xz-utils zstd apparmor conmon podman uidmap tmux strace \
 	clang clang-tidy libclang-rt-dev llvm mandoc man-db zsh fish lintian \
-	runc docker.io containerd buildah
+	runc docker.io containerd buildah btrfs-progs
 .PHONY: deps
 deps: ## install the packages that building and testing need (root; nothing to do when they are there)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

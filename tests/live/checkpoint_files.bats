@@ -391,6 +391,48 @@ after'
 	wait_for grep -q "n $(($(wc -l < "$ROOTFS/journal") + 5))" "$ROOTFS/journal"
 }
 
+# A file system that clones, in a mount namespace of its own ($N), at $T/clones: the bundle's root and the set move there.
+cloning_disk() {
+	truncate -s 600M "$T/disk"
+	mkfs.btrfs -q "$T/disk"
+	mkdir "$T/clones"
+	in_background unshare -m sleep 1000
+	N=$!
+	apart() { [ "$(readlink "/proc/$N/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ]; }
+	wait_for apart
+	inside mount -o loop "$T/disk" "$T/clones"
+	inside cp -a "$ROOTFS" "$T/clones/root"
+	config --arg r "$T/clones/root" '.root.path = $r'
+	SET=$T/clones/set
+}
+inside() { nsenter -t "$N" -m "$@"; }
+there() { inside timeout 120 "$THOLE" --root "$ROOT" "$@" < /dev/null; }
+used_kib() { inside sync -f "$T/clones"; inside df -k --output=used "$T/clones" | tail -1; }
+
+@test "--rootfs=reflink and auto: where files can be cloned the image takes no room for them, and they come back as they were" {
+	needs btrfs
+	local before how
+	cloning_disk
+	inside sh -c 'head -c 100M /dev/urandom > "$1/large" && head -c 70001 /dev/urandom > "$1/odd" && truncate -s 1M "$1/hole" && echo small > "$1/small"' sh "$T/clones/root"
+	inside sha256sum "$T"/clones/root/{large,odd,hole,small} > "$T/sums"
+	args sh -c 'while :; do echo x >> /journal; sleep 0.05; done'
+	there run -d --bundle "$B" "$c"
+	before=$(used_kib)
+	for how in reflink auto; do
+		there checkpoint --to "$SET" --leave-running --rootfs=$how --name $how "$c"
+		equal "$(inside jq -r .capture "$SET/$how/manifest.json")" reflink
+	done
+	[ $(($(used_kib) - before)) -lt 51200 ] || fail "two images take $(($(used_kib) - before)) KiB"
+	[ "$(inside stat -c %s "$SET/reflink/rootfs.tar")" -gt 104857600 ]
+	# tar reads what has been made of clones.
+	inside tar -xOf "$SET/reflink/rootfs.tar" root/odd | cmp - <(inside cat "$T/clones/root/odd")
+	there delete --force "$c"
+	inside sh -c 'cd "$1" && echo other | dd of=large bs=1 seek=70000000 conv=notrunc 2> /dev/null && rm odd small && : > hole' sh "$T/clones/root"
+	there restore -d --from "$SET/reflink" --bundle "$B" "$c"
+	inside sha256sum --quiet -c "$T/sums"
+	is "$c" running
+}
+
 # ---- programs that keep their data in files
 
 # How long they go on after the checkpoint that they are brought back to.
