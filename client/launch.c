@@ -240,6 +240,8 @@ static int launch_once(const struct client *cl, const char *id, struct packet *p
 	if (reply.which_body != Reply_create_tag)
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to a create");
 	l->reply = reply.body.create;
+	if (l->reply.remark[0])
+		client_remark(cl, "%s", l->reply.remark);
 	if (p->req.body.create.leave)
 		call_await_leave(&l->call);
 	return 0;

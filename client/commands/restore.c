@@ -107,7 +107,8 @@ static int find_image(const char *id, int dir_fd, char **ret, struct err *err)
 	return 0;
 }
 
-static int ask(const char *id, struct call *c, const struct checkpoint_files *f, uint32_t *ret_pid, struct err *err)
+static int ask(const struct client *cl, const char *id, struct call *c, const struct checkpoint_files *f,
+	       uint32_t *ret_pid, struct err *err)
 {
 	cleanup_handover struct handover beside = { .n = 0 };
 	Request req = Request_init_zero;
@@ -127,6 +128,8 @@ static int ask(const char *id, struct call *c, const struct checkpoint_files *f,
 	if (reply.which_body != Reply_restore_tag)
 		return err_set(err, ERR_PROTOCOL, "the reply of the shim of '%s' is not one to a restore", id);
 	*ret_pid = reply.body.restore.pid;
+	if (reply.body.restore.remark[0])
+		client_remark(cl, "%s", reply.body.restore.remark);
 	return 0;
 }
 
@@ -161,7 +164,7 @@ static int restore_in_place(const struct client *cl, const char *id, int dir_fd,
 	    signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;
-	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) == 0 && ask(id, &c, &f, &pid, err) == 0)
+	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) == 0 && ask(cl, id, &c, &f, &pid, err) == 0)
 		return pid_file_write(o->launch.pid_file, pid, err);
 	if (!call_interrupted(err))
 		return -1;

@@ -60,6 +60,7 @@ void container_free(struct container *c)
 	log_plans_release(&c->init.log_plans);
 	cgroup_free(c->cgroup);
 	free(c->scope_unit);
+	free(c->remark);
 	resctrl_release(&c->resctrl);
 	oci_config_free(c->config);
 	fd_close(&c->start_fd);
@@ -272,6 +273,11 @@ struct relay *container_relay(struct container *c, const char *name)
 struct event_base *container_base(const struct container *c)
 {
 	return c->base;
+}
+
+char *container_take_remark(struct container *c)
+{
+	return take_ptr(c->remark);
 }
 
 bool container_terminal(struct container *c, const char *name)

@@ -253,6 +253,9 @@ struct event_base *container_base(const struct container *c);
 struct logfile *container_log(struct container *c);    /* that clients can read; NULL: none */
 const char *container_log_driver(struct container *c); /* of that */
 bool container_terminal(struct container *c, const char *name);
+
+/* What is to be said to the user of the restore that has just succeeded; the caller's to free. NULL: nothing. */
+char *container_take_remark(struct container *c);
 int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no such process */
 bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */
 bool container_is_adopted(const struct container *c);       /* by CONTAINER_LOAD_ADOPT, and it lives */

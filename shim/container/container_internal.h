@@ -112,6 +112,7 @@ struct container {
 	struct pausing *pausing;             /* pause.c */
 	struct checkpointing *checkpointing; /* checkpoint.c */
 	struct parked *parked;               /* park.c: it is away, or about to go; NULL: it is here */
+	char *remark;                        /* on a restore, until it is answered; NULL: none */
 	struct keep keep;
 };
 

@@ -18,6 +18,7 @@
 #include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
+#include "shim/checkpoint/locks.h"
 #include "shim/checkpoint/openfiles.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/replay.h"
@@ -259,6 +260,29 @@ int restore_save_execs(struct container *c, struct err *err)
 	return 0;
 }
 
+static pid_t find_cb(void *arg, pid_t inner)
+{
+	return find_inner(arg, inner);
+}
+
+/* They are whole, and stopped for the last time. */
+static void look_for_locks(struct container *c)
+{
+	cleanup_free char *first = NULL, *others = NULL;
+	size_t n = 0;
+
+	if (c->creation->restoring->options.file_locks)
+		n = locks_lost(c->creation->params.fds.images_fd, find_cb, c, &first);
+	if (n == 0)
+		return;
+	others = n > 1 ? xasprintf(" and %zu more", n - 1) : xstrdup("");
+	free(c->remark);
+	c->remark = xasprintf("container '%s': the lock on %s%s has not come back: criu loses those on files that the "
+			      "process has mapped, and another program may take the file for unused",
+			      c->id, first, others);
+	log_warn("%s", c->remark);
+}
+
 void restore_hooks_done(struct container *c, const struct err *err)
 {
 	if (err)
@@ -281,6 +305,8 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 		criu_answer(r->criu, false);
 		return;
 	}
+	if (!strcmp(what, "pre-resume"))
+		look_for_locks(c);
 	if (setup)
 		create_wants_hooks(c); /* the answer follows them */
 	else

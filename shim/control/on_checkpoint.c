@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Checkpoint, and Restore of a container that has stayed. */
+#include <stdio.h>
+
+#include "common/fd.h"
 #include "shim/container/container.h"
 #include "shim/control/request.h"
 #include "shim/control/server.h"
@@ -51,6 +54,7 @@ void on_checkpoint(struct call *call, Request *req, struct wire_fds *fds)
 static void restored(void *arg, const struct err *err)
 {
 	struct call *call = arg;
+	cleanup_free char *remark = NULL;
 	Reply rep = Reply_init_zero;
 
 	call->cancelled = NULL;
@@ -60,6 +64,9 @@ static void restored(void *arg, const struct err *err)
 	}
 	rep.which_body = Reply_restore_tag;
 	rep.body.restore.pid = (uint32_t)container_pid(server_container(call->server), "init");
+	remark = container_take_remark(server_container(call->server));
+	if (remark)
+		snprintf(rep.body.restore.remark, sizeof(rep.body.restore.remark), "%s", remark);
 	call_done(call, &rep, NULL, 0);
 }
 

@@ -2,6 +2,7 @@
 /* Create, and the foreground client that follows from it. */
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/fd.h"
@@ -42,6 +43,7 @@ static void created(void *arg, const struct err *failed)
 	struct container *c = server_container(server);
 	struct relay_ends ends = { -1, -1, -1 };
 	struct relay_client *client = NULL;
+	cleanup_free char *remark = NULL;
 	Reply rep = Reply_init_zero;
 	bool heard, follows;
 	int fds[3], n;
@@ -54,6 +56,9 @@ static void created(void *arg, const struct err *failed)
 	rep.which_body = Reply_create_tag;
 	rep.body.create.pid = (uint32_t)container_pid(c, "init");
 	rep.body.create.terminal = container_terminal(c, "init");
+	remark = container_take_remark(c);
+	if (remark)
+		snprintf(rep.body.create.remark, sizeof(rep.body.create.remark), "%s", remark);
 	follows = container_take_foreground(c, "init", &ends, &client);
 	n = follow_ends(&ends, rep.body.create.fd_role, &rep.body.create.fd_role_count, fds);
 	heard = follows ? call_progress(call, &rep, fds, n) : call_done(call, &rep, fds, n);
