@@ -68,6 +68,9 @@ static const struct {
 /* Between its last word and its end. */
 static const struct timeval leaving_takes = { .tv_sec = 5 };
 
+/* Until it asks whether to go on. */
+static const struct timeval giving_up_takes = { .tv_sec = 30 };
+
 struct packed {
 	uint8_t *data;
 	size_t len;
@@ -469,6 +472,12 @@ void criu_kill(struct criu *k)
 
 	if (k->pidfd >= 0)
 		proc_pidfd_kill(k->pidfd, SIGKILL, &ignored);
+}
+
+void criu_end_soon(struct criu *k)
+{
+	if (!k->answered)
+		event_add(k->timer, &giving_up_takes);
 }
 
 void criu_free(struct criu *k)

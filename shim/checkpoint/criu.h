@@ -63,8 +63,12 @@ int criu_version(const struct criu *k);
 /* After notify_cb: go on, or abort. */
 void criu_answer(struct criu *k, bool go_on);
 
-/* SIGKILL; done_cb comes with an error when it is dead. */
+/* SIGKILL; done_cb comes with an error when it is dead. From "query-ext-files" to its answer to a dump it runs code in the processes that it dumps, and one of them may be left with a breakpoint that
+ * nobody waits for (SIGTRAP): then rather criu_end_soon(). */
 void criu_kill(struct criu *k);
+
+/* Nobody wants it any more, and the next notify_cb answers so: it is killed only when it takes half a minute. */
+void criu_end_soon(struct criu *k);
 
 /* Accepts NULL. A criu that runs is killed, and not waited for. */
 void criu_free(struct criu *k);

@@ -44,12 +44,14 @@ struct checkpointing {
 	size_t n_execs; /* that come along */
 	struct checkpoint_exec execs[EXECS_MAX];
 	struct criu *criu;
-	bool was_paused;         /* and is to be so afterwards */
-	bool locked;             /* criu was about to lock the network */
-	bool unlocked;           /* it was told not to, since there was no connection */
-	bool again, must_lock;   /* but there is one now: all of it once more, with a lock */
-	bool complete;           /* "post-dump": too late to give up */
-	bool taken;              /* init has ended, after that */
+	bool was_paused;       /* and is to be so afterwards */
+	bool locked;           /* criu was about to lock the network */
+	bool unlocked;         /* it was told not to, since there was no connection */
+	bool again, must_lock; /* but there is one now: all of it once more, with a lock */
+	bool inside;   /* criu runs code of its own in its processes: killed now it could not put them right again */
+	bool given_up; /* criu is to be told so when it asks next */
+	bool complete; /* "post-dump": too late to give up */
+	bool taken;    /* init has ended, after that */
 	struct sealing *sealing; /* of a set: NULL: it is none */
 	bool over;               /* criu has ended while the image was being sealed: why */
 	struct err why;
@@ -237,7 +239,7 @@ static void once_more(struct checkpointing *k)
 	criu_free(k->criu);
 	k->criu = NULL;
 	fd_close(&k->new_fd);
-	k->again = false;
+	k->again = k->inside = false;
 	k->must_lock = true;
 	if (begin(k, &err) < 0)
 		finish(k->c, &err);
@@ -387,11 +389,17 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 
 	fd_close(&fd);
 	log_debug("container '%s': criu: %s", k->c->id, what);
+	if (k->given_up && strcmp(what, "network-unlock") != 0) {
+		criu_answer(k->criu, false);
+		return;
+	}
 	if (!strcmp(what, "network-lock") && must_lock_now(k)) {
 		k->again = true;
 		criu_answer(k->criu, false);
 		return;
 	}
+	if (!strcmp(what, k->options.pre_dump ? "pre-dump" : "query-ext-files"))
+		k->inside = true;
 	if (!strcmp(what, "network-lock"))
 		k->locked = true;
 	else if (!strcmp(what, "network-unlock"))
@@ -761,7 +769,10 @@ bool container_cancel_checkpoint(struct container *c)
 	/* criu waits for what we are at: it is told no, and lets the container go on itself. */
 	if (k->criu && sealing_runs(k->sealing))
 		sealing_kill(k->sealing);
-	else if (k->criu)
+	else if (k->criu && k->inside) {
+		k->given_up = true;
+		criu_end_soon(k->criu);
+	} else if (k->criu)
 		criu_kill(k->criu); /* its end cleans up */
 	else
 		finish(c, NULL);

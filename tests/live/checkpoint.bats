@@ -532,6 +532,44 @@ network_unlocked() { # PID
 	checkpoint --leave-running
 }
 
+# Code that criu runs in the container ends in a breakpoint, and one that is killed leaves it to that.
+@test "the client is killed while criu is inside of the container's processes: criu takes itself out before it ends" {
+	local client shim init log n
+	args sh -c 'x=$(head -c 60000000 /dev/zero | tr "\0" a); i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	WAIT_S=60 wait_for logged_in "$T/log.1" 'n 20'
+	shim=$(shim_of "$c") init=$(init_of "$c")
+	mkdir -m 700 "$IMG"
+	all_but_init() { # SIGNAL
+		local pid
+		for pid in $(< "/proc/$shim/task/$shim/children"); do
+			[ "$pid" = "$init" ] || kill "-$1" "$pid"
+		done
+	}
+	# Stopped after it has begun and before it is through, which are some hundredths of a second: if it is too late, once more.
+	for n in $(seq 50); do
+		: > "$IMG/dump.log"
+		in_background "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$IMG" "$c"
+		client=$! log=
+		until [[ $log == *'Dumping task'* ]]; do log=$(< "$IMG/dump.log"); done
+		all_but_init STOP
+		[[ $(< "$IMG/dump.log") == *'Running post-dump'* ]] || break
+		all_but_init CONT
+		wait "$client"
+	done
+	kill -KILL "$client"
+	exits 137 wait "$client"
+	refused 1 "cannot checkpoint container '$c': it is being checkpointed" thole checkpoint --image-path "$T/img2" "$c"
+	all_but_init CONT
+	wait_for no_dump_directory
+	grep -q 'Dumping FAILED' "$IMG/dump.log"
+	is "$c" running
+	thawed_and_untraced "$(init_of "$c")"
+	n=$(lines "$T/log.1" | wc -l)
+	wait_for logged_in "$T/log.1" "n $((n + 5))"
+	checkpoint --leave-running
+}
+
 # ---- the network
 
 # A network namespace of the test's own, joined by a veth pair; its address is 10.111.0.1, the container's .2.
