@@ -189,6 +189,14 @@ static bool can_splice(const struct pump *p)
 	return p->much && !p->keys && !p->source && p->len == 0 && is_pipe(p->from_kind) && is_pipe(p->to_kind);
 }
 
+/* splice(2) looks for room first: into a full pipe it does not tell of the end. */
+static bool has_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents == POLLHUP;
+}
+
 /* From pipe to pipe without a copy, all that is there. */
 static void splice_some(struct pump *p)
 {
@@ -200,10 +208,12 @@ static void splice_some(struct pump *p)
 		p->much = n >= SPLICE_FROM;
 	else if (n == 0)
 		p->state = PUMP_ENDED;
-	else if (would_block()) /* either of them: nothing here, or no room there */
-		p->full = ioctl(p->from, FIONREAD, &available) == 0 && available > 0;
-	else
+	else if (!would_block())
 		p->much = false; /* whatever it is, a copy will tell */
+	else if (ioctl(p->from, FIONREAD, &available) == 0 && available > 0)
+		p->full = true; /* not empty, so it is the other that has no room */
+	else if (has_hung_up(p->from))
+		p->state = PUMP_ENDED;
 }
 
 void pump_move(struct pump *p, const struct pollfd *polled)

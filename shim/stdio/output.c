@@ -437,7 +437,7 @@ static bool splice_once(struct output *o, struct sink *s)
 	if (errno == EAGAIN) {
 		/* Either of them: nothing here, or no room there. */
 		if (ioctl(o->fd, FIONREAD, &available) < 0 || available == 0)
-			return false;
+			return relay_hangs_up(o->fd) ? ended(o) : false;
 		s->full = true;
 		event_del(o->readable);
 		event_add(s->writable, NULL);
@@ -452,10 +452,8 @@ static bool splice_once(struct output *o, struct sink *s)
 /* Has it said nothing, and nobody can say anything any more? A terminal can be opened again. */
 static bool ended_in_silence(const struct output *o)
 {
-	struct pollfd pfd = { .fd = o->fd, .events = POLLIN };
-
 	return o->offset == 0 && !o->relay->tty && is_kept(o->relay) && !unlogged_is_made(o->relay->unlogged) &&
-	       poll(&pfd, 1, 0) == 1 && pfd.revents == POLLHUP;
+	       relay_hangs_up(o->fd);
 }
 
 /* Returns false when there is nothing more for now. */

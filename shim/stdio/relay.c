@@ -3,6 +3,7 @@
 #include "shim/stdio/relay.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -196,6 +197,13 @@ void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_soc
 		return; /* not ours to open */
 	fd_close(fd);
 	*fd = own;
+}
+
+bool relay_hangs_up(int fd)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+
+	return poll(&pfd, 1, 0) == 1 && pfd.revents == POLLHUP;
 }
 
 static bool is_null_device(int fd)

@@ -129,6 +129,9 @@ int input_take_source(struct relay *r, const struct source *like, struct err *er
 Saved__Input *input_save(const struct relay *r);
 int input_resume(struct relay *r, const Saved__Input *s, struct err *err);
 
+/* relay.c: nothing is in this pipe, and nobody will write to it any more. splice(2) looks for room first: into a full pipe it does not tell. */
+bool relay_hangs_up(int fd);
+
 /* relay.c: an output has ended. */
 void relay_output_ended(struct relay *r);
 

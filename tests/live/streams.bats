@@ -65,6 +65,25 @@ setup_test() { bundle; }
 	is "$c" running
 }
 
+@test "a client that is stopped with a full pipe when the container ends: the shim waits for it without burning" {
+	local client shim before
+	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; exec dd if=/dev/zero bs=64k count=4'
+	in_background "$THOLE" --root "$ROOT" run --keep --log-driver none --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
+	client=$!
+	wait_for is "$c" running
+	kill -STOP $client
+	shim=$(shim_of "$c")
+	touch "$B/rootfs/tmp/go"
+	wait_for is "$c" stopped
+	before=$(awk '{ print $14 + $15 }' "/proc/$shim/stat")
+	# It has a second to burn.
+	sleep 1
+	[ $(($(awk '{ print $14 + $15 }' "/proc/$shim/stat") - before)) -le 5 ] || fail 'the shim burns'
+	kill -CONT $client
+	exits 0 wait $client
+	equal "$(wc -c < "$T/out")" 262144
+}
+
 @test "signals at the client reach the container" {
 	args /usr/bin/signals 4
 	# bash starts background commands with SIGINT ignored.

@@ -166,6 +166,27 @@ static void large_pieces_between_pipes(void **state)
 	ends_release(&e);
 }
 
+/* It is full when the end comes, and nobody reads from it. */
+static void the_end_is_seen_past_a_full_pipe(void **state)
+{
+	static char page[4096];
+	struct ends e;
+	struct pump p;
+
+	ends_init(&e, KIND_PIPE, KIND_PIPE);
+	pump_init(&p, e.from, e.to, NULL);
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(write(e.feed, page, sizeof(page)), sizeof(page));
+	for (int i = 0; i < 16; i++)
+		turn(&p);
+	p.much = true;
+	fd_close(&e.feed);
+	turn(&p);
+	assert_int_equal(p.state, PUMP_ENDED);
+	pump_release(&p);
+	ends_release(&e);
+}
+
 static void a_reader_that_does_not_read_blocks_nobody(void **state)
 {
 	for (int to = KIND_PIPE; to <= KIND_SOCKET; to++) {
@@ -292,6 +313,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_end),
 		cmocka_unit_test(large_pieces_between_pipes),
+		cmocka_unit_test(the_end_is_seen_past_a_full_pipe),
 		cmocka_unit_test(a_reader_that_does_not_read_blocks_nobody),
 		cmocka_unit_test(a_reader_that_is_gone_is_told),
 		cmocka_unit_test(a_full_disk_is_told),
