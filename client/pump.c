@@ -176,6 +176,7 @@ static bool drain(struct pump *p)
 	}
 	p->start += (size_t)n;
 	p->len -= (size_t)n;
+	p->written += (uint64_t)n;
 	return true;
 }
 
@@ -204,9 +205,10 @@ static void splice_some(struct pump *p)
 	int available = 0;
 
 	p->full = false;
-	if (n > 0)
+	if (n > 0) {
 		p->much = n >= SPLICE_FROM;
-	else if (n == 0)
+		p->written += (uint64_t)n;
+	} else if (n == 0)
 		p->state = PUMP_ENDED;
 	else if (!would_block())
 		p->much = false; /* whatever it is, a copy will tell */

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "client/keys.h"
@@ -47,6 +48,7 @@ struct pump {
 	const struct pump_source *source; /* borrowed; NULL: `from` alone */
 	unsigned char *buf;               /* made when first needed */
 	size_t start, len;                /* what is read and not yet written */
+	uint64_t written;                 /* bytes in all */
 	bool much;                        /* the last read brought so much that splicing is worth it */
 	bool full;                        /* spliced: there is more to read, and no room to write */
 };

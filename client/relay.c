@@ -162,6 +162,23 @@ static int on_gap(struct loop *l, const Gap *gap, struct wire_fds *fds, struct e
 	return err_set(err, ERR_PROTOCOL, "the shim tells of a gap where there can be none");
 }
 
+/* Its owner has ended the container's stdin. What we have taken from our caller beyond what is passed on is lost, and nobody but us knows. */
+static void on_input_end(struct loop *l, const InputEnd *end)
+{
+	static const char why[] = "the client that owns the container's stdin has ended it";
+	struct pump *p = &l->pump[STREAM_STDIN];
+	uint64_t ours = p->written + p->len;
+
+	if (ours > end->taken)
+		client_remark(l->r->cl, "%s: %llu bytes of this one's, from byte %llu on, were not passed on", why,
+			      (unsigned long long)(ours - end->taken), (unsigned long long)end->taken);
+	else if (!l->closed[STREAM_STDIN])
+		client_remark(l->r->cl, "%s: nothing more of this one's is passed on", why);
+	l->closed[STREAM_STDIN] = true;
+	p->state = PUMP_ENDED;
+	fd_close(&l->r->stdin_fd);
+}
+
 static int on_packet(struct loop *l, struct err *err)
 {
 	struct wire_fds fds = { 0 };
@@ -176,6 +193,8 @@ static int on_packet(struct loop *l, struct err *err)
 	}
 	if (reply.which_body == Reply_gap_tag)
 		r = on_gap(l, &reply.body.gap, &fds, err);
+	else if (reply.which_body == Reply_input_end_tag)
+		on_input_end(l, &reply.body.input_end);
 	wire_fds_release(&fds);
 	if (r < 0)
 		return -1;

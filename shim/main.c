@@ -209,7 +209,9 @@ static void quiet(void *arg)
 
 static int step_objects(struct shim *shim, struct err *err)
 {
-	const struct container_ops ops = { .gap_cb = follow_gap, .quiet_cb = quiet, .removed_cb = removed };
+	const struct container_ops ops = {
+		.gap_cb = follow_gap, .input_end_cb = follow_input_end, .quiet_cb = quiet, .removed_cb = removed
+	};
 	struct event_config *config = event_config_new();
 	int next_fd = fcntl(shim->root_fd, F_DUPFD_CLOEXEC, 0);
 

@@ -175,6 +175,7 @@ void adopt_new_relay(struct process *p, struct logs *logs)
 		.drained_cb = process_drained_cb,
 		.closed_cb = process_closed_cb,
 		.gap_cb = p->c->ops.gap_cb,
+		.input_end_cb = p->c->ops.input_end_cb,
 	};
 
 	p->relay = relay_new(p->c->base, logs, &ops, p);

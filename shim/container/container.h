@@ -86,6 +86,7 @@ int container_unit_status(const struct container *c); /* what the shim is to exi
 struct container_ops {
 	/* See relay_ops. */
 	void (*gap_cb)(void *client_arg, Stream stream, const struct logfile_part *part);
+	void (*input_end_cb)(void *client_arg, uint64_t taken);
 	/* Something is over, and container_is_idle() is true by now. */
 	void (*quiet_cb)(void *arg);
 	/* The container is gone, by itself or by container_delete(): nothing is left of it but this object. */

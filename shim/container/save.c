@@ -61,7 +61,7 @@ int container_upgrade_obstacle(struct container *c, bool *ret_soon, struct err *
 	if (c->hooking)
 		return busy(c, "its hooks are running", err);
 	if (!streams_are_settled(c))
-		return busy(c, "it has just been restored", err);
+		return busy(c, "its streams are about to change: it was restored, or its stdin ends", err);
 	return 0;
 }
 

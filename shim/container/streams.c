@@ -31,7 +31,8 @@ int streams_make(struct process *p, const struct streams_request *r, struct cont
 {
 	struct relay_ops ops = { .drained_cb = process_drained_cb,
 				 .closed_cb = process_closed_cb,
-				 .gap_cb = p->c->ops.gap_cb };
+				 .gap_cb = p->c->ops.gap_cb,
+				 .input_end_cb = p->c->ops.input_end_cb };
 	bool has_stdin = r->open_stdin || (r->stdio == STDIO_INHERIT && fds->stdio[0] >= 0);
 
 	if (r->terminal && r->leave && fds->console_fd < 0)

@@ -133,3 +133,15 @@ void follow_gap(void *arg, Stream stream, const struct logfile_part *part)
 	};
 	call_progress(call, &rep, &part->fd, there ? 1 : 0);
 }
+
+void follow_input_end(void *arg, uint64_t taken)
+{
+	struct call *call = arg;
+	Reply rep = Reply_init_zero;
+
+	if (!call)
+		return;
+	rep.which_body = Reply_input_end_tag;
+	rep.body.input_end.taken = taken;
+	call_progress(call, &rep, NULL, 0);
+}

@@ -22,6 +22,7 @@ struct relay_client *follow_client(struct conn *conn);
 /* The relay has something to say: `call` is the client's argument. */
 struct logfile_part;
 void follow_gap(void *call, Stream stream, const struct logfile_part *part);
+void follow_input_end(void *call, uint64_t taken);
 
 struct container_exit;
 void follow_exit_reply(Reply *rep, const struct container_exit *exit);

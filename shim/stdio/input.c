@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Input of the process, where the shim has to copy it: from the caller's own stdin, and from everyone who types at a pty.
+/* Input of the process, where the shim has to pass it on: from the caller's own stdin, from everyone who types at a pty, and from every client but the
+ * first.
  *
- * Clients of a process without a terminal write into its pipe themselves. */
+ * A client that comes when nobody owns the stdin of a process without a terminal writes into its pipe itself. Others get a pipe of their own, which is spliced into
+ * that one: only so can the owner's end be the process's, whoever else has an end to write to. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,19 +13,35 @@
 #include "common/fd.h"
 #include "shim/stdio/relay_internal.h"
 
+/* A piece of a client's pipe that is moved at once: others have their turn. */
+#define SPLICE_BYTES (64u << 10)
+
 static void source_free(struct source *s)
 {
+	struct relay_client *c = s->client;
+
 	LIST_REMOVE(s, link);
 	if (s->readable)
 		event_free(s->readable);
 	fd_close(&s->fd);
+	free(s->data);
 	free(s);
+	if (c && c->gone) {
+		LIST_REMOVE(c, link);
+		free(c);
+	}
 }
 
 static void drop_sources(struct relay *r)
 {
 	while (!LIST_EMPTY(&r->in.sources))
 		source_free(LIST_FIRST(&r->in.sources));
+}
+
+static void tell_closed(struct relay *r)
+{
+	if (r->in.fd >= 0 && !r->tty && !r->in.ending && r->ops.closed_cb)
+		r->ops.closed_cb(r->arg, STREAM_STDIN);
 }
 
 void input_close(struct relay *r)
@@ -33,8 +51,8 @@ void input_close(struct relay *r)
 	if (in->writable)
 		event_free(in->writable);
 	in->writable = NULL;
-	if (in->fd >= 0 && !r->tty && r->ops.closed_cb)
-		r->ops.closed_cb(r->arg, STREAM_STDIN);
+	tell_closed(r);
+	in->ending = false;
 	if (r->tty)
 		in->fd = -1; /* the master is output 0's */
 	else
@@ -42,75 +60,223 @@ void input_close(struct relay *r)
 	drop_sources(r);
 }
 
+/* ---- the end ----------------------------------------------------------------------------------------------------------------- */
+
+static uint64_t bytes_in(int fd)
+{
+	int n = 0;
+
+	return ioctl(fd, FIONREAD, &n) < 0 || n < 0 ? 0 : (uint64_t)n;
+}
+
+/* From now on nobody adds to what is taken from it. */
+static void source_limit(struct source *s)
+{
+	if (s->limited)
+		return;
+	s->limited = true;
+	s->left = bytes_in(s->fd);
+}
+
+static bool source_is_done(const struct source *s)
+{
+	return s->limited && s->left == 0 && s->at == s->len;
+}
+
+/* Free it when it is done; when it was what the end waited for, close. */
+static void source_judge(struct source *s)
+{
+	struct relay *r = s->relay;
+
+	if (!source_is_done(s))
+		return;
+	source_free(s);
+	if (r->in.ending && LIST_EMPTY(&r->in.sources))
+		input_close(r);
+}
+
+/* Whoever holds stdin open for us may let go at once: were we killed now, the process would see its end as it was to. */
+void input_end(struct relay *r)
+{
+	struct input *in = &r->in;
+	struct source *s, *next;
+
+	if (in->fd < 0 || in->ending)
+		return;
+	tell_closed(r);
+	in->ending = true;
+	in->owner = NULL;
+	for (s = LIST_FIRST(&in->sources); s; s = next) {
+		struct relay_client *c = s->client;
+
+		next = LIST_NEXT(s, link);
+		source_limit(s);
+		if (c && c->with_stdin && r->ops.input_end_cb)
+			r->ops.input_end_cb(c->arg, c->taken + s->left);
+		if (c)
+			c->with_stdin = false;
+		if (source_is_done(s))
+			source_free(s);
+	}
+	if (LIST_EMPTY(&in->sources))
+		input_close(r);
+	else
+		input_go_on(r);
+}
+
 /* The source has no more. The caller's stdin carries its end on to the process; someone who leaves a pty does not. */
 static void source_ended(struct source *s)
 {
 	struct relay *r = s->relay;
-	bool caller = !s->client;
+	struct relay_client *c = s->client;
 
-	source_free(s);
-	if (caller && !r->tty)
-		input_close(r);
+	/* It has nothing more to say, whether it has told us or not: it is no heir. */
+	if (c && r->in.owner != c)
+		c->with_stdin = false;
+	s->limited = true;
+	s->left = 0;
+	source_judge(s);
+	if (!c && !r->tty)
+		input_end(r);
 }
 
-/* Returns false when the source was freed. */
+/* ---- copying ----------------------------------------------------------------------------------------------------------------- */
+
+static void source_wait(struct source *s)
+{
+	if (s->readable)
+		event_add(s->readable, NULL);
+}
+
+static void count_taken(struct source *s, size_t n)
+{
+	if (s->client)
+		s->client->taken += n;
+	if (s->limited)
+		s->left -= n < s->left ? n : s->left;
+}
+
+static size_t at_most(const struct source *s, size_t n)
+{
+	return s->limited && s->left < n ? (size_t)s->left : n;
+}
+
+/* Everything that it had is written: read it. Returns false when the source was freed. */
 static bool source_read(struct source *s)
 {
-	ssize_t n = read(s->fd, s->data, sizeof(s->data));
+	struct relay *r = s->relay;
+	ssize_t n;
 
+	if (source_is_done(s)) {
+		source_judge(s);
+		return false;
+	}
+	n = read(s->fd, s->data, at_most(s, RELAY_INPUT_BYTES));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		if (s->readable)
-			event_add(s->readable, NULL);
+		source_wait(s);
 		return true;
 	}
 	if (n <= 0) {
 		source_ended(s);
 		return false;
 	}
+	count_taken(s, (size_t)n);
 	s->len = (size_t)n;
 	s->at = 0;
-	if (s->relay->in.writable)
-		event_add(s->relay->in.writable, NULL);
+	if (r->in.writable)
+		event_add(r->in.writable, NULL);
 	return true;
 }
 
 static void source_readable_cb(evutil_socket_t fd, short what, void *arg)
 {
-	source_read(arg);
+	struct source *s = arg;
+
+	if (!s->splices) {
+		source_read(s);
+		return;
+	}
+	s->has = true;
+	if (s->relay->in.writable)
+		event_add(s->relay->in.writable, NULL);
 }
 
-/* Returns false when the process reads no more. */
-static bool source_write(struct source *s)
+enum progress {
+	SOURCE_WAITS, /* it has more, and the process's pipe has no room */
+	SOURCE_EMPTY, /* for now */
+	SOURCE_GONE,  /* it has ended, and was freed; with it the input may have been closed */
+	SOURCE_FAILED /* the process reads no more */
+};
+
+static enum progress source_splice(struct source *s)
 {
-	ssize_t n = write(s->relay->in.fd, s->data + s->at, s->len - s->at);
+	ssize_t n = splice(s->fd, NULL, s->relay->in.fd, NULL, at_most(s, SPLICE_BYTES), SPLICE_F_NONBLOCK);
 
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return false;
+		return SOURCE_FAILED;
+	/* Either of them: nothing here, or no room there. */
+	if (n < 0 && bytes_in(s->fd) > 0)
+		return SOURCE_WAITS;
+	if (n == 0 || (n < 0 && relay_hangs_up(s->fd))) {
+		source_ended(s);
+		return SOURCE_GONE;
+	}
+	if (n < 0)
+		return SOURCE_EMPTY;
+	count_taken(s, (size_t)n);
+	if (source_is_done(s)) {
+		source_judge(s);
+		return SOURCE_GONE;
+	}
+	return SOURCE_EMPTY; /* epoll says when not */
+}
+
+static enum progress source_copy(struct source *s)
+{
+	ssize_t n = s->at < s->len ? write(s->relay->in.fd, s->data + s->at, s->len - s->at) : 0;
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return SOURCE_FAILED;
 	if (n > 0)
 		s->at += (size_t)n;
-	return true;
+	if (s->at < s->len)
+		return SOURCE_WAITS;
+	if (s->always_ready || source_is_done(s))
+		return !source_read(s) ? SOURCE_GONE : s->at < s->len ? SOURCE_WAITS : SOURCE_EMPTY;
+	return SOURCE_EMPTY;
+}
+
+static bool source_has(const struct source *s)
+{
+	return s->splices ? s->has : s->at < s->len || s->always_ready || source_is_done(s);
 }
 
 static void input_writable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct relay *r = arg;
 	struct source *s, *next;
+	enum progress p;
 	bool more = false;
 
 	for (s = LIST_FIRST(&r->in.sources); s; s = next) {
 		next = LIST_NEXT(s, link);
-		if (s->at < s->len && !source_write(s)) {
+		if (!source_has(s))
+			continue;
+		p = s->splices ? source_splice(s) : source_copy(s);
+		if (p == SOURCE_FAILED) {
 			/* Of a process that comes back, it keeps what it has. */
 			if (!r->parked)
 				input_close(r);
 			return;
 		}
-		if (s->at < s->len)
+		if (r->in.fd < 0)
+			return;
+		if (p == SOURCE_WAITS) {
 			more = true;
-		else if (s->always_ready && !source_read(s))
-			return; /* its end may have closed the input */
-		else if (s->readable)
-			event_add(s->readable, NULL);
+		} else if (p == SOURCE_EMPTY) {
+			s->has = false;
+			source_wait(s);
+		}
 	}
 	if (more)
 		event_add(r->in.writable, NULL);
@@ -143,15 +309,18 @@ void input_go_on(struct relay *r)
 	const struct source *s;
 
 	LIST_FOREACH(s, &r->in.sources, link)
-	if (r->in.writable && (s->at < s->len || s->always_ready))
+	if (r->in.writable && source_has(s))
 		event_add(r->in.writable, NULL);
 }
 
 static int watch_source(struct relay *r, struct source *s, struct err *err)
 {
 	s->relay = r;
+	s->splices = s->client && !r->tty && s->len == 0;
+	if (!s->splices)
+		s->data = s->data ? s->data : xmalloc(RELAY_INPUT_BYTES);
 	LIST_INSERT_HEAD(&r->in.sources, s, link);
-	if (r->in.writable && (s->always_ready || s->at < s->len))
+	if (r->in.writable && source_has(s))
 		event_add(r->in.writable, NULL);
 	if (s->always_ready)
 		return 0;
@@ -183,13 +352,33 @@ int input_take_source(struct relay *r, const struct source *like, struct err *er
 	return watch_source(r, s, err);
 }
 
+bool input_has_caller(const struct relay *r)
+{
+	const struct source *s;
+
+	LIST_FOREACH(s, &r->in.sources, link)
+	if (!s->client)
+		return true;
+	return false;
+}
+
+bool input_is_crowded(const struct relay *r)
+{
+	const struct source *s;
+	int n = 0;
+
+	LIST_FOREACH(s, &r->in.sources, link)
+	n++;
+	return n >= RELAY_SOURCES_MAX;
+}
+
 static void owner_left(struct relay *r)
 {
 	struct relay_client *c;
 
 	r->in.owner = NULL;
 	if (r->options.stdin_once && !r->tty) {
-		input_close(r);
+		input_end(r);
 		return;
 	}
 	LIST_FOREACH(c, &r->clients, link)
@@ -197,17 +386,34 @@ static void owner_left(struct relay *r)
 		r->in.owner = c;
 }
 
-void input_drop_client(struct relay *r, const struct relay_client *client)
+static struct source *source_of(const struct relay *r, const struct relay_client *client)
 {
-	struct source *s, *next;
+	struct source *s;
 
-	for (s = LIST_FIRST(&r->in.sources); s; s = next) {
-		next = LIST_NEXT(s, link);
-		if (s->client == client)
+	LIST_FOREACH(s, &r->in.sources, link)
+	if (s->client == client)
+		return s;
+	return NULL;
+}
+
+bool input_drop_client(struct relay *r, struct relay_client *client)
+{
+	struct source *s = source_of(r, client);
+
+	client->with_stdin = false;
+	client->arg = NULL;
+	if (s) {
+		source_limit(s);
+		if (source_is_done(s))
 			source_free(s);
 	}
 	if (r->in.owner == client)
 		owner_left(r);
+	/* Both may have closed the input. */
+	client->gone = source_of(r, client) != NULL;
+	if (client->gone)
+		input_go_on(r);
+	return !client->gone;
 }
 
 /* ---- what is unread -------------------------------------------------------------------------------------------------------- */
@@ -217,49 +423,78 @@ bool relay_has_input(const struct relay *r)
 	return r->in.fd >= 0;
 }
 
-/* The read end is opened for the moment only: held, it would keep the process's own close from being seen. */
-static int copy_pipe(int write_fd, char **ret_data, size_t *ret_len, struct err *err)
+/* Append what is in this pipe, `limit` bytes at most; it stays there. */
+static int copy_pipe(int read_fd, uint64_t limit, char **data, size_t *len, struct err *err)
 {
-	cleanup_fd int from = -1, near = -1, far = -1;
-	char link[40];
-	int fds[2], n = 0;
+	cleanup_fd int near = -1, far = -1;
+	int fds[2];
+	uint64_t n = bytes_in(read_fd);
 	ssize_t copied = 0;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", write_fd);
-	from = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (from < 0 || ioctl(from, FIONREAD, &n) < 0 || pipe2(fds, O_CLOEXEC) < 0)
+	if (n == 0 || limit == 0)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(err, "cannot look into the stdin of the process");
 	near = fds[1];
 	far = fds[0];
-	if (fcntl(near, F_SETPIPE_SZ, fcntl(from, F_GETPIPE_SZ)) < 0)
+	if (fcntl(near, F_SETPIPE_SZ, fcntl(read_fd, F_GETPIPE_SZ)) < 0)
 		return err_sys(err, "cannot make a pipe as large as the stdin of the process");
-	if (n > 0)
-		copied = tee(from, near, (size_t)n, SPLICE_F_NONBLOCK);
+	copied = tee(read_fd, near, (size_t)(n < limit ? n : limit), SPLICE_F_NONBLOCK);
 	if (copied < 0)
 		return err_sys(err, "cannot copy the stdin of the process");
 	fd_close(&near);
-	*ret_data = xmalloc((size_t)copied + 1);
-	copied = fd_read_full(far, *ret_data, (size_t)copied, err);
-	*ret_len = copied < 0 ? 0 : (size_t)copied;
-	return copied < 0 ? -1 : 0;
+	*data = xrealloc(*data, *len + (size_t)copied + 1);
+	copied = fd_read_full(far, *data + *len, (size_t)copied, err);
+	if (copied < 0)
+		return -1;
+	*len += (size_t)copied;
+	return 0;
+}
+
+/* The read end of stdin's pipe, for the moment only: held, it would keep the process's own close from being seen. */
+static int open_read_end(const struct relay *r)
+{
+	char link[40];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", r->in.fd);
+	return open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* What has been read of it, and what is in a client's pipe: the caller's own stdin stays the caller's. */
+static int copy_source(const struct source *s, char **data, size_t *len, struct err *err)
+{
+	size_t n = s->len - s->at;
+
+	if (n > 0) {
+		*data = xrealloc(*data, *len + n + 1);
+		memcpy(*data + *len, s->data + s->at, n);
+		*len += n;
+	}
+	return s->client ? copy_pipe(s->fd, s->limited ? s->left : UINT64_MAX, data, len, err) : 0;
+}
+
+static int copy_unread(const struct relay *r, char **data, size_t *len, struct err *err)
+{
+	cleanup_fd int from = open_read_end(r);
+	const struct source *s;
+
+	if (from < 0)
+		return err_sys(err, "cannot look into the stdin of the process");
+	if (copy_pipe(from, UINT64_MAX, data, len, err) < 0)
+		return -1;
+	LIST_FOREACH(s, &r->in.sources, link)
+	if (copy_source(s, data, len, err) < 0)
+		return -1;
+	return 0;
 }
 
 int relay_copy_unread(struct relay *r, char **ret_data, size_t *ret_len, struct err *err)
 {
-	cleanup_free char *data = NULL;
-	struct source *s;
+	cleanup_free char *data = xmalloc(1);
 	size_t len = 0;
 
-	if (!r->tty && r->in.fd >= 0) {
-		if (copy_pipe(r->in.fd, &data, &len, err) < 0)
-			return -1;
-		LIST_FOREACH(s, &r->in.sources, link)
-		{
-			data = xrealloc(data, len + (s->len - s->at) + 1);
-			memcpy(data + len, s->data + s->at, s->len - s->at);
-			len += s->len - s->at;
-		}
-	}
+	if (!r->tty && r->in.fd >= 0 && copy_unread(r, &data, &len, err) < 0)
+		return -1;
 	*ret_data = take_ptr(data);
 	*ret_len = len;
 	return 0;
@@ -278,18 +513,33 @@ int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *
 	return 0;
 }
 
+static void empty(int fd, uint64_t limit, uint64_t *ret_n)
+{
+	char buf[4096];
+	ssize_t n;
+
+	*ret_n = 0;
+	while (*ret_n < limit && (n = read(fd, buf, limit - *ret_n < sizeof(buf) ? limit - *ret_n : sizeof(buf))) > 0)
+		*ret_n += (uint64_t)n;
+}
+
 void relay_drop_unread(struct relay *r)
 {
 	cleanup_fd int from = -1;
 	struct source *s;
-	char buf[4096], link[40];
+	uint64_t n;
 
 	if (r->tty || r->in.fd < 0)
 		return;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", r->in.fd);
-	from = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	while (from >= 0 && read(from, buf, sizeof(buf)) > 0)
-		;
+	from = open_read_end(r);
+	if (from >= 0)
+		empty(from, UINT64_MAX, &n);
 	LIST_FOREACH(s, &r->in.sources, link)
-	s->at = s->len;
+	{
+		s->at = s->len;
+		if (!s->client)
+			continue;
+		empty(s->fd, s->limited ? s->left : bytes_in(s->fd), &n);
+		count_taken(s, n);
+	}
 }

@@ -16,6 +16,7 @@
 
 #define OUTPUT_PIPE_BYTES (256 << 10) /* asked for: fewer wake-ups */
 #define CLIENT_PIPE_BYTES (256 << 10) /* asked for; the kernel may give less */
+#define CLIENT_INPUT_BYTES (16 << 10) /* what all of them may have said is to fit into one pipe, when it is restored */
 
 /* After the process has ended: how often to look whether those who still hold its pipes are quiet, and how often at most, unless a time was asked for. */
 #define DRAIN_TICKS 8
@@ -255,23 +256,28 @@ static int client_output(struct output *o, struct relay_client *c, int *ret_far,
 static int client_input(struct relay *r, struct relay_client *c, int *ret_far, struct err *err)
 {
 	cleanup_fd int far = -1;
+	bool owns = !r->in.owner && !input_has_caller(r);
 	int fds[2];
 
-	if (r->in.fd < 0 && !(r->tty && r->parked))
+	if ((r->in.fd < 0 && !(r->tty && r->parked)) || r->in.ending)
 		return 0;
-	if (!r->tty) {
+	if (!r->tty && owns) {
 		/* An open file of its own: what the client does to its flags is not ours to suffer. */
 		far = reopen(r->in.fd, O_WRONLY);
 		if (far < 0)
 			return err_sys(err, "cannot reopen stdin's pipe");
 	} else {
+		if (input_is_crowded(r))
+			return err_set(err, ERR_LIMIT,
+				       "too many clients have left behind what the process has not read of them yet");
 		if (pipe2(fds, O_CLOEXEC) < 0)
 			return err_sys(err, "cannot make a pipe");
 		far = fds[1];
+		fcntl(far, F_SETPIPE_SZ, CLIENT_INPUT_BYTES);
 		if (input_add_source(r, fds[0], c, err) < 0)
 			return -1;
 	}
-	if (!r->in.owner)
+	if (owns)
 		r->in.owner = c;
 	c->with_stdin = true;
 	*ret_far = take_fd(&far);
@@ -319,7 +325,7 @@ void relay_client_closed(struct relay_client *c, Stream stream)
 
 	if (stream == STREAM_STDIN) {
 		if (r->in.owner == c && !r->tty)
-			input_close(r);
+			input_end(r);
 		if (r->in.owner != c)
 			c->with_stdin = false;
 		return;
@@ -340,10 +346,11 @@ void relay_client_free(struct relay_client *c)
 	if (!c)
 		return;
 	r = c->relay;
-	LIST_REMOVE(c, link);
-	input_drop_client(r, c);
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
 		output_drop_client(&r->out[i], c);
+	if (!input_drop_client(r, c))
+		return;
+	LIST_REMOVE(c, link);
 	free(c);
 }
 

@@ -29,6 +29,8 @@ struct relay_ops {
 	void (*closed_cb)(void *arg, Stream stream);
 	/* Bytes of a stream did not fit into the pipe of an attached client. Comes before anything else goes into the pipe; part->fd is borrowed. */
 	void (*gap_cb)(void *client_arg, Stream stream, const struct logfile_part *part);
+	/* The owner of stdin has ended it: of what this client has written to its pipe `taken` bytes in all are passed on, and no more. May be NULL. */
+	void (*input_end_cb)(void *client_arg, uint64_t taken);
 };
 
 struct relay_options {

@@ -11,6 +11,7 @@
 
 #define RELAY_READ_BYTES (128u << 10)
 #define RELAY_INPUT_BYTES 4096
+#define RELAY_SOURCES_MAX 64
 
 /* Somewhere that output goes to. */
 struct sink {
@@ -56,8 +57,12 @@ struct source {
 	struct relay_client *client; /* NULL: the caller's own stdin */
 	int fd;
 	bool always_ready;
+	bool splices; /* a client's pipe into the process's: what is in it stays there until the process's has room */
+	bool has;     /* splices: there is something in it */
+	bool limited; /* only `left` more bytes are taken from it */
+	uint64_t left;
 	struct event *readable;
-	char data[RELAY_INPUT_BYTES];
+	char *data; /* RELAY_INPUT_BYTES; NULL: it splices */
 	size_t len, at;
 };
 
@@ -65,7 +70,8 @@ struct input {
 	int fd; /* write end or pty master (then shared with output 0, which owns it); -1: none, or closed */
 	struct event *writable;
 	uint64_t inode;
-	struct relay_client *owner; /* whose half-close closes it; NULL: nobody's */
+	struct relay_client *owner; /* whose half-close closes it; NULL: nobody's, or the caller's own stdin's */
+	bool ending; /* its owner has ended it: what the sources had by then is taken, and then it closes */
 	LIST_HEAD(, source) sources;
 };
 
@@ -75,6 +81,8 @@ struct relay_client {
 	enum relay_kind kind;
 	void *arg;
 	bool with_stdin; /* it may still write to it */
+	bool gone;       /* it has left: what it wrote is still taken, and with its source it goes */
+	uint64_t taken;  /* bytes that were taken from its pipe of stdin */
 };
 
 struct relay {
@@ -120,11 +128,15 @@ void output_forget_logs(struct output *o);
 /* input.c */
 int input_start(struct relay *r, struct err *err);
 void input_close(struct relay *r);
+void input_end(struct relay *r);   /* its owner ends it: input_close(), once what others wrote before is taken */
 void input_stop(struct relay *r);  /* a terminal's: nothing can be written for now */
 void input_go_on(struct relay *r); /* write what waits */
 /* takes fd. */
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err);
-void input_drop_client(struct relay *r, const struct relay_client *client);
+/* It leaves. False: what it wrote is not taken yet, and the client is input's to free. */
+bool input_drop_client(struct relay *r, struct relay_client *client);
+bool input_has_caller(const struct relay *r); /* the caller's own stdin: then that is the owner */
+bool input_is_crowded(const struct relay *r);
 int input_take_source(struct relay *r, const struct source *like, struct err *err); /* as output_take_sink() */
 Saved__Input *input_save(const struct relay *r);
 int input_resume(struct relay *r, const Saved__Input *s, struct err *err);

@@ -57,6 +57,8 @@ static void resume_clients(struct relay *r, const Saved__Relay *s)
 		c->relay = r;
 		c->kind = (enum relay_kind)s->clients[i]->kind;
 		c->with_stdin = s->clients[i]->with_stdin;
+		c->gone = s->clients[i]->gone;
+		c->taken = s->clients[i]->taken;
 		LIST_INSERT_HEAD(&r->clients, c, link);
 	}
 }
@@ -170,7 +172,9 @@ Saved__Input *input_save(const struct relay *r)
 		one->fd = saved_fd(from->fd);
 		one->client = relay_client_number(from->client);
 		one->always_ready = from->always_ready;
-		one->data = saved_bytes(from->data + from->at, from->len - from->at);
+		one->data = saved_bytes(from->len > from->at ? from->data + from->at : NULL, from->len - from->at);
+		one->limited = from->limited;
+		one->left = from->left;
 		saved_append(s->sources, s->n_sources, one);
 	}
 	return s;
@@ -182,11 +186,15 @@ static int resume_source(struct relay *r, const Saved__Source *s, struct err *er
 		.client = find_client(r, s->client),
 		.fd = saved_to_fd(s->fd),
 		.always_ready = s->always_ready,
+		.limited = s->limited,
+		.left = s->left,
 		.len = s->data.len,
 	};
 
-	if (s->data.len > 0)
+	if (s->data.len > 0) {
+		from.data = xmalloc(RELAY_INPUT_BYTES);
 		memcpy(from.data, s->data.data, s->data.len);
+	}
 	return input_take_source(r, &from, err);
 }
 
@@ -208,7 +216,7 @@ int input_resume(struct relay *r, const Saved__Input *s, struct err *err)
 
 bool relay_is_settled(const struct relay *r)
 {
-	return !r->parked && !r->gone && r->next_master < 0;
+	return !r->parked && !r->gone && r->next_master < 0 && !r->in.ending;
 }
 
 Saved__Relay *relay_save(const struct relay *r)
@@ -230,6 +238,8 @@ Saved__Relay *relay_save(const struct relay *r)
 
 		one->kind = (uint32_t)c->kind;
 		one->with_stdin = c->with_stdin;
+		one->gone = c->gone;
+		one->taken = c->taken;
 		saved_append(s->clients, s->n_clients, one);
 	}
 	return s;

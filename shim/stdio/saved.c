@@ -167,6 +167,12 @@ static bool client_is_known(const Saved__Relay *r, uint32_t client)
 	return client <= r->n_clients;
 }
 
+/* One that has left goes with its source: nothing else may lead to it. */
+static bool client_has_left(const Saved__Relay *r, uint32_t client)
+{
+	return client && r->clients[client - 1]->gone;
+}
+
 static bool mark_is_whole(const Saved__LogMark *m)
 {
 	return !m || m->place;
@@ -179,8 +185,9 @@ static int check_output(const Saved__Relay *r, const Saved__Output *o, struct er
 	for (size_t i = 0; i < o->n_sinks; i++) {
 		const Saved__Sink *s = o->sinks[i];
 
-		if (!s->fd || !client_is_known(r, s->client) || !mark_is_whole(s->gap_mark) ||
-		    (s->pending.len > 0 && !s->lossless) || (s->in_gap && (s->lossless || s->gap_from > o->offset)))
+		if (!s->fd || !client_is_known(r, s->client) || client_has_left(r, s->client) ||
+		    !mark_is_whole(s->gap_mark) || (s->pending.len > 0 && !s->lossless) ||
+		    (s->in_gap && (s->lossless || s->gap_from > o->offset)))
 			return bad(err, "a sink of the output");
 	}
 	return 0;
@@ -188,12 +195,18 @@ static int check_output(const Saved__Relay *r, const Saved__Output *o, struct er
 
 static int check_input(const Saved__Relay *r, const Saved__Input *in, struct err *err)
 {
-	if (!client_is_known(r, in->owner) || (r->tty && in->fd) || (!r->tty && in->open))
+	if (!client_is_known(r, in->owner) || client_has_left(r, in->owner) || (r->tty && in->fd) ||
+	    (!r->tty && in->open))
 		return bad(err, "the input");
-	for (size_t i = 0; i < in->n_sources; i++)
-		if (!in->sources[i]->fd || !client_is_known(r, in->sources[i]->client) ||
-		    in->sources[i]->data.len > 4096)
+	for (size_t i = 0; i < in->n_sources; i++) {
+		const Saved__Source *s = in->sources[i];
+
+		if (!s->fd || !client_is_known(r, s->client) || s->data.len > 4096)
 			return bad(err, "a source of the input");
+		for (size_t k = 0; s->client && k < i; k++)
+			if (in->sources[k]->client == s->client)
+				return bad(err, "a source of the input");
+	}
 	return 0;
 }
 
@@ -206,7 +219,7 @@ static int check_relay(const Saved__Relay *r, struct err *err)
 	if (r->tty && (r->outputs[1]->fd || (r->input->open && !r->outputs[0]->fd)))
 		return bad(err, "a terminal's stream");
 	for (size_t i = 0; i < r->n_clients; i++)
-		if (r->clients[i]->kind > 1)
+		if (r->clients[i]->kind > 1 || (r->clients[i]->gone && r->clients[i]->with_stdin))
 			return bad(err, "a client");
 	for (size_t i = 0; i < STREAMS; i++)
 		if (check_output(r, r->outputs[i], err) < 0)
@@ -305,7 +318,8 @@ static int check_follow(const Saved__Container *c, const Saved__FollowCall *f, s
 {
 	const Saved__Process *p = find_process(c, f->process);
 
-	if (!p || (f->client && (!p->relay || !client_is_known(p->relay, f->client))))
+	if (!p ||
+	    (f->client && (!p->relay || !client_is_known(p->relay, f->client) || client_has_left(p->relay, f->client))))
 		return bad(err, "who follows a process");
 	return 0;
 }

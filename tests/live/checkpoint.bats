@@ -131,6 +131,38 @@ mounts_of() { # PID: without the numbers that the kernel gives
 empty() { [ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$1")" = 0 ]; }
 has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 
+@test "what several clients have typed and is not read yet is there after the restore, each one's in its order" {
+	local client n
+	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; exec cat > /tmp/got'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	# The first one fills the container's pipe: what the others say waits in theirs.
+	for n in 1 2 3; do
+		mkfifo "$T/in.$n"
+		eval "exec $((6 + n))<> $T/in.$n"
+		in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/in.$n" > /dev/null 2>&1
+		client[n]=$!
+		attached() { [ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' | wc -l)" -ge $((2 + 3 * n)) ]; }
+		wait_for attached
+	done
+	has() { # CLIENT BYTES: one of its pipes holds so many
+		perl -e 'for (glob "/proc/$ARGV[0]/fd/*") { next if readlink !~ /^pipe:/ || !open F, ">", $_; my $n = pack "i", 0; ioctl F, 0x541B, $n; exit 0 if unpack("i", $n) == $ARGV[1] } exit 1' "$@"
+	}
+	head -c 65536 /dev/zero | tr '\0' x >&7
+	wait_for has "${client[1]}" 65536
+	echo two >&8
+	wait_for has "${client[2]}" 4
+	echo three >&9
+	wait_for has "${client[3]}" 6
+	checkpoint
+	exec 7>&- 8>&- 9>&-
+	restore -i
+	touch "$B/rootfs/tmp/go"
+	timeout 20 "$THOLE" --root "$ROOT" attach "$c" <<< last > /dev/null || true
+	thole wait "$c"
+	equal "$(head -c 65536 "$B/rootfs/tmp/got" | tr -d x)" ''
+	equal "$(tail -c +65537 "$B/rootfs/tmp/got" | sort)" $'last\nthree\ntwo'
+}
+
 # covers: restore --bundle
 @test "restore in the foreground: its output, its exit status, nothing left" {
 	args sh -c 'while [ ! -e /go ]; do usleep 1000; done; echo out; echo err >&2; exit 7'

@@ -17,7 +17,7 @@ attached() {
 writer() {
 	mkfifo "$T/in.$1"
 	eval "exec $((6 + $1))<> $T/in.$1"
-	in_background "$THOLE" --root "$ROOT" attach "${@:2}" "$c" < "$T/in.$1" > "$T/out.$1" 7>&- 8>&- 9>&-
+	in_background "$THOLE" --root "$ROOT" attach "${@:2}" "$c" < "$T/in.$1" > "$T/out.$1" 2> "$T/err.$1" 7>&- 8>&- 9>&-
 	eval "writer$1=$!"
 	attached "$1"
 }
@@ -105,23 +105,137 @@ reads_lines() { args sh -c 'while read -r l; do echo "got $l"; done; echo eof; e
 	equal "$(cat "$T/out.3")" $'got from two\ngot from one\ngot from three\neof'
 }
 
-@test "the owner's end while another may write: the container sees it when that one has left" {
+# The container reads when it is told to, into /tmp/got.
+reads_late() { args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; cat > /tmp/got; exit 3'; }
+
+# bytes_in PID BYTES: one of its pipes holds so many
+bytes_in() {
+	perl -e 'for (glob "/proc/$ARGV[0]/fd/*") { next if readlink !~ /^pipe:/ || !open F, ">", $_; my $n = pack "i", 0; ioctl F, 0x541B, $n; exit 0 if unpack("i", $n) == $ARGV[1] } exit 1' "$@"
+}
+
+# The container's own pipe is full: what others say from here on waits in theirs.
+fill() {
+	head -c 65536 /dev/zero | tr '\0' x >&7
+	# shellcheck disable=SC2154
+	wait_for bytes_in "$writer1" 65536
+}
+
+@test "the owner's end is the container's, though another may write: that one says what was not passed on" {
+	local read taken lost
+	reads_late
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	writer 1
+	echo one >&7
+	"$PROBES/records" 4444 64 > "$T/records" 2> /dev/null
+	# Its offset in the file tells how much of it the client has read.
+	exec 8< "$T/records"
+	in_background "$THOLE" --root "$ROOT" attach "$c" <&8 > "$T/out.2" 2> "$T/err.2" 7>&-
+	writer2=$!
+	stands() { grep -q "^pos:.*[[:space:]]131072$" /proc/$BASHPID/fdinfo/8; }
+	wait_for stands
+	exec 7>&-
+	wait_for grep -q 'were not passed on' "$T/err.2"
+	is "$c" running
+	touch "$B/rootfs/tmp/go"
+	exits 3 thole wait "$c"
+	exits 3 wait "$writer2"
+	read -r lost taken < <(sed -n 's/.*: \([0-9]*\) bytes of this one.s, from byte \([0-9]*\) on, .*/\1 \2/p' "$T/err.2")
+	cmp "$B/rootfs/tmp/got" <(
+		echo one
+		head -c "$taken" "$T/records"
+	)
+	[ "$taken" -ge 65536 ] || fail "only $taken bytes of the other's were passed on"
+	read=$((256000 - $(cat <&8 | wc -c)))
+	equal "$((taken + lost))" "$read"
+}
+
+@test "one that may write and has said nothing is told, too, and stays to the end" {
 	reads_lines
 	thole run -d -i --bundle "$B" "$c" < /dev/null
 	writer 1
 	writer 2
+	echo two >&8
+	wait_for got two
+	exec 7>&-
+	exits 3 thole wait "$c"
+	exits 3 wait "$writer2"
+	equal "$(cat "$T/out.2")" $'got two\neof'
+	equal "$(cat "$T/err.2")" "thole: the client that owns the container's stdin has ended it: nothing more of this one's is passed on"
+}
+
+@test "what a client has said before it left, or before the owner's end, arrives; an upgrade changes nothing" {
+	local n
+	reads_late
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	for n in 1 2 3; do writer $n; done
+	fill
+	echo two >&8
+	wait_for bytes_in "$writer2" 4
+	echo three >&9
+	wait_for bytes_in "$writer3" 6
+	kill -KILL "$writer3"
+	wait_for pid_gone "$writer3"
+	thole upgrade "$c"
+	exec 7>&-
+	wait_for grep -q 'has ended it: nothing more' "$T/err.2"
+	# Nobody may join now.
+	exits 0 timeout 20 "$THOLE" --root "$ROOT" attach "$c" <<< four > "$T/out.4" 2> "$T/err.4" &
+	local fourth=$!
+	wait_for grep -q 'has no stdin' "$T/err.4"
+	touch "$B/rootfs/tmp/go"
+	exits 3 thole wait "$c"
+	exits 3 wait "$writer2"
+	wait $fourth || true
+	equal "$(tr -d x < "$B/rootfs/tmp/got" | sort)" $'three\ntwo'
+	equal "$(wc -c < "$B/rootfs/tmp/got")" $((65536 + 10))
+}
+
+@test "a shim that is killed after the owner's end: stdin has ended" {
+	reads_late
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	writer 1
+	writer 2
+	fill
+	echo two >&8
+	wait_for bytes_in "$writer2" 4
+	local shim
+	shim=$(shim_of "$c")
+	exec 7>&-
+	wait_for grep -q 'has ended it: nothing more' "$T/err.2"
+	kill -KILL "$shim"
+	exits 125 wait "$writer2"
+	touch "$B/rootfs/tmp/go"
+	exits 3 thole wait "$c"
+	equal "$(head -c 65536 "$B/rootfs/tmp/got" | tr -d x | wc -c)" 0
+}
+
+@test "--stdin-once: the owner's leaving is the end, though another may write" {
+	reads_lines
+	thole run -d --stdin-once --bundle "$B" "$c" < /dev/null
+	writer 1
+	writer 2
+	echo two >&8
+	wait_for got two
+	kill -KILL "$writer1"
+	exits 3 thole wait "$c"
+	exits 3 wait "$writer2"
+	grep -q 'has ended it: nothing more' "$T/err.2"
+}
+
+@test "--stdio=inherit: the caller owns it, an attached client's end is its own alone" {
+	reads_lines
+	mkfifo "$T/in"
+	exec 7<> "$T/in"
+	thole run -d --stdio=inherit --bundle "$B" "$c" < "$T/in" > "$T/out.1" 2>&1 7>&-
+	in_background "$THOLE" --root "$ROOT" attach "$c" <<< two > "$T/out.2" 7>&-
+	local client=$!
+	wait_for got two
 	echo one >&7
 	wait_for got one
 	exec 7>&-
-	# The shim has closed its own.
-	closed() { [ "$(find "/proc/$(shim_of "$c")/fd" -lname "$(stdin_pipe)" | wc -l)" = 0 ]; }
-	wait_for closed
-	echo two >&8
-	wait_for got two
-	is "$c" running
-	exec 8>&-
 	exits 3 thole wait "$c"
-	equal "$(thole logs "$c")" $'got one\ngot two\neof'
+	exits 3 wait $client
+	equal "$(cat "$T/out.1")" $'got two\ngot one\neof'
 }
 
 @test "two clients write at once: each one's bytes arrive whole and in its order" {

@@ -327,6 +327,17 @@ static void what_means_nothing_is_refused(void **state)
 	s = new_state();
 	s->connections[0]->calls[1]->follow->client = 3;
 	is_refused(s, "who follows");
+	/* A client that has left goes with its source, and must not be known to anybody else. */
+	s = new_state();
+	s->container->init->relay->clients[0]->gone = true;
+	s->container->init->relay->clients[0]->with_stdin = true;
+	is_refused(s, "a client");
+	s = new_state();
+	for (size_t i = 0; i < s->container->init->relay->n_clients; i++) {
+		s->container->init->relay->clients[i]->gone = true;
+		s->container->init->relay->clients[i]->with_stdin = false;
+	}
+	is_refused(s, "is wrong");
 	s = new_state();
 	s->connections[0]->calls[0]->wait->process[0] = '7';
 	is_refused(s, "who waits");
