@@ -101,6 +101,24 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 	wait_for nothing_left
 }
 
+# With the end of a session's leader the kernel sends its terminal's foreground group SIGHUP, no more: others may have it open for as long as they like.
+@test "--drain-timeout of a terminal: it ends with its session's foreground, but not while another session has it open" {
+	config '.process.terminal = true'
+	args sh -c 'sleep 1000 & echo done; exit 4'
+	thole run -d --drain-timeout 1h --bundle "$B" "$c" < /dev/null
+	exits 4 timeout 10 "$THOLE" --root "$ROOT" wait "$c"
+	wait_for drained
+	timeout 10 "$THOLE" --root "$ROOT" delete "$c"
+	args sh -c "setsid sh -c ': > /tmp/ready; $stay; echo late' & while [ ! -e /tmp/ready ]; do usleep 1000; done; echo done; exit 4"
+	thole run -d --drain-timeout 1h --bundle "$B" "$c" < /dev/null
+	exits 4 timeout 10 "$THOLE" --root "$ROOT" wait "$c"
+	wait_for logged "$c" done
+	not drained
+	touch "$B/rootfs/tmp/go"
+	wait_for drained
+	equal "$(thole logs "$c" | tr -d '\r')" $'done\nlate'
+}
+
 # covers: create --drain-timeout, exec --drain-timeout
 @test "exec: the same, and a create's" {
 	args sleep 1000

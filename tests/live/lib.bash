@@ -60,6 +60,7 @@ has_dpkg() { command -v dpkg-deb > /dev/null; }
 # Do file systems of the kind that tests are on take mappings of their ids? tmpfs does from Linux 6.3 on.
 has_idmap() { [ "$(stat -fc %T "$THOLE_TEST_TMP")" != tmpfs ] || [ "$(printf '%s\n' 6.3 "$(uname -r)" | sort -V | head -1)" = 6.3 ]; }
 has_btrfs() { command -v mkfs.btrfs > /dev/null && [ -e /dev/loop-control ] && { grep -qw btrfs /proc/filesystems || modprobe btrfs 2> /dev/null; }; }
+has_loop() { command -v mkfs.ext4 > /dev/null && losetup -f > /dev/null 2>&1; }
 has_x86-64() { [ "$(uname -m)" = x86_64 ]; }
 has_runc() { command -v runc > /dev/null; }
 

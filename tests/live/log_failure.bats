@@ -301,6 +301,51 @@ SH
 stdout F three'
 }
 
+@test "the file system fails (EIO): the container runs on, and the log goes on where there is another" {
+	needs loop
+	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; echo error >&2; while [ ! -e /tmp/go2 ]; do usleep 10000; done; echo three; while [ ! -e /tmp/end ]; do usleep 10000; done'
+	truncate -s 16M "$T/image"
+	mkfs.ext4 -q "$T/image"
+	cat > "$T/script" <<'SH'
+told() { grep '"type":"log"' "$T/events" | jq -r .data.status | grep -qx "$1"; }
+lost() { [ "$(log_state .lostBytes.stdout) $(log_state .lostBytes.stderr)" = '4 6' ]; }
+mkdir "$T/disk/d"
+mount -o loop "$T/image" "$T/disk/d"
+thole run --keep --log-path "$T/disk/d/my.log" --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" &
+client=$!
+until_true grep -q one "$T/disk/d/my.log"
+thole events --interval 50ms "$c" > "$T/events" &
+events=$!
+until_true test -s "$T/events"
+# EXT4_IOC_SHUTDOWN: from now on it answers EIO, as after an error of its disk.
+perl -e 'open F, "<", $ARGV[0] or die $!; my $how = pack "L", 1; ioctl F, 0x8004587D, $how or die $!' "$T/disk/d"
+go go
+until_true failing
+log_state .failing > "$T/reason"
+until_true told failing
+until_true lost
+umount -l "$T/disk/d"
+go go2
+until_true told resumed
+until_true fine
+go end
+wait $client || echo "status $?" >> "$T/bad"
+wait $events || echo "events: $?" >> "$T/bad"
+cp "$T/disk/d/my.log" "$T/my.log"
+SH
+	on_disk 64 "$T/script"
+	equal "$(cat "$T/reason")" 'Input/output error'
+	equal "$(sed 's/^[^ ]* //' "$T/my.log")" 'stderr F thole: 10 bytes of output are missing from the log: Input/output error
+stdout F three'
+	equal "$(cat "$T/out")" $'one\ntwo\nthree' 'the client'
+	equal "$(cat "$T/err")" error 'the client'
+	equal "$(jq -c .container.log.lostBytes "$ROOT/$c/state.json")" '{"stdout":4,"stderr":6}'
+	equal "$(jq -c 'select(.type == "log") | [.data.status, .data.reason, .data.lostBytes]' "$T/events" | tail -1)" '["resumed","Input/output error",{"stdout":4,"stderr":6}]'
+	# Its device goes with the mount.
+	gone() { ! losetup -n -O BACK-FILE | grep -qF "$T/image"; }
+	wait_for gone
+}
+
 @test "what was lost before its shim died counts on with the next" {
 	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; while [ ! -e /tmp/go2 ]; do usleep 1000; done; echo three; exec sleep 1000'
 	mkdir "$T/disk/d"
