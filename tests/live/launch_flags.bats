@@ -33,6 +33,20 @@ listen() { # starts the owner of $T/sock
 
 shim_groups() { cut -d : -f 2- "/proc/$(shim_of "$c")/cgroup"; }
 
+@test "LISTEN_FDS: sockets that a service manager has passed are the program's, under a shim too" {
+	args sh -c 'echo "$LISTEN_FDS $LISTEN_PID"; cat <&3; true'
+	echo three > "$T/three"
+	# shellcheck disable=SC2016 # for the inner shell
+	sh -c 'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"' sh "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null 3< "$T/three"
+	thole wait "$c"
+	equal "$(thole logs "$c" | xargs)" '1 1 three'
+	# Meant for another process.
+	thole delete "$c"
+	LISTEN_FDS=1 LISTEN_PID=1 thole run -d --bundle "$B" "$c" < /dev/null 3< "$T/three"
+	thole wait "$c"
+	equal "$(thole logs "$c" 2> /dev/null | xargs)" ''
+}
+
 # covers: {run,create} --console-socket
 @test "--console-socket of run and create: the master of the terminal is sent there" {
 	local how

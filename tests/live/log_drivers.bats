@@ -186,6 +186,26 @@ rotates() {
 	[ -e "$(log_of).10" ]
 }
 
+# It opens the new file as soon as it hears of it: of two rotations at once it would see one, too.
+@test "a reader like kubelet's sees every line across rotations, and where a line goes on" {
+	args sh -c 'i=0; while [ $i -lt 600 ]; do while [ ! -e /tmp/$i ]; do usleep 1000; done
+		for n in $(seq $((i + 1)) $((i + 15))); do echo "line $n"; done; printf part >&2; i=$((i + 15)); done'
+	thole create --log-opt max-size=1k --log-opt max-file=100 --bundle "$B" "$c" < /dev/null
+	in_background "$PROBES/kubelet" "$(log_of)" "$T/stop" > "$T/read" 2> "$T/read.err"
+	local kubelet=$! i
+	thole start "$c"
+	for i in $(seq 0 15 585); do
+		touch "$B/rootfs/tmp/$i"
+		wait_for grep -qx "line $((i + 15))" "$T/read" || fail "$(tail -1 "$T/read" "$T/read.err")"
+	done
+	exits 0 thole wait "$c"
+	touch "$T/stop"
+	exits 0 wait $kubelet
+	seq -f 'line %.0f' 600 | cmp - "$T/read"
+	equal "$(cat "$T/read.err")" "$(printf 'part%.0s' $(seq 40))"
+	[ -e "$(log_of).20" ]
+}
+
 # moved DO: rename the log and tell the shim by DO; nothing is lost at the seam
 moved() {
 	args sh -c '/usr/bin/records 2000000 64'

@@ -65,6 +65,25 @@ setup_test() { bundle; }
 	is "$c" running
 }
 
+@test "a client that is stopped holds the container back, and when it goes on nothing is missing" {
+	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; exec /usr/bin/records 500000 64'
+	in_background "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
+	local client=$! shim before after
+	wait_for is "$c" running
+	shim=$(shim_of "$c")
+	before=$(awk '/^Private_Dirty/ { print $2 }' "/proc/$shim/smaps_rollup")
+	kill -STOP $client
+	touch "$B/rootfs/tmp/go"
+	held() { [ "$(cat "/proc/$(init_of "$c")/wchan")" = anon_pipe_write ] || [ "$(cat "/proc/$(init_of "$c")/wchan")" = pipe_write ]; }
+	wait_for held
+	after=$(awk '/^Private_Dirty/ { print $2 }' "/proc/$shim/smaps_rollup")
+	[ "$after" -lt $((before + 768)) ] || fail "the shim's memory: $before KiB, then $after KiB"
+	kill -CONT $client
+	exits 0 wait $client
+	equal "$("$PROBES/records" --check < "$T/out")" 'records=450000 last=499999'
+	equal "$("$PROBES/records" --check < "$T/err")" 'records=50000 last=500000'
+}
+
 @test "a client that is stopped with a full pipe when the container ends: the shim waits for it without burning" {
 	local client shim before
 	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; exec dd if=/dev/zero bs=64k count=4'
