@@ -269,14 +269,16 @@ static void input_writable_cb(evutil_socket_t fd, short what, void *arg)
 				input_close(r);
 			return;
 		}
-		if (r->in.fd < 0)
+		/* With it others may have gone: those that are left have their turn next. */
+		if (p == SOURCE_GONE) {
+			input_go_on(r);
 			return;
-		if (p == SOURCE_WAITS) {
-			more = true;
-		} else if (p == SOURCE_EMPTY) {
-			s->has = false;
-			source_wait(s);
 		}
+		s->has = p == SOURCE_WAITS;
+		if (p == SOURCE_WAITS)
+			more = true;
+		else
+			source_wait(s);
 	}
 	if (more)
 		event_add(r->in.writable, NULL);

@@ -95,6 +95,22 @@ container_records() { thole logs --tail 1 "$c" | sed 's/^0*\([0-9]*\).*/\1/'; }
 	unharmed open
 }
 
+@test "clients that leave more behind than the container reads: 64 are kept, others are told, and all of it arrives in the end" {
+	holds leave 80
+	equal "$(value attached)" 64
+	exits 1 "$THOLE" --root "$ROOT" attach "$c" <<< z > /dev/null 2> "$T/err"
+	grep -q 'too many clients have left behind what the process has not read' "$T/err"
+	exec 9>&-
+	wait $holder
+	touch "$B/rootfs/tmp/stop"
+	arrived() { [ "$(stat -c %s "$B/rootfs/tmp/in")" = $(($(value filled) + 64)) ]; }
+	wait_for arrived
+	exits 3 timeout 20 "$THOLE" --root "$ROOT" attach "$c" <<< last > /dev/null
+	equal "$(tr -d x < "$B/rootfs/tmp/in")" "$(printf 'y%.0s' {1..64})last"
+	exits 3 thole wait "$c"
+	exits 3 wait "$good"
+}
+
 @test "more clients than a shim has room for: the others are told, and there is room again" {
 	holds mute 70
 	[ "$(value attached)" -lt 64 ]

@@ -11,6 +11,7 @@
  *     mute N      N attached clients that read neither their pipes nor the connection; held until stdin ends
  *     gaps        attached; its pipes small and read now and then, so that it is told of gap after gap; never the connection
  *     orphans N   N attached clients that keep their pipes and close the connection; held until stdin ends
+ *     leave N     one that owns stdin and fills it, held until stdin ends; then N that say a byte each, for which there is no room, and leave
  * Prints what happened as key=value; "connections=N" is how many the socket took. */
 #include <sys/resource.h>
 
@@ -345,6 +346,40 @@ static void mute(int n, bool orphans)
 	hold();
 }
 
+static int fill(int fd)
+{
+	static char page[4096];
+	int n = 0;
+
+	memset(page, 'x', sizeof(page));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (write(fd, page, sizeof(page)) == (ssize_t)sizeof(page))
+		n += (int)sizeof(page);
+	return n;
+}
+
+static void leave(int n)
+{
+	int fds[PIPES_MAX], n_fds, taken = 0;
+
+	if (attached(fds, &n_fds) < 0)
+		probe_die("attach");
+	printf("filled=%d\n", fill(fds[0]));
+	for (int i = 0; i < n; i++) {
+		int sock = attached(fds, &n_fds);
+
+		if (sock < 0)
+			continue;
+		taken++;
+		if (write(fds[0], "y", 1) != 1)
+			probe_die("write");
+		close_all(fds, n_fds);
+		close(sock);
+	}
+	printf("attached=%d\n", taken);
+	hold();
+}
+
 /* Its end is seen without reading: what was sent to it stays where it is.
  * A pipe of one page runs over however slow the writer is. */
 static void gaps(void)
@@ -395,6 +430,8 @@ int main(int argc, char **argv)
 		attach(n);
 	else if (!strcmp(mode, "mute") || !strcmp(mode, "orphans"))
 		mute(n, mode[0] == 'o');
+	else if (!strcmp(mode, "leave"))
+		leave(n);
 	else if (!strcmp(mode, "gaps"))
 		gaps();
 	else
