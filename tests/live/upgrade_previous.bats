@@ -63,6 +63,25 @@ there_and_back() {
 	done
 }
 
+@test "a client from before beside the owner of stdin: what it says arrives, and the owner's end is no concern of its" {
+	args sh -c 'while read -r l; do echo "got $l"; done; exit 3'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	mkfifo "$T/in.1" "$T/in.2"
+	exec 7<> "$T/in.1" 8<> "$T/in.2"
+	in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/in.1" > "$T/out.1" 7>&- 8>&-
+	local owner=$! other
+	echo one >&7
+	wait_for grep -qx 'got one' "$T/out.1"
+	in_background "$PREVIOUS/thole" --root "$ROOT" attach "$c" < "$T/in.2" > "$T/out.2" 2> "$T/err.2" 7>&- 8>&-
+	other=$!
+	echo two >&8
+	wait_for grep -qx 'got two' "$T/out.2"
+	exec 7>&-
+	exits 3 wait $other
+	exits 3 wait $owner
+	equal "$(cat "$T/err.2")" ''
+}
+
 @test "there and back: a terminal with a keeper, an exec'd process, a container that has ended" {
 	config '.process.terminal = true'
 	args sh -c 'stty -echo; while read line; do [ "$line" = end ] && exit 3; echo "[$line]"; done'
