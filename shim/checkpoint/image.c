@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -151,6 +152,14 @@ void image_end(int dir_fd)
 	if (fd >= 0)
 		remove_files(fd, false, &ignored);
 	unlinkat(dir_fd, NEW_DIR, AT_REMOVEDIR);
+}
+
+void image_abandon(const char *path)
+{
+	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		image_end(fd);
 }
 
 int image_check_parent(int dir_fd, const char *parent, struct err *err)

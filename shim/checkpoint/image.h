@@ -16,6 +16,9 @@ int image_commit(int dir_fd, int new_fd, struct err *err);
 /* Remove the directory that image_begin() has made, and what is in it. */
 void image_end(int dir_fd);
 
+/* The same for who was killed over it. `path`: of the directory; nothing is done if it is another thing by now, or if somebody has the lock of that set. */
+void image_abandon(const char *path);
+
 /* Does the directory hold a whole image? ERR_NOT_FOUND. */
 int image_check(int dir_fd, struct err *err);
 

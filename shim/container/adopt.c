@@ -58,8 +58,10 @@ static int check_state(const struct container *c, struct json_object *top, struc
 		return err_set(err, ERR_CONFIG, "state.json is that of container '%s'", text_at(container, "id"));
 	if (strcmp(text_at(top, "bootId"), c->rec.boot_id) != 0)
 		return err_set(err, ERR_CONFIG, "state.json and the status record are of different boots");
-	if (c->rec.init_pid && (json_object_get_int64(at(init, "pid")) != c->rec.init_pid ||
-				json_object_get_uint64(at(init, "startTime")) != c->rec.init_start_time))
+	/* What was coming back, and what has gone into an image meanwhile, is in one of them only. */
+	if (c->rec.status != STATUS_CHECKPOINTED && statedir_init_alive(&c->rec) &&
+	    (json_object_get_int64(at(init, "pid")) != c->rec.init_pid ||
+	     json_object_get_uint64(at(init, "startTime")) != c->rec.init_start_time))
 		return err_set(err, ERR_CONFIG, "state.json and the status record name different processes as init");
 	return 0;
 }

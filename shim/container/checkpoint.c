@@ -108,12 +108,24 @@ bool checkpoint_takes_end(struct checkpointing *k)
 
 /* ---- the end --------------------------------------------------------------------------------------------------------------- */
 
+static void note_dump(struct container *c, char *path)
+{
+	struct err err;
+
+	free(c->dumping);
+	c->dumping = path;
+	if (!c->removed && state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
 static void finish(struct container *c, const struct err *err)
 {
 	struct pending done = c->checkpointing->done;
 
 	checkpoint_free(c->checkpointing);
 	c->checkpointing = NULL;
+	if (c->dumping)
+		note_dump(c, NULL);
 	if (c->init.exited && !c->removed)
 		process_news(&c->init);
 	if (done.cb)
@@ -595,6 +607,8 @@ static int begin(struct checkpointing *k, struct err *err)
 {
 	struct container *c = k->c;
 	struct cgroup_pids pids = cgroup_pids(c->cgroup), execs = take_execs(&pids, c->init.pid);
+	struct err ignored;
+	char *path;
 	int r = 0;
 
 	note_streams(&c->init, &k->streams);
@@ -612,9 +626,12 @@ static int begin(struct checkpointing *k, struct err *err)
 		return -1;
 	k->unlocked = !k->must_lock && criu_plan_default_lock(&k->options) && k->options.tcp_established &&
 		      !netlock_is_needed(c->init.pid);
+	if (fd_path(k->fds.images_fd, &path, &ignored) == 0)
+		note_dump(c, path);
 	if (note_veths(k, err) == 0 && start_criu(k, err) == 0)
 		return 0;
 	image_end(k->fds.images_fd);
+	note_dump(c, NULL);
 	return -1;
 }
 

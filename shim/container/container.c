@@ -48,6 +48,7 @@ void container_free(struct container *c)
 	exec_free_all(c);
 	pause_free(c->pausing);
 	checkpoint_free(c->checkpointing);
+	free(c->dumping);
 	park_free(c);
 	keep_release(&c->keep);
 	process_release(&c->init);

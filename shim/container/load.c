@@ -12,6 +12,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
+#include "shim/checkpoint/image.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -146,6 +147,37 @@ static void forget_former_boot(struct container *c)
 	resctrl_release(&c->resctrl);
 }
 
+/* A shim was killed while it brought the container back: what there is of it goes again, and criu with it, so that it can be brought back from its image. */
+static void drop_half_restored(struct container *c)
+{
+	struct err err;
+
+	if (c->rec.status != STATUS_CHECKPOINTED)
+		return;
+	if (c->cgroup && !cgroup_is_empty(c->cgroup) && cgroup_kill_each(c->cgroup, SIGKILL, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	if (!c->rec.init_pid)
+		return;
+	c->rec.init_pid = 0;
+	c->rec.init_start_time = c->rec.init_pidfd_inode = 0;
+	if (state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+/* The same in the middle of a dump. A criu that is still at it fails, and lets the container go on. */
+static void drop_half_dumped(struct container *c)
+{
+	struct err err;
+
+	if (!c->dumping)
+		return;
+	image_abandon(c->dumping);
+	free(c->dumping);
+	c->dumping = NULL;
+	if (state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
 /* It has ended while nobody was there but its keeper, whose pidfd still tells how. */
 static bool kept_init(struct container *c)
 {
@@ -170,6 +202,10 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	if (open_directory(c, how, err) < 0 || read_files(c, how, err) < 0)
 		return -1;
 	forget_former_boot(c);
+	if (how != CONTAINER_LOAD_JOIN) {
+		drop_half_restored(c);
+		drop_half_dumped(c);
+	}
 	if ((how == CONTAINER_LOAD_SERVE || how == CONTAINER_LOAD_ADOPT) && container_make_control(c, err) < 0)
 		return -1;
 	if (how != CONTAINER_LOAD_JOIN)

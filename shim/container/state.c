@@ -375,6 +375,15 @@ static void put_absence(const struct container *c, struct json_object *top)
 		add_string(o, "checkpoint", park_image(c));
 }
 
+/* What a shim that is killed in the middle of it leaves there is for the next one to remove. */
+static void put_dump(const struct container *c, struct json_object *o)
+{
+	if (c->dumping)
+		add_string(o, "dumping", c->dumping);
+	else
+		json_object_object_del(o, "dumping");
+}
+
 static int save_locked(struct container *c, struct err *err)
 {
 	struct json_object *top = is_new(c) ? json_object_new_object() : state_read(c->dir_fd, err), *o;
@@ -402,6 +411,7 @@ static int save_locked(struct container *c, struct err *err)
 	if (c->rec.init_pid && !c->served)
 		put_process(&c->init, c->rec.foreign, object_at(object_at(top, "processes"), "init"));
 	put_absence(c, top);
+	put_dump(c, o);
 	if (c->rec.exit_recorded)
 		drop_ended(object_at(top, "processes"));
 	r = write_json(c, top, err);
@@ -638,6 +648,8 @@ int state_load(struct container *c, struct err *err)
 		load_groups(c, list);
 	if (string_at(o, "systemdUnit")[0])
 		c->scope_unit = xstrdup(string_at(o, "systemdUnit"));
+	if (string_at(o, "dumping")[0] == '/')
+		c->dumping = xstrdup(string_at(o, "dumping"));
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
 	load_streams(c, top);

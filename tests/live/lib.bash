@@ -399,8 +399,9 @@ pid_gone() { ! [ -d "/proc/$1" ] || [ "$(awk '{ print $3 }' "/proc/$1/stat" 2> /
 # ---- killing
 
 # kill_after MICROSECONDS WHO CMD...: starts CMD, kills it (client) or the shim that it started, after that time. A perl program, so that
-# the moment is exact and only pids that it started are hit: the shim is found by the --root that nobody else has. A container's first process has the
-# shim's command line until it executes its program: it is told apart by its pid namespace.
+# the moment is exact and only pids that it started are hit: the shim is found by the --root that nobody else has, and by the session that it leads, which
+# its helpers and workers do not: they are to notice. A container's first process has the shim's command line until it executes its program: it is told apart
+# by its pid namespace.
 kill_after() {
 	perl -MTime::HiRes=usleep -MPOSIX -e '
 		my ($us, $who, $root, @cmd) = @ARGV;
@@ -412,8 +413,10 @@ kill_after() {
 			for my $d (glob "/proc/[0-9]*") {
 				open my $f, "<", "$d/cmdline" or next;
 				local $/; my $c = <$f> // "";
-				kill "KILL", $d =~ s,/proc/,,r if $c =~ /^[^\0]*thole-shim\0/ && index($c, $root) >= 0 &&
-					(readlink("$d/ns/pid") // "") eq readlink("/proc/self/ns/pid");
+				next unless $c =~ /^[^\0]*thole-shim\0/ && index($c, $root) >= 0;
+				open my $s, "<", "$d/stat" or next;
+				my ($pid, $session) = (<$s> // "") =~ /^(\d+) .*\) \S+ \d+ \d+ (\d+) /s or next;
+				kill "KILL", $pid if $pid == $session && (readlink("$d/ns/pid") // "") eq readlink("/proc/self/ns/pid");
 			}
 		}
 		waitpid $pid, 0;

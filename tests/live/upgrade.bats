@@ -533,7 +533,7 @@ long() { if [ "$THOLE_LONG" ]; then echo "$2"; else echo "$1"; fi; }
 	detached sh -c 'trap "exit 6" TERM; while :; do echo tick; usleep 5000; done'
 	pid=$(init_of "$c")
 	for ((i = 0; i < n; i++)); do
-		kill_after $((RANDOM % 25000)) shim "$THOLE" --root "$ROOT" upgrade "$c"
+		kill_after $((RANDOM % 25000)) shim "$ROOT" "$THOLE" --root "$ROOT" upgrade "$c"
 		thole recover "$c"
 		equal "$(init_of "$c")" "$pid"
 		equal "$(thole exec "$c" echo served < /dev/null)" served
