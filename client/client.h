@@ -27,7 +27,6 @@ struct client {
 	const char *program; /* "thole" or "thole-oci" */
 	bool oci;            /* called as thole-oci: runc's habits and exit statuses */
 	struct global_options global;
-	bool cgroups_optional;  /* --rootless: what may not be made is done without */
 	char *root_path;        /* absolute */
 	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
 	bool stdin_open;        /* descriptor 0 was open when the program started */

@@ -11,6 +11,7 @@
 #include "client/handover.h"
 #include "client/number.h"
 #include "client/pid_file.h"
+#include "client/rootless.h"
 #include "client/term.h"
 #include "common/fd.h"
 #include "common/memfd.h"
@@ -177,15 +178,16 @@ static CgroupManager cgroup_manager(const struct global_options *g)
 static int packet_fill(const struct client *cl, const struct launch_request *r, struct packet *p, struct err *err)
 {
 	Create *c = &p->req.body.create;
-	bool foreign;
+	bool foreign, cgroups_optional;
 
 	p->req = (Request)Request_init_zero;
 	p->req.which_body = Request_create_tag;
 	c->start = r->start;
-	if (handover_foreign(cl, r->options->monitor, r->options->stdio, &foreign, err) < 0)
+	if (handover_foreign(cl, r->options->monitor, r->options->stdio, &foreign, err) < 0 ||
+	    rootless_judge(cl->global.rootless, &cgroups_optional, err) < 0)
 		return -1;
 	c->stdio = handover_stdio_mode(cl, foreign, r->foreground, r->options->stdio);
-	c->cgroups_optional = cl->cgroups_optional;
+	c->cgroups_optional = cgroups_optional;
 	c->leave = foreign && !r->foreground;
 	c->stdin_once = r->options->stdin_once;
 	c->open_stdin = r->open_stdin || c->stdin_once || c->stdio == STDIO_INHERIT;

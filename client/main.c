@@ -126,7 +126,7 @@ static int judge_globals(struct client *cl, struct err *err)
 	if (g->systemd_cgroup && g->cgroup_manager && strcmp(g->cgroup_manager, "systemd") != 0)
 		return err_set(err, ERR_USAGE, "--systemd-cgroup and --cgroup-manager %s contradict each other",
 			       g->cgroup_manager);
-	if (rootless_judge(g->rootless, &cl->cgroups_optional, err) < 0)
+	if (rootless_judge(g->rootless, NULL, err) < 0)
 		return -1;
 	return statedir_root_path(cl->global.root, &cl->root_path, err);
 }

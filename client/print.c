@@ -5,19 +5,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/passwd.h"
 #include "common/fd.h"
+#include "common/utc.h"
 
 void print_time(uint64_t ns, char ret[PRINT_TIME_SIZE])
 {
-	time_t seconds = (time_t)(ns / 1000000000ULL);
-	struct tm tm;
-	size_t n;
+	size_t n = utc_text(ns, ret);
 
-	gmtime_r(&seconds, &tm);
-	n = strftime(ret, PRINT_TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
 	n += (size_t)snprintf(ret + n, PRINT_TIME_SIZE - n, ".%09llu", (unsigned long long)(ns % 1000000000ULL));
 	while (ret[n - 1] == '0')
 		n--;

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PRINT_TIME_SIZE 40
+#include "common/utc.h"
+
+#define PRINT_TIME_SIZE UTC_TEXT_SIZE
 #define PRINT_OWNER_SIZE 256
 
 /* Nanoseconds since the epoch as RFC 3339 in UTC, without zeros at the end of the fraction: "2026-11-23T20:30:00.12Z". */

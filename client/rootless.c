@@ -17,12 +17,14 @@ int rootless_judge(const char *word, bool *ret, struct err *err)
 
 	for (size_t i = 0; word && i < ARRAY_SIZE(yes); i++)
 		if (!strcmp(word, yes[i]) || !strcmp(word, no[i])) {
-			*ret = !strcmp(word, yes[i]);
+			if (ret)
+				*ret = !strcmp(word, yes[i]);
 			return 0;
 		}
 	if (word && word[0] && strcmp(word, "auto") != 0)
 		return err_set(err, ERR_USAGE, "--rootless is true, false or auto, not '%s'", word);
-	*ret = geteuid() != 0 || proc_in_user_ns();
+	if (ret)
+		*ret = geteuid() != 0 || proc_in_user_ns();
 	return 0;
 }
 

@@ -138,20 +138,46 @@ int statedir_open(int root_fd, const char *id, int *ret_dir_fd, struct err *err)
 	return 0;
 }
 
-/* Finds torn and damaged blocks. Not against an attacker, who could write the checksum as well:
+#define SUM_START 0xcbf29ce484222325ull
+
+static uint64_t sum_step(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0x100000001b3ull;
+	return h ^ h >> 32;
+}
+
+/* A block as what the sums are of. */
+union block {
+	struct status_record rec;
+	uint64_t words[STATUS_RECORD_SIZE / sizeof(uint64_t)];
+};
+
+/* Finds torn and damaged blocks, as the quick one does. Not against an attacker, who could write the checksum as well:
  * the directory is ours alone. */
 static uint32_t checksum(const struct status_record *rec)
 {
-	struct status_record copy = *rec;
-	uint64_t h = 0xcbf29ce484222325ull, w;
+	union block b = { .rec = *rec };
+	uint64_t h = SUM_START;
 
-	copy.checksum = 0;
-	for (size_t i = 0; i < sizeof(copy); i += sizeof(w)) {
-		memcpy(&w, (const char *)&copy + i, sizeof(w));
-		h = (h ^ w) * 0x100000001b3ull;
-		h ^= h >> 32;
-	}
+	b.rec.checksum = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(b.words); i++)
+		h = sum_step(h, b.words[i]);
 	return (uint32_t)(h ^ (h >> 32));
+}
+
+static uint64_t quick_sum(const struct status_record *rec)
+{
+	uint64_t h[] = { SUM_START, SUM_START, SUM_START, SUM_START }, all = SUM_START;
+	union block b = { .rec = *rec };
+
+	b.rec.checksum = 0;
+	b.rec.quick_sum = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(b.words); i += ARRAY_SIZE(h))
+		for (size_t k = 0; k < ARRAY_SIZE(h); k++)
+			h[k] = sum_step(h[k], b.words[i + k]);
+	for (size_t k = 0; k < ARRAY_SIZE(h); k++)
+		all = sum_step(all, h[k]);
+	return all;
 }
 
 /* One look at the file. Returns 1 for a record in order, 0 (err filled) for one that may just be
@@ -169,7 +195,7 @@ static int read_once(int fd, struct status_record *rec, struct err *err)
 	if (rec->version != STATUS_RECORD_VERSION)
 		return err_set(err, ERR_CONFIG, "the status record has version %u, this program knows %d", rec->version,
 			       STATUS_RECORD_VERSION);
-	if (rec->checksum == checksum(rec))
+	if (rec->quick_sum == quick_sum(rec) || rec->checksum == checksum(rec))
 		return 1;
 	err_set(err, ERR_CONFIG, "the status record is damaged: its checksum is wrong");
 	return 0;
@@ -216,7 +242,20 @@ int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *
 	return read_record(fd, ret_rec, err);
 }
 
-int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, struct err *err)
+/* `fd`: the container's status record, which mostly is its lock file as well. */
+static bool is_shim_alive(int root_fd, const char *id, int fd)
+{
+	char path[STATEDIR_ID_MAX + sizeof("/" STATEDIR_LOCK)];
+	cleanup_fd int lock_fd = -1;
+
+	if (statedir_is_locked(fd, STATEDIR_LOCK_SHIM))
+		return true;
+	snprintf(path, sizeof(path), "%s/" STATEDIR_LOCK, id);
+	lock_fd = openat(root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return lock_fd >= 0 && statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
+}
+
+int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, bool *ret_shim, struct err *err)
 {
 	char path[STATEDIR_ID_MAX + sizeof("/" STATEDIR_STATUS)];
 	cleanup_fd int fd = -1;
@@ -231,23 +270,15 @@ int statedir_read_status_of(int root_fd, const char *id, struct status_record *r
 		return err_sys(err, "cannot open the status record of container '%s'", id);
 	if (read_record(fd, ret_rec, err) < 0)
 		return err_add(err, "container '%s'", id);
+	if (ret_shim)
+		*ret_shim = is_shim_alive(root_fd, id, fd);
 	return 0;
 }
 
-int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err)
+static int write_record(int fd, const struct status_record *rec, struct err *err)
 {
-	cleanup_fd int fd = -1;
 	ssize_t n;
 
-	memcpy(rec->magic, status_magic, sizeof(rec->magic));
-	rec->version = STATUS_RECORD_VERSION;
-	rec->checksum = checksum(rec);
-	fd = openat(dir_fd, STATEDIR_STATUS, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	/* The first one appears whole: a reader would take an empty file for a damaged one. */
-	if (fd < 0 && errno == ENOENT)
-		return fd_replace_file_at(dir_fd, STATEDIR_STATUS, rec, sizeof(*rec), 0600, err);
-	if (fd < 0)
-		return err_sys(err, "cannot open the status record");
 	do
 		n = pwrite(fd, rec, sizeof(*rec), 0);
 	while (n < 0 && errno == EINTR);
@@ -256,6 +287,34 @@ int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err
 	if (n != (ssize_t)sizeof(*rec))
 		return err_sysno(err, ENOSPC, "cannot write the status record");
 	return 0;
+}
+
+/* The first one appears whole: a reader would take an empty file for a damaged one. */
+static int make_record(int dir_fd, const struct status_record *rec, struct err *err)
+{
+	cleanup_fd int fd = openat(dir_fd, STATEDIR_LOCK, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd >= 0 && write_record(fd, rec, err) < 0)
+		return -1;
+	if (fd >= 0 && linkat(dir_fd, STATEDIR_LOCK, dir_fd, STATEDIR_STATUS, 0) == 0)
+		return 0;
+	return fd_replace_file_at(dir_fd, STATEDIR_STATUS, rec, sizeof(*rec), 0600, err);
+}
+
+int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	memcpy(rec->magic, status_magic, sizeof(rec->magic));
+	rec->version = STATUS_RECORD_VERSION;
+	rec->quick_sum = quick_sum(rec);
+	rec->checksum = checksum(rec);
+	fd = openat(dir_fd, STATEDIR_STATUS, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return make_record(dir_fd, rec, err);
+	if (fd < 0)
+		return err_sys(err, "cannot open the status record");
+	return write_record(fd, rec, err);
 }
 
 static bool same_inode(int fd, uint64_t inode)
@@ -292,13 +351,32 @@ bool statedir_init_alive(const struct status_record *rec)
 	return proc_boot_id(boot_id, &err) == 0 && init_alive_booted(rec, boot_id);
 }
 
-bool statedir_ended_by_reboot(const struct status_record *rec)
+void statedir_view_init(struct statedir_view *v)
 {
-	char boot_id[PROC_BOOT_ID_SIZE];
 	struct err ignored;
 
-	return rec->init_pid > 0 && !rec->exit_known && rec->boot_id[0] && proc_boot_id(boot_id, &ignored) == 0 &&
-	       strcmp(boot_id, rec->boot_id) != 0;
+	*v = (struct statedir_view) { .above_fd = -1 };
+	if (proc_boot_id(v->boot_id, &ignored) < 0)
+		v->boot_id[0] = '\0';
+}
+
+void statedir_view_release(struct statedir_view *v)
+{
+	fd_close(&v->above_fd);
+}
+
+bool statedir_view_reboot(const struct statedir_view *v, const struct status_record *rec)
+{
+	return rec->init_pid > 0 && !rec->exit_known && rec->boot_id[0] && v->boot_id[0] &&
+	       strcmp(v->boot_id, rec->boot_id) != 0;
+}
+
+bool statedir_ended_by_reboot(const struct status_record *rec)
+{
+	cleanup_statedir_view struct statedir_view v;
+
+	statedir_view_init(&v);
+	return statedir_view_reboot(&v, rec);
 }
 
 /* What a frozen group's file says, by the name that says it. */
@@ -309,10 +387,28 @@ static const struct {
 	{ "cgroup.events", "frozen 1" }, /* v2 */
 };
 
-static bool is_frozen(const char *dir)
+/* The last component of `dir`, whose parent is v->above_fd then; all of it where that cannot be. */
+static const char *look_above(struct statedir_view *v, const char *dir)
+{
+	const char *slash = strrchr(dir, '/');
+	size_t n = slash ? (size_t)(slash - dir) : 0;
+
+	if (n == 0 || n >= sizeof(v->above))
+		return dir;
+	if (v->above_fd < 0 || strncmp(v->above, dir, n) != 0 || v->above[n]) {
+		fd_close(&v->above_fd);
+		memcpy(v->above, dir, n);
+		v->above[n] = '\0';
+		v->above_fd = open(v->above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return v->above_fd < 0 ? dir : slash + 1;
+}
+
+static bool is_frozen(struct statedir_view *v, const char *dir)
 {
 	/* Which one is there is guessed, so that the usual case is one open(2); the guess may be wrong. */
 	size_t first = strstr(dir, "/freezer") ? 0 : 1;
+	const char *name = dir[0] ? look_above(v, dir) : dir;
 
 	for (size_t i = 0; dir[0] && i < ARRAY_SIZE(freezer_files); i++) {
 		size_t row = (first + i) % ARRAY_SIZE(freezer_files);
@@ -320,8 +416,8 @@ static bool is_frozen(const char *dir)
 		cleanup_fd int fd = -1;
 		ssize_t n;
 
-		snprintf(path, sizeof(path), "%s/%s", dir, freezer_files[row].name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		snprintf(path, sizeof(path), "%s/%s", name, freezer_files[row].name);
+		fd = openat(v->above_fd, path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		n = read(fd, text, sizeof(text) - 1);
@@ -331,7 +427,7 @@ static bool is_frozen(const char *dir)
 	return false;
 }
 
-enum container_status statedir_refresh_booted(const struct status_record *rec, const char *boot_id)
+enum container_status statedir_view_refresh(struct statedir_view *v, const struct status_record *rec)
 {
 	enum container_status s = (enum container_status)rec->status;
 
@@ -341,28 +437,25 @@ enum container_status statedir_refresh_booted(const struct status_record *rec, c
 	case STATUS_STOPPED:
 		return s;
 	case STATUS_CHECKPOINTED:
-		return strcmp(rec->boot_id, boot_id) == 0 ? s : STATUS_STOPPED;
+		return strcmp(rec->boot_id, v->boot_id) == 0 ? s : STATUS_STOPPED;
 	case STATUS_CREATED:
 	case STATUS_RUNNING:
 	case STATUS_PAUSED:
 		break;
 	}
-	if (!init_alive_booted(rec, boot_id))
+	if (!init_alive_booted(rec, v->boot_id))
 		return STATUS_STOPPED;
-	if (is_frozen(rec->freezer))
+	if (is_frozen(v, rec->freezer))
 		return STATUS_PAUSED;
 	return s == STATUS_PAUSED ? STATUS_RUNNING : s;
 }
 
 enum container_status statedir_refresh(const struct status_record *rec)
 {
-	char boot_id[PROC_BOOT_ID_SIZE];
-	struct err err;
+	cleanup_statedir_view struct statedir_view v;
 
-	/* Without /proc nothing is known to live. */
-	if (proc_boot_id(boot_id, &err) < 0)
-		boot_id[0] = '\0';
-	return statedir_refresh_booted(rec, boot_id);
+	statedir_view_init(&v);
+	return statedir_view_refresh(&v, rec);
 }
 
 int statedir_open_lock(int dir_fd, bool make, int *ret_fd, struct err *err)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "common/err.h"
+#include "common/proc.h"
 
 #define STATEDIR_DEFAULT_ROOT "/run/thole"
 #define STATEDIR_LOG_ROOT "/var/lib/thole" /* $THOLE_LOG_DIR overrides */
@@ -76,12 +77,16 @@ struct status_record {
 	char rootfs[1400];
 	uint8_t groups_made;   /* of one that is `creating`: who is in its control groups is its own */
 	char shim_version[32]; /* of the shim that has it, or had it last; empty: it is older than this field */
-	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32];
+	uint8_t unused[7];
+	uint64_t quick_sum; /* see below; of another value: whoever wrote last does not know it */
+	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32 - 7 - 8];
 };
 
 /* The checksum: over the block's 64-bit words w, h = (h ^ w) * 0x100000001b3, h ^= h >> 32, from
  * h = 0xcbf29ce484222325 (FNV-1a's numbers, eight bytes at a time); then the low half of h ^ h
- * >> 32. */
+ * >> 32. Each step waits for the one before it, which makes it the dearest part of reading a
+ * record. So whoever writes one adds the quick sum, with both sums zero: four such h, of every
+ * fourth word, which are then taken as four words. One that is right is enough. */
 
 _Static_assert(sizeof(struct status_record) == STATUS_RECORD_SIZE, "the status record is one block");
 
@@ -109,11 +114,15 @@ int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *
 
 /* The same without opening ROOT/ID first, for `list`. ERR_NOT_FOUND also when there is no such
  * container. Does not look at the directory's owner and mode: the root has been checked, and
- * nothing is done with what is read but to show it. */
-int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, struct err *err);
+ * nothing is done with what is read but to show it. ret_shim: does a shim live? NULL: not asked
+ * for. */
+int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, bool *ret_shim,
+			    struct err *err);
 
 /* Write the record (magic, version and checksum filled in here) in place; makes the file when
- * missing (0600), whole or not at all. */
+ * missing (0600), whole or not at all: as a second name of the lock file, so that who reads it has
+ * the file open whose locks tell whether a shim lives. They may be two files: older versions made
+ * them so. */
 int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err);
 
 /* What the container is now: the recorded status, corrected by the kernel's facts (boot id, start time, zombie,
@@ -121,8 +130,21 @@ int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err
  * gone stays `creating`. */
 enum container_status statedir_refresh(const struct status_record *rec);
 
-/* The same with this boot's id (proc_boot_id), for who asks about many. */
-enum container_status statedir_refresh_booted(const struct status_record *rec, const char *boot_id);
+/* What is asked for once when many containers are looked at, one after the other: this boot's id, and the group above the freezer that was
+ * read last, where most of the others are too. Not for several threads at once. Starts with statedir_view_init(). */
+struct statedir_view {
+	char boot_id[PROC_BOOT_ID_SIZE]; /* empty: /proc does not tell, nothing is known to live */
+	char above[480];                 /* directory of above_fd */
+	int above_fd;
+};
+
+void statedir_view_init(struct statedir_view *v);
+void statedir_view_release(struct statedir_view *v);
+#define cleanup_statedir_view __attribute__((cleanup(statedir_view_release)))
+
+/* statedir_refresh() and statedir_ended_by_reboot() for who asks about many. */
+enum container_status statedir_view_refresh(struct statedir_view *v, const struct status_record *rec);
+bool statedir_view_reboot(const struct statedir_view *v, const struct status_record *rec);
 
 /* Has the machine been started again since, and did nobody see it end before? */
 bool statedir_ended_by_reboot(const struct status_record *rec);

@@ -10,7 +10,6 @@
 #include "client/json.h"
 #include "client/print.h"
 #include "common/fd.h"
-#include "common/proc.h"
 #include "common/statedir.h"
 
 struct row {
@@ -28,7 +27,7 @@ struct rows {
 	size_t n, room;
 	struct row *v;
 	bool only_ids;   /* nobody asks what they are doing */
-	bool with_shims; /* else nobody looks for them: a lock to open for each */
+	bool with_shims; /* else nobody looks for them */
 };
 
 static void rows_release(struct rows *r)
@@ -41,18 +40,8 @@ static void rows_release(struct rows *r)
 	free(r->v);
 }
 
-static bool shim_lives(int root_fd, const char *id)
-{
-	char path[STATEDIR_ID_MAX + sizeof("/" STATEDIR_LOCK)];
-	cleanup_fd int fd = -1;
-
-	snprintf(path, sizeof(path), "%s/" STATEDIR_LOCK, id);
-	fd = openat(root_fd, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 && statedir_is_locked(fd, STATEDIR_LOCK_SHIM);
-}
-
 static void rows_add(struct rows *r, const char *id, const struct status_record *rec, enum container_status status,
-		     const char *shim, bool lives)
+		     const char *shim, bool lives, bool reboot)
 {
 	if (r->n == r->room) {
 		r->room = r->room ? r->room * 2 : 64;
@@ -67,7 +56,7 @@ static void rows_add(struct rows *r, const char *id, const struct status_record 
 		.created_ns = rec->created_ns,
 		.owner_uid = rec->owner_uid,
 		.shim = shim,
-		.reboot = status == STATUS_STOPPED && statedir_ended_by_reboot(rec),
+		.reboot = reboot,
 	};
 	if (lives)
 		snprintf(r->v[r->n - 1].version, sizeof(r->v->version), "%s",
@@ -88,22 +77,19 @@ static void say_missing(const struct client *cl, int root_fd, const char *id)
 		client_remark(cl, "container '%s' has no status record: 'delete %s' removes it", id, id);
 }
 
-static void read_one(const struct client *cl, int root_fd, const char *id, const char *boot_id, struct rows *rows)
+static void read_one(const struct client *cl, int root_fd, const char *id, struct statedir_view *view,
+		     struct rows *rows)
 {
 	struct status_record rec;
 	enum container_status status = STATUS_NONE;
-	const char *shim = NULL;
 	bool lives = false;
 	struct err err;
 
-	if (statedir_read_status_of(root_fd, id, &rec, &err) == 0) {
+	if (statedir_read_status_of(root_fd, id, &rec, rows->with_shims ? &lives : NULL, &err) == 0) {
 		if (!rows->only_ids)
-			status = statedir_refresh_booted(&rec, boot_id);
-		if (rows->with_shims) {
-			lives = shim_lives(root_fd, id);
-			shim = call_shim_word(&rec, lives);
-		}
-		rows_add(rows, id, &rec, status, shim, lives);
+			status = statedir_view_refresh(view, &rec);
+		rows_add(rows, id, &rec, status, rows->with_shims ? call_shim_word(&rec, lives) : NULL, lives,
+			 status == STATUS_STOPPED && statedir_view_reboot(view, &rec));
 	} else if (err.code == ERR_NOT_FOUND) {
 		say_missing(cl, root_fd, id);
 	} else {
@@ -115,20 +101,19 @@ static int read_all(const struct client *cl, struct rows *rows, struct err *err)
 {
 	cleanup_fd int root_fd = -1;
 	cleanup_dir DIR *dir = NULL;
-	char boot_id[PROC_BOOT_ID_SIZE];
+	cleanup_statedir_view struct statedir_view view;
 	struct dirent *e;
 	struct err not_id;
 
+	statedir_view_init(&view);
 	if (client_open_root(cl, false, &root_fd, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	if (proc_boot_id(boot_id, err) < 0)
-		return -1;
 	dir = fdopendir(fcntl(root_fd, F_DUPFD_CLOEXEC, 0));
 	if (!dir)
 		return err_sys(err, "cannot read state directory '%s'", cl->root_path);
 	while ((e = readdir(dir)))
 		if ((e->d_type == DT_DIR || e->d_type == DT_UNKNOWN) && statedir_check_id(e->d_name, &not_id) == 0)
-			read_one(cl, root_fd, e->d_name, boot_id, rows);
+			read_one(cl, root_fd, e->d_name, &view, rows);
 	if (rows->n > 0)
 		qsort(rows->v, rows->n, sizeof(*rows->v), compare);
 	return 0;
@@ -170,8 +155,11 @@ static void widen(int width[COLUMNS], const struct cells *c)
 
 static void print_cells(const int width[COLUMNS], int n, const struct cells *c)
 {
-	for (int i = 0; i < n - 1; i++)
-		printf("%-*s", width[i], c->text[i]);
+	for (int i = 0; i < n - 1; i++) {
+		fputs(c->text[i], stdout);
+		for (int pad = width[i] - (int)strlen(c->text[i]); pad > 0; pad--)
+			putchar_unlocked(' ');
+	}
 	puts(c->text[n - 1]);
 }
 

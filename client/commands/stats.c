@@ -179,7 +179,7 @@ static int add_living(const struct client *cl, struct watched_list *l, struct er
 		enum container_status s;
 
 		if (statedir_check_id(e->d_name, &ignored) < 0 ||
-		    statedir_read_status_of(root_fd, e->d_name, &rec, &ignored) < 0)
+		    statedir_read_status_of(root_fd, e->d_name, &rec, NULL, &ignored) < 0)
 			continue;
 		s = statedir_refresh(&rec);
 		if (s == STATUS_CREATED || s == STATUS_RUNNING || s == STATUS_PAUSED)

@@ -456,8 +456,9 @@ static int check_alone(const struct container *c, struct err *err)
 		return err_sys(err, "cannot look at '%s'", c->creation->rootfs);
 	while ((e = readdir(dir)))
 		if (statedir_check_id(e->d_name, &ignored) == 0 && strcmp(e->d_name, c->id) != 0 &&
-		    statedir_read_status_of(c->root_fd, e->d_name, &rec, &ignored) == 0 && statedir_init_alive(&rec) &&
-		    stat(rec.rootfs, &other) == 0 && other.st_dev == own.st_dev && other.st_ino == own.st_ino)
+		    statedir_read_status_of(c->root_fd, e->d_name, &rec, NULL, &ignored) == 0 &&
+		    statedir_init_alive(&rec) && stat(rec.rootfs, &other) == 0 && other.st_dev == own.st_dev &&
+		    other.st_ino == own.st_ino)
 			return err_set(err, ERR_BUSY,
 				       "container '%s' runs in the same root, '%s': its files would change under it "
 				       "(--rootfs=keep uses what is there)",

@@ -4,10 +4,10 @@
  * Every writer takes the lock on byte 1, reads what is there, changes its own keys and renames. */
 #include <json-c/json.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/fd.h"
 #include "common/proc.h"
+#include "common/utc.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/streams.h"
 #include "shim/oci/names.h"
@@ -39,12 +39,9 @@ static void add_u64(struct json_object *o, const char *key, uint64_t v)
 
 static void add_time(struct json_object *o, const char *key, uint64_t ns)
 {
-	time_t sec = (time_t)(ns / 1000000000u);
-	char text[40], full[64];
-	struct tm tm;
+	char text[UTC_TEXT_SIZE], full[64];
 
-	gmtime_r(&sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	utc_text(ns, text);
 	snprintf(full, sizeof(full), "%s.%09uZ", text, (unsigned int)(ns % 1000000000u));
 	add_string(o, key, full);
 }

@@ -25,7 +25,7 @@ static void read_status(int root_fd)
 	struct status_record rec;
 	struct err err = { 0 };
 
-	if (statedir_read_status_of(root_fd, FUZZ_ID, &rec, &err) < 0)
+	if (statedir_read_status_of(root_fd, FUZZ_ID, &rec, NULL, &err) < 0)
 		fuzz_check_err(&err);
 	else
 		check_record(&rec);
