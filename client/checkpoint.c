@@ -96,10 +96,10 @@ static void add_list(json_object *o, const char *key, const struct opt_list *val
 
 	if (values->n == 0)
 		return;
-	list = json_object_new_array();
+	list = json_new_array();
 	json_add(o, key, list);
 	for (size_t i = 0; i < values->n; i++)
-		json_object_array_add(list, json_object_new_string(values->v[i]));
+		json_append(list, json_new_string(values->v[i]));
 }
 
 static int fill_options(const struct criu_options *o, const char *criu, int *ret_fd, struct err *err)
@@ -150,7 +150,7 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 	add_list(top, "includeBinds", &o->include_bind);
 	add_text(top, "files", o->files);
 	if (o->timeout.set)
-		json_add(top, "timeout", json_object_new_uint64(o->timeout.v));
+		json_add(top, "timeout", json_new_uint64(o->timeout.v));
 	add_list(top, "veths", &o->veth);
 	text = json_text(top);
 	return memfd_sealed("criu-options", text, strlen(text), ret_fd, err);

@@ -8,6 +8,7 @@
 #include "client/number.h"
 #include "client/user.h"
 #include "common/fd.h"
+#include "common/json.h"
 #include "common/memfd.h"
 
 static json_object *strings_of(const struct opt_list *list)
@@ -15,7 +16,7 @@ static json_object *strings_of(const struct opt_list *list)
 	json_object *array = json_new_array();
 
 	for (size_t i = 0; i < list->n; i++)
-		json_append(array, json_object_new_string(list->v[i]));
+		json_append(array, json_new_string(list->v[i]));
 	return array;
 }
 
@@ -40,7 +41,7 @@ static int add_env(json_object *process, const struct opt_list *env, struct err 
 	array = json_new_array();
 	for (size_t i = 0; i < env->n; i++)
 		if (!is_replaced(env, i, strcspn(env->v[i], "=")))
-			json_append(array, json_object_new_string(env->v[i]));
+			json_append(array, json_new_string(env->v[i]));
 	json_add(process, "env", array);
 	return 0;
 }
@@ -76,7 +77,7 @@ static int add_gids(json_object *process, const struct opt_list *gids, struct er
 		return 0;
 	array = json_new_array();
 	for (size_t i = 0; i < gids->n && number_u64(gids->v[i], USER_ID_MAX, &v); i++)
-		json_append(array, json_object_new_int64((int64_t)v));
+		json_append(array, json_new_int64((int64_t)v));
 	json_add(process, "addGids", array);
 	return 0;
 }

@@ -8,48 +8,19 @@
 
 #define KEY_MAX 64
 
-static json_object *must(json_object *o)
-{
-	if (!o)
-		fatal("out of memory");
-	return o;
-}
-
-void json_add(json_object *o, const char *key, json_object *value)
-{
-	if (json_object_object_add(o, key, value) < 0)
-		fatal("out of memory");
-}
-
 void json_add_string(json_object *o, const char *key, const char *value)
 {
-	json_add(o, key, must(json_object_new_string(value)));
+	json_add(o, key, json_new_string(value));
 }
 
 void json_add_int(json_object *o, const char *key, int64_t value)
 {
-	json_add(o, key, must(json_object_new_int64(value)));
+	json_add(o, key, json_new_int64(value));
 }
 
 void json_add_bool(json_object *o, const char *key, bool value)
 {
-	json_add(o, key, must(json_object_new_boolean(value)));
-}
-
-void json_append(json_object *array, json_object *value)
-{
-	if (json_object_array_add(array, value) < 0)
-		fatal("out of memory");
-}
-
-json_object *json_new_object(void)
-{
-	return must(json_object_new_object());
-}
-
-json_object *json_new_array(void)
-{
-	return must(json_object_new_array());
+	json_add(o, key, json_new_boolean(value));
 }
 
 json_object *json_new_strings(const char *const *v)
@@ -57,7 +28,7 @@ json_object *json_new_strings(const char *const *v)
 	json_object *array = json_new_array();
 
 	for (; *v; v++)
-		json_append(array, must(json_object_new_string(*v)));
+		json_append(array, json_new_string(*v));
 	return array;
 }
 
@@ -117,8 +88,8 @@ int json_read_at(int dir_fd, const char *name, size_t max, json_object **ret, st
 
 const char *json_text(json_object *o)
 {
-	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-								     JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text =
+		json_to_text(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (!text)
 		fatal("out of memory");

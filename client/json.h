@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/err.h"
+#include "common/json.h"
 
 static inline void cleanup_json_fn(json_object **o)
 {
@@ -15,14 +16,9 @@ static inline void cleanup_json_fn(json_object **o)
 #define cleanup_json __attribute__((cleanup(cleanup_json_fn)))
 
 /* All of these are fatal when memory is exhausted. `value` is given away. */
-void json_add(json_object *o, const char *key, json_object *value);
 void json_add_string(json_object *o, const char *key, const char *value);
 void json_add_int(json_object *o, const char *key, int64_t value);
 void json_add_bool(json_object *o, const char *key, bool value);
-void json_append(json_object *array, json_object *value);
-
-json_object *json_new_object(void);
-json_object *json_new_array(void);
 
 /* An array of strings from a list that ends with NULL. */
 json_object *json_new_strings(const char *const *v);

@@ -15,6 +15,7 @@
 #include "client/rootless.h"
 #include "client/user.h"
 #include "common/fd.h"
+#include "common/json.h"
 #include "common/path.h"
 #include "common/statedir.h"
 
@@ -71,16 +72,16 @@ static int set_env(json_object *config, const struct launch_options *o, struct e
 {
 	json_object *env = json_new_array();
 
-	json_append(env, json_object_new_string("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+	json_append(env, json_new_string("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
 	if (o->tty)
-		json_append(env, json_object_new_string("TERM=xterm"));
+		json_append(env, json_new_string("TERM=xterm"));
 	json_add(json_get(config, "process"), "env", env);
 	for (size_t i = 0; i < o->env.n; i++) {
 		const char *equals = strchr(o->env.v[i], '=');
 
 		if (!equals || equals == o->env.v[i])
 			return err_set(err, ERR_USAGE, "--env is K=V, not '%s'", o->env.v[i]);
-		json_append(env, json_object_new_string(o->env.v[i]));
+		json_append(env, json_new_string(o->env.v[i]));
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 
 #define FORMAT 1
 #define DIGEST_AT "\"sha256\":\"" /* of the manifest itself, its first member */
@@ -112,40 +113,40 @@ static void put_members(struct json_object *o, const void *from, const struct me
 		struct json_object *v = NULL;
 
 		if (rows[i].kind == TEXT)
-			v = json_object_new_string(at);
+			v = json_new_string(at);
 		else if (rows[i].kind == NUMBER)
-			v = json_object_new_uint64(*(const uint64_t *)(const void *)at);
+			v = json_new_uint64(*(const uint64_t *)(const void *)at);
 		else
-			v = json_object_new_boolean(*(const bool *)at);
-		json_object_object_add(o, rows[i].name, v);
+			v = json_new_boolean(*(const bool *)at);
+		json_add(o, rows[i].name, v);
 	}
 }
 
 static struct json_object *new_files(const struct manifest *m)
 {
-	struct json_object *files = json_object_new_object();
+	struct json_object *files = json_new_object();
 
 	for (size_t i = 0; i < m->n_files; i++) {
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_new_object();
 
-		json_object_object_add(o, "size", json_object_new_uint64(m->files[i].size));
-		json_object_object_add(o, "sha256", json_object_new_string(m->files[i].sha256));
-		json_object_object_add(files, m->files[i].name, o);
+		json_add(o, "size", json_new_uint64(m->files[i].size));
+		json_add(o, "sha256", json_new_string(m->files[i].sha256));
+		json_add(files, m->files[i].name, o);
 	}
 	return files;
 }
 
 static struct json_object *new_open(const struct manifest *m)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_new_array();
 
 	for (size_t i = 0; i < m->n_open; i++) {
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_new_object();
 
-		json_object_object_add(o, "path", json_object_new_string(m->open[i].path));
-		json_object_object_add(o, "size", json_object_new_uint64(m->open[i].size));
-		json_object_object_add(o, "mtimeNs", json_object_new_uint64(m->open[i].mtime_ns));
-		json_object_array_add(list, o);
+		json_add(o, "path", json_new_string(m->open[i].path));
+		json_add(o, "size", json_new_uint64(m->open[i].size));
+		json_add(o, "mtimeNs", json_new_uint64(m->open[i].mtime_ns));
+		json_append(list, o);
 	}
 	return list;
 }
@@ -163,21 +164,20 @@ static void own_digest(char *text, char ret[SHA256_TEXT_SIZE], char **ret_place)
 char *manifest_text(const struct manifest *m)
 {
 	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
-	struct json_object *top = json_object_new_object(), *o;
+	struct json_object *top = json_new_object(), *o;
 	char digest[SHA256_TEXT_SIZE], *text, *place;
 
-	json_object_object_add(top, "sha256", json_object_new_string(zeros));
-	json_object_object_add(top, "format", json_object_new_int(FORMAT));
+	json_add(top, "sha256", json_new_string(zeros));
+	json_add(top, "format", json_new_int64(FORMAT));
 	put_members(top, m, members, ARRAY_SIZE(members));
 	if (m->statistics.known) {
-		o = json_object_new_object();
+		o = json_new_object();
 		put_members(o, &m->statistics, statistics, ARRAY_SIZE(statistics));
-		json_object_object_add(top, "statistics", o);
+		json_add(top, "statistics", o);
 	}
-	json_object_object_add(top, "openFiles", new_open(m));
-	json_object_object_add(top, "files", new_files(m));
-	text = xasprintf("%s\n",
-			 json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_add(top, "openFiles", new_open(m));
+	json_add(top, "files", new_files(m));
+	text = xasprintf("%s\n", json_to_text(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(top);
 	own_digest(text, digest, &place);
 	memcpy(place, digest, SHA256_TEXT_SIZE - 1);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/oci/names.h"
 #include "shim/oci/read.h"
 #include "shim/oci/words.h"
@@ -17,28 +18,28 @@
 
 static struct json_object *object_at(struct json_object *o, const char *key)
 {
-	struct json_object *v = json_object_new_object();
+	struct json_object *v = json_new_object();
 
-	json_object_object_add(o, key, v);
+	json_add(o, key, v);
 	return v;
 }
 
 static void add_bool(struct json_object *o, const char *key, bool v)
 {
-	json_object_object_add(o, key, json_object_new_boolean(v));
+	json_add(o, key, json_new_boolean(v));
 }
 
 static struct json_object *list_at(struct json_object *o, const char *key)
 {
-	struct json_object *v = json_object_new_array();
+	struct json_object *v = json_new_array();
 
-	json_object_object_add(o, key, v);
+	json_add(o, key, v);
 	return v;
 }
 
 static void append(struct json_object *list, const char *word)
 {
-	json_object_array_add(list, json_object_new_string(word));
+	json_append(list, json_new_string(word));
 }
 
 static void add_words(struct json_object *o, const char *key, const struct oci_word *words)
@@ -114,20 +115,20 @@ static void add_annotations(struct json_object *o)
 	char text[48];
 
 	snprintf(text, sizeof(text), "%u.%u.%u", v->major, v->minor, v->micro);
-	json_object_object_add(o, "io.github.seccomp.libseccomp.version", json_object_new_string(text));
+	json_add(o, "io.github.seccomp.libseccomp.version", json_new_string(text));
 	/* What callers of runc look for before they checkpoint. */
-	json_object_object_add(o, "org.opencontainers.runc.checkpoint.enabled", json_object_new_string("true"));
-	json_object_object_add(o, "io.thole.version", json_object_new_string(THOLE_VERSION));
+	json_add(o, "org.opencontainers.runc.checkpoint.enabled", json_new_string("true"));
+	json_add(o, "io.thole.version", json_new_string(THOLE_VERSION));
 }
 
 int features_print(void)
 {
-	struct json_object *o = json_object_new_object(), *list;
+	struct json_object *o = json_new_object(), *list;
 	const char *text;
 	int r;
 
-	json_object_object_add(o, "ociVersionMin", json_object_new_string(OCI_VERSION_MIN));
-	json_object_object_add(o, "ociVersionMax", json_object_new_string(OCI_VERSION_MAX));
+	json_add(o, "ociVersionMin", json_new_string(OCI_VERSION_MIN));
+	json_add(o, "ociVersionMax", json_new_string(OCI_VERSION_MAX));
 	list = list_at(o, "hooks");
 	for (int kind = 0; kind < OCI_HOOKS; kind++)
 		append(list, oci_hook_name((enum oci_hook_kind)kind));
@@ -137,8 +138,7 @@ int features_print(void)
 			append(list, text);
 	add_linux(object_at(o, "linux"));
 	add_annotations(object_at(o, "annotations"));
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-							 JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_to_text(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = text && puts(text) >= 0 && fflush(stdout) == 0 ? 0 : 1;
 	json_object_put(o);
 	return r;

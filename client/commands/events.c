@@ -37,7 +37,7 @@ static int print_event(const char *id, const char *type, json_object *data, stru
 	json_add_string(o, "id", id);
 	if (data)
 		json_add(o, "data", data);
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_to_text(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	return fflush(stdout) == 0 ? 0 : err_sys(err, "cannot write to stdout");
 }
 

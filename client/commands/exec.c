@@ -14,6 +14,7 @@
 #include "client/signals.h"
 #include "client/term.h"
 #include "common/fd.h"
+#include "common/json.h"
 #include "common/proc.h"
 #include "common/statedir.h"
 
@@ -107,7 +108,7 @@ static int make_description(const struct exec_options *o, const char *rootfs, ch
 
 	if (exec_process_overlay(o, rootfs, command, &overlay, err) < 0)
 		return -1;
-	*ret_text = xstrdup(json_object_to_json_string_ext(overlay, JSON_C_TO_STRING_PLAIN));
+	*ret_text = xstrdup(json_to_text(overlay, JSON_C_TO_STRING_PLAIN));
 	*ret_len = strlen(*ret_text);
 	return 0;
 }

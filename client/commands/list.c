@@ -250,7 +250,7 @@ static void print_json(const struct client *cl, const struct rows *rows)
 	client_open_root(cl, false, &root_fd, &ignored);
 	for (size_t i = 0; i < rows->n; i++)
 		json_append(all, new_entry(cl, &rows->v[i], root_fd, &owner));
-	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_to_text(all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 int cmd_list(const struct client *cl, const struct invocation *inv, struct err *err)

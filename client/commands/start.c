@@ -76,7 +76,7 @@ static int record_state_json(int dir_fd, struct err *err)
 	if (strcmp(json_get_text(container, "status", ""), container_status_name(STATUS_CREATED)) != 0)
 		return 0;
 	json_add_string(container, "status", container_status_name(STATUS_RUNNING));
-	text = json_object_to_json_string_ext(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_to_text(state, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	if (!text)
 		fatal("out of memory");
 	return fd_replace_file_at(dir_fd, STATEDIR_STATE, text, strlen(text), 0600, err);

@@ -246,17 +246,17 @@ static void print_json(const struct watched_list *l)
 		if (w->gone)
 			continue;
 		json_add_string(o, "id", w->id);
-		json_add(o, "cpuPercent", json_object_new_double((double)(uint64_t)(w->cpu_percent * 100 + 0.5) / 100));
-		json_add(o, "cpuNs", json_object_new_uint64(w->cpu_ns));
-		json_add(o, "memoryBytes", json_object_new_uint64(w->memory));
+		json_add(o, "cpuPercent", json_new_double((double)(uint64_t)(w->cpu_percent * 100 + 0.5) / 100));
+		json_add(o, "cpuNs", json_new_uint64(w->cpu_ns));
+		json_add(o, "memoryBytes", json_new_uint64(w->memory));
 		if (is_limited(w->memory_limit))
-			json_add(o, "memoryLimitBytes", json_object_new_uint64(w->memory_limit));
-		json_add(o, "pids", json_object_new_uint64(w->pids));
-		json_add(o, "readBytes", json_object_new_uint64(w->read));
-		json_add(o, "writtenBytes", json_object_new_uint64(w->written));
-		json_add(o, "receivedBytes", json_object_new_uint64(w->received));
-		json_add(o, "sentBytes", json_object_new_uint64(w->sent));
-		puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+			json_add(o, "memoryLimitBytes", json_new_uint64(w->memory_limit));
+		json_add(o, "pids", json_new_uint64(w->pids));
+		json_add(o, "readBytes", json_new_uint64(w->read));
+		json_add(o, "writtenBytes", json_new_uint64(w->written));
+		json_add(o, "receivedBytes", json_new_uint64(w->received));
+		json_add(o, "sentBytes", json_new_uint64(w->sent));
+		puts(json_to_text(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	}
 }
 

@@ -34,11 +34,11 @@ static int to_json(const struct value_row *row, json_object **ret, struct err *e
 	uint64_t v;
 
 	if (row->kind == VALUE_TEXT) {
-		*ret = json_object_new_string(row->value);
+		*ret = json_new_string(row->value);
 		return 0;
 	}
 	if (row->kind != VALUE_UNSIGNED && !strcmp(row->value, "-1")) {
-		*ret = json_object_new_int64(-1);
+		*ret = json_new_int64(-1);
 		return 0;
 	}
 	if (row->kind == VALUE_SIZE) {
@@ -47,7 +47,7 @@ static int to_json(const struct value_row *row, json_object **ret, struct err *e
 	} else if (!number_u64(row->value, row->kind == VALUE_SIGNED ? INT64_MAX : UINT64_MAX, &v)) {
 		return err_set(err, ERR_USAGE, "%s: '%s' is no number", row->option, row->value);
 	}
-	*ret = json_object_new_uint64(v);
+	*ret = json_new_uint64(v);
 	return 0;
 }
 

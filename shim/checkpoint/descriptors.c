@@ -17,6 +17,7 @@
 #include <sys/sysmacros.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/oci/json.h"
 
 #define FILE_MAX 4096
@@ -47,12 +48,12 @@ bool descriptors_tty_key(const char *path, char ret[DESCRIPTORS_KEY_MAX])
 
 int descriptors_write(int dir_fd, const struct descriptors *d, struct err *err)
 {
-	cleanup_json struct json_object *list = json_object_new_array();
+	cleanup_json struct json_object *list = json_new_array();
 	const char *text;
 
 	for (int i = 0; i < 3; i++)
-		json_object_array_add(list, json_object_new_string(d->key[i]));
-	text = json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+		json_append(list, json_new_string(d->key[i]));
+	text = json_to_text(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	return fd_replace_file_at(dir_fd, DESCRIPTORS_FILE, text, strlen(text), 0600, err);
 }
 

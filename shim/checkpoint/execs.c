@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/oci/json.h"
 
 #define FILE_MAX 8192
@@ -34,22 +35,22 @@ pid_t execs_inner_pid(pid_t pid)
 
 int execs_write(int dir_fd, const struct checkpoint_exec *v, size_t n, struct err *err)
 {
-	cleanup_json struct json_object *list = json_object_new_array();
+	cleanup_json struct json_object *list = json_new_array();
 	const char *text;
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *o = json_object_new_object(), *streams = json_object_new_array();
+		struct json_object *o = json_new_object(), *streams = json_new_array();
 
-		json_object_object_add(o, "name", json_object_new_string(v[i].name));
-		json_object_object_add(o, "pid", json_object_new_int(v[i].pid));
+		json_add(o, "name", json_new_string(v[i].name));
+		json_add(o, "pid", json_new_int64(v[i].pid));
 		for (int s = 0; s < 3; s++)
-			json_object_array_add(streams, json_object_new_string(v[i].streams.key[s]));
-		json_object_object_add(o, "streams", streams);
-		json_object_array_add(list, o);
+			json_append(streams, json_new_string(v[i].streams.key[s]));
+		json_add(o, "streams", streams);
+		json_append(list, o);
 	}
 	if (n == 0)
 		return 0;
-	text = json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_to_text(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	return fd_replace_file_at(dir_fd, EXECS_FILE, text, strlen(text), 0600, err);
 }
 

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/oci/json.h"
 #include "shim/sandbox/net_device.h"
 
@@ -166,12 +167,12 @@ static const struct link *by_index(const struct links *all, int index)
 
 static void add_text(struct json_object *o, const char *key, const char *value)
 {
-	json_object_object_add(o, key, json_object_new_string(value));
+	json_add(o, key, json_new_string(value));
 }
 
 static struct json_object *describe(const struct link *inner, const struct link *host, const struct link *bridge)
 {
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *o = json_new_object(), *list = json_new_array();
 	char *addresses[ADDRESSES_MAX];
 	size_t n = 0;
 	struct err ignored;
@@ -180,25 +181,25 @@ static struct json_object *describe(const struct link *inner, const struct link 
 	if (bridge)
 		add_text(o, "bridge", bridge->name);
 	add_text(o, "container", inner->name);
-	json_object_object_add(o, "up", json_object_new_boolean(host->up));
+	json_add(o, "up", json_new_boolean(host->up));
 	net_device_addresses(host->name, addresses, ADDRESSES_MAX, &n, &ignored);
 	for (size_t i = 0; i < n; i++) {
-		json_object_array_add(list, json_object_new_string(addresses[i]));
+		json_append(list, json_new_string(addresses[i]));
 		free(addresses[i]);
 	}
-	json_object_object_add(o, "addresses", list);
+	json_add(o, "addresses", list);
 	return o;
 }
 
 static struct json_object *match(const struct links *inner, const struct links *outer)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_new_array();
 
 	for (size_t i = 0; i < inner->n; i++) {
 		const struct link *host = by_index(outer, inner->v[i].peer);
 
 		if (host && host->veth && host->peer == inner->v[i].index)
-			json_object_array_add(list, describe(&inner->v[i], host, by_index(outer, host->master)));
+			json_append(list, describe(&inner->v[i], host, by_index(outer, host->master)));
 	}
 	return list;
 }
@@ -218,7 +219,7 @@ int veth_write(pid_t pid, int dir_fd, struct err *err)
 	free(outer.v);
 	if (r < 0 || json_object_array_length(list) == 0)
 		return r;
-	text = json_object_to_json_string_ext(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_to_text(list, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	return fd_replace_file_at(dir_fd, VETH_FILE, text, strlen(text), 0600, err);
 }
 

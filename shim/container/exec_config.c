@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/oci/json.h"
 #include "shim/oci/names.h"
 
@@ -31,8 +32,8 @@ static struct json_object *member(struct json_object *o, const char *key, enum j
 
 	if (json_object_object_get_ex(o, key, &v) && json_object_is_type(v, type))
 		return v;
-	v = type == json_type_array ? json_object_new_array() : json_object_new_object();
-	json_object_object_add(o, key, v);
+	v = type == json_type_array ? json_new_array() : json_new_object();
+	json_add(o, key, v);
 	return v;
 }
 
@@ -44,13 +45,13 @@ static size_t list_length(struct json_object *list)
 static void append_all(struct json_object *list, struct json_object *more)
 {
 	for (size_t i = 0; i < list_length(more); i++)
-		json_object_array_add(list, json_object_get(json_object_array_get_idx(more, i)));
+		json_append(list, json_object_get(json_object_array_get_idx(more, i)));
 }
 
 /* Entries of the same name go first: which of two a program takes is its own affair. */
 static void lay_env(struct json_object *process, struct json_object *more)
 {
-	struct json_object *old = member(process, "env", json_type_array), *list = json_object_new_array();
+	struct json_object *old = member(process, "env", json_type_array), *list = json_new_array();
 
 	for (size_t i = 0; i < list_length(old); i++) {
 		struct json_object *entry = json_object_array_get_idx(old, i);
@@ -64,10 +65,10 @@ static void lay_env(struct json_object *process, struct json_object *more)
 			replaced |= new_text && !strncmp(text, new_text, n) && text[n] == '=';
 		}
 		if (!replaced)
-			json_object_array_add(list, json_object_get(entry));
+			json_append(list, json_object_get(entry));
 	}
 	append_all(list, more);
-	json_object_object_add(process, "env", list);
+	json_add(process, "env", list);
 }
 
 static void lay_capabilities(struct json_object *process, struct json_object *more)
@@ -87,7 +88,7 @@ static void lay_user(struct json_object *process, struct json_object *more)
 		return;
 	json_object_object_foreach(more, key, v)
 	{
-		json_object_object_add(user, key, json_object_get(v));
+		json_add(user, key, json_object_get(v));
 	}
 }
 
@@ -117,7 +118,7 @@ static void lay_over(struct json_object *process, struct json_object *descriptio
 		if (i < ARRAY_SIZE(rows))
 			rows[i].lay(process, v);
 		else
-			json_object_object_add(process, key, json_object_get(v));
+			json_add(process, key, json_object_get(v));
 	}
 }
 
@@ -155,12 +156,12 @@ int exec_config_parse(const char *config, const char *description, size_t len, b
 		return -1;
 	}
 	if (whole) {
-		json_object_object_add(top, "process", process);
+		json_add(top, "process", process);
 	} else {
 		lay_over(member(top, "process", json_type_object), process);
 		json_object_put(process);
 	}
-	text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PLAIN);
+	text = json_to_text(top, JSON_C_TO_STRING_PLAIN);
 	r = oci_config_parse(text, strlen(text), ret, err);
 	json_object_put(top);
 	return r;

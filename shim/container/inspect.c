@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/net_stats.h"
@@ -11,8 +12,7 @@
 
 static char *json_take_text(struct json_object *o)
 {
-	char *text =
-		xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	char *text = xstrdup(json_to_text(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 
 	json_object_put(o);
 	return text;
@@ -28,9 +28,9 @@ char *container_ps(struct container *c, struct err *err)
 		return NULL;
 	}
 	pids = cgroup_pids(c->cgroup);
-	list = json_object_new_array();
+	list = json_new_array();
 	for (size_t i = 0; i < pids.n; i++)
-		json_object_array_add(list, json_object_new_int64(pids.v[i]));
+		json_append(list, json_new_int64(pids.v[i]));
 	free(pids.v);
 	return json_take_text(list);
 }

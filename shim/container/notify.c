@@ -11,6 +11,7 @@
 #include <json-c/json.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/sandbox/fd_socket.h"
 
 /* The name of the specification for what comes beside the text. */
@@ -18,18 +19,18 @@
 
 static char *message(struct container *c, const struct oci_config *config, const char *status, pid_t pid)
 {
-	struct json_object *o = json_object_new_object(), *fds = json_object_new_array();
+	struct json_object *o = json_new_object(), *fds = json_new_array();
 	cleanup_free char *state = state_oci_json(c, config, status);
 	char *text;
 
-	json_object_array_add(fds, json_object_new_string(LISTENER_NAME));
-	json_object_object_add(o, "ociVersion", json_object_new_string(config->version));
-	json_object_object_add(o, "fds", fds);
-	json_object_object_add(o, "pid", json_object_new_int64(pid));
+	json_append(fds, json_new_string(LISTENER_NAME));
+	json_add(o, "ociVersion", json_new_string(config->version));
+	json_add(o, "fds", fds);
+	json_add(o, "pid", json_new_int64(pid));
 	if (config->seccomp.listener_metadata)
-		json_object_object_add(o, "metadata", json_object_new_string(config->seccomp.listener_metadata));
-	json_object_object_add(o, "state", json_tokener_parse(state));
-	text = xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		json_add(o, "metadata", json_new_string(config->seccomp.listener_metadata));
+	json_add(o, "state", json_tokener_parse(state));
+	text = xstrdup(json_to_text(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 	return text;
 }

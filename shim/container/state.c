@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "common/proc.h"
 #include "common/utc.h"
 #include "shim/container/container_internal.h"
@@ -29,12 +30,12 @@ int state_save_record(struct container *c, struct err *err)
 
 static void add_string(struct json_object *o, const char *key, const char *value)
 {
-	json_object_object_add(o, key, json_object_new_string(value ? value : ""));
+	json_add(o, key, json_new_string(value ? value : ""));
 }
 
 static void add_u64(struct json_object *o, const char *key, uint64_t v)
 {
-	json_object_object_add(o, key, json_object_new_uint64(v));
+	json_add(o, key, json_new_uint64(v));
 }
 
 static void add_time(struct json_object *o, const char *key, uint64_t ns)
@@ -53,14 +54,14 @@ static struct json_object *object_at(struct json_object *o, const char *key)
 
 	if (json_object_object_get_ex(o, key, &child) && json_object_is_type(child, json_type_object))
 		return child;
-	child = json_object_new_object();
-	json_object_object_add(o, key, child);
+	child = json_new_object();
+	json_add(o, key, child);
 	return child;
 }
 
 static struct json_object *annotations(const struct oci_config *config)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = json_new_object();
 
 	for (size_t i = 0; i < config->annotation_keys.n; i++)
 		add_string(o, config->annotation_keys.v[i], config->annotation_values.v[i]);
@@ -69,29 +70,29 @@ static struct json_object *annotations(const struct oci_config *config)
 
 static struct json_object *groups(const struct cgroup *cg)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_new_array();
 	struct cgroup_view v;
 
 	for (size_t i = 0; cg && cgroup_view(cg, i, &v); i++) {
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_new_object();
 
 		add_string(o, "subsystem", v.subsystem);
 		add_string(o, "path", v.host_path);
 		add_u64(o, "baseLength", v.base_len);
-		json_object_array_add(list, o);
+		json_append(list, o);
 	}
 	return list;
 }
 
 static struct json_object *one_log(const struct log_plan *p, const struct log *l)
 {
-	struct json_object *o = json_object_new_object(), *lost = json_object_new_object();
+	struct json_object *o = json_new_object(), *lost = json_new_object();
 
 	add_string(o, "driver", p ? p->driver->name : "none");
 	add_string(o, "path", p ? p->path : "");
 	add_u64(lost, "stdout", l ? l->loss.stdout_bytes : 0);
 	add_u64(lost, "stderr", l ? l->loss.stderr_bytes : 0);
-	json_object_object_add(o, "lostBytes", lost);
+	json_add(o, "lostBytes", lost);
 	if (l && l->loss.failing)
 		add_string(o, "failing", l->loss.reason);
 	return o;
@@ -100,7 +101,7 @@ static struct json_object *one_log(const struct log_plan *p, const struct log *l
 /* "log" is the one that clients can read, if there is one; "otherLogs" are the rest. */
 static void put_logs(const struct process *p, struct json_object *o)
 {
-	struct json_object *others = json_object_new_array();
+	struct json_object *others = json_new_array();
 	size_t n = p->log_plans.n, main_log = 0;
 
 	while (main_log < n && !p->log_plans.v[main_log].driver->is_file)
@@ -112,14 +113,14 @@ static void put_logs(const struct process *p, struct json_object *o)
 		const struct log *l = p->logs ? logs_at(p->logs, i) : NULL;
 
 		if (i == main_log)
-			json_object_object_add(o, "log", one_log(plan, l));
+			json_add(o, "log", one_log(plan, l));
 		else
-			json_object_array_add(others, one_log(plan, l));
+			json_append(others, one_log(plan, l));
 	}
 	if (n == 0)
-		json_object_object_add(o, "log", one_log(NULL, NULL));
+		json_add(o, "log", one_log(NULL, NULL));
 	if (n > 1)
-		json_object_object_add(o, "otherLogs", json_object_get(others));
+		json_add(o, "otherLogs", json_object_get(others));
 	json_object_put(others);
 }
 
@@ -139,13 +140,13 @@ static bool is_running(const struct container *c, const char *name)
 static void drop_old_logs(const struct container *c, struct json_object *logs)
 {
 	int surplus = json_object_object_length(logs) - EXEC_LOGS_MAX;
-	struct json_object *old = json_object_new_object();
+	struct json_object *old = json_new_object();
 
 	json_object_object_foreach(logs, name, nothing)
 	{
 		(void)nothing;
 		if (surplus > 0 && !is_running(c, name)) {
-			json_object_object_add(old, name, NULL);
+			json_add(old, name, NULL);
 			surplus--;
 		}
 	}
@@ -171,7 +172,7 @@ static void put_exec_logs(const struct container *c, struct json_object *contain
 		o = object_at(logs, p->name);
 		put_logs(p, o);
 		if (p->log_setup)
-			json_object_object_add(o, "logSetup", json_object_get(p->log_setup));
+			json_add(o, "logSetup", json_object_get(p->log_setup));
 		drop_old_logs(c, logs);
 	}
 }
@@ -182,22 +183,22 @@ static void put_resctrl(const struct container *c, struct json_object *o)
 
 	if (!c->resctrl.dir)
 		return;
-	r = json_object_new_object();
+	r = json_new_object();
 	add_string(r, "path", c->resctrl.dir);
-	json_object_object_add(r, "own", json_object_new_boolean(c->resctrl.is_ours));
+	json_add(r, "own", json_new_boolean(c->resctrl.is_ours));
 	add_string(r, "monitor", c->resctrl.monitor ? c->resctrl.monitor : "");
-	json_object_object_add(o, "resctrl", r);
+	json_add(o, "resctrl", r);
 }
 
 struct json_object *state_log_setup(const char *drivers, const char *path, const char *const *options, size_t n)
 {
-	struct json_object *setup = json_object_new_object(), *list = json_object_new_array();
+	struct json_object *setup = json_new_object(), *list = json_new_array();
 
 	add_string(setup, "drivers", drivers);
 	add_string(setup, "path", path);
 	for (size_t i = 0; i < n; i++)
-		json_object_array_add(list, json_object_new_string(options[i]));
-	json_object_object_add(setup, "options", list);
+		json_append(list, json_new_string(options[i]));
+	json_add(setup, "options", list);
 	return setup;
 }
 
@@ -206,9 +207,9 @@ static void put_log_setup(const struct container *c, struct json_object *o)
 	const struct creation *cr = c->creation;
 	bool logs = c->init.log_plans.n > 0;
 
-	json_object_object_add(o, "logSetup",
-			       state_log_setup(logs ? cr->log_driver : "none", cr->log_path, cr->params.log_opts,
-					       logs ? cr->params.n_log_opts : 0));
+	json_add(o, "logSetup",
+		 state_log_setup(logs ? cr->log_driver : "none", cr->log_path, cr->params.log_opts,
+				 logs ? cr->params.n_log_opts : 0));
 }
 
 /* What does not change after the creation. */
@@ -223,10 +224,10 @@ static void put_origin(struct container *c, struct json_object *o)
 	add_string(o, "rootfs", c->creation->rootfs);
 	add_time(o, "created", c->rec.created_ns);
 	add_string(o, "owner", c->rec.owner_uid ? owner : "root");
-	json_object_object_add(o, "annotations", annotations(c->config));
-	json_object_object_add(o, "terminal", json_object_new_boolean(c->rec.terminal));
+	json_add(o, "annotations", annotations(c->config));
+	json_add(o, "terminal", json_new_boolean(c->rec.terminal));
 	add_string(o, "dataDir", c->data_dir);
-	json_object_object_add(o, "cgroups", groups(c->cgroup));
+	json_add(o, "cgroups", groups(c->cgroup));
 	if (c->scope_unit)
 		add_string(o, "systemdUnit", c->scope_unit);
 	put_resctrl(c, o);
@@ -235,7 +236,7 @@ static void put_origin(struct container *c, struct json_object *o)
 
 static void put_namespaces(const struct container *c, struct json_object *o)
 {
-	struct json_object *ns = json_object_new_object();
+	struct json_object *ns = json_new_object();
 
 	for (size_t i = 0; i < OCI_NS_COUNT; i++) {
 		cleanup_free char *path =
@@ -243,35 +244,35 @@ static void put_namespaces(const struct container *c, struct json_object *o)
 
 		add_string(ns, oci_ns_proc_name((enum oci_ns)i), path);
 	}
-	json_object_object_add(o, "namespaces", ns);
+	json_add(o, "namespaces", ns);
 }
 
 static void put_exit(const struct container *c, struct json_object *o)
 {
-	struct json_object *e = json_object_new_object();
+	struct json_object *e = json_new_object();
 
-	json_object_object_add(e, "known", json_object_new_boolean(c->rec.exit_known));
+	json_add(e, "known", json_new_boolean(c->rec.exit_known));
 	if (c->rec.exit_known) {
 		add_u64(e, "code", c->rec.exit_code);
 		add_u64(e, "signal", c->rec.exit_signal);
 	}
 	add_time(e, "finished", c->rec.exited_ns);
-	json_object_object_add(e, "oomKilled", json_object_new_boolean(c->rec.oom_killed));
-	json_object_object_add(o, "exit", e);
+	json_add(e, "oomKilled", json_new_boolean(c->rec.oom_killed));
+	json_add(o, "exit", e);
 }
 
 static void put_process(const struct process *p, bool foreign, struct json_object *o)
 {
-	struct json_object *streams = json_object_new_object();
+	struct json_object *streams = json_new_object();
 
 	add_u64(o, "pid", (uint64_t)p->pid);
 	add_u64(o, "startTime", p->start_time);
 	add_u64(o, "pidfdInode", p->pidfd_inode);
-	json_object_object_add(o, "terminal", json_object_new_boolean(p->terminal));
+	json_add(o, "terminal", json_new_boolean(p->terminal));
 	add_string(o, "owner", foreign ? "foreign" : "shim");
-	json_object_object_add(o, "relayed", json_object_new_boolean(p->relay != NULL));
+	json_add(o, "relayed", json_new_boolean(p->relay != NULL));
 	if (p->relay_options.stdin_once)
-		json_object_object_add(o, "stdinOnce", json_object_new_boolean(true));
+		json_add(o, "stdinOnce", json_new_boolean(true));
 	if (p->relay_options.has_drain)
 		add_u64(o, "drainMs", p->relay_options.drain_ms);
 	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++) {
@@ -280,7 +281,7 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 		streams_key(p, (Stream)i, key);
 		add_string(streams, stream_names[i], key);
 	}
-	json_object_object_add(o, "streams", streams);
+	json_add(o, "streams", streams);
 }
 
 static void put_shim(struct json_object *o)
@@ -314,8 +315,7 @@ struct json_object *state_read(int dir_fd, struct err *err)
 static int write_json(struct container *c, struct json_object *top, struct err *err)
 {
 	size_t len;
-	const char *text =
-		json_object_to_json_string_length(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	const char *text = json_to_text_length(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 
 	if (len > STATEDIR_JSON_MAX)
 		return err_set(err, ERR_LIMIT, "state.json would grow beyond %d bytes", STATEDIR_JSON_MAX);
@@ -337,12 +337,12 @@ static bool lives(struct json_object *process)
 /* Nobody takes them out at their ends: it is done by whoever writes next. */
 static void drop_ended(struct json_object *processes)
 {
-	struct json_object *kept = json_object_new_object();
+	struct json_object *kept = json_new_object();
 
 	json_object_object_foreach(processes, key, p)
 	{
 		if (strcmp(key, "init") != 0 && !lives(p))
-			json_object_object_add(kept, key, NULL);
+			json_add(kept, key, NULL);
 	}
 	json_object_object_foreach(kept, ended, nothing)
 	{
@@ -383,13 +383,13 @@ static void put_dump(const struct container *c, struct json_object *o)
 
 static int save_locked(struct container *c, struct err *err)
 {
-	struct json_object *top = is_new(c) ? json_object_new_object() : state_read(c->dir_fd, err), *o;
+	struct json_object *top = is_new(c) ? json_new_object() : state_read(c->dir_fd, err), *o;
 	int r;
 
 	if (!top)
 		return -1; /* what we do not understand is not ours to replace */
 	if (is_new(c))
-		json_object_object_add(top, "format", json_object_new_int(STATE_FORMAT));
+		json_add(top, "format", json_new_int64(STATE_FORMAT));
 	add_string(top, "bootId", c->rec.boot_id);
 	o = object_at(top, "container");
 	if (is_new(c))
@@ -466,7 +466,7 @@ static void lay_over(struct json_object *o, struct json_object *changed)
 		if (json_object_is_type(v, json_type_object))
 			lay_over(object_at(o, key), v);
 		else
-			json_object_object_add(o, key, json_object_get(v));
+			json_add(o, key, json_object_get(v));
 	}
 }
 
@@ -566,7 +566,7 @@ int state_add_process(struct container *c, struct process *p, struct err *err)
 
 char *state_oci_json(struct container *c, const struct oci_config *config, const char *status)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = json_new_object();
 	char *text;
 
 	add_string(o, "ociVersion", config->version);
@@ -575,8 +575,8 @@ char *state_oci_json(struct container *c, const struct oci_config *config, const
 	if (!c->init.exited && c->rec.init_pid)
 		add_u64(o, "pid", (uint64_t)c->rec.init_pid);
 	add_string(o, "bundle", c->rec.bundle);
-	json_object_object_add(o, "annotations", annotations(config));
-	text = xstrdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_add(o, "annotations", annotations(config));
+	text = xstrdup(json_to_text(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 	return text;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/sandbox/net_stats.h"
 #include "shim/sandbox/stats_internal.h"
 
@@ -46,15 +47,15 @@ uint64_t stats_value(const char *text, const char *key)
 
 struct json_object *stats_object(struct json_object *o, const char *key)
 {
-	struct json_object *child = json_object_new_object();
+	struct json_object *child = json_new_object();
 
-	json_object_object_add(o, key, child);
+	json_add(o, key, child);
 	return child;
 }
 
 void stats_add(struct json_object *o, const char *key, uint64_t v)
 {
-	json_object_object_add(o, key, json_object_new_uint64(v));
+	json_add(o, key, json_new_uint64(v));
 }
 
 void stats_add_nonzero(struct json_object *o, const char *key, uint64_t v)
@@ -88,23 +89,23 @@ void stats_add_entry(struct json_object *memory, const char *key, uint64_t limit
 void stats_add_io(struct json_object *blkio, const char *key, unsigned int major, unsigned int minor, const char *op,
 		  uint64_t value)
 {
-	struct json_object *list, *o = json_object_new_object();
+	struct json_object *list, *o = json_new_object();
 
 	if (!json_object_object_get_ex(blkio, key, &list)) {
-		list = json_object_new_array();
-		json_object_object_add(blkio, key, list);
+		list = json_new_array();
+		json_add(blkio, key, list);
 	}
 	stats_add_nonzero(o, "major", major);
 	stats_add_nonzero(o, "minor", minor);
 	if (op[0])
-		json_object_object_add(o, "op", json_object_new_string(op));
+		json_add(o, "op", json_new_string(op));
 	stats_add_nonzero(o, "value", value);
-	json_object_array_add(list, o);
+	json_append(list, o);
 }
 
 void stats_add_list(struct json_object *o, const char *key, const char *list)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_new_array();
 	const char *p = list ? list : "";
 
 	while (*p >= '0' && *p <= '9') {
@@ -112,11 +113,11 @@ void stats_add_list(struct json_object *o, const char *key, const char *list)
 		unsigned long from = strtoul(p, &end, 10), to = *end == '-' ? strtoul(end + 1, &end, 10) : from;
 
 		for (unsigned long i = from; i <= to && i < LIST_MAX; i++)
-			json_object_array_add(array, json_object_new_int64((int64_t)i));
+			json_append(array, json_new_int64((int64_t)i));
 		p = *end == ',' ? end + 1 : end;
 	}
 	if (json_object_array_length(array) > 0)
-		json_object_object_add(o, key, array);
+		json_add(o, key, array);
 	else
 		json_object_put(array);
 }
@@ -144,12 +145,12 @@ void stats_each_page_size(const struct hierarchy *h, const char *suffix,
 /* As runc writes it: names of Go's fields, and null for none. */
 static struct json_object *network(const struct net_interface *v, size_t n)
 {
-	struct json_object *list = n ? json_object_new_array() : NULL;
+	struct json_object *list = n ? json_new_array() : NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_new_object();
 
-		json_object_object_add(o, "Name", json_object_new_string(v[i].name));
+		json_add(o, "Name", json_new_string(v[i].name));
 		stats_add(o, "RxBytes", v[i].rx.bytes);
 		stats_add(o, "RxPackets", v[i].rx.packets);
 		stats_add(o, "RxErrors", v[i].rx.errors);
@@ -158,20 +159,20 @@ static struct json_object *network(const struct net_interface *v, size_t n)
 		stats_add(o, "TxPackets", v[i].tx.packets);
 		stats_add(o, "TxErrors", v[i].tx.errors);
 		stats_add(o, "TxDropped", v[i].tx.dropped);
-		json_object_array_add(list, o);
+		json_append(list, o);
 	}
 	return list;
 }
 
 struct json_object *stats_read(const struct cgroup *cg, const struct net_interface *interfaces, size_t n_interfaces)
 {
-	struct json_object *data = json_object_new_object();
+	struct json_object *data = json_new_object();
 
 	if (cgroup_is_pure_v2(cg))
 		stats_v2(cg, data);
 	else
 		stats_v1(cg, data);
 	stats_object(data, "intel_rdt");
-	json_object_object_add(data, "network_interfaces", network(interfaces, n_interfaces));
+	json_add(data, "network_interfaces", network(interfaces, n_interfaces));
 	return data;
 }

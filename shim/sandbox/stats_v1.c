@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/sandbox/stats_internal.h"
 
 #define NS_PER_S 1000000000u
@@ -14,7 +15,7 @@
 
 static void add_numbers(struct json_object *o, const char *key, const char *text)
 {
-	struct json_object *list = json_object_new_array();
+	struct json_object *list = json_new_array();
 	char *end;
 
 	for (const char *p = text; p && *p; p = end) {
@@ -22,10 +23,10 @@ static void add_numbers(struct json_object *o, const char *key, const char *text
 
 		if (end == p)
 			break;
-		json_object_array_add(list, json_object_new_uint64(v));
+		json_append(list, json_new_uint64(v));
 	}
 	if (json_object_array_length(list) > 0)
-		json_object_object_add(o, key, list);
+		json_add(o, key, list);
 	else
 		json_object_put(list);
 }
@@ -39,14 +40,14 @@ static void add_modes(struct json_object *usage, const char *text)
 
 	if (!line)
 		return;
-	kernel = json_object_new_array();
-	user = json_object_new_array();
+	kernel = json_new_array();
+	user = json_new_array();
 	for (; line && sscanf(line, " %*u %llu %llu", &u, &k) == 2; line = strchr(line + 1, '\n')) {
-		json_object_array_add(user, json_object_new_uint64(u));
-		json_object_array_add(kernel, json_object_new_uint64(k));
+		json_append(user, json_new_uint64(u));
+		json_append(kernel, json_new_uint64(k));
 	}
-	json_object_object_add(usage, "percpu_kernel", kernel);
-	json_object_object_add(usage, "percpu_user", user);
+	json_add(usage, "percpu_kernel", kernel);
+	json_add(usage, "percpu_user", user);
 }
 
 static void add_cpu(const struct cgroup *cg, struct json_object *data)
@@ -92,8 +93,7 @@ static void add_cpuset(const struct cgroup *cg, struct json_object *data)
 	stats_add_list(o, "mems", mems);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		stats_add(o, rows[i].key, stats_number(h, rows[i].file));
-	json_object_object_add(o, "sched_relax_domain_level",
-			       json_object_new_int64(level ? strtoll(level, NULL, 10) : 0));
+	json_add(o, "sched_relax_domain_level", json_new_int64(level ? strtoll(level, NULL, 10) : 0));
 }
 
 /* ---- memory ---------------------------------------------------------------------------------------- */

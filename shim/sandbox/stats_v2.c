@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/sandbox/stats_internal.h"
 
 #define NS_PER_US 1000u
@@ -30,9 +31,9 @@ static void add_pressure(const struct hierarchy *h, const char *file, struct jso
 			   &total) != 5)
 			continue;
 		kind = stats_object(psi, word);
-		json_object_object_add(kind, "avg10", json_object_new_double(avg10));
-		json_object_object_add(kind, "avg60", json_object_new_double(avg60));
-		json_object_object_add(kind, "avg300", json_object_new_double(avg300));
+		json_add(kind, "avg10", json_new_double(avg10));
+		json_add(kind, "avg60", json_new_double(avg60));
+		json_add(kind, "avg300", json_new_double(avg300));
 		stats_add(kind, "total", total);
 	}
 }

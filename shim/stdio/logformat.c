@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/fd.h"
+#include "common/json.h"
 #include "shim/stdio/logfile_internal.h"
 
 #define FILE_OPS(open_fn)                                                                                              \
@@ -155,19 +156,18 @@ static char *make_attrs(const struct log_options *o)
 
 	if (!o->tag && !o->labels)
 		return NULL;
-	attrs = json_object_new_object();
+	attrs = json_new_object();
 	if (o->tag)
-		json_object_object_add(attrs, "tag", json_object_new_string(o->tag));
+		json_add(attrs, "tag", json_new_string(o->tag));
 	while ((pair = strsep(&rest, ","))) {
 		char *value = strchr(pair, '=');
 
 		if (!value)
 			continue;
 		*value++ = '\0';
-		json_object_object_add(attrs, pair, json_object_new_string(value));
+		json_add(attrs, pair, json_new_string(value));
 	}
-	text = xasprintf(",\"attrs\":%s", json_object_to_json_string_ext(
-						  attrs, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	text = xasprintf(",\"attrs\":%s", json_to_text(attrs, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(attrs);
 	return text;
 }
