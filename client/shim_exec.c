@@ -101,7 +101,7 @@ static void child_place_descriptors(struct shim_child *c)
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
 		child_place(c, null_fd, fd);
 	child_place(c, sock_fd, SHIM_SOCKET_FD);
-	if (syscall(SYS_close_range, SHIM_LOG_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (fd_close_range(SHIM_LOG_FD, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		child_failed(c, "close the descriptors that are not for the shim");
 	if (log_fd >= 0)
 		child_place(c, log_fd, SHIM_LOG_FD);

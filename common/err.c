@@ -58,6 +58,19 @@ int err_sys(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
+int err_call(struct err *err, const char *call, const char *fmt, ...)
+{
+	int sys_errno = errno;
+	bool denied = sys_errno == ENOSYS || sys_errno == EPERM;
+	char what[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	return denied ? err_sysno(err, sys_errno, "%s: %s", what, call) : err_sysno(err, sys_errno, "%s", what);
+}
+
 int err_sysno(struct err *err, int sys_errno, const char *fmt, ...)
 {
 	va_list ap;

@@ -28,6 +28,9 @@ int err_sys(struct err *err, const char *fmt, ...) __attribute__((format(printf,
 /* The same with an errno of the caller's (positive). */
 int err_sysno(struct err *err, int sys_errno, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* err_sys() of a system call that a filter of a container manager may deny or an older kernel may lack: where errno says that (ENOSYS, EPERM) the call is named too. */
+int err_call(struct err *err, const char *call, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* Fill `err` when the kernel did not refuse. Always returns -1. */
 int err_set(struct err *err, ErrCode code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

@@ -4,8 +4,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 void fd_close(int *fd)
 {
@@ -148,6 +151,29 @@ static int change_flag(int fd, int get, int set, int flag, bool on, struct err *
 		return err_sys(err, "cannot read the flags of a descriptor");
 	if (fcntl(fd, set, on ? flags | flag : flags & ~flag) < 0)
 		return err_sys(err, "cannot change the flags of a descriptor");
+	return 0;
+}
+
+/* A limit may have been higher when a descriptor was opened: at least what the kernel allows by itself (fs.nr_open). */
+#define FD_END_MIN (1u << 20)
+
+int fd_close_range(unsigned int first, unsigned int last, int flags)
+{
+	struct rlimit limit;
+	unsigned int end = FD_END_MIN;
+
+	if (syscall(SYS_close_range, first, last, flags) == 0)
+		return 0;
+	if ((errno != ENOSYS && errno != EPERM) || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -1;
+	if (limit.rlim_max > end && limit.rlim_max < INT_MAX)
+		end = (unsigned int)limit.rlim_max;
+	for (unsigned int fd = first; fd <= last && fd < end; fd++) {
+		if (!(flags & CLOSE_RANGE_CLOEXEC))
+			close((int)fd);
+		else if (fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 && errno != EBADF)
+			return -1;
+	}
 	return 0;
 }
 

@@ -86,6 +86,10 @@ int fd_write_file_at(int dir_fd, const char *path, const char *text, struct err 
  * the old file is untouched and the temporary is gone. */
 int fd_replace_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, struct err *err);
 
+/* close_range(2): close every descriptor from `first` to `last`, or with CLOSE_RANGE_CLOEXEC let execve do it. Where a filter denies the call (ENOSYS, EPERM) each one by itself, up to
+ * the highest that there can be. 0, or -1 with errno. For children too: no allocation. */
+int fd_close_range(unsigned int first, unsigned int last, int flags);
+
 int fd_set_cloexec(int fd, bool on, struct err *err);
 int fd_set_nonblock(int fd, bool on, struct err *err);
 

@@ -36,6 +36,11 @@ int proc_pidfd_pid(int pidfd, pid_t *ret_pid, struct err *err);
 /* Inode of a pidfd: unique for a boot from kernel 6.9 (pidfs); before, all share one and 0 is returned. */
 uint64_t proc_pidfd_inode(int pidfd);
 
+/* clone3(2). Where a filter denies it (ENOSYS, or EPERM as the profiles of older container managers have it), the same by clone(2); what that cannot do is ENOSYS then. Returns as fork(2)
+ * does, with errno on failure. `args` without a stack and without a vfork: the child goes on here. */
+struct clone_args;
+pid_t proc_clone(const struct clone_args *args);
+
 /* pidfd_send_signal(2). ESRCH comes as ERR_STATE. */
 int proc_pidfd_kill(int pidfd, int sig, struct err *err);
 

@@ -67,7 +67,7 @@ static int keep_fd(void *arg, int fd)
 
 static void close_all_on_exec(void)
 {
-	syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+	fd_close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 static int keep_all(const struct server_upgrade *u, int old_fd, struct err *err)

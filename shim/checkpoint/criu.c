@@ -138,7 +138,7 @@ static int child_descriptors(const struct criu_program *p, int sock, int *said, 
 	for (int i = 0; i < n; i++)
 		if (dup2(high[i], CRIU_FIRST_FD + i) < 0)
 			return err_sys(err, "cannot give criu its descriptors");
-	if (close_range((unsigned int)(CRIU_FIRST_FD + n), ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+	if (fd_close_range((unsigned int)(CRIU_FIRST_FD + n), ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(err, "cannot close descriptors");
 	return 0;
 }
@@ -182,7 +182,7 @@ static pid_t clone_criu(const struct criu_program *p, int *ret_pidfd)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)v2_fd;
 	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	return proc_clone(&args);
 }
 
 /* ---- talking --------------------------------------------------------------------------------------------------------------- */

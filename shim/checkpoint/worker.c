@@ -46,10 +46,10 @@ static void close_others(const struct worker_task *task, int said)
 	qsort(kept, n, sizeof(*kept), by_number);
 	for (size_t i = 0; i < n; i++) {
 		if ((unsigned int)kept[i] > from)
-			close_range(from, (unsigned int)kept[i] - 1, 0);
+			fd_close_range(from, (unsigned int)kept[i] - 1, 0);
 		from = (unsigned int)kept[i] + 1;
 	}
-	close_range(from, ~0u, 0);
+	fd_close_range(from, ~0u, 0);
 }
 
 static void child_run(const struct worker_task *task, int said, pid_t parent) __attribute__((noreturn));
@@ -114,7 +114,7 @@ int worker_start(struct event_base *base, const struct worker_task *task, struct
 		return err_sys(err, "cannot make a socketpair");
 	}
 	w->said_fd = said[0];
-	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid = proc_clone(&args);
 	if (pid == 0)
 		child_run(task, said[1], self);
 	fd_close(&said[1]);

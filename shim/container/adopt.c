@@ -241,19 +241,23 @@ static void adopt_streams(struct process *p, struct json_object *o, struct logs 
 
 /* ---- exec'd processes ---------------------------------------------------------------------------------------------------- */
 
-/* -1: it is gone, or another process by now. */
-static int open_process(struct json_object *o)
+/* ret_pidfd: -1 when it is gone, or another process by now. */
+static int open_process(struct json_object *o, int *ret_pidfd, struct err *err)
 {
 	uint64_t start = json_object_get_uint64(at(o, "startTime")),
 		 inode = json_object_get_uint64(at(o, "pidfdInode")), now;
 	pid_t pid = (pid_t)json_object_get_int64(at(o, "pid"));
 	cleanup_fd int pidfd = -1;
-	struct err ignored;
 
-	if (pid <= 0 || !start || proc_pidfd_open(pid, start, &pidfd, &ignored) < 0)
-		return -1;
+	*ret_pidfd = -1;
+	if (pid <= 0 || !start)
+		return 0;
+	if (proc_pidfd_open(pid, start, &pidfd, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	now = proc_pidfd_inode(pidfd);
-	return inode && now && now != inode ? -1 : take_fd(&pidfd);
+	if (!inode || !now || now == inode)
+		*ret_pidfd = take_fd(&pidfd);
+	return 0;
 }
 
 /* How it ended nobody has seen, and whoever asks is told that. */
@@ -286,8 +290,10 @@ static int adopt_exec(struct container *c, const char *name, struct json_object 
 		      struct err *err)
 {
 	struct process *p = exec_adopt(c, name);
-	int pidfd = open_process(o);
+	int pidfd;
 
+	if (open_process(o, &pidfd, err) < 0)
+		return -1;
 	p->terminal = json_object_get_boolean(at(o, "terminal"));
 	if (pidfd < 0 || process_set_pid(p, (pid_t)json_object_get_int64(at(o, "pid")), pidfd, err) < 0) {
 		note_unseen_end(p);

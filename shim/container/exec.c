@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -41,6 +42,8 @@ struct exec {
 	int sync_fd, member_fd, master_fd, listener_fd;
 	struct event *sync;
 	int joiner_fd; /* pidfd of the process that joins and clones; -1: no more */
+	struct event *joiner_end;
+	pid_t *cloned; /* whom it has cloned, as the kernel told: a mapping that it sees too, until it is dead */
 	bool ready, told_to_run;
 	bool runs;     /* its program, or it did */
 	bool expected; /* out of a checkpoint, which is not through yet */
@@ -59,6 +62,16 @@ static struct exec *exec_of(struct process *p)
 	return (struct exec *)p;
 }
 
+/* It has nothing more to do, or nothing more to be waited for. */
+static void joiner_over(struct exec *x)
+{
+	if (x->joiner_end)
+		event_free(x->joiner_end);
+	x->joiner_end = NULL;
+	if (x->joiner_fd >= 0)
+		process_kill_joiner(x->p.c, take_fd(&x->joiner_fd), take_ptr(x->cloned));
+}
+
 /* What only the launch needs. */
 static void launch_over(struct exec *x)
 {
@@ -74,13 +87,14 @@ static void launch_over(struct exec *x)
 	container_fds_release(&x->params.fds);
 	oci_config_free(x->config);
 	x->config = NULL;
-	if (x->joiner_fd >= 0)
-		process_kill_later(x->p.c, take_fd(&x->joiner_fd));
+	joiner_over(x);
 }
 
 static void exec_free(struct exec *x)
 {
 	LIST_REMOVE(&x->p, link);
+	if (x->joiner_fd < 0 && x->cloned)
+		munmap(x->cloned, sizeof(*x->cloned)); /* there never was one */
 	if (x->p.pidfd >= 0 && (!x->p.exited || x->p.leave))
 		process_kill_later(x->p.c, take_fd(&x->p.pidfd));
 	if (x->member_fd >= 0)
@@ -314,9 +328,11 @@ static int hear(struct exec *x, struct err *err)
 		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
 	switch (msg.word) {
 	case CHILD_IS:
+		if (fd < 0 || x->joiner_fd < 0)
+			return err_set(err, ERR_GONE, "the exec'd process is there, but no descriptor of it has come");
 		x->member_fd = fd;
-		/* It has nothing more to do but to leave. */
-		process_kill_later(x->p.c, take_fd(&x->joiner_fd));
+		*x->cloned = 0; /* from here on it is ours */
+		joiner_over(x);
 		break;
 	case CHILD_READY:
 		x->master_fd = fd;
@@ -350,6 +366,21 @@ static void sync_cb(evutil_socket_t fd, short what, void *arg)
 		finish(x, &err);
 }
 
+/* What it has cloned holds the other end of the socket as well: that it was killed before it said so has to be seen. What was said before is heard first. */
+static void joiner_end_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct exec *x = arg;
+	struct err err;
+	char byte;
+
+	if (recv(x->sync_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+		event_add(x->joiner_end, NULL);
+		return;
+	}
+	err_set(&err, ERR_GONE, "the exec'd process has died before its program ran");
+	finish(x, &err);
+}
+
 static void run_child(struct exec *x, int sync_fd) __attribute__((noreturn));
 static void run_child(struct exec *x, int sync_fd)
 {
@@ -379,6 +410,7 @@ static void run_child(struct exec *x, int sync_fd)
 		.init_pidfd = c->init.pidfd,
 		.below_init = x->params.checkpointable,
 		.ns_flags = x->ns_flags,
+		.cloned = x->cloned,
 		.only_chrooted = x->config->ns[OCI_NS_MOUNT].path,
 	};
 
@@ -407,7 +439,7 @@ static pid_t clone_into(const struct cgroup *cg, int *ret_pidfd)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)v2_fd;
 	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	return proc_clone(&args);
 }
 
 /* Whose program is a file that its user may execute and not read, and that belongs to nobody of the user namespace, is closed to everybody but the host's root. */
@@ -419,6 +451,16 @@ static int explain_refusal(struct container *c, struct err *err)
 		       "cannot run a process in container '%s': only root may enter what its first process is in, "
 		       "which is not dumpable",
 		       c->id);
+}
+
+static int map_cloned(struct exec *x, struct err *err)
+{
+	void *p = mmap(NULL, sizeof(*x->cloned), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return err_sys(err, "cannot map memory");
+	x->cloned = p;
+	return 0;
 }
 
 static int clone_joiner(struct exec *x, struct err *err)
@@ -435,6 +477,8 @@ static int clone_joiner(struct exec *x, struct err *err)
 	if (open_groups(x, err) < 0)
 		return -1;
 	if ((x->ns_flags & CLONE_NEWUSER) && idmap_chown(c->init.pid, &x->config->process, x->child_stdio, 3, err) < 0)
+		return -1;
+	if (map_cloned(x, err) < 0)
 		return -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, "cannot make a socketpair");
@@ -467,7 +511,8 @@ static int launch(struct exec *x, struct err *err)
 	if (r < 0)
 		return -1;
 	x->sync = event_new(c->base, x->sync_fd, EV_READ | EV_PERSIST, sync_cb, x);
-	if (!x->sync || event_add(x->sync, NULL) < 0)
+	x->joiner_end = event_new(c->base, x->joiner_fd, EV_READ, joiner_end_cb, x);
+	if (!x->sync || event_add(x->sync, NULL) < 0 || !x->joiner_end || event_add(x->joiner_end, NULL) < 0)
 		fatal("out of memory");
 	return 0;
 }

@@ -274,7 +274,7 @@ static pid_t clone_child(uint64_t flags, int cgroup_fd, int *ret_pidfd)
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (uint64_t)cgroup_fd;
 	}
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	return proc_clone(&args);
 }
 
 /* The terminal's size: what the caller has, else what the config says. */

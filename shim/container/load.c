@@ -58,19 +58,22 @@ static int read_files(struct container *c, enum container_load how, struct err *
 	return 0;
 }
 
-/* -1: it lives no more, or is another process by now. */
-static int open_init(const struct status_record *rec)
+/* ret_pidfd: -1 when it lives no more, or is another process by now. One that cannot be opened for another reason (no descriptor left, a filter that denies pidfds) has not ended: whoever
+ * took it for that would remove what still runs. */
+static int open_init(const struct status_record *rec, int *ret_pidfd, struct err *err)
 {
 	cleanup_fd int pidfd = -1;
 	uint64_t inode;
-	struct err ignored;
 
-	if (!statedir_init_alive(rec) || proc_pidfd_open(rec->init_pid, rec->init_start_time, &pidfd, &ignored) < 0)
-		return -1;
+	*ret_pidfd = -1;
+	if (!statedir_init_alive(rec))
+		return 0;
+	if (proc_pidfd_open(rec->init_pid, rec->init_start_time, &pidfd, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
 	inode = proc_pidfd_inode(pidfd);
-	if (rec->init_pidfd_inode && inode && inode != rec->init_pidfd_inode)
-		return -1;
-	return take_fd(&pidfd);
+	if (!rec->init_pidfd_inode || !inode || inode == rec->init_pidfd_inode)
+		*ret_pidfd = take_fd(&pidfd);
+	return 0;
 }
 
 static struct container_exit recorded_exit(const struct status_record *rec)
@@ -210,7 +213,8 @@ int container_load(struct container *c, enum container_load how, struct err *err
 		return -1;
 	if (how != CONTAINER_LOAD_JOIN)
 		keep_take(c);
-	pidfd = open_init(&c->rec);
+	if (open_init(&c->rec, &pidfd, err) < 0)
+		return err_add(err, "container '%s'", c->id);
 	if (pidfd < 0 && how == CONTAINER_LOAD_ADOPT && kept_init(c))
 		return adopt_living(c, err);
 	if (pidfd < 0 && how == CONTAINER_LOAD_JOIN)

@@ -4,10 +4,12 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/stdio/log.h"
@@ -270,8 +272,25 @@ int process_resume(struct process *p, const Saved__Process *s, struct err *err)
 struct dying {
 	struct container *c;
 	int pidfd;
+	pid_t *cloned;
 	struct event *end;
 };
+
+static void kill_cloned(struct container *c, pid_t *cloned)
+{
+	pid_t pid = *cloned;
+	int pidfd;
+	struct err err;
+
+	munmap(cloned, sizeof(*cloned));
+	if (pid <= 0)
+		return;
+	/* Nobody but we can reap it: the number is still its own. */
+	if (proc_pidfd_open(pid, 0, &pidfd, &err) < 0)
+		log_warn("container '%s': %s", container_id(c), err.text);
+	else
+		process_kill_later(c, pidfd);
+}
 
 static void dead_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -282,6 +301,8 @@ static void dead_cb(evutil_socket_t fd, short what, void *arg)
 	waitid(P_PIDFD, (id_t)d->pidfd, &info, WEXITED | WNOHANG);
 	event_free(d->end);
 	fd_close(&d->pidfd);
+	if (d->cloned)
+		kill_cloned(c, d->cloned);
 	free(d);
 	c->n_dying--;
 	container_quiet(c);
@@ -289,12 +310,18 @@ static void dead_cb(evutil_socket_t fd, short what, void *arg)
 
 void process_kill_later(struct container *c, int pidfd)
 {
+	process_kill_joiner(c, pidfd, NULL);
+}
+
+void process_kill_joiner(struct container *c, int pidfd, pid_t *cloned)
+{
 	struct dying *d = xcalloc(1, sizeof(*d));
 	struct err ignored;
 
 	proc_pidfd_kill(pidfd, SIGKILL, &ignored);
 	d->c = c;
 	d->pidfd = pidfd;
+	d->cloned = cloned;
 	d->end = event_new(c->base, pidfd, EV_READ, dead_cb, d);
 	if (!d->end || event_add(d->end, NULL) < 0)
 		fatal("out of memory");

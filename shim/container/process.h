@@ -79,6 +79,10 @@ void process_tell(struct process *p, bool drained);
 /* SIGKILL the child behind this pidfd, which is taken, and reap it when it has ended: that may be long, in a frozen group. Until then the container is not idle. */
 void process_kill_later(struct container *c, int pidfd);
 
+/* The same of one that may have cloned a child for us with nobody to tell us: once it is dead, *cloned is looked at (0: none), and that child killed and reaped too. `cloned` is a shared mapping
+ * of one pid_t, which is given away. */
+void process_kill_joiner(struct container *c, int pidfd, pid_t *cloned);
+
 /* All that it is, for the program that follows this one; the caller's. */
 Saved__Process *process_save(const struct process *p);
 

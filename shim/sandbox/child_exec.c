@@ -131,14 +131,16 @@ static const struct child_step after[] = {
 	{ "notify", child_step_notify },
 };
 
-static pid_t clone_sibling(int *ret_pidfd)
+/* The kernel tells the shim itself who that is: we may be killed before we have said it, and the container's init would wait for ever for a child that nobody reaps. */
+static pid_t clone_sibling(pid_t *cloned, int *ret_pidfd)
 {
 	struct clone_args args = {
-		.flags = CLONE_PARENT | CLONE_PIDFD,
+		.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_PARENT_SETTID,
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.parent_tid = (uint64_t)(uintptr_t)cloned,
 	};
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	return proc_clone(&args);
 }
 
 static void go_on(struct child *ch) __attribute__((noreturn));
@@ -167,11 +169,11 @@ static int clone_orphan(int *found, struct err *err)
 		.exit_signal = SIGCHLD,
 	};
 	struct clone_args between = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
-	pid_t middle = (pid_t)syscall(SYS_clone3, &between, sizeof(between)), pid;
+	pid_t middle = proc_clone(&between), pid;
 	int status;
 
 	if (middle == 0) {
-		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+		pid = proc_clone(&args);
 		if (pid == 0)
 			return 0;
 		_exit(pid < 0);
@@ -235,7 +237,7 @@ void child_exec(const struct child_exec_params *p)
 	child_run_steps(&ch, before, ARRAY_SIZE(before));
 	if (p->below_init)
 		exec_below_init(&ch);
-	pid = clone_sibling(&pidfd);
+	pid = clone_sibling(p->cloned, &pidfd);
 	if (pid == 0)
 		go_on(&ch);
 	if (pid < 0) {

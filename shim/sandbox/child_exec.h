@@ -11,6 +11,7 @@ struct child_exec_params {
 	uint64_t ns_flags;  /* CLONE_NEW*: those that differ from the shim's */
 	bool below_init;    /* the process is to be a descendant of the container's init, not our child */
 	bool only_chrooted; /* the root is not that of its mount namespace */
+	pid_t *cloned; /* memory that the shim sees too: which child of its own the clone made (0: none yet, or none of its own) */
 };
 
 /* Runs in the child; never returns. It joins, clones the process itself as the shim's child (CLONE_PARENT), says which one that is, and exits. */

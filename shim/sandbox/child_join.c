@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/procfs.h"
@@ -94,7 +95,7 @@ static pid_t clone_init(const struct child_init_params *p, int *ret_pidfd)
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 	};
 
-	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	return proc_clone(&args);
 }
 
 static int explain(const struct child_init_params *p, struct err *err)

@@ -36,12 +36,12 @@ int child_close_all_but(const int *keep, int n, struct err *err)
 	for (int i = 0; i < n; i++) {
 		if (sorted[i] < 0)
 			continue;
-		if ((unsigned int)sorted[i] > from && syscall(SYS_close_range, from, sorted[i] - 1, 0) < 0)
+		if ((unsigned int)sorted[i] > from && fd_close_range(from, sorted[i] - 1, 0) < 0)
 			return err_sys(err, "cannot close inherited descriptors");
 		if ((unsigned int)sorted[i] >= from)
 			from = (unsigned int)sorted[i] + 1;
 	}
-	if (syscall(SYS_close_range, from, ~0U, 0) < 0)
+	if (fd_close_range(from, ~0U, 0) < 0)
 		return err_sys(err, "cannot close inherited descriptors");
 	return 0;
 }
@@ -182,7 +182,7 @@ int child_place_fds(const int stdio[3], const int *preserved, int n_preserved, s
 	for (int i = 0; i < 3 + n_preserved; i++)
 		if (from[i] >= 0 && dup2(from[i], i) < 0)
 			return err_sys(err, "cannot place descriptor %d", i);
-	if (syscall(SYS_close_range, 3 + n_preserved, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (fd_close_range(3 + n_preserved, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(err, "cannot close inherited descriptors");
 	return 0;
 }

@@ -84,7 +84,7 @@ static pid_t clone_holder(int *ret_pidfd)
 		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
 		.exit_signal = SIGCHLD,
 	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	pid_t pid = proc_clone(&args);
 
 	if (pid == 0) {
 		/* Also for a shim that dies before it has killed us: a copy of its lock is here. */

@@ -76,7 +76,8 @@ static int fs_error(int fs_fd, struct err *err, const char *what, const char *ke
 		text[strcspn(text, "\n")] = '\0';
 		return err_sysno(err, saved, "%s%s%s: %s", what, key ? " " : "", key ? key : "", text + 2);
 	}
-	return err_sysno(err, saved, "%s%s%s", what, key ? " " : "", key ? key : "");
+	errno = saved;
+	return err_call(err, "fsconfig, fsmount", "%s%s%s", what, key ? " " : "", key ? key : "");
 }
 
 /* The next of "a,b=c,d=\"e,f\"", without its quotes, which keep commas in (SELinux contexts have some); NULL at the end. Writes into the text. */
@@ -127,7 +128,7 @@ int mount_new_fs(const char *type, const char *source, const char *data, unsigne
 	int fd;
 
 	if (fs_fd < 0)
-		return err_sys(err, "cannot use file system type '%s'", type);
+		return err_call(err, "fsopen", "cannot use file system type '%s'", type);
 	if (source && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
 		return fs_error(fs_fd, err, "cannot set the source of", type);
 	for (size_t i = 0; i < ARRAY_SIZE(sb_table); i++)
@@ -158,7 +159,7 @@ int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_fd, struc
 		flags |= AT_EMPTY_PATH;
 	fd = open_tree(dir_fd, path, flags);
 	if (fd < 0)
-		return err_sys(err, "cannot clone the mount at '%s'", path);
+		return err_call(err, "open_tree", "cannot clone the mount at '%s'", path);
 	*ret_fd = fd;
 	return 0;
 }
@@ -166,7 +167,7 @@ int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_fd, struc
 int mount_attach(int mount_fd, int target_fd, struct err *err)
 {
 	if (move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-		return err_sys(err, "cannot attach the mount");
+		return err_call(err, "move_mount", "cannot attach the mount");
 	return 0;
 }
 
@@ -182,7 +183,7 @@ int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_
 	if (!attr_set && !attr_clear && !propagation)
 		return 0;
 	if (mount_setattr(mount_fd, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof(attr)) < 0)
-		return err_sys(err, "cannot change the mount's attributes");
+		return err_call(err, "mount_setattr", "cannot change the mount's attributes");
 	return 0;
 }
 

@@ -111,7 +111,7 @@ int procfs_write(int proc_fd, const char *path, const char *text, struct err *er
 		return -1;
 	fd = (int)syscall(SYS_openat2, proc_fd, real, &how, sizeof(how));
 	if (fd < 0)
-		return err_sys(err, "cannot open '/proc/%s'", path);
+		return err_call(err, "openat2", "cannot open '/proc/%s'", path);
 	if (check_is_proc(fd, path, err) < 0)
 		return -1;
 	do

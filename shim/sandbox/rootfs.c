@@ -40,7 +40,7 @@ int rootfs_open(int root_fd, const char *path, int *ret_fd, struct err *err)
 	int fd = openat2_in_root(root_fd, path, O_PATH, 0);
 
 	if (fd < 0)
-		return err_sys(err, "cannot open '%s' in the rootfs", path);
+		return err_call(err, "openat2", "cannot open '%s' in the rootfs", path);
 	*ret_fd = fd;
 	return 0;
 }
@@ -50,7 +50,7 @@ int rootfs_open_nolinks(int root_fd, const char *path, int *ret_fd, struct err *
 	int fd = openat2_in_root(root_fd, path, O_PATH, RESOLVE_NO_SYMLINKS);
 
 	if (fd < 0)
-		return err_sys(err, "cannot open '%s' in the rootfs without following links", path);
+		return err_call(err, "openat2", "cannot open '%s' in the rootfs without following links", path);
 	*ret_fd = fd;
 	return 0;
 }
@@ -60,7 +60,7 @@ int rootfs_open_flags(int root_fd, const char *path, int flags, int *ret_fd, str
 	int fd = openat2_in_root(root_fd, path, flags, 0);
 
 	if (fd < 0)
-		return err_sys(err, "cannot open '%s' in the rootfs", path);
+		return err_call(err, "openat2", "cannot open '%s' in the rootfs", path);
 	*ret_fd = fd;
 	return 0;
 }
@@ -123,7 +123,7 @@ static int open_existing(int root_fd, const char *path, int *ret_fd, const char 
 		}
 		/* A dangling link is ENOENT as well: it then fails below, in make_component, as EEXIST + ELOOP. */
 		if (errno != ENOENT || !part[0])
-			return err_sys(err, "cannot open '%s' in the rootfs", part);
+			return err_call(err, "openat2", "cannot open '%s' in the rootfs", part);
 		*strrchr(part, '/') = '\0';
 	}
 }

@@ -3,6 +3,7 @@
  *
  * Runs outside of the container, as the shim's user, with nothing but the descriptors that it is given. There is one for each container that has a terminal or an open stdin, so it
  * has no C library: some pages are all that it costs. What it hears comes from a shim; what does not parse is passed over. It is executed from the same sealed place as the shim. */
+#include <asm/errno.h>
 #include <asm/unistd.h>
 #include <linux/close_range.h>
 #include <linux/fcntl.h>
@@ -50,6 +51,8 @@ __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x0, sp\n\tbl keeper_start\
 #else
 #error "thole-keeper knows the system calls of x86-64 and arm64"
 #endif
+
+#define FD_END (1 << 20) /* what the kernel allows by itself (fs.nr_open) */
 
 #define CALL(nr, a, b, c, d) call6(__NR_##nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
@@ -208,6 +211,18 @@ static void from_outside(struct keeper *k)
 
 /* ---- a new shim -------------------------------------------------------------------------------------------------------- */
 
+/* As fd_close_range(): a filter may deny the call. */
+static int let_go_at_exec(void)
+{
+	long r = CALL(close_range, KEEPER_FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC, 0);
+
+	if (r != -ENOSYS && r != -EPERM)
+		return (int)r;
+	for (int fd = KEEPER_FD_FREE; fd < FD_END; fd++)
+		CALL(fcntl, fd, F_SETFD, FD_CLOEXEC, 0);
+	return 0;
+}
+
 static void run_shim(const struct keeper *k) __attribute__((noreturn));
 static void run_shim(const struct keeper *k)
 {
@@ -222,8 +237,7 @@ static void run_shim(const struct keeper *k)
 	drop(&pair[0]);
 	if (control >= 0 && CALL(dup3, control, KEEPER_FD_SHIM, 0, 0) >= 0 &&
 	    CALL(close, KEEPER_FD_LISTEN, 0, 0, 0) == 0 &&
-	    CALL(fcntl, KEEPER_FD_SHIM_EXE, F_SETFD, FD_CLOEXEC, 0) == 0 &&
-	    CALL(close_range, KEEPER_FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC, 0) == 0)
+	    CALL(fcntl, KEEPER_FD_SHIM_EXE, F_SETFD, FD_CLOEXEC, 0) == 0 && let_go_at_exec() == 0)
 		call6(__NR_execveat, KEEPER_FD_SHIM_EXE, (long)"", (long)argv, (long)k->env, AT_EMPTY_PATH, 0);
 	for (;;)
 		CALL(exit_group, 127, 0, 0, 0);

@@ -44,7 +44,7 @@ static int child_exec(void *arg)
 	for (size_t i = 0; i < ARRAY_SIZE(c->fds); i++)
 		if (dup2(c->fds[i], KEEPER_FD_SHIM + (int)i) < 0)
 			return child_fail(c);
-	if (syscall(SYS_close_range, KEEPER_FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (fd_close_range(KEEPER_FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return child_fail(c);
 	syscall(SYS_execveat, KEEPER_FD_OWN_EXE, "", c->argv, environ, AT_EMPTY_PATH);
 	return child_fail(c);
