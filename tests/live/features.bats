@@ -25,6 +25,7 @@ setup_test() { thole features > "$T/features"; }
 @test "what features lists is accepted: namespaces, options, capabilities, seccomp" {
 	local ns option
 	bundle
+	mkdir "$T/src"
 	owned_rootfs 100000 100000
 	for ns in $(feature '.linux.namespaces[]'); do
 		config --arg n "$ns" '.linux.namespaces |= (map(select(.type != $n)) + [{ type: $n }])'
@@ -35,7 +36,7 @@ setup_test() { thole features > "$T/features"; }
 	done
 	for option in idmap ridmap; do
 		feature '.mountOptions[]' | grep -qx $option
-		config --arg o $option '.mounts += [{ destination: ("/m/" + $o), type: "bind", source: "/etc", options: ["rbind", $o] }]'
+		config --arg o $option '.mounts += [{ destination: ("/m/" + $o), type: "bind", source: "'"$T/src"'", options: ["rbind", $o] }]'
 	done
 	config '.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
 	in_background "$PROBES/notify" "$T/agent.sock" > "$T/agent.out"
