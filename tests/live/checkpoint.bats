@@ -541,6 +541,48 @@ network_unlocked() { # PID
 	contiguous "$T/log.1" "$T/log.2"
 }
 
+@test "the shim or the client is killed at each point of a restore: nothing runs, what is left is removed, and the image can still be restored" {
+	local point who
+	kill_criu_at never
+	counting
+	checkpoint
+	for who in shim client; do
+		for point in pre-restore setup-namespaces post-setup-namespaces post-restore; do
+			cat > "$T/action" <<-END
+				#!/bin/sh
+				[ "\$CRTOOLS_SCRIPT_ACTION" = $point ] || exit 0
+				case $who in
+				shim) kill -KILL \$(sed -n 's/^PPid:.//p' /proc/\$PPID/status) ;;
+				client) kill -KILL \$(cat "$T/client") ;;
+				esac
+				: > "$T/killed"
+			END
+			rm -f "$T/killed"
+			(exec 3>&-; echo $BASHPID > "$T/client"; exec "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c" < /dev/null) > /dev/null 2>&1 &
+			wait $! || true
+			wait_for test -e "$T/killed"
+			# A client that has had its answer by then is missed by nobody.
+			if [ $who = client ] && is "$c" running; then
+				thole delete --force "$c"
+			fi
+			wait_for no_shims
+			# The shim's end leaves it to the next who comes.
+			if [ $who = shim ]; then
+				thole delete --force "$c"
+			fi
+			wait_for has_gone "$c"
+			wait_for no_criu
+			equal "$(own_cgroups)" ''
+		done
+	done
+	kill_criu_at never
+	restore --log-path "$T/log.2"
+	wait_for logged_in "$T/log.2" "n $(($(lines "$T/log.1" | wc -l) + 20))"
+	contiguous "$T/log.1" "$T/log.2"
+}
+# criu has the directory of the image as its own.
+no_criu() { ! ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -qF "$IMG"; }
+
 @test "the client is killed while criu works: the checkpoint is given up, the container runs on" {
 	kill_criu_at never
 	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != network-lock ] || { : > "%s/here"; read x < "%s/go"; }\n' "$T" "$T" > "$T/action"

@@ -147,6 +147,33 @@ true"
 	refused 69 "cannot checkpoint container '$c': it is stopped" to_set
 }
 
+@test "on a terminal it shows how far it is, and leaves nothing of that behind" {
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != network-lock ] || read x < "%s/go"\nexit 0\n' "$T" > "$T/action"
+	chmod 755 "$T/action"
+	mkfifo "$T/go"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	counting
+	in_background script -qefc "$(printf '%q ' "$THOLE" --root "$ROOT" checkpoint --leave-running --to "$SET" "$c")" "$T/screen" < /dev/null > /dev/null
+	local pid=$!
+	wait_for grep -q "$c: writing \[\.*\] 0 of about [0-9]* MiB" "$T/screen"
+	echo > "$T/go"
+	exits 0 wait "$pid"
+	equal "$(sed '/^Script /d' "$T/screen" | tr -d '\n' | tail -c 4 | od -An -c | tr -d ' \n')" '\r033[K'
+	equal "$(images | wc -l)" 1
+}
+
+@test "a set that cannot be written to, or has nothing above it: said, and the container runs on" {
+	counting
+	refused 1 "cannot make directory '$T/no/set': No such file" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/no/set" "$c"
+	mkdir "$SET"
+	mount -t tmpfs -o ro,mode=700 tmpfs "$SET"
+	refused 1 'Read-only file system' to_set || { umount "$SET"; false; }
+	umount "$SET"
+	is "$c" running
+	goes_on
+}
+
 @test "the lines of contrib's crontab do what they say, as cron runs them" {
 	local line command n=0
 	args sleep 1000
