@@ -166,6 +166,7 @@ static int receive_hello(struct call *c, struct err *err)
 	if (call_reply(c, &reply, &fds, err) < 0)
 		return -1;
 	wire_fds_release(&fds);
+	c->features = reply.which_body == Reply_hello_tag ? reply.body.hello.features : 0;
 	return 0;
 }
 

@@ -14,11 +14,12 @@ struct status_record;
 
 /* One connection to a shim. Starts as CALL_NONE; call_release() accepts that. */
 struct call {
-	int sock;        /* -1: none */
-	int signal_fd;   /* borrowed; -1: waiting for a reply is not interrupted. See call_reply(). */
-	int signal;      /* what interrupted it */
-	uint32_t serial; /* of the last request */
-	pid_t shim_pid;  /* of the shim, when it was started for this call; else 0 */
+	int sock;          /* -1: none */
+	int signal_fd;     /* borrowed; -1: waiting for a reply is not interrupted. See call_reply(). */
+	int signal;        /* what interrupted it */
+	uint32_t serial;   /* of the last request */
+	pid_t shim_pid;    /* of the shim, when it was started for this call; else 0 */
+	uint64_t features; /* WIRE_FEATURE_*, of a shim that has said hello */
 };
 
 #define CALL_NONE ((struct call) { .sock = -1, .signal_fd = -1 })

@@ -8,6 +8,7 @@
 
 #include "client/handover.h"
 #include "client/relay.h"
+#include "client/relay_return.h"
 #include "client/signals.h"
 #include "common/fd.h"
 #include "common/statedir.h"
@@ -47,6 +48,8 @@ static int relay_foreground(const struct client *cl, const struct launch_request
 
 	r->terminal = l->reply.terminal;
 	r->use_stdin = req->open_stdin;
+	r->id = req->id;
+	r->another = relay_return_follower;
 	relay_take_streams(r, l->reply.fd_role, l->reply.fd_role_count, &l->fds);
 	if (relay_run(r, &end, &exit, err) < 0)
 		return -1;

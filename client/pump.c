@@ -50,6 +50,20 @@ void pump_release(struct pump *p)
 	p->buf = NULL;
 }
 
+void pump_go_on(struct pump *p, int from, int to)
+{
+	if (from >= 0) {
+		p->from = from;
+		p->from_kind = kind_of(from);
+	}
+	if (to >= 0) {
+		p->to = to;
+		p->to_kind = kind_of(to);
+	}
+	p->full = false;
+	p->state = PUMP_OPEN;
+}
+
 bool pump_pending(const struct pump *p)
 {
 	return p->state == PUMP_OPEN && (p->len > 0 || p->full);
@@ -154,10 +168,12 @@ static bool fill(struct pump *p)
 	if (n < 0 && would_block())
 		return false;
 	/* A terminal that hung up, a connection that was reset: the end, as for any reader. */
-	if (n <= 0)
+	if (n <= 0) {
 		p->state = PUMP_ENDED;
-	else
+	} else {
+		p->got += (uint64_t)n;
 		take_input(p, (size_t)n);
+	}
 	p->much = n >= SPLICE_FROM;
 	return n > 0;
 }
@@ -176,7 +192,6 @@ static bool drain(struct pump *p)
 	}
 	p->start += (size_t)n;
 	p->len -= (size_t)n;
-	p->written += (uint64_t)n;
 	return true;
 }
 
@@ -206,8 +221,8 @@ static void splice_some(struct pump *p)
 
 	p->full = false;
 	if (n > 0) {
+		p->got += (uint64_t)n;
 		p->much = n >= SPLICE_FROM;
-		p->written += (uint64_t)n;
 	} else if (n == 0)
 		p->state = PUMP_ENDED;
 	else if (!would_block())

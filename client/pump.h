@@ -48,14 +48,17 @@ struct pump {
 	const struct pump_source *source; /* borrowed; NULL: `from` alone */
 	unsigned char *buf;               /* made when first needed */
 	size_t start, len;                /* what is read and not yet written */
-	uint64_t written;                 /* bytes in all */
 	bool much;                        /* the last read brought so much that splicing is worth it */
 	bool full;                        /* spliced: there is more to read, and no room to write */
+	uint64_t got;                     /* bytes read so far */
 };
 
 /* from or to may be -1: then the pump is PUMP_ENDED at once. */
 void pump_init(struct pump *p, int from, int to, struct keys *keys);
 void pump_release(struct pump *p);
+
+/* Go on from another source, or to another sink (-1: as it was), with what is read and not written yet. */
+void pump_go_on(struct pump *p, int from, int to);
 
 /* Is there something that it has to write, and cannot yet? */
 bool pump_pending(const struct pump *p);

@@ -61,13 +61,18 @@ int relay_prepare(struct relay *r, const struct client *cl, struct call *call, c
 		.stdin_fd = -1,
 		.stdout_fd = -1,
 		.stderr_fd = -1,
+		.held = { -1, -1 },
 	};
 	return keys_parse(detach_keys ? detach_keys : KEYS_DEFAULT, &r->keys, err);
 }
 
 void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, struct wire_fds *fds)
 {
-	int *const slots[] = { [FD_STDIN] = &r->stdin_fd, [FD_STDOUT] = &r->stdout_fd, [FD_STDERR] = &r->stderr_fd };
+	int *const slots[] = { [FD_STDIN] = &r->stdin_fd,
+			       [FD_STDOUT] = &r->stdout_fd,
+			       [FD_STDERR] = &r->stderr_fd,
+			       [FD_HELD_STDOUT] = &r->held[0],
+			       [FD_HELD_STDERR] = &r->held[1] };
 
 	for (size_t i = 0; i < n_roles && i < (size_t)fds->n; i++) {
 		size_t role = (size_t)roles[i];
@@ -125,6 +130,19 @@ static void tell_size(struct loop *l)
 	tell(l, &req);
 }
 
+/* While what the last shim has given us waits for a slow reader. */
+static void signal_by_another(struct loop *l, int sig)
+{
+	Request req = Request_init_zero;
+	struct err err;
+
+	req.which_body = Request_kill_tag;
+	req.body.kill.signal = (uint32_t)sig;
+	copy_name(l, req.body.kill.name, sizeof(req.body.kill.name));
+	if (l->r->id && call_simple(l->r->cl, l->r->id, &req, &err) < 0)
+		client_remark(l->r->cl, "cannot pass signal %d on: %s", sig, err.text);
+}
+
 static void on_signal(struct loop *l, int sig)
 {
 	if (sig == SIGWINCH) {
@@ -133,6 +151,8 @@ static void on_signal(struct loop *l, int sig)
 		/* The shell has given the terminal back as it likes it. */
 		term_raw_again();
 		tell_size(l);
+	} else if (l->is_lost) {
+		signal_by_another(l, sig);
 	} else {
 		tell_signal(l, sig);
 	}
@@ -167,7 +187,7 @@ static void on_input_end(struct loop *l, const InputEnd *end)
 {
 	static const char why[] = "the client that owns the container's stdin has ended it";
 	struct pump *p = &l->pump[STREAM_STDIN];
-	uint64_t ours = p->written + p->len;
+	uint64_t ours = p->got;
 
 	if (ours > end->taken)
 		client_remark(l->r->cl, "%s: %llu bytes of this one's, from byte %llu on, were not passed on", why,
@@ -310,12 +330,16 @@ static void close_output(struct loop *l, Stream stream, int *fd)
 		client_remark(l->r->cl, "cannot write to %s: %s", stream_names[stream], strerrordesc_np(sys_errno));
 	tell_closed(l, stream);
 	fd_close(fd);
+	fd_close(&l->r->held[stream == STREAM_STDERR]);
 }
 
 static void judge_pumps(struct loop *l)
 {
 	enum pump_state in = l->pump[STREAM_STDIN].state;
 
+	/* What is typed is broken off by the shim's death too. */
+	if (in == PUMP_BROKEN && l->r->another && l->r->terminal && !l->closed[STREAM_STDIN])
+		in = PUMP_OPEN;
 	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN))
 		close_stdin(l);
 	if (l->pump[STREAM_STDOUT].state == PUMP_BROKEN)
@@ -353,11 +377,11 @@ static int poll_timeout(const struct loop *l)
 static void fill_poll(struct loop *l, struct pollfd *p)
 {
 	/* After the Exit the connection has nothing more to say but its end. */
-	p[SLOT_CONTROL] = (struct pollfd) { .fd = l->has_exit ? -1 : l->r->call->sock, .events = POLLIN };
+	p[SLOT_CONTROL] = (struct pollfd) { .fd = l->has_exit || l->is_lost ? -1 : l->r->call->sock, .events = POLLIN };
 	p[SLOT_SIGNALS] = (struct pollfd) { .fd = l->r->call->signal_fd, .events = POLLIN };
 	for (int i = 0; i < 3; i++)
 		pump_poll(&l->pump[i], &p[SLOT_STDIN + i]);
-	if (l->has_exit || (l->parked && term_in_background(STDIN_FILENO))) {
+	if (l->has_exit || l->is_lost || (l->parked && term_in_background(STDIN_FILENO))) {
 		p[SLOT_STDIN].fd = -1;
 	} else if (l->parked) {
 		l->parked = false;
@@ -401,6 +425,86 @@ static int handle_events(struct loop *l, struct pollfd *p, struct err *err)
 	return p[SLOT_CONTROL].revents ? hear(l, err) : 0;
 }
 
+/* ---- the shim is gone ---------------------------------------------------------------------------------------------------- */
+
+/* Is all that it has given us passed on? */
+static bool is_drained(const struct loop *l)
+{
+	return l->pump[STREAM_STDOUT].state != PUMP_OPEN && l->pump[STREAM_STDERR].state != PUMP_OPEN;
+}
+
+static void tell_closed_again(struct loop *l, Stream stream, int *fd)
+{
+	fd_close(fd);
+	tell_closed(l, stream);
+}
+
+static void output_goes_on(struct loop *l, Stream stream, int *fd)
+{
+	if (l->closed[stream])
+		tell_closed_again(l, stream, fd);
+	else if (*fd >= 0)
+		pump_go_on(&l->pump[stream], *fd, -1);
+}
+
+static void stdin_goes_on(struct loop *l)
+{
+	struct pump *p = &l->pump[STREAM_STDIN];
+
+	if (l->closed[STREAM_STDIN])
+		tell_closed_again(l, STREAM_STDIN, &l->r->stdin_fd);
+	else if (l->r->use_stdin && l->r->stdin_fd >= 0 && (p->state == PUMP_OPEN || p->state == PUMP_BROKEN))
+		pump_go_on(p, -1, l->r->stdin_fd);
+	else if (p->state == PUMP_OPEN)
+		p->state = PUMP_ENDED;
+}
+
+/* With the streams of another shim, from where the last one's have ended. -1: there is none that can. */
+static int go_on(struct loop *l, struct err *err)
+{
+	struct relay *r = l->r;
+	const uint64_t had[] = { l->pump[STREAM_STDOUT].got, l->pump[STREAM_STDERR].got };
+	int signal_fd = r->call->signal_fd, ret;
+	cleanup_fd int stdin_fd = take_fd(&r->stdin_fd);
+
+	fd_close(&r->stdout_fd);
+	fd_close(&r->stderr_fd);
+	r->call->signal_fd = -1; /* they are for the container: it gets them afterwards */
+	ret = r->another(r, had, err);
+	r->call->signal_fd = signal_fd;
+	if (ret < 0)
+		return -1;
+	/* The process's own pipe is as good as before, and nobody may hold it but us. */
+	if (r->stdin_fd < 0 && !r->terminal)
+		r->stdin_fd = take_fd(&stdin_fd);
+	l->is_lost = false;
+	catchup_free(l->catchup);
+	l->catchup = NULL;
+	if (catch_up(l, err) < 0)
+		return -1;
+	output_goes_on(l, STREAM_STDOUT, &r->stdout_fd);
+	output_goes_on(l, STREAM_STDERR, &r->stderr_fd);
+	stdin_goes_on(l);
+	tell_size(l);
+	return 0;
+}
+
+/* Returns whether it goes on. */
+static bool outlives_shim(struct loop *l)
+{
+	struct err err;
+
+	if (!l->is_lost || !l->r->another)
+		return !l->is_lost;
+	if (!is_drained(l))
+		return true;
+	if (go_on(l, &err) == 0)
+		return true;
+	client_remark(l->r->cl, "%s", err.text);
+	l->is_lost = true;
+	return false;
+}
+
 static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 {
 	struct pollfd p[SLOT_COUNT];
@@ -417,7 +521,7 @@ static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 			continue;
 		if (handle_events(l, p, err) < 0)
 			return -1;
-		if (l->is_lost || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
+		if (!outlives_shim(l) || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
 			*ret_end = l->is_lost ? RELAY_LOST : RELAY_LEFT;
 			return 0;
 		}
@@ -466,6 +570,8 @@ int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct e
 	fd_close(&r->stdin_fd);
 	fd_close(&r->stdout_fd);
 	fd_close(&r->stderr_fd);
+	fd_close(&r->held[0]);
+	fd_close(&r->held[1]);
 	if (status == 0 && *ret_end == RELAY_EXIT)
 		*ret_exit = l.exit;
 	return status;

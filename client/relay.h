@@ -22,7 +22,12 @@ struct relay {
 	bool always_keys; /* look for the detach keys even if stdin is no terminal */
 	struct keys keys;
 	int stdin_fd, stdout_fd, stderr_fd; /* pipes from the shim, -1 when absent; the relay closes them */
-	const AttachReply *attached;        /* an attached client's: the pipes may have gaps; NULL: they have none */
+	int held[2]; /* ends of the process's own stdout and stderr, so that they outlive the shim; -1: none; the relay closes them */
+	/* When the shim is gone, and everything that it has written is passed on: go on with another one, and give its streams. NULL, or -1: RELAY_LOST. `had`: bytes of
+	 * stdout and stderr so far. See relay_return.h. */
+	int (*another)(struct relay *r, const uint64_t had[2], struct err *err);
+	const char *id;           /* for that: of the container */
+	AttachReply *attached;    /* an attached client's: the pipes may have gaps; NULL: they have none */
 	struct relay_part *parts; /* what the log has from before, for a client that wants it; the relay frees them */
 	size_t n_parts;
 	bool replay;

@@ -222,3 +222,11 @@ int wire_peer_uid(int sock, unsigned int *ret_uid, struct err *err)
 	*ret_uid = cred.uid;
 	return 0;
 }
+
+int wire_peer_pid(int sock)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ? 0 : cred.pid;
+}

@@ -50,4 +50,10 @@ int wire_recv_err(int sock, struct err *ret_msg, struct err *err);
 /* uid of the peer of a unix socket (SO_PEERCRED). */
 int wire_peer_uid(int sock, unsigned int *ret_uid, struct err *err);
 
+/* The process that has connected (or made the socketpair). 0: it cannot be seen from here. */
+int wire_peer_pid(int sock);
+
+/* What a shim says in its Hello that it can. */
+#define WIRE_FEATURE_FOLLOW (UINT64_C(1) << 0) /* Attach.follow */
+
 #endif

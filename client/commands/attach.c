@@ -54,18 +54,56 @@ static int send_attach(struct call *c, bool with_stdin, struct relay *r, AttachR
 	return receive_parts(c, r, ret_reply->log_parts, err);
 }
 
-static int open_running(const struct client *cl, const char *id, struct call *c, struct err *err)
+/* ret_stopped: it is, and nothing was opened. */
+static int open_call(const struct client *cl, const char *id, struct call *c, bool *ret_stopped, struct err *err)
 {
 	cleanup_fd int dir_fd = -1;
 	struct status_record rec;
-	enum container_status status;
 
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || statedir_read_status(dir_fd, &rec, err) < 0)
 		return -1;
-	status = statedir_refresh(&rec);
-	if (status == STATUS_STOPPED)
-		return err_set(err, ERR_STATE, "container '%s' is stopped: 'logs' has what it wrote", id);
-	return call_open(cl, id, dir_fd, CALL_REFUSE, c, err);
+	*ret_stopped = statedir_refresh(&rec) == STATUS_STOPPED;
+	return *ret_stopped ? 0 : call_open(cl, id, dir_fd, CALL_REFUSE, c, err);
+}
+
+static int open_running(const struct client *cl, const char *id, struct call *c, struct err *err)
+{
+	bool stopped;
+
+	if (open_call(cl, id, c, &stopped, err) < 0)
+		return -1;
+	return stopped ? err_set(err, ERR_STATE, "container '%s' is stopped: 'logs' has what it wrote", id) : 0;
+}
+
+/* Its Exit is the next that comes. */
+static int only_wait(struct relay *r, struct err *err)
+{
+	cleanup_fd int dir_fd = -1;
+	Request req = Request_init_zero;
+
+	req.which_body = Request_wait_tag;
+	if (client_open_container(r->cl, r->id, NULL, &dir_fd, err) < 0 ||
+	    call_open(r->cl, r->id, dir_fd, CALL_SERVE, r->call, err) < 0)
+		return -1;
+	return call_send(r->call, &req, NULL, 0, err);
+}
+
+/* For relay.another. Nobody waits for an attached client: what the dead shim had and did not give, and what the new one has read before we are here, goes past us. */
+static int attach_again(struct relay *r, const uint64_t had[2], struct err *err)
+{
+	bool stopped;
+	int ret;
+
+	(void)had;
+	r->replay = false;
+	if (open_call(r->cl, r->id, r->call, &stopped, err) < 0)
+		return -1;
+	ret = stopped ? 0 : send_attach(r->call, r->use_stdin, r, r->attached, err);
+	if (ret < 0 && err->code != ERR_STATE)
+		return -1;
+	client_remark(r->cl, "the shim of container '%s' was killed: some output may be missing here ('logs' has it)",
+		      r->id);
+	return stopped || ret < 0 ? only_wait(r, err) : 0;
 }
 
 /* While the container's end was waited for, what comes instead is no exit status of it: 125, as run says. */
@@ -122,6 +160,8 @@ int cmd_attach(const struct client *cl, const struct invocation *inv, struct err
 	if (signals_open(o->no_sig_proxy ? SIGNALS_WINDOW : SIGNALS_ATTACHED, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;
+	r.id = id;
+	r.another = attach_again;
 	if (send_attach(&c, with_stdin, &r, &reply, err) < 0) {
 		if (call_interrupted(err))
 			signals_die(c.signal);

@@ -11,6 +11,7 @@
 #include "client/handover.h"
 #include "client/pid_file.h"
 #include "client/relay.h"
+#include "client/relay_return.h"
 #include "client/signals.h"
 #include "client/term.h"
 #include "common/fd.h"
@@ -24,7 +25,8 @@ struct execution {
 	const struct exec_options *o;
 	const char *id;
 	bool use_stdin;
-	bool foreign; /* the process is our caller's */
+	bool foreign;  /* the process is our caller's */
+	bool launcher; /* it is a launcher that has started it */
 	struct call call;
 	ExecReply reply;
 	struct wire_fds fds; /* the streams, in the order of reply.fd_role */
@@ -156,6 +158,7 @@ static int fill_request(struct execution *x, const struct invocation *inv, const
 	e->whole = o->process != NULL;
 	e->ignore_paused = o->ignore_paused;
 	e->checkpointable = o->checkpointable;
+	e->hold = e->stdio == STDIO_FOREGROUND;
 	if (!o->detach)
 		term_size(&e->rows, &e->columns);
 	if (fields_logs(&flags, &fields, err) < 0 ||
@@ -200,11 +203,14 @@ static int check_state(const char *id, const struct status_record *rec, struct e
  * that has no shim (any more). */
 static int open_call(struct execution *x, int dir_fd, struct err *err)
 {
+	x->launcher = true;
 	if (x->foreign)
 		return call_exec(x->cl, x->id, x->o->detach, &x->call, err);
+	x->launcher = false;
 	if (call_open(x->cl, x->id, dir_fd, CALL_REFUSE, &x->call, err) == 0)
 		return 0;
-	return err->code == ERR_STATE ? call_exec(x->cl, x->id, false, &x->call, err) : -1;
+	x->launcher = err->code == ERR_STATE;
+	return x->launcher ? call_exec(x->cl, x->id, false, &x->call, err) : -1;
 }
 
 /* On success the process's program runs. */
@@ -255,6 +261,10 @@ static int relay_process(struct execution *x, struct relay *r, struct err *err)
 	r->process = x->reply.name;
 	r->terminal = x->reply.terminal;
 	r->use_stdin = x->use_stdin;
+	r->id = x->id;
+	/* A terminal ends with the shim that has its other side, and a launcher's process is nobody's to adopt. */
+	if (!x->launcher && !r->terminal)
+		r->another = relay_return_follower;
 	relay_take_streams(r, x->reply.fd_role, x->reply.fd_role_count, &x->fds);
 	if (relay_run(r, &end, &exit, err) < 0)
 		return -1;

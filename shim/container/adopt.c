@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/follower.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/stdio/keeper.h"
 #include "shim/stdio/pipe_find.h"
@@ -182,8 +183,7 @@ void adopt_new_relay(struct process *p, struct logs *logs)
 
 	p->relay = relay_new(p->c->base, logs, &ops, p);
 	relay_configure(p->relay, &p->relay_options);
-	if (logs && p == &p->c->init)
-		relay_keep_unlogged(p->relay, p->c->dir_fd);
+	relay_keep_unlogged(p->relay, p->c->dir_fd, p == &p->c->init ? "" : p->name);
 }
 
 /* What the keeper does not hold has been closed on purpose. */
@@ -237,6 +237,19 @@ static void adopt_streams(struct process *p, struct json_object *o, struct logs 
 		take_kept_streams(p, at(o, "streams"), logs);
 	else if (!p->terminal)
 		find_streams(p, at(o, "streams"), logs);
+}
+
+/* From where the shim before has stopped. `file`: as for unlogged_new(). */
+static int go_on_reading(struct process *p, struct json_object *o, const char *file, struct err *err)
+{
+	struct unlogged_rest rest[OUTPUTS] = { 0 };
+
+	unlogged_replay(p->c->dir_fd, file, p->logs, rest);
+	adopt_streams(p, o, p->logs);
+	if (p->relay && relay_start(p->relay, err) < 0)
+		return -1;
+	follower_expect(p, o, rest);
+	return 0;
 }
 
 /* ---- exec'd processes ---------------------------------------------------------------------------------------------------- */
@@ -301,10 +314,7 @@ static int adopt_exec(struct container *c, const char *name, struct json_object 
 	}
 	if (json_object_get_boolean(at(o, "relayed")))
 		adopt_exec_logs(p, at(logs, name));
-	adopt_streams(p, o, p->logs);
-	if (p->relay && relay_start(p->relay, err) < 0)
-		return -1;
-	return process_watch_end(p, err);
+	return go_on_reading(p, o, name, err) < 0 ? -1 : process_watch_end(p, err);
 }
 
 /* Names are numbers, and in the order of the file the older ones come first. */
@@ -331,6 +341,7 @@ int adopt_plan_logs(struct process *p, struct err *err)
 	if (!top)
 		return -1;
 	read_relay_options(p, at(at(top, "processes"), p->name));
+	follower_load(p, at(at(top, "processes"), p->name));
 	exec_log = at(at(container, "execLogs"), p->name);
 	setup = p == &p->c->init ? at(container, "logSetup") : at(exec_log, "logSetup");
 	if (p != &p->c->init)
@@ -364,9 +375,7 @@ static int take_over(struct container *c, struct json_object *top, struct err *e
 		return -1;
 	logging_continue(&c->init);
 	take_losses(&c->init, at(top, "container"));
-	unlogged_replay(c->dir_fd, c->init.logs);
-	adopt_streams(&c->init, at(processes, "init"), c->init.logs);
-	if (c->init.relay && relay_start(c->init.relay, err) < 0)
+	if (go_on_reading(&c->init, at(processes, "init"), "", err) < 0)
 		return -1;
 	return adopt_execs(c, processes, at(at(top, "container"), "execLogs"), err);
 }

@@ -62,6 +62,7 @@ struct container_create {
 	uint64_t watchdog_usec;    /* 0: none */
 	bool keeper;               /* have one, whatever the streams are */
 	struct relay_options relay;
+	int client_pid;            /* who follows it in the foreground; 0: nobody */
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
 	struct container_fds fds;  /* main_fd: the bundle. With options_fd it is restored from images_fd */
 };
@@ -144,6 +145,7 @@ struct container_exec {
 	bool open_stdin, whole, ignore_paused;
 	bool checkpointable; /* below init, where a checkpoint finds it */
 	struct relay_options relay;
+	int client_pid;                    /* as with container_create */
 	const char *log_driver, *log_path; /* as with container_create, but no driver is none */
 	size_t n_log_opts;
 	const char *log_opts[CONTAINER_LOG_OPTS_MAX];

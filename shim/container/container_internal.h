@@ -176,6 +176,8 @@ struct json_object *state_read(int dir_fd,
 			       struct err *err); /* all of it, an object: json_object_put(). ERR_CONFIG: damaged */
 /* What logs were asked to be, so that another shim can go on with them. The caller's. */
 struct json_object *state_log_setup(const char *drivers, const char *path, const char *const *options, size_t n);
+int state_save_process(struct container *c, struct process *p,
+		       struct err *err); /* what has changed of one that is there */
 int state_add_process(struct container *c, struct process *p, struct err *err); /* an exec'd one; may change its name */
 int state_merge_resources(struct container *c, struct json_object *changed,
 			  struct err *err); /* lay it over container.resources */

@@ -15,6 +15,7 @@
 #include "common/path.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/follower.h"
 #include "shim/container/sdnotify.h"
 #include "shim/container/streams.h"
 #include "shim/oci/names.h"
@@ -474,6 +475,7 @@ int container_create(struct container *c, struct container_create *params, conta
 
 	cr->done = (struct pending) { done_cb, done_arg };
 	c->passes = cr->params.stdio == STDIO_PASS;
+	follower_note(&c->init, cr->params.client_pid);
 	return run_steps(c, err);
 }
 

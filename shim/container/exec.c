@@ -20,6 +20,7 @@
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/exec_config.h"
+#include "shim/container/follower.h"
 #include "shim/container/handshake.h"
 #include "shim/container/notify.h"
 #include "shim/container/streams.h"
@@ -294,6 +295,8 @@ static int let_it_run(struct exec *x, struct err *err)
 	/* While it executes its program, and before anybody is told: a shim that adopts the container, or who checkpoints it, wants to know of it. */
 	if (state_add_process(c, &x->p, &unsaid) < 0)
 		log_warn("container '%s': process %d is not recorded: %s", c->id, pid, unsaid.text);
+	if (x->p.relay && !c->joined)
+		relay_keep_unlogged(x->p.relay, c->dir_fd, x->p.name); /* this is its name at last */
 	memcpy(x->ret_name, x->p.name, PROCESS_NAME_MAX);
 	return 0;
 }
@@ -597,6 +600,7 @@ static struct exec *exec_new(struct container *c, const char *name, struct conta
 
 	process_init(&x->p, c, name, &exec_ops);
 	x->p.below_init = params->checkpointable;
+	follower_note(&x->p, params->client_pid);
 	x->params = *params;
 	x->params.fds = container_fds_take(&params->fds);
 	for (int i = 0; i < 3; i++)

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/follower.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/relay.h"
 #include "shim/stdio/saved.h"
@@ -30,7 +31,7 @@ static void news_cb(evutil_socket_t fd, short what, void *arg)
 
 void process_init(struct process *p, struct container *c, const char *name, const struct process_ops *ops)
 {
-	*p = (struct process) { .c = c, .ops = ops, .pidfd = -1 };
+	*p = (struct process) { .c = c, .ops = ops, .pidfd = -1, .follower = { .pidfd = -1 } };
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	p->news = evtimer_new(container_base(c), news_cb, p);
 	if (!p->news)
@@ -39,6 +40,7 @@ void process_init(struct process *p, struct container *c, const char *name, cons
 
 void process_settle(struct process *p)
 {
+	follower_release(&p->follower);
 	relay_free(p->relay);
 	p->relay = NULL;
 	if (p->end)

@@ -23,6 +23,14 @@ struct process_ops {
 	void (*news_cb)(struct process *p, bool late);
 };
 
+/* The client that follows it in the foreground: if this shim dies, whoever adopts the process waits for it before anything is read. */
+struct follower {
+	pid_t pid; /* 0: none */
+	uint64_t start_time;
+	int pidfd; /* while it is awaited; else -1 */
+	struct event *end;
+};
+
 struct process {
 	LIST_ENTRY(process) link; /* among the exec'd ones */
 	struct container *c;
@@ -34,6 +42,7 @@ struct process {
 	bool terminal;
 	struct relay *relay; /* NULL: its streams are not here */
 	struct relay_options relay_options;
+	struct follower follower;
 	struct log_plans log_plans;             /* of one that this shim has started or adopted */
 	struct logs *logs;                      /* NULL: nothing is logged */
 	struct json_object *log_setup;          /* of an exec'd one: see state_log_setup() */

@@ -10,6 +10,7 @@
 #include "common/proc.h"
 #include "common/utc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/follower.h"
 #include "shim/container/streams.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
@@ -282,6 +283,7 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 		add_string(streams, stream_names[i], key);
 	}
 	json_add(o, "streams", streams);
+	follower_put(p, o);
 }
 
 static void put_shim(struct json_object *o)
@@ -562,6 +564,18 @@ static void add_process(struct container *c, struct json_object *o, void *arg)
 int state_add_process(struct container *c, struct process *p, struct err *err)
 {
 	return change_state(c, add_process, p, err);
+}
+
+static void refresh_process(struct container *c, struct json_object *o, void *arg)
+{
+	const struct process *p = arg;
+
+	put_process(p, false, object_at(object_at(o, "processes"), p->name));
+}
+
+int state_save_process(struct container *c, struct process *p, struct err *err)
+{
+	return change_state(c, refresh_process, p, err);
 }
 
 char *state_oci_json(struct container *c, const struct oci_config *config, const char *status)

@@ -53,8 +53,8 @@ int streams_make(struct process *p, const struct streams_request *r, struct cont
 	p->relay = relay_new(p->c->base, r->logs, &ops, p);
 	p->relay_options = r->options;
 	relay_configure(p->relay, &r->options);
-	if (r->logs && p == &p->c->init)
-		relay_keep_unlogged(p->relay, p->c->dir_fd);
+	if (p == &p->c->init)
+		relay_keep_unlogged(p->relay, p->c->dir_fd, "");
 	if (r->terminal)
 		return 0; /* the pty comes from the container's own devpts */
 	return relay_make_pipes(p->relay, r->stdio != STDIO_FOREGROUND, has_stdin, r->uid, r->gid, ret_child, err);

@@ -140,6 +140,7 @@ static void on_hello(struct conn *conn, const Request *req)
 	rep.serial = req->serial;
 	rep.which_body = Reply_hello_tag;
 	rep.body.hello.version = WIRE_VERSION;
+	rep.body.hello.features = WIRE_FEATURE_FOLLOW;
 	snprintf(rep.body.hello.program, sizeof(rep.body.hello.program), "thole-shim %s", THOLE_VERSION);
 	send_reply(conn, &rep, NULL, 0);
 	conn->hello_seen = true;
@@ -236,6 +237,11 @@ struct conn *conn_new(struct server *server, int sock, struct err *err)
 		return NULL;
 	}
 	return make(server, take_fd(&fd), false);
+}
+
+int call_peer_pid(const struct call *call)
+{
+	return call->conn ? wire_peer_pid(call->conn->sock) : 0;
 }
 
 void conn_free(struct conn *conn)

@@ -38,6 +38,9 @@ bool call_progress(struct call *call, Reply *rep, const int *fds, int n_fds);
 struct conn *conn_new(struct server *server, int sock, struct err *err);
 void conn_free(struct conn *conn);
 
+/* The process at its other end; 0: it cannot be seen from here. */
+int call_peer_pid(const struct call *call);
+
 /* The calls that are open on the same connection: NULL when none satisfies `match`. */
 struct call *conn_find_call(struct conn *conn, bool (*match)(const struct call *call));
 

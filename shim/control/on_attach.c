@@ -4,6 +4,7 @@
 
 #include "common/fd.h"
 #include "shim/container/container.h"
+#include "shim/container/follower.h"
 #include "shim/control/follow.h"
 #include "shim/control/request.h"
 #include "shim/control/server.h"
@@ -100,14 +101,58 @@ static void answer_attach(struct call *call, const Attach *msg, struct relay *r,
 	tell_parts(call, spans, n_spans);
 }
 
+/* Whoever followed it over the death of the shim before. */
+static void on_follow(struct call *call, const Attach *msg)
+{
+	const struct follower_request r = {
+		.name = msg->name[0] ? msg->name : "init",
+		.pid = call_peer_pid(call),
+		.with_stdin = msg->with_stdin,
+		.had = { msg->had_stdout, msg->had_stderr },
+		.client_arg = call,
+	};
+	struct container *c = server_container(call->server);
+	struct relay_client *client;
+	struct relay_ends ends;
+	Reply rep = Reply_init_zero;
+	AttachReply *answer = &rep.body.attach;
+	struct err err, ignored;
+	struct relay *relay;
+	int sent[3], n;
+
+	if (follow_client(call->conn)) {
+		err_set(&err, ERR_PROTOCOL, "this connection is attached already");
+		call_fail(call, &err);
+		return;
+	}
+	if (follower_return(c, &r, &ends, &client, &answer->seamless, &err) < 0) {
+		call_fail(call, &err);
+		return;
+	}
+	relay = container_relay(c, r.name);
+	if (relay && (msg->rows || msg->columns))
+		relay_resize(relay, msg->rows, msg->columns, &ignored);
+	rep.which_body = Reply_attach_tag;
+	answer->terminal = relay && relay_is_tty(relay);
+	n = follow_ends(&ends, answer->fd_role, &answer->fd_role_count, sent);
+	call_progress(call, &rep, sent, n);
+	relay_ends_close(&ends);
+	follow_start(call, r.name, client);
+}
+
 void on_attach(struct call *call, Request *req, struct wire_fds *fds)
 {
 	const Attach *msg = &req->body.attach;
 	struct relay_client *client;
 	struct relay_ends ends;
 	struct err err, ignored;
-	struct relay *r = live_relay(call, "init", &err);
+	struct relay *r;
 
+	if (msg->follow) {
+		on_follow(call, msg);
+		return;
+	}
+	r = live_relay(call, "init", &err);
 	if (follow_client(call->conn) && r) {
 		err_set(&err, ERR_PROTOCOL, "this connection is attached already");
 		r = NULL;

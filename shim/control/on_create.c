@@ -141,6 +141,7 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 		.watchdog_usec = msg->watchdog_usec,
 		.keeper = msg->keeper,
 		.relay = { .stdin_once = msg->stdin_once, .has_drain = msg->has_drain_ms, .drain_ms = msg->drain_ms },
+		.client_pid = msg->stdio == STDIO_FOREGROUND ? call_peer_pid(call) : 0,
 		.caller_cgroup = server_caller_cgroup(call->server),
 		.fds = container_fds_none(),
 	};

@@ -16,6 +16,7 @@
 struct execing {
 	char name[PROCESS_NAME_MAX];
 	bool leave;
+	bool hold;
 };
 
 static void cancelled(struct call *call)
@@ -24,6 +25,22 @@ static void cancelled(struct call *call)
 
 	container_cancel_exec(server_container(call->server), e->name);
 	free(e);
+}
+
+/* Between two shims somebody has to have the reader's end of its pipes: else the process gets a SIGPIPE. Of init that is the keeper. */
+static int add_held(const struct relay *r, ExecReply *answer, int *fds, int n)
+{
+	const FdRole roles[] = { FD_HELD_STDOUT, FD_HELD_STDERR };
+
+	for (int i = 0; r && !relay_is_tty(r) && i < 2; i++) {
+		int fd = relay_fd(r, i ? STREAM_STDERR : STREAM_STDOUT);
+
+		if (fd < 0)
+			continue;
+		answer->fd_role[answer->fd_role_count++] = roles[i];
+		fds[n++] = fd;
+	}
+	return n;
 }
 
 static void runs(void *arg, const struct err *failed)
@@ -38,7 +55,7 @@ static void runs(void *arg, const struct err *failed)
 	Reply rep = Reply_init_zero;
 	ExecReply *answer = &rep.body.exec;
 	bool leave = e->leave, follows;
-	int fds[4], n;
+	int fds[6], n;
 
 	call->cancelled = NULL;
 	call->data = NULL;
@@ -60,6 +77,8 @@ static void runs(void *arg, const struct err *failed)
 		answer->fd_role[answer->fd_role_count++] = FD_PIDFD;
 		fds[n++] = container_pidfd(c, e->name);
 	}
+	if (e->hold)
+		n = add_held(container_relay(c, e->name), answer, fds, n);
 	if (follows) {
 		call_progress(call, &rep, fds, n);
 		follow_start(call, e->name, client);
@@ -86,6 +105,7 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 		.ignore_paused = msg->ignore_paused,
 		.checkpointable = msg->checkpointable,
 		.relay = { .has_drain = msg->has_drain_ms, .drain_ms = msg->drain_ms },
+		.client_pid = msg->stdio == STDIO_FOREGROUND ? call_peer_pid(call) : 0,
 		.log_driver = msg->log_driver,
 		.log_path = msg->log_path,
 		.n_log_opts = msg->log_opt_count,
@@ -101,6 +121,7 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 	for (pb_size_t i = 0; i < msg->log_opt_count; i++)
 		p.log_opts[i] = msg->log_opt[i];
 	e->leave = msg->leave;
+	e->hold = msg->hold && msg->stdio == STDIO_FOREGROUND;
 	call->data = e;
 	call->cancelled = cancelled;
 	if (msg->rows > USHRT_MAX || msg->columns > USHRT_MAX)

@@ -40,6 +40,8 @@ static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
 	case FD_SHIM:
 	case FD_SHIM_MOUNT:
 	case FD_KEEPER:
+	case FD_HELD_STDOUT:
+	case FD_HELD_STDERR:
 		break;
 	}
 	return NULL;

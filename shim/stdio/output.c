@@ -281,6 +281,28 @@ uint64_t output_hold_back(struct output *o, const struct relay_client *client)
 	return o->offset;
 }
 
+void output_go_on(struct output *o)
+{
+	resume_reading(o);
+}
+
+void output_give_rest(struct output *o, const struct relay_client *client, uint64_t had)
+{
+	const struct unlogged_rest *rest = &o->rest;
+	uint64_t end = rest->from + rest->len;
+	struct sink *s;
+
+	o->base = rest->len > 0 && end > had ? end : had;
+	if (o->base == had || had < rest->from)
+		return;
+	LIST_FOREACH(s, &o->sinks, link)
+	if (s->client == client) {
+		keep_pending(s, rest->data + (had - rest->from), (size_t)(end - had));
+		if (s->writable)
+			event_add(s->writable, NULL);
+	}
+}
+
 void output_forget_logs(struct output *o)
 {
 	struct sink *s;
@@ -293,6 +315,8 @@ bool output_is_held(const struct output *o)
 {
 	const struct sink *s;
 
+	if (o->relay->awaits)
+		return true;
 	LIST_FOREACH(s, &o->sinks, link)
 	if (s->pending || s->full)
 		return true;
@@ -301,15 +325,32 @@ bool output_is_held(const struct output *o)
 
 /* ---- the process's end ----------------------------------------------------------------------------------------------- */
 
-static bool is_kept(const struct relay *r)
+/* Is there anybody who is to get everything, also when we are killed with it? */
+static bool is_kept(const struct output *o)
 {
-	return r->unlogged && r->logs && logs_at(r->logs, 0);
+	const struct relay *r = o->relay;
+	const struct sink *s;
+
+	if (!r->unlogged)
+		return false;
+	if (!logs_empty(r->logs))
+		return true;
+	LIST_FOREACH(s, &o->sinks, link)
+	if (s->lossless && s->client)
+		return true;
+	return false;
 }
 
-static char *read_buffer(struct output *o)
+/* How much is read at once. To have the pages of a large buffer takes longer than all that many a process ever says; but where a read ends a log has to break a line. */
+static size_t read_size(const struct output *o)
+{
+	return o->talks || !logs_empty(o->relay->logs) ? RELAY_READ_BYTES : RELAY_FIRST_BYTES;
+}
+
+static char *read_buffer(struct output *o, bool kept)
 {
 	struct relay *r = o->relay;
-	char *buf = is_kept(r) ? unlogged_begin(r->unlogged, r->logs, o->stream) : NULL;
+	char *buf = kept ? unlogged_begin(r->unlogged, r->logs, o->stream, o->base + o->offset, read_size(o)) : NULL;
 
 	return buf ? buf : r->buf;
 }
@@ -318,7 +359,7 @@ static void to_log(struct output *o, const char *data, size_t len)
 {
 	if (o->relay->logs)
 		logs_write(o->relay->logs, o->stream, data, len);
-	if (is_kept(o->relay))
+	if (o->relay->unlogged)
 		unlogged_done(o->relay->unlogged, o->relay->logs);
 }
 
@@ -377,15 +418,17 @@ static void pause_to_gather(struct output *o, long ns)
 static ssize_t gather(struct output *o, char *buf)
 {
 	struct relay *r = o->relay;
-	ssize_t n = read(o->fd, buf, RELAY_READ_BYTES), more;
+	size_t size = read_size(o);
+	ssize_t n = read(o->fd, buf, size), more;
 	int64_t now;
 
-	if (n <= 0 || n >= GATHER_BELOW_BYTES || r->tty)
+	o->talks |= n == (ssize_t)size;
+	if (n <= 0 || n >= GATHER_BELOW_BYTES || n == (ssize_t)size || r->tty)
 		return n;
 	now = now_ns();
 	if (now - o->last_read_ns < GATHER_IF_WITHIN_NS) {
 		pause_to_gather(o, GATHER_NS << o->gather_longer);
-		more = read(o->fd, buf + n, RELAY_READ_BYTES - (size_t)n);
+		more = read(o->fd, buf + n, size - (size_t)n);
 		if (more > 0)
 			n += more; /* an end or an error comes again with the next read */
 		/* Much came, and yet not enough to be worth a round: the next pause is longer. */
@@ -452,7 +495,7 @@ static bool splice_once(struct output *o, struct sink *s)
 /* Has it said nothing, and nobody can say anything any more? A terminal can be opened again. */
 static bool ended_in_silence(const struct output *o)
 {
-	return o->offset == 0 && !o->relay->tty && is_kept(o->relay) && !unlogged_is_made(o->relay->unlogged) &&
+	return o->offset == 0 && !o->relay->tty && is_kept(o) && !unlogged_is_made(o->relay->unlogged) &&
 	       relay_hangs_up(o->fd);
 }
 
@@ -461,6 +504,8 @@ static bool read_once(struct output *o)
 {
 	struct relay *r = o->relay;
 	struct sink *only = only_sink(o);
+	bool kept = is_kept(o);
+	size_t size;
 	char *buf;
 	ssize_t n;
 
@@ -468,9 +513,10 @@ static bool read_once(struct output *o)
 		return splice_once(o, only);
 	if (ended_in_silence(o))
 		return ended(o);
-	buf = read_buffer(o);
+	size = read_size(o);
+	buf = read_buffer(o, kept);
 	n = gather(o, buf);
-	if (is_kept(r))
+	if (kept)
 		unlogged_got(r->unlogged, n > 0 ? (size_t)n : 0);
 	if (n < 0 && errno == EINTR)
 		return true;
@@ -498,8 +544,7 @@ static bool read_once(struct output *o)
 		event_del(o->readable);
 		return false;
 	}
-	return (size_t)n == RELAY_READ_BYTES ||
-	       o->unwatched; /* else it is empty, most likely: epoll will say when not */
+	return (size_t)n == size || o->unwatched; /* else it is empty, most likely: epoll will say when not */
 }
 
 static void output_readable_cb(evutil_socket_t fd, short what, void *arg)

@@ -51,9 +51,9 @@ void relay_configure(struct relay *r, const struct relay_options *options)
 	r->options = *options;
 }
 
-void relay_keep_unlogged(struct relay *r, int dir_fd)
+void relay_keep_unlogged(struct relay *r, int dir_fd, const char *process)
 {
-	r->unlogged = unlogged_new(dir_fd);
+	r->unlogged = unlogged_new(dir_fd, process);
 }
 
 void relay_forget_logs(struct relay *r)
@@ -68,13 +68,17 @@ void relay_free(struct relay *r)
 	if (!r)
 		return;
 	input_close(r);
-	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++) {
 		output_release(&r->out[i]);
+		unlogged_rest_release(&r->out[i].rest);
+	}
 	while (!LIST_EMPTY(&r->clients))
 		relay_client_free(LIST_FIRST(&r->clients));
 	event_free(r->timer);
 	fd_close(&r->next_master);
 	munmap(r->buf, RELAY_READ_BYTES);
+	if (r->unlogged && r->drained)
+		unlogged_trim(r->unlogged);
 	unlogged_free(r->unlogged);
 	free(r);
 }
@@ -238,7 +242,7 @@ static int client_output(struct output *o, struct relay_client *c, int *ret_far,
 	const struct relay *r = o->relay;
 	int fds[2];
 
-	if (o->fd < 0 && !(r->tty && r->parked && o == r->out))
+	if (o->fd < 0 && !(r->tty && r->parked && o == r->out) && !(r->awaits && o->rest.len > 0))
 		return 0;
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_sys(err, "cannot make a pipe");
@@ -311,6 +315,49 @@ int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *c
 	return 0;
 }
 
+static void stop_waiting(struct relay *r)
+{
+	r->awaits = false;
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		unlogged_rest_release(&r->out[i].rest);
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		output_go_on(&r->out[i]);
+	relay_output_ended(r);
+}
+
+void relay_await(struct relay *r, struct unlogged_rest rest[2])
+{
+	r->awaits = true;
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++) {
+		r->out[i].rest = rest[i];
+		rest[i] = (struct unlogged_rest) { 0 };
+		if (r->out[i].readable)
+			event_del(r->out[i].readable);
+	}
+}
+
+void relay_await_no_more(struct relay *r)
+{
+	if (r->awaits)
+		stop_waiting(r);
+}
+
+bool relay_awaits(const struct relay *r)
+{
+	return r->awaits;
+}
+
+void relay_client_returns(struct relay_client *c, uint64_t had_stdout, uint64_t had_stderr)
+{
+	struct relay *r = c->relay;
+
+	if (!r->awaits)
+		return;
+	output_give_rest(&r->out[0], c, had_stdout);
+	output_give_rest(&r->out[1], c, had_stderr);
+	stop_waiting(r);
+}
+
 uint64_t relay_client_begin(struct relay_client *c, Stream stream, bool replay)
 {
 	struct output *o = &c->relay->out[stream == STREAM_STDERR];
@@ -358,6 +405,8 @@ void relay_client_free(struct relay_client *c)
 
 static bool all_ended(const struct relay *r)
 {
+	if (r->awaits)
+		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
 		if (r->out[i].fd >= 0 || !LIST_EMPTY(&r->out[i].sinks))
 			return false;
@@ -583,7 +632,8 @@ void relay_key(const struct relay *r, Stream stream, char ret[RELAY_KEY_MAX])
 void relay_trim(struct relay *r)
 {
 	madvise(r->buf, RELAY_READ_BYTES, MADV_DONTNEED);
-	if (r->unlogged)
+	/* What a client has not taken yet is in there. */
+	if (r->unlogged && !is_held(r))
 		unlogged_trim(r->unlogged);
 	if (r->logs)
 		logs_trim(r->logs);

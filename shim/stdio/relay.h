@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "proto/control.pb.h" /* enum Stream */
 #include "proto/upgrade.pb-c.h"
+#include "shim/stdio/unlogged.h"
 
 struct event_base;
 struct logfile_part;
@@ -45,8 +46,8 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 /* What is not the usual. Before relay_start(). */
 void relay_configure(struct relay *r, const struct relay_options *options);
 
-/* Keep what has been read and not logged yet in a file of this directory, which is borrowed: see unlogged.h. */
-void relay_keep_unlogged(struct relay *r, int dir_fd);
+/* Keep what has been read and is neither logged nor with a foreground client yet in a file of this directory, which is borrowed: see unlogged.h. `process`: as there. */
+void relay_keep_unlogged(struct relay *r, int dir_fd, const char *process);
 
 /* Nothing is logged any more: the logs are about to go. */
 void relay_forget_logs(struct relay *r);
@@ -86,6 +87,15 @@ void relay_ends_close(struct relay_ends *ends);
 /* A client that gets everything from this moment on. ret_client belongs to the relay until relay_client_free(). */
 int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,
 		 struct relay_client **ret_client, struct err *err);
+
+/* After relay_start(), of a process that has been adopted: the foreground client of the shim before lives and is expected back, so nothing is read before
+ * relay_client_returns(), or relay_await_no_more(). `rest` (stdout's, stderr's) is what that shim had read last: taken. */
+void relay_await(struct relay *r, struct unlogged_rest rest[2]);
+void relay_await_no_more(struct relay *r);
+bool relay_awaits(const struct relay *r);
+
+/* It is back, as this new client: so many bytes of each stream it has had. */
+void relay_client_returns(struct relay_client *c, uint64_t had_stdout, uint64_t had_stderr);
 
 /* The offset in the stream with which the client's pipe begins. Called at once after relay_attach(); `replay`: its pipe is to begin where the log ends, which may be a
  * few bytes earlier. */

@@ -8,8 +8,10 @@
 
 #include "shim/stdio/logfile.h"
 #include "shim/stdio/relay.h"
+#include "shim/stdio/unlogged.h"
 
 #define RELAY_READ_BYTES (128u << 10)
+#define RELAY_FIRST_BYTES 4096 /* without a log: of a stream that says more than that much more is read at once */
 #define RELAY_INPUT_BYTES 4096
 #define RELAY_SOURCES_MAX 64
 
@@ -40,8 +42,11 @@ struct output {
 	Stream stream;
 	int fd; /* read end or pty master; -1: none, or ended */
 	struct event *readable;
-	uint64_t offset;          /* bytes read so far */
-	struct logfile_mark mark; /* where the log stood before the last read */
+	uint64_t offset;           /* bytes read so far */
+	uint64_t base;             /* of an adopted process's: what its foreground client had of it before */
+	struct unlogged_rest rest; /* what that client may lack of it */
+	bool talks;                /* more than RELAY_FIRST_BYTES came at once */
+	struct logfile_mark mark;  /* where the log stood before the last read */
 	uint64_t inode;
 	int64_t last_read_ns; /* CLOCK_MONOTONIC */
 	int gather_longer;    /* doublings of the pause while output is gathered */
@@ -95,6 +100,7 @@ struct relay {
 	bool detached; /* its outputs are O_RDWR */
 	bool process_ended, drained;
 	bool parked, gone;    /* see relay_park() */
+	bool awaits;          /* see relay_await() */
 	int next_master;      /* of the terminal that it has come back with, while the old one is read; -1 */
 	struct output out[2]; /* stdout, stderr; a pty uses the first */
 	struct input in;
@@ -114,6 +120,7 @@ int output_start(struct output *o, struct err *err);
 void output_take_rest(struct output *o); /* what is there now, as far as its readers take it */
 void output_close(struct output *o);     /* its reader's end too: the process gets SIGPIPE */
 void output_release(struct output *o);
+void output_go_on(struct output *o); /* nobody holds it any more, perhaps */
 /* takes fd. */
 int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err);
 void output_drop_client(struct output *o, const struct relay_client *client);
@@ -121,6 +128,8 @@ bool output_is_held(const struct output *o);
 uint64_t output_hold_back(struct output *o, const struct relay_client *client); /* relay_client_begin() */
 /* A sink that another program has made: takes what *like owns. It goes on with what it has pending. */
 int output_take_sink(struct output *o, const struct sink *like, struct err *err);
+/* Let the pipe of this client, which is new, begin with what it lacks of the rest: it has had `had` bytes. */
+void output_give_rest(struct output *o, const struct relay_client *client, uint64_t had);
 Saved__Output *output_save(const struct output *o);
 int output_resume(struct output *o, const Saved__Output *s, struct err *err);
 void output_forget_logs(struct output *o);

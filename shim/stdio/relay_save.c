@@ -113,6 +113,7 @@ Saved__Output *output_save(const struct output *o)
 
 	s->fd = saved_fd(o->fd);
 	s->offset = o->offset;
+	s->origin = o->base;
 	s->inode = o->inode;
 	s->mark = save_mark(&o->mark);
 	LIST_FOREACH(k, &o->sinks, link)
@@ -146,6 +147,7 @@ int output_resume(struct output *o, const Saved__Output *s, struct err *err)
 {
 	o->fd = saved_to_fd(s->fd);
 	o->offset = s->offset;
+	o->base = s->origin;
 	o->inode = s->inode;
 	o->mark = resume_mark(s->mark);
 	for (size_t i = s->n_sinks; i-- > 0;)
@@ -216,7 +218,7 @@ int input_resume(struct relay *r, const Saved__Input *s, struct err *err)
 
 bool relay_is_settled(const struct relay *r)
 {
-	return !r->parked && !r->gone && r->next_master < 0 && !r->in.ending;
+	return !r->parked && !r->gone && !r->awaits && r->next_master < 0 && !r->in.ending;
 }
 
 Saved__Relay *relay_save(const struct relay *r)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What has been read from a container and may not be in its logs yet.
+/* What has been read from a process and may not be where it belongs yet.
  *
  * Runs in the shim, which may be killed between any two instructions. The order of the stores is what counts, so the compiler is kept from changing it; the kernel keeps the pages.
  *
@@ -16,10 +16,12 @@
 #include "common/fd.h"
 #include "shim/stdio/relay_internal.h"
 
-#define VERSION 1
+#define VERSION 2
 #define FILLER 0xfe
 #define HEAD_BYTES 4096
-#define FILE_BYTES (HEAD_BYTES + RELAY_READ_BYTES)
+#define STREAMS 2
+/* Pages that nobody writes to are not there: a stream without a word has none. */
+#define FILE_BYTES (HEAD_BYTES + STREAMS * RELAY_READ_BYTES)
 
 enum phase { PHASE_IDLE = 0, PHASE_READING = 1, PHASE_LOGGING = 2 };
 
@@ -29,8 +31,13 @@ struct head {
 	uint32_t phase;
 	uint32_t stream;
 	uint32_t len;   /* PHASE_LOGGING: bytes */
-	uint32_t dirty; /* so much at the buffer's beginning may not be the filler */
+	uint32_t asked; /* PHASE_READING: so much was asked for */
 	struct log_mark marks[LOG_DRIVERS_MAX];
+	struct kept {
+		uint64_t from; /* the offset in the stream of the buffer's first byte */
+		uint32_t len;
+		uint32_t dirty; /* so much at the buffer's beginning may not be the filler */
+	} kept[STREAMS];
 };
 _Static_assert(sizeof(struct head) <= HEAD_BYTES, "the head is one page");
 
@@ -38,28 +45,46 @@ static const char magic[8] = { 'T', 'H', 'O', 'L', 'E', 0, 'U', 'N' };
 
 struct unlogged {
 	int dir_fd;        /* borrowed */
+	char *name;        /* of the file */
 	struct head *head; /* NULL: not mapped */
+	size_t room
+		[STREAMS]; /* bytes of each buffer whose pages are there; all of them are the filler but the dirty ones */
 	bool no_room;      /* until the next time of rest */
+	bool reading;      /* the last read was into it */
 };
 
-struct unlogged *unlogged_new(int dir_fd)
+static char *file_name(const char *process)
+{
+	return process[0] ? xasprintf(UNLOGGED_FILE ".%s", process) : xstrdup(UNLOGGED_FILE);
+}
+
+struct unlogged *unlogged_new(int dir_fd, const char *process)
 {
 	struct unlogged *u = xcalloc(1, sizeof(*u));
 
 	u->dir_fd = dir_fd;
+	u->name = file_name(process);
 	return u;
 }
 
 void unlogged_free(struct unlogged *u)
 {
-	if (u && u->head)
+	if (!u)
+		return;
+	if (u->head)
 		munmap(u->head, FILE_BYTES);
+	free(u->name);
 	free(u);
 }
 
-static char *buffer(struct head *head)
+static size_t index_of(Stream stream)
 {
-	return (char *)head + HEAD_BYTES;
+	return stream == STREAM_STDERR;
+}
+
+static char *buffer(struct head *head, Stream stream)
+{
+	return (char *)head + HEAD_BYTES + index_of(stream) * RELAY_READ_BYTES;
 }
 
 static void in_this_order(void)
@@ -74,40 +99,68 @@ static void set_phase(struct head *head, enum phase phase)
 	in_this_order();
 }
 
-/* With all its pages there: touching one for which there is no room would be a signal. */
-static struct head *map_file(int dir_fd)
+/* Have the pages there: touching one for which there is no room on the disk would be a signal. */
+static bool have_pages(void *p, size_t len)
 {
-	cleanup_fd int fd = openat(dir_fd, UNLOGGED_FILE, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	void *p;
-
-	if (fd < 0 || posix_fallocate(fd, 0, FILE_BYTES) != 0)
-		return NULL;
-	p = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return p == MAP_FAILED ? NULL : p;
+	return madvise(p, len, MADV_POPULATE_WRITE) == 0;
 }
 
-char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream)
+static struct head *map_file(const struct unlogged *u)
 {
-	struct head *head = u->head;
+	cleanup_fd int fd = openat(u->dir_fd, u->name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	void *p;
 
-	if (u->no_room)
+	if (fd < 0 || ftruncate(fd, FILE_BYTES) < 0)
 		return NULL;
-	if (!head) {
-		head = u->head = map_file(u->dir_fd);
-		u->no_room = !head;
-		if (!head)
+	p = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (have_pages(p, HEAD_BYTES))
+		return p;
+	munmap(p, FILE_BYTES);
+	return NULL;
+}
+
+static bool make_file(struct unlogged *u)
+{
+	u->head = map_file(u);
+	u->no_room = !u->head;
+	if (!u->head)
+		return false;
+	memset(u->room, 0, sizeof(u->room));
+	memcpy(u->head->magic, magic, sizeof(magic));
+	u->head->version = VERSION;
+	return true;
+}
+
+char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint64_t from, size_t size)
+{
+	struct kept *kept;
+	char *buf;
+
+	u->reading = false;
+	if (u->no_room || (!u->head && !make_file(u)))
+		return NULL;
+	kept = &u->head->kept[index_of(stream)];
+	buf = buffer(u->head, stream);
+	kept->len = 0;
+	in_this_order();
+	if (u->room[index_of(stream)] < size) {
+		if (!have_pages(buf, size))
 			return NULL;
-		set_phase(head, PHASE_IDLE);
-		memcpy(head->magic, magic, sizeof(magic));
-		head->version = VERSION;
-		head->dirty = RELAY_READ_BYTES;
+		u->room[index_of(stream)] = size;
+		kept->dirty = (uint32_t)size;
 	}
-	memset(buffer(head), FILLER, head->dirty);
-	head->dirty = 0;
-	head->stream = stream;
-	logs_mark(logs, head->marks);
-	set_phase(head, PHASE_READING);
-	return buffer(head);
+	memset(buf, FILLER, kept->dirty);
+	kept->dirty = 0;
+	kept->from = from;
+	u->head->asked = (uint32_t)size;
+	u->head->stream = stream;
+	if (logs)
+		logs_mark(logs, u->head->marks);
+	set_phase(u->head, PHASE_READING);
+	u->reading = true;
+	return buf;
 }
 
 bool unlogged_is_made(const struct unlogged *u)
@@ -118,38 +171,55 @@ bool unlogged_is_made(const struct unlogged *u)
 void unlogged_got(struct unlogged *u, size_t n)
 {
 	struct head *head = u->head;
+	struct kept *kept;
 
-	if (!head)
+	if (!u->reading)
 		return;
-	head->len = (uint32_t)n;
-	head->dirty = (uint32_t)n;
+	kept = &head->kept[index_of((Stream)head->stream)];
+	kept->len = head->len = (uint32_t)n;
+	kept->dirty = (uint32_t)n;
 	set_phase(head, n > 0 ? PHASE_LOGGING : PHASE_IDLE);
 }
 
 void unlogged_done(struct unlogged *u, struct logs *logs)
 {
-	if (!u->head)
+	if (!u->reading)
 		return;
 	set_phase(u->head, PHASE_IDLE);
-	logs_mark(logs, NULL);
+	if (logs)
+		logs_mark(logs, NULL);
 }
 
 void unlogged_trim(struct unlogged *u)
 {
-	u->no_room = false;
+	u->no_room = u->reading = false;
 	if (!u->head)
 		return;
 	munmap(u->head, FILE_BYTES);
 	u->head = NULL;
-	unlinkat(u->dir_fd, UNLOGGED_FILE, 0);
+	unlinkat(u->dir_fd, u->name, 0);
 }
 
 /* ---- going on ------------------------------------------------------------------------------------------------------------ */
 
-static size_t came_in(const struct head *head)
+#define VERSION_1_BYTES (HEAD_BYTES + RELAY_READ_BYTES) /* one buffer for both streams, and only the logs are served */
+
+static bool is_ours(const struct head *head, off_t size)
 {
-	const unsigned char *data = (const unsigned char *)head + HEAD_BYTES;
-	size_t n = RELAY_READ_BYTES;
+	return memcmp(head->magic, magic, sizeof(magic)) == 0 &&
+	       ((head->version == VERSION && size == FILE_BYTES) || (head->version == 1 && size == VERSION_1_BYTES));
+}
+
+static char *present_buffer(struct head *head)
+{
+	return buffer(head, head->version == 1 || head->stream != STREAM_STDERR ? STREAM_STDOUT : STREAM_STDERR);
+}
+
+/* With the last read, if it was not through with the logs. */
+static size_t came_in(struct head *head)
+{
+	const unsigned char *data = (const unsigned char *)present_buffer(head);
+	size_t n = head->version == 1 || head->asked > RELAY_READ_BYTES ? RELAY_READ_BYTES : head->asked;
 
 	if (head->phase == PHASE_LOGGING)
 		return head->len <= RELAY_READ_BYTES ? head->len : 0;
@@ -158,22 +228,48 @@ static size_t came_in(const struct head *head)
 	return head->phase == PHASE_READING ? n : 0;
 }
 
-void unlogged_replay(int dir_fd, struct logs *logs)
+static void give_rests(struct head *head, size_t last, struct unlogged_rest ret[2])
 {
-	cleanup_fd int fd = openat(dir_fd, UNLOGGED_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (head->version == 1)
+		return;
+	if (head->phase != PHASE_IDLE)
+		head->kept[head->stream == STREAM_STDERR].len = (uint32_t)last;
+	for (size_t i = 0; i < STREAMS; i++) {
+		const struct kept *kept = &head->kept[i];
+
+		if (kept->len == 0 || kept->len > RELAY_READ_BYTES)
+			continue;
+		ret[i] = (struct unlogged_rest) { .from = kept->from, .len = kept->len, .data = xmalloc(kept->len) };
+		memcpy(ret[i].data, buffer(head, i ? STREAM_STDERR : STREAM_STDOUT), kept->len);
+	}
+}
+
+void unlogged_replay(int dir_fd, const char *process, struct logs *logs, struct unlogged_rest ret_rest[2])
+{
+	cleanup_free char *name = file_name(process);
+	cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct head *head;
 	struct stat st;
 	size_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size != FILE_BYTES)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    (st.st_size != FILE_BYTES && st.st_size != VERSION_1_BYTES))
 		return;
-	head = mmap(NULL, FILE_BYTES, PROT_READ, MAP_PRIVATE, fd, 0);
+	head = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	if (head == MAP_FAILED)
 		return;
-	n = came_in(head);
-	if (memcmp(head->magic, magic, sizeof(magic)) == 0 && head->version == VERSION && n > 0)
+	n = is_ours(head, st.st_size) ? came_in(head) : 0;
+	if (n > 0 && logs)
 		logs_write_again(logs, head->marks, head->stream == STREAM_STDERR ? STREAM_STDERR : STREAM_STDOUT,
-				 buffer(head), n);
-	munmap(head, FILE_BYTES);
-	unlinkat(dir_fd, UNLOGGED_FILE, 0);
+				 present_buffer(head), n);
+	if (ret_rest && is_ours(head, st.st_size))
+		give_rests(head, n, ret_rest);
+	munmap(head, (size_t)st.st_size);
+	unlinkat(dir_fd, name, 0);
+}
+
+void unlogged_rest_release(struct unlogged_rest *r)
+{
+	free(r->data);
+	*r = (struct unlogged_rest) { 0 };
 }

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What has been read from a container and may not be in its logs yet, in a file of the state directory: a shim that is killed in between loses nothing, and repeats nothing.
+/* What has been read from a process and may not be in its logs yet, nor with the client that follows it in the foreground, in a file of the state directory: a shim that is killed in
+ * between loses nothing, and repeats nothing.
  *
- * Everything is read into a mapping of that file, which outlives the process. Beside the bytes stands how far it has come with them, and where each log ended before they were
- * written to it: whoever goes on cuts off what is there of them and writes them again. */
+ * Everything is read into a mapping of that file, which outlives the process: each stream into a buffer of its own, which is not used again before everybody has what is in it. Beside the
+ * bytes stands how far they have come, and where each log ended before they were written to it: whoever goes on cuts off what is there of them and writes them again. */
 #ifndef THOLE_SHIM_STDIO_UNLOGGED_H
 #define THOLE_SHIM_STDIO_UNLOGGED_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/control.pb.h" /* enum Stream */
 #include "shim/stdio/log.h"
@@ -16,14 +18,15 @@
 
 struct unlogged;
 
-/* dir_fd is borrowed. The file is made when it is needed. */
-struct unlogged *unlogged_new(int dir_fd);
-void unlogged_free(struct unlogged *u); /* accepts NULL */
+/* dir_fd is borrowed. `process`: the name of one that was exec'd, "" for init. The file is made when it is needed. */
+struct unlogged *unlogged_new(int dir_fd, const char *process);
+void unlogged_free(struct unlogged *u); /* accepts NULL; the file stays */
 
-/* A buffer of RELAY_READ_BYTES for the next read of this stream, which goes to `logs`. NULL: there is no room on the disk, any other buffer will do. */
-char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream);
+/* A buffer of `size` bytes (at most RELAY_READ_BYTES) for the next read of this stream, which goes to `logs` (NULL: none). `from`: the offset in the stream of what is to come. NULL:
+ * there is no room on the disk, any other buffer will do. */
+char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint64_t from, size_t size);
 
-/* Is the file there already? To make it costs some 100 us, which a process that says nothing need not pay. */
+/* Is the file there already? To make it costs some 50 us, which a process that says nothing need not pay. */
 bool unlogged_is_made(const struct unlogged *u);
 
 /* What came of it: `n` bytes, 0 for none, on their way to the logs. */
@@ -32,10 +35,19 @@ void unlogged_got(struct unlogged *u, size_t n);
 /* They are in the logs, or counted as lost. */
 void unlogged_done(struct unlogged *u, struct logs *logs);
 
-/* Give everything back while nothing moves. */
+/* Give everything back, the file too: nothing moves, and nobody waits for any of it. */
 void unlogged_trim(struct unlogged *u);
 
-/* Write what a shim that was killed has left to the logs that do not have it. Damaged or missing: nothing is done. */
-void unlogged_replay(int dir_fd, struct logs *logs);
+/* The last bytes that a shim that was killed has read of a stream, from this offset on; len 0: none that somebody could lack. The caller releases it. */
+struct unlogged_rest {
+	uint64_t from;
+	size_t len;
+	char *data;
+};
+void unlogged_rest_release(struct unlogged_rest *r);
+
+/* Write what it has left to the logs (may be NULL) that do not have it, and remove the file. ret_rest (NULL: not wanted): stdout's, stderr's, untouched where there is none. Damaged or
+ * missing: nothing is done. */
+void unlogged_replay(int dir_fd, const char *process, struct logs *logs, struct unlogged_rest ret_rest[2]);
 
 #endif

@@ -181,8 +181,8 @@ lose_shim() {
 	wait_for shim_is alive
 	equal "$(thole exec "$c" true < /dev/null; echo $?)" 0
 	[ ! -e "$B/rootfs/tmp/pipe" ]
-	wait $pid || true
 	touch "$B/rootfs/tmp/stop"
+	if kernel_tells_status; then exits 3 wait $pid; else wait $pid || true; fi
 	if kernel_tells_status; then exits 3 thole wait "$c"; fi
 	thole delete --force "$c"
 	rm "$B/rootfs/tmp/stop"

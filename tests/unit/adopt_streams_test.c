@@ -16,6 +16,7 @@
 #include "common/fd.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/pipe_find.h"
+#include "shim/stdio/relay_internal.h"
 #include "shim/stdio/unlogged.h"
 
 static char dir[64];
@@ -71,7 +72,7 @@ static void replay(void)
 {
 	struct logs *logs = open_logs(false);
 
-	unlogged_replay(dir_fd, logs);
+	unlogged_replay(dir_fd, "", logs, NULL);
 	logs_free(logs);
 	assert_int_equal(faccessat(dir_fd, UNLOGGED_FILE, F_OK, 0), -1);
 }
@@ -82,11 +83,11 @@ enum moment { IN_READ, BEFORE_LOG, IN_LOG, AFTER_LOG, ALL_DONE };
 static void killed_at(enum moment moment, const char *text)
 {
 	struct logs *logs = open_logs(true);
-	struct unlogged *u = unlogged_new(dir_fd);
+	struct unlogged *u = unlogged_new(dir_fd, "");
 	char *buf;
 
 	logs_write(logs, STREAM_STDOUT, "before\n", 7);
-	buf = unlogged_begin(u, logs, STREAM_STDOUT);
+	buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, RELAY_READ_BYTES);
 	assert_non_null(buf);
 	memcpy(buf, text, strlen(text));
 	if (moment >= BEFORE_LOG)
@@ -116,19 +117,50 @@ static void nothing_is_lost_or_repeated(void **state)
 static void a_second_use_is_as_good_as_the_first(void **state)
 {
 	struct logs *logs = open_logs(true);
-	struct unlogged *u = unlogged_new(dir_fd);
-	char *buf = unlogged_begin(u, logs, STREAM_STDOUT);
+	struct unlogged *u = unlogged_new(dir_fd, "");
+	char *buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, RELAY_READ_BYTES);
 
 	memcpy(buf, "a long line of text\n", 20);
 	unlogged_got(u, 20);
 	logs_write(logs, STREAM_STDOUT, buf, 20);
 	unlogged_done(u, logs);
-	buf = unlogged_begin(u, logs, STREAM_STDERR);
+	buf = unlogged_begin(u, logs, STREAM_STDERR, 0, RELAY_READ_BYTES);
 	memcpy(buf, "short\n", 6);
 	unlogged_free(u);
 	logs_free(logs);
 	replay();
 	check("ctr.log", "a long line of text\nshort\n");
+}
+
+static void what_a_client_may_lack_is_kept_of_both_streams(void **state)
+{
+	struct unlogged *u = unlogged_new(dir_fd, "7");
+	struct unlogged_rest rest[2] = { 0 };
+	char *buf = unlogged_begin(u, NULL, STREAM_STDERR, 5, 4096);
+
+	memcpy(buf, "an old error", 12);
+	unlogged_got(u, 12);
+	unlogged_done(u, NULL);
+	buf = unlogged_begin(u, NULL, STREAM_STDOUT, 100, 4096);
+	memcpy(buf, "given to it only in part", 24);
+	unlogged_got(u, 24);
+	unlogged_done(u, NULL);
+	buf = unlogged_begin(u, NULL, STREAM_STDERR, 17, RELAY_READ_BYTES);
+	memcpy(buf, "err", 3); /* killed within the read */
+	unlogged_free(u);
+
+	unlogged_replay(dir_fd, "", NULL, rest);
+	assert_int_equal(rest[0].len + rest[1].len, 0); /* that is another process */
+	unlogged_replay(dir_fd, "7", NULL, rest);
+	assert_int_equal(rest[0].from, 100);
+	assert_int_equal(rest[0].len, 24);
+	assert_memory_equal(rest[0].data, "given to it only in part", 24);
+	assert_int_equal(rest[1].from, 17);
+	assert_int_equal(rest[1].len, 3);
+	assert_memory_equal(rest[1].data, "err", 3);
+	for (int i = 0; i < 2; i++)
+		unlogged_rest_release(&rest[i]);
+	assert_int_equal(faccessat(dir_fd, UNLOGGED_FILE ".7", F_OK, 0), -1);
 }
 
 static void what_is_damaged_is_passed_over(void **state)
@@ -137,7 +169,7 @@ static void what_is_damaged_is_passed_over(void **state)
 	put(UNLOGGED_FILE, "xx");
 	struct logs *logs = open_logs(false);
 
-	unlogged_replay(dir_fd, logs);
+	unlogged_replay(dir_fd, "", logs, NULL);
 	logs_free(logs);
 	check("ctr.log", "as it was\n");
 }
@@ -207,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nothing_is_lost_or_repeated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_second_use_is_as_good_as_the_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_a_client_may_lack_is_kept_of_both_streams, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_damaged_is_passed_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_rotation_is_finished, set_up, tear_down),
 		cmocka_unit_test(pipes_are_found_by_what_they_are),

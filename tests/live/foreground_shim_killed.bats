@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup
+# A client in the foreground (run, exec) whose shim is killed goes on with another one: every byte once, stdin, signals, the exit status.
+load lib
+
+setup_test() { bundle; }
+
+kernel_tells_status() {
+	[ "$(printf '%s\n6.15\n' "$(uname -r | grep -o '^[0-9]*\.[0-9]*')" | sort -V | head -1)" = 6.15 ]
+}
+
+lose_shim() {
+	local shim
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+}
+
+# The shim that is there now is not this one.
+other_shim() { # PID
+	[ "$(shim_of "$c")" != "$1" ] && [ "$(shims | wc -l)" = 1 ]
+}
+
+whole() { # N NAME
+	equal "$("$PROBES/records" --check < "$T/$2.out")" "records=$(($1 - $1 / 10)) last=$(($1 - 1))" "stdout of $2" || return 1
+	equal "$("$PROBES/records" --check < "$T/$2.err")" "records=$(($1 / 10)) last=$1" "stderr of $2"
+}
+
+# kills N FILE: one each time that the file has become larger; then the writer is told that it is enough, and N is how many records there were
+kills() {
+	local i before
+	more() { [ "$(stat -c %s "$2")" -gt "$1" ]; }
+	for ((i = 0; i < $1; i++)); do
+		before=$(stat -c %s "$2")
+		wait_for more "$before" "$2" || fail "nothing comes any more after $i kills"
+		lose_shim
+	done
+	touch "$B/rootfs/tmp/enough"
+	written() { [ -e "$B/rootfs/tmp/end" ]; }
+	WAIT_S=60 wait_for written || fail 'it does not end'
+	N=$(cat "$B/rootfs/tmp/enough")
+}
+
+n_kills() { if [ "$THOLE_LONG" ]; then echo 50; else echo 4; fi; }
+
+@test "run: records at full speed over kills: nothing lost, nothing twice, in the foreground and in the log" {
+	local driver run options
+	for driver in k8s-file none; do
+		rm -f "$B"/rootfs/tmp/*
+		options=(--log-driver $driver)
+		[ $driver = none ] || options+=(--log-opt max-size=unlimited)
+		args sh -c '/usr/bin/records 100000000 64 1 /tmp/enough; touch /tmp/end; exit 7'
+		in_background "$THOLE" --root "$ROOT" run --keep "${options[@]}" --bundle "$B" "$c" < /dev/null > "$T/run.out" 2> "$T/run.err"
+		run=$!
+		wait_for test -s "$T/run.out"
+		kills "$(n_kills)" "$T/run.out"
+		if kernel_tells_status; then exits 7 wait $run; fi
+		whole "$N" run || fail "$driver: $(grep -av '^r' "$T/run.err" | head -3)"
+		if [ $driver = k8s-file ]; then
+			thole logs "$c" > "$T/log.out" 2> "$T/log.err"
+			whole "$N" log
+		fi
+		thole delete --force "$c"
+	done
+}
+
+@test "run: a reader that stops now and then holds it back over kills, and gets everything" {
+	args sh -c '/usr/bin/records 100000000 64 1 /tmp/enough; touch /tmp/end; exit 7'
+	in_background "$THOLE" --root "$ROOT" run --keep --bundle "$B" "$c" < /dev/null > "$T/run.out" 2> "$T/run.err"
+	local run=$! i before
+	for i in 1 2 3; do
+		before=$(stat -c %s "$T/run.out")
+		grew() { [ "$(stat -c %s "$T/run.out")" -gt $((before + 100000)) ]; }
+		wait_for grew
+		kill -STOP $run
+		# Until its pipes are full, and the shim has something that it cannot give.
+		blocked() { grep -q pipe_write "/proc/$(pgrep -f '^/usr/bin/records' | head -1)/wchan" 2> /dev/null || sleep 0.3; }
+		blocked
+		before=$(shim_of "$c")
+		lose_shim
+		wait_for other_shim "$before"
+		kill -CONT $run
+	done
+	kills 1 "$T/run.out"
+	if kernel_tells_status; then exits 7 wait $run; fi
+	whole "$N" run
+}
+
+@test "run: stdin, its end, signals and the exit status go on over a kill" {
+	args sh -c 'trap "echo usr1" USR1; echo up; while read line; do echo "got $line"; done; while read line; do echo "got $line"; done; echo closed; exit 4'
+	mkfifo "$T/in"
+	exec 8<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" run --keep --bundle "$B" "$c" < "$T/in" > "$T/seen" 2> "$T/err" 8>&-
+	local run=$!
+	exec 9> "$T/in" 8>&-
+	wait_for grep -q up "$T/seen"
+	lose_shim
+	echo one >&9
+	wait_for grep -q 'got one' "$T/seen"
+	kill -USR1 $run
+	wait_for grep -q usr1 "$T/seen"
+	lose_shim
+	exec 9>&-
+	if kernel_tells_status; then exits 4 wait $run; fi
+	equal "$(tr '\n' ' ' < "$T/seen")" 'up got one usr1 closed '
+	equal "$(cat "$T/err")" ''
+}
+
+@test "run: it ends while nobody is there: the rest of its output and its status still come" {
+	args sh -c 'echo begin; while [ ! -e /tmp/stop ]; do usleep 1000; done; seq 1 2000; exit 9'
+	in_background "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/seen" 2> "$T/err"
+	local run=$! shim pid
+	wait_for grep -q begin "$T/seen"
+	shim=$(shim_of "$c") pid=$(init_of "$c")
+	kill -STOP "$shim"
+	touch "$B/rootfs/tmp/stop"
+	wait_for pid_gone "$pid"
+	kill -KILL "$shim"
+	if kernel_tells_status; then exits 9 wait $run; fi
+	equal "$(sed 1d "$T/seen" | cksum)" "$(seq 1 2000 | cksum)"
+	equal "$(cat "$T/err")" ''
+	wait_for nothing_left
+}
+
+@test "run: a reader that has gone is still gone for the next shim, and its writer gets SIGPIPE" {
+	args sh -c 'trap "" PIPE; while echo line; do usleep 2000; done; echo over >&2; exit 6'
+	mkfifo "$T/out"
+	in_background sh -c 'exec "$0" --root "$1" run --keep --bundle "$2" "$3" < /dev/null > "$4" 2> "$5"' "$THOLE" "$ROOT" "$B" "$c" "$T/out" "$T/err"
+	local run=$!
+	exec 8< "$T/out"
+	head -1 <&8 > /dev/null
+	lose_shim
+	head -c 4000 <&8 > /dev/null
+	exec 8<&-
+	if kernel_tells_status; then exits 6 wait $run; fi
+	contains "$(cat "$T/err")" over
+}
+
+@test "run: a killed client holds nothing up: the next shim goes on without it" {
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+	in_background "$THOLE" --root "$ROOT" run --keep --bundle "$B" "$c" < /dev/null > "$T/seen"
+	local run=$! shim
+	wait_for logged "$c" 'n 10'
+	kill -STOP $run
+	shim=$(shim_of "$c")
+	lose_shim
+	wait_for other_shim "$shim"
+	kill -KILL $run
+	local n
+	n=$(thole logs "$c" | tail -1 | sed 's/n //')
+	wait_for logged "$c" "n $((n + 50))"
+	thole logs "$c" | awk '$2 != NR - 1 { print; exit 1 }'
+}
+
+@test "exec: records at full speed over kills: nothing lost, nothing twice; its status, and no SIGPIPE while nobody is there" {
+	detached sleep 1000
+	in_background "$THOLE" --root "$ROOT" exec "$c" sh -c '/usr/bin/records 100000000 64 1 /tmp/enough; touch /tmp/end; while [ ! -e /tmp/leave ]; do usleep 1000; done; exit 11' < /dev/null > "$T/exec.out" 2> "$T/exec.err"
+	local run=$!
+	wait_for test -s "$T/exec.out"
+	kills "$(n_kills)" "$T/exec.out"
+	touch "$B/rootfs/tmp/leave"
+	if kernel_tells_status; then exits 11 wait $run; fi
+	whole "$N" exec || fail "$(grep -av '^r' "$T/exec.err" | head -3)"
+}
+
+@test "exec: stdin and signals go on over a kill" {
+	detached sleep 1000
+	mkfifo "$T/in"
+	exec 8<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" exec "$c" sh -c 'echo up; while read line; do echo "got $line"; done; trap "echo term; exit 5" TERM; echo closed; while :; do usleep 2000; done' < "$T/in" > "$T/seen" 2> "$T/err" 8>&-
+	local run=$!
+	exec 9> "$T/in" 8>&-
+	wait_for grep -q up "$T/seen"
+	lose_shim
+	echo one >&9
+	wait_for grep -q 'got one' "$T/seen"
+	exec 9>&-
+	wait_for grep -q closed "$T/seen"
+	lose_shim
+	kill -TERM $run
+	if kernel_tells_status; then exits 5 wait $run; fi
+	equal "$(tr '\n' ' ' < "$T/seen")" 'up got one closed term '
+	equal "$(cat "$T/err")" ''
+}
+
+@test "exec: what a killed shim had read of its output and not logged is in its log, once" {
+	detached sleep 1000
+	local name i
+	name=$(thole exec -d --print-name --log-driver k8s-file --log-opt max-size=unlimited --log-path "$T/its.log" "$c" sh -c '/usr/bin/records 100000000 64 1 /tmp/enough; touch /tmp/end; sleep 1000' < /dev/null)
+	wait_for test -s "$T/its.log"
+	for ((i = 0; i < $(n_kills); i++)); do
+		local before
+		before=$(stat -c %s "$T/its.log")
+		grew() { [ "$(stat -c %s "$T/its.log")" -gt "$before" ]; }
+		wait_for grew
+		lose_shim
+		thole recover "$c"
+	done
+	touch "$B/rootfs/tmp/enough"
+	WAIT_S=60 wait_for test -e "$B/rootfs/tmp/end"
+	N=$(cat "$B/rootfs/tmp/enough")
+	all_there() { thole logs --exec "$name" "$c" > "$T/log.out" 2> "$T/log.err" && whole "$N" log; }
+	wait_for all_there || whole "$N" log
+}
+
+@test "attach goes on over kills: its output, stdin and the exit status" {
+	args sh -c 'echo up; while read line; do echo "got $line"; done; exit 8'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	mkfifo "$T/in"
+	exec 8<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" attach --since-start "$c" < "$T/in" > "$T/seen" 2> "$T/err" 8>&-
+	local att=$! i
+	exec 9> "$T/in" 8>&-
+	wait_for grep -q up "$T/seen"
+	for i in 1 2 3; do
+		lose_shim
+		back() { [ "$(grep -c 'was killed' "$T/err")" = "$i" ]; }
+		wait_for back
+		echo "line $i" >&9
+		wait_for grep -q "got line $i" "$T/seen"
+	done
+	exec 9>&-
+	if kernel_tells_status; then exits 8 wait $att; fi
+	equal "$(tr '\n' ' ' < "$T/seen")" 'up got line 1 got line 2 got line 3 '
+}
+
+@test "attach: the container ends while nobody is there: the exit status comes all the same" {
+	kernel_tells_status || skip "needs: kernel 6.15, which tells the status of a process that is not ours"
+	args sh -c 'echo up; while [ ! -e /tmp/stop ]; do usleep 1000; done; exit 9'
+	thole run -d --keeper --bundle "$B" "$c" < /dev/null
+	in_background "$THOLE" --root "$ROOT" attach --no-stdin --since-start "$c" < /dev/null > "$T/seen" 2> "$T/err"
+	local att=$! shim pid
+	wait_for grep -q up "$T/seen"
+	shim=$(shim_of "$c") pid=$(init_of "$c")
+	kill -STOP "$shim"
+	touch "$B/rootfs/tmp/stop"
+	wait_for pid_gone "$pid"
+	kill -KILL "$shim"
+	exits 9 wait $att
+}
