@@ -75,6 +75,28 @@ setup_test() { bundle; }
 	fi
 }
 
+@test "what each version has left in its state directory is read, as of before a reboot, and removed" {
+	local dir name
+	mkdir -m 700 "$ROOT"
+	for dir in "$TREE"/tests/fixtures/state/format-*; do
+		# The container is called so in its files, and so is its directory.
+		cp -r "$dir" "$ROOT/fixture"
+		chmod 700 "$ROOT/fixture"
+		: > "$ROOT/fixture/lock"
+		is fixture stopped || fail "$dir: $(thole state fixture 2>&1)"
+		equal "$(thole state fixture | jq -c '[.bundle, .thole.reboot, .pid]')" '["/srv/b",true,0]' "$dir"
+		matches "$(thole list)" 'fixture .*stopped \(reboot\)'
+		thole recover --all
+		exits 125 thole wait fixture 2> "$T/err"
+		matches "$(cat "$T/err")" unknown
+		thole delete fixture
+		[ ! -e "$ROOT/fixture" ] || fail "$dir is left"
+	done
+	for name in state.json status config.json; do
+		[ -s "$TREE/tests/fixtures/state/format-1/$name" ] || fail "$name"
+	done
+}
+
 @test "two shims for one container: the second is refused" {
 	detached sleep 1000
 	local shim
