@@ -110,8 +110,8 @@ void follower_put(const struct process *p, struct json_object *o)
 	json_object_object_del(o, "client");
 	if (!p->follower.pid)
 		return;
-	client = json_object_new_object();
-	json_add(client, "pid", json_object_new_int64(p->follower.pid));
-	json_add(client, "startTime", json_object_new_uint64(p->follower.start_time));
+	client = json_new_object();
+	json_add(client, "pid", json_new_int64(p->follower.pid));
+	json_add(client, "startTime", json_new_uint64(p->follower.start_time));
 	json_add(o, "client", client);
 }
