@@ -99,6 +99,14 @@ static void set_phase(struct head *head, enum phase phase)
 	in_this_order();
 }
 
+#define VERSION_1_BYTES (HEAD_BYTES + RELAY_READ_BYTES) /* one buffer for both streams, and only the logs are served */
+
+static bool is_ours(const struct head *head, off_t size)
+{
+	return memcmp(head->magic, magic, sizeof(magic)) == 0 &&
+	       ((head->version == VERSION && size == FILE_BYTES) || (head->version == 1 && size == VERSION_1_BYTES));
+}
+
 /* Have the pages there: touching one for which there is no room on the disk would be a signal. */
 static bool have_pages(void *p, size_t len)
 {
@@ -107,7 +115,7 @@ static bool have_pages(void *p, size_t len)
 
 static struct head *map_file(const struct unlogged *u)
 {
-	cleanup_fd int fd = openat(u->dir_fd, u->name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	cleanup_fd int fd = openat(u->dir_fd, u->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	void *p;
 
 	if (fd < 0 || ftruncate(fd, FILE_BYTES) < 0)
@@ -128,6 +136,11 @@ static bool make_file(struct unlogged *u)
 	if (!u->head)
 		return false;
 	memset(u->room, 0, sizeof(u->room));
+	set_phase(u->head, PHASE_IDLE);
+	/* Of the program before us, in the same process: a client may still lack what is in a buffer that is not used again yet. */
+	if (is_ours(u->head, FILE_BYTES))
+		return true;
+	memset(u->head, 0, sizeof(*u->head));
 	memcpy(u->head->magic, magic, sizeof(magic));
 	u->head->version = VERSION;
 	return true;
@@ -201,14 +214,6 @@ void unlogged_trim(struct unlogged *u)
 }
 
 /* ---- going on ------------------------------------------------------------------------------------------------------------ */
-
-#define VERSION_1_BYTES (HEAD_BYTES + RELAY_READ_BYTES) /* one buffer for both streams, and only the logs are served */
-
-static bool is_ours(const struct head *head, off_t size)
-{
-	return memcmp(head->magic, magic, sizeof(magic)) == 0 &&
-	       ((head->version == VERSION && size == FILE_BYTES) || (head->version == 1 && size == VERSION_1_BYTES));
-}
 
 static char *present_buffer(struct head *head)
 {

@@ -76,6 +76,8 @@ n_kills() { if [ "$THOLE_LONG" ]; then echo 50; else echo 4; fi; }
 		# Until its pipes are full, and the shim has something that it cannot give.
 		blocked() { grep -q pipe_write "/proc/$(pgrep -f '^/usr/bin/records' | head -1)/wchan" 2> /dev/null || sleep 0.3; }
 		blocked
+		# What the shim cannot give is in the state then, and in the file still.
+		[ $i != 2 ] || thole upgrade "$c"
 		before=$(shim_of "$c")
 		lose_shim
 		wait_for other_shim "$before"

@@ -258,7 +258,7 @@ kernel_tells_status() {
 }
 
 # The writer numbers its records; what is in the log afterwards must be all of them, once, in order.
-@test "a writer of numbered records loses nothing and repeats nothing while shims are killed" {
+@test "a writer of numbered records loses nothing and repeats nothing while shims are killed and upgraded" {
 	local i kills=5 driver n
 	[ -z "$THOLE_LONG" ] || kills=50
 	for driver in k8s-file raw json-file; do
@@ -270,6 +270,7 @@ kernel_tells_status() {
 			wait_for grew $((i * 300000))
 			lose_shim
 			thole recover "$c"
+			thole upgrade "$c"
 		done
 		touch "$B/rootfs/tmp/stop"
 		all_there() { grep -q 'the end after' "$T/$driver.log"; }
