@@ -40,7 +40,8 @@ unharmed() {
 	local n
 	settled() { [ "$(find "/proc/$SHIM/fd" -type l | wc -l)" -le "$FDS" ]; }
 	wait_for settled || fail "descriptors: $FDS before, now $(ls -l "/proc/$SHIM/fd")"
-	[ "$(private_kib)" -lt 2048 ] || fail "the shim has grown to $(private_kib) KiB"
+	# A sanitizer keeps what is freed.
+	[ "${THOLE_FLAVOUR:-}" = san ] || [ "$(private_kib)" -lt 2048 ] || fail "the shim has grown to $(private_kib) KiB"
 	is "$c" running
 	touch "$B/rootfs/tmp/stop"
 	wait_for test -s "$B/rootfs/tmp/n"
@@ -74,7 +75,8 @@ unharmed() {
 	unharmed 'and so is this'
 }
 
-container_records() { thole logs --tail 1 "$c" | sed 's/^0*\([0-9]*\).*/\1/'; }
+# What comes while it is printed is printed, too.
+container_records() { thole logs --tail 1 "$c" | sed -n '1s/^0*\([0-9]*\).*/\1/p'; }
 
 @test "one that reads its pipes and never what it is told of gaps loses its connection" {
 	in_background timeout 100 "$PROBES/hostile" "$S" gaps < /dev/null > "$T/out"
