@@ -7,16 +7,21 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 # V=1 shows the whole commands
 Q := $(if $(V),,@)
+comma := ,
 
 # ---- what is built how -------------------------------------------------------------------------
-# Four flavours, each with objects of its own: release (static), DYNAMIC=1 (shared libraries), SAN=address,undefined, and FUZZ=1 (clang's
-# fuzzer and the same sanitizers).
+# Five flavours, each with objects of its own: release (static), DYNAMIC=1 (shared libraries), SAN=address,undefined, FUZZ=1 (clang's fuzzer and
+# the same sanitizers), and FAULTS=1 (its calls and named steps can be made to fail: tests/faults).
 ifdef FUZZ
 FLAVOUR  := fuzz
 CC       := clang
 SAN      := address,undefined
 SANFLAGS := -fsanitize=fuzzer-no-link,$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 OPT      := -O1 -g
+else ifdef FAULTS
+FLAVOUR  := faults
+OPT      := -O2 -g
+LINK     := -static
 else ifdef SAN
 FLAVOUR  := san
 SANFLAGS := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
@@ -45,6 +50,12 @@ HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=3
 CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD) $(addprefix -isystem ,$(wildcard /usr/include/nanopb))
 CFLAGS   += -std=gnu17 $(OPT) -ffunction-sections -fdata-sections $(if $(SAN),$(SANFLAGS),$(HARDEN))
 LDFLAGS  += $(LINK) $(SANFLAGS) -Wl,--gc-sections -Wl,-z,relro,-z,now
+ifdef FAULTS
+# Without _FORTIFY_SOURCE a read() is called read, whatever is known of its buffer.
+HARDEN   := -fstack-protector-strong
+CPPFLAGS += -DTHOLE_FAULTS
+LDFLAGS  += $(patsubst %,-Wl$(comma)--wrap=%,$(shell sed -n 's/^\([a-z][a-z0-9_]*\) .*/\1/p' tests/faults/calls))
+endif
 
 LIBS_COMMON := -lprotobuf-nanopb -ljson-c
 LIBS_CLIENT := $(LIBS_COMMON) -lzstd
@@ -61,7 +72,7 @@ FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 
 GEN    := $(BUILD)/proto/control.pb.h $(BUILD)/proto/criu.pb-c.h $(BUILD)/proto/upgrade.pb-c.h
 objs    = $(patsubst %.c,$(OBJ)/%.o,$(1))
-COMMON_OBJ := $(call objs,$(COMMON_SRC)) $(OBJ)/proto/control.pb.o
+COMMON_OBJ := $(call objs,$(COMMON_SRC)) $(OBJ)/proto/control.pb.o $(if $(FAULTS),$(OBJ)/tests/faults/fault.o)
 CLIENT_OBJ := $(call objs,$(CLIENT_SRC))
 SHIM_OBJ   := $(call objs,$(SHIM_SRC)) $(OBJ)/proto/criu.pb-c.o $(OBJ)/proto/upgrade.pb-c.o
 
@@ -119,6 +130,11 @@ $(OBJ)/%.o: %.c $(GEN) | $(BUILD)/version.h
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -DTHOLE_VERSION='"$(VERSION)"' -MMD -MP -c -o $@ $<
+
+$(OBJ)/tests/faults/fault.o: $(BUILD)/faults/calls.h
+$(BUILD)/faults/calls.h: tests/faults/calls
+	@mkdir -p $(@D)
+	$(Q)awk '/^[a-z]/ { printf "FAULT(%s, %s, %s, \"%s %s\")\n", $$1, $$2, $$3, $$4, $$5 }' $< > $@
 
 # The commit is in one small header, rewritten only when it changes. Two makes of one build may be at it together (`make check`), so each
 # writes a file of its own.
@@ -204,7 +220,7 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(OBJ)/tests/fuzz/%.o $(FUZZ_SHARED:%=$(OBJ)/tests/
 endif
 
 .SECONDARY: $(call objs,$(UNIT_SRC) tests/conform/flags.c) $(call objs,$(FUZZ_SRC))
-.PHONY: unit probes fuzzers build-unit build-live build-fuzz prepare check check-long check-unit check-live check-san check-interop check-vm check-fuzz fuzz lint
+.PHONY: unit probes fuzzers build-unit build-live build-fuzz build-faults prepare check check-long check-unit check-live check-san check-interop check-vm check-fuzz fuzz lint
 unit: $(UNIT)
 probes: $(PROBES)
 fuzzers: $(FUZZERS)
@@ -212,6 +228,8 @@ build-fuzz:
 	@$(MAKE) --no-print-directory $(PARALLEL) FUZZ=1 fuzzers
 build-unit:
 	@$(MAKE) --no-print-directory $(PARALLEL) SAN=$(SANITIZERS) unit all
+build-faults:
+	@$(MAKE) --no-print-directory $(PARALLEL) FAULTS=1 all
 build-live: all probes docs $(BUILD)/conform/flags
 
 # What the live tests fetch: done first, where it has all the time it needs. What fails here is told by the tests that need it.
@@ -222,7 +240,7 @@ prepare: build-live
 
 check: deps ## everything that CI runs: unit tests under sanitizers, live tests, lint
 	@$(MAKE) --no-print-directory $(GEN) $(BUILD)/version.h
-	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit build-fuzz
+	@$(MAKE) --no-print-directory $(PARALLEL) build-live build-unit build-fuzz build-faults
 	@$(MAKE) --no-print-directory prepare
 	@$(RUN) unit lint fuzz live san interop vm
 
@@ -232,7 +250,7 @@ check-long: ## the same with full figures: kill moments, gigabytes, storms
 check-unit: build-unit ## unit tests under ASan and UBSan (T=pattern)
 	@$(RUN) unit
 
-check-live: prepare ## live tests on the static build (T=pattern)
+check-live: prepare build-faults ## live tests on the static build (T=pattern)
 	@$(RUN) live
 
 check-san: build-live build-unit ## some of the live tests on the build with sanitizers (T=pattern)
@@ -318,7 +336,7 @@ deb: all docs ## a Debian package: build/thole_VERSION_ARCH.deb (DEB=FILE)
 
 clean: ## remove build/ (but not what was downloaded: build/criu, build/debian-root)
 	rm -rf $(BUILD)/previous
-	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/probes $(BUILD)/unit $(BUILD)/version* \
+	rm -rf $(BUILD)/obj $(BUILD)/proto $(BUILD)/thole* $(BUILD)/san $(BUILD)/dynamic $(BUILD)/faults $(BUILD)/probes $(BUILD)/unit $(BUILD)/version* \
 		$(BUILD)/tables $(BUILD)/docs $(FUZZERS)
 
 help: ## this list

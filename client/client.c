@@ -70,8 +70,11 @@ static void print_line(const struct client *cl, const char *text)
 	char line[ERR_TEXT_MAX + 32];
 	int n = snprintf(line, sizeof(line), "%s%s%s\n", cl->oci ? "" : cl->program, cl->oci ? "" : ": ", text);
 
-	if (n > 0 && write(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1) < 0)
-		return; /* nowhere left to say it */
+	struct err nowhere_left_to_say_it;
+
+	if (n > 0)
+		fd_write_all(STDERR_FILENO, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1,
+			     &nowhere_left_to_say_it);
 }
 
 static void say(const struct client *cl, enum log_level level, const char *text)

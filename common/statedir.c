@@ -184,12 +184,17 @@ static uint64_t quick_sum(const struct status_record *rec)
  * half written, -1 for one that waiting does not mend. */
 static int read_once(int fd, struct status_record *rec, struct err *err)
 {
-	ssize_t n = pread(fd, rec, sizeof(*rec), 0);
+	size_t have = 0;
+	ssize_t n;
 
+	do {
+		n = pread(fd, (char *)rec + have, sizeof(*rec) - have, (off_t)have);
+		have += n > 0 ? (size_t)n : 0;
+	} while ((n < 0 && errno == EINTR) || (n > 0 && have < sizeof(*rec)));
 	if (n < 0)
 		return err_sys(err, "cannot read the status record");
-	if (n != (ssize_t)sizeof(*rec))
-		return err_set(err, ERR_CONFIG, "the status record has %zd bytes instead of %zu", n, sizeof(*rec));
+	if (have != sizeof(*rec))
+		return err_set(err, ERR_CONFIG, "the status record has %zu bytes instead of %zu", have, sizeof(*rec));
 	if (memcmp(rec->magic, status_magic, sizeof(rec->magic)) != 0)
 		return err_set(err, ERR_CONFIG, "the status record is not one of thole's");
 	if (rec->version != STATUS_RECORD_VERSION)
@@ -277,14 +282,17 @@ int statedir_read_status_of(int root_fd, const char *id, struct status_record *r
 
 static int write_record(int fd, const struct status_record *rec, struct err *err)
 {
+	size_t done = 0;
 	ssize_t n;
 
-	do
-		n = pwrite(fd, rec, sizeof(*rec), 0);
-	while (n < 0 && errno == EINTR);
+	/* Its blocks are there already: a part of it is no full disk. Until all of it is there its checksum is wrong. */
+	do {
+		n = pwrite(fd, (const char *)rec + done, sizeof(*rec) - done, (off_t)done);
+		done += n > 0 ? (size_t)n : 0;
+	} while ((n < 0 && errno == EINTR) || (n > 0 && done < sizeof(*rec)));
 	if (n < 0)
 		return err_sys(err, "cannot write the status record");
-	if (n != (ssize_t)sizeof(*rec))
+	if (done != sizeof(*rec))
 		return err_sysno(err, ENOSPC, "cannot write the status record");
 	return 0;
 }
@@ -335,11 +343,12 @@ static bool init_alive_booted(const struct status_record *rec, const char *boot_
 	/* The kernel takes its time to write /proc/PID/stat; a pidfd is quick, and readable once the last thread has ended. */
 	if (rec->init_pidfd_inode && proc_pidfd_open(rec->init_pid, 0, &pidfd, &err) == 0)
 		return same_inode(pidfd, rec->init_pidfd_inode) &&
-		       poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) == 0;
+		       poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) <= 0; /* not asked is not ended */
 	if (err.code == ERR_NOT_FOUND)
 		return false;
+	/* What cannot be looked at has not ended for that: it would be removed while it runs. */
 	if (proc_stat(rec->init_pid, &st, &err) < 0)
-		return false;
+		return err.code != ERR_NOT_FOUND;
 	return st.start_time == rec->init_start_time && proc_stat_alive(&st);
 }
 
@@ -572,8 +581,8 @@ int statedir_listen(int dir_fd, const char *name, int backlog, int *ret_fd, stru
 }
 
 /* What goes last, and in this order: until then the container is listed, can be deleted again by
- * whoever comes after a remover that was killed, and is locked. */
-static const char *const removed_last[] = { STATEDIR_STATUS, STATEDIR_LOCK };
+ * whoever comes after a remover that was killed or has failed, and is locked by a shim that can be reached. */
+static const char *const removed_last[] = { STATEDIR_STATUS, STATEDIR_CONTROL, STATEDIR_LOCK };
 
 static bool is_removed_last(const char *name)
 {

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/statedir.h"
@@ -469,7 +470,7 @@ int main(int argc, char **argv)
 	if (shim.mode == SHIM_CHECK_STATE)
 		return upgrade_check(&shim);
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
-		if (steps[i].run(&shim, &err) < 0) {
+		if (fault_step("shim", steps[i].name, &err) < 0 || steps[i].run(&shim, &err) < 0) {
 			report(&shim, &err);
 			return 1;
 		}

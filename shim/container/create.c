@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/fault.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/memfd.h"
@@ -457,7 +458,9 @@ static int run_steps(struct container *c, struct err *err)
 
 	phase_over(c, NULL);
 	for (; cr->steps_done < cr->n_steps; cr->steps_done++) {
-		r = cr->steps[cr->steps_done].run(c, err);
+		r = fault_step("create", cr->steps[cr->steps_done].name, err);
+		if (r == 0)
+			r = cr->steps[cr->steps_done].run(c, err);
 		phase_over(c, cr->steps[cr->steps_done].name);
 		if (r < 0) {
 			create_undo(c);

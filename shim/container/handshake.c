@@ -53,8 +53,12 @@ int handshake_receive(int sock, struct child_message *ret, int *fd, struct err *
 int handshake_order(int sock, enum child_order order, struct err *err)
 {
 	char byte = (char)order;
+	ssize_t n;
 
-	if (send(sock, &byte, 1, MSG_NOSIGNAL) != 1)
+	do
+		n = send(sock, &byte, 1, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
 		return err_set(err, ERR_GONE, "the container's process has died before it was started");
 	return 0;
 }

@@ -144,8 +144,7 @@ static void on_hello(struct conn *conn, const Request *req)
 	snprintf(rep.body.hello.program, sizeof(rep.body.hello.program), "thole-shim %s", THOLE_VERSION);
 	send_reply(conn, &rep, NULL, 0);
 	conn->hello_seen = true;
-	event_del(conn->event);
-	event_add(conn->event, NULL); /* no deadline any more */
+	event_remove_timer(conn->event); /* no deadline any more; to add the event anew may fail */
 }
 
 static void on_request(struct conn *conn, Request *req, struct wire_fds *fds)

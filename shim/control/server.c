@@ -74,7 +74,8 @@ static void resume_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *s = arg;
 
-	event_add(s->event, NULL);
+	if (event_add(s->event, NULL) < 0)
+		event_add(s->resume, &accept_pause);
 }
 
 static void accept_cb(evutil_socket_t listen_fd, short what, void *arg)

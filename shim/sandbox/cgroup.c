@@ -549,9 +549,16 @@ int cgroup_v2_fd(const struct cgroup *cg)
 
 int child_cgroup_join(const struct cgroup *cg, struct err *err)
 {
-	for (size_t i = 0; i < cg->n; i++)
-		if (!cg->h[i].v2 && write(cg->h[i].join_fd, "0", 1) < 0)
+	for (size_t i = 0; i < cg->n; i++) {
+		ssize_t n = 1;
+
+		do {
+			if (!cg->h[i].v2)
+				n = write(cg->h[i].join_fd, "0", 1);
+		} while (n < 0 && errno == EINTR);
+		if (n < 0)
 			return err_sys(err, "cannot join cgroup '%s'", cg->h[i].dir);
+	}
 	return 0;
 }
 

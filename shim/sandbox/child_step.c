@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/fd.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
@@ -46,7 +47,7 @@ void child_run_steps(struct child *ch, const struct child_step *steps, size_t n)
 	struct err err = { 0 };
 
 	for (size_t i = 0; i < n; i++)
-		if (steps[i].run(ch, &err) < 0)
+		if (fault_step("child", steps[i].name, &err) < 0 || steps[i].run(ch, &err) < 0)
 			child_fail(ch->sync_fd, &err);
 }
 
@@ -233,6 +234,7 @@ void child_say(int sync_fd, enum child_word word, const struct err *err, int fd)
 	} control = { 0 };
 	struct iovec iov = { .iov_base = &msg, .iov_len = sizeof(msg) };
 	struct msghdr head = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
 
 	if (err)
 		msg.err = *err;
@@ -247,7 +249,10 @@ void child_say(int sync_fd, enum child_word word, const struct err *err, int fd)
 		c->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	}
-	if (sendmsg(sync_fd, &head, MSG_NOSIGNAL) < 0)
+	do
+		n = sendmsg(sync_fd, &head, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
 		_exit(1); /* nobody is there any more */
 }
 

@@ -43,6 +43,7 @@ has_criu() { [ -x "$BUILD/criu/bin/criu" ] || command -v criu > /dev/null || has
 has_mirror() { timeout 60 apt-get --print-uris -qq download base-files > /dev/null 2>&1; }
 has_debian-root() { [ -e "$BUILD/debian-root/.complete" ] || compgen -G '/var/cache/thole/debian-root-*.tar' > /dev/null || has_mirror; }
 has_sanitized() { [ -x "$BUILD/san/thole-shim" ]; }
+has_faults() { [ -x "$BUILD/faults/thole-shim" ]; }
 # build-previous makes it where the history or a copy of it is there.
 has_previous() { [ -e "$BUILD/previous/.complete" ]; }
 has_strace() { command -v strace > /dev/null; }
