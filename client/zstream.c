@@ -141,14 +141,14 @@ static ssize_t read_compressed(struct zstream *z, char *buf, size_t len, struct 
 
 	while (out.pos < out.size) {
 		ZSTD_inBuffer in = { z->buf, z->n, z->at };
-		size_t before = out.pos, r;
+		size_t before = out.pos, at = z->at, r;
 
 		r = ZSTD_decompressStream(z->in, &out, &in);
 		if (ZSTD_isError(r))
 			return err_set(err, ERR_CONFIG, "it is damaged: %s", ZSTD_getErrorName(r));
 		z->at = in.pos;
-		/* At the end of the file an empty input after a whole frame asks for the next one, which need not come. */
-		if (out.pos > before || in.size > 0)
+		/* After a whole frame nothing more to read asks for the next one, which need not come. */
+		if (out.pos > before || in.pos > at)
 			z->within = r != 0;
 		if (z->at < z->n || out.pos > before)
 			continue;

@@ -38,11 +38,18 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	link_out /proc
 	refused 125 '/proc' thole run --bundle "$B" "$c"
 	outside_unharmed
+	# Where nothing is hidden, nobody looks at it a second time.
+	config 'del(.linux.maskedPaths, .linux.readonlyPaths)'
+	refused 125 '/proc' thole run --bundle "$B" "$c"
+	outside_unharmed
 }
 
 @test "2023-28642: /sys is a symlink in the root: refused" {
 	link_out /sys
 	args true
+	refused 125 '/sys' thole run --bundle "$B" "$c"
+	outside_unharmed
+	config 'del(.linux.maskedPaths, .linux.readonlyPaths)'
 	refused 125 '/sys' thole run --bundle "$B" "$c"
 	outside_unharmed
 }
@@ -213,6 +220,28 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	# What runs from the file on disk (a client) is none of the container's: only what the container's own processes run counts.
 	matches "$(tail -1 "$T/watch")" '^writable=[0-9]+ '
 	not grep -v '/thole$' <(grep '^writable pid' "$T/watch")
+}
+
+# Every way that is known from inside, with every capability that helps, while processes come in that are the shim's until they execute their programs.
+@test "2019-5736: the executable of what is exec'd cannot be written, truncated, its mode changed or its mount made writable" {
+	local caps='["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_SYS_CHROOT", "CAP_MKNOD"]' before i
+	before=$(sha256sum "$BIN/thole-shim"; stat -c '%a %u %Y %Z %s' "$BIN/thole-shim")
+	config --argjson c "$caps" '.process.capabilities = { bounding: $c, permitted: $c, effective: $c }'
+	printf '#!/proc/self/exe\n' > "$B/rootfs/tool"
+	chmod 755 "$B/rootfs/tool"
+	detached sh -c '/usr/bin/selfexe 4 "" harder > /tmp/watched; exec sleep 1000'
+	for ((i = 0; i < 500; i++)); do
+		! grep -q '^writable=' "$B/rootfs/tmp/watched" || break
+		timeout 30 "$THOLE" --root "$ROOT" exec "$c" true < /dev/null
+		timeout 30 "$THOLE" --root "$ROOT" exec "$c" /tool < /dev/null > "$T/out" 2>&1 || true
+		timeout 30 "$THOLE" --root "$ROOT" exec "$c" /proc/self/exe --version < /dev/null > "$T/out" 2>&1 || true
+	done
+	wait_for grep -q '^writable=' "$B/rootfs/tmp/watched"
+	not grep '^writable pid' "$B/rootfs/tmp/watched"
+	matches "$(tail -1 "$B/rootfs/tmp/watched")" '^writable=0 outside=0$'
+	# It has looked at something: else this says nothing.
+	[ "$(value tried "$B/rootfs/tmp/watched")" -gt 0 ]
+	equal "$(sha256sum "$BIN/thole-shim"; stat -c '%a %u %Y %Z %s' "$BIN/thole-shim")" "$before"
 }
 
 @test "2025-31133: a masked path is bound from the true /dev/null only" {
