@@ -183,7 +183,7 @@ static void the_end_is_seen_past_a_full_pipe(void **state)
 	fd_close(&e.feed);
 	turn(&p);
 	assert_int_equal(p.state, PUMP_ENDED);
-	assert_int_equal(p.written, 65536);
+	assert_int_equal(p.got, 65536);
 	pump_release(&p);
 	ends_release(&e);
 }
