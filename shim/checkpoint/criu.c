@@ -189,7 +189,12 @@ static pid_t clone_criu(const struct criu_program *p, int *ret_pidfd)
 
 static int send_packet(struct criu *k, const void *data, size_t len, struct err *err)
 {
-	if (send(k->sock, data, len, MSG_NOSIGNAL) != (ssize_t)len)
+	ssize_t n;
+
+	do
+		n = send(k->sock, data, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)len)
 		return err_sys(err, "cannot speak to criu");
 	return 0;
 }
@@ -211,6 +216,15 @@ static int ask_version(struct criu *k, struct err *err)
 	return send_request(k, &req, err);
 }
 
+/* One that is dead by now is noticed by its pidfd, and says why itself; one that lives would wait for our word for ever. */
+static void not_heard(struct criu *k, const struct err *err)
+{
+	log_debug("%s", err->text);
+	if (!k->why.code && !err_is_sys(err, EPIPE) && !err_is_sys(err, ECONNRESET))
+		k->why = *err;
+	criu_kill(k);
+}
+
 void criu_answer(struct criu *k, bool go_on)
 {
 	CriuReq req = CRIU_REQ__INIT;
@@ -219,9 +233,8 @@ void criu_answer(struct criu *k, bool go_on)
 	req.type = CRIU_TYPE__REQ_NOTIFY;
 	req.has_notify_success = 1;
 	req.notify_success = go_on;
-	/* One that is dead by now is noticed by its pidfd. */
 	if (send_request(k, &req, &err) < 0)
-		log_debug("%s", err.text);
+		not_heard(k, &err);
 }
 
 static int ask_features(struct criu *k, struct err *err)
@@ -407,6 +420,12 @@ static void readable_cb(evutil_socket_t sock, short what, void *arg)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n < 0) {
+		/* As one that cannot be answered. */
+		if (errno != ECONNRESET)
+			err_sys(&k->why, "cannot hear criu");
+		criu_kill(k);
+	}
 	if (n <= 0) {
 		event_del(k->readable); /* its end says the rest */
 		return;
@@ -599,9 +618,8 @@ int criu_start(struct event_base *base, const struct criu_program *program, Criu
 		criu_free(k);
 		return -1;
 	}
-	/* One that is dead already says why itself. */
 	if (ask_version(k, &unheard) < 0)
-		log_debug("%s", unheard.text);
+		not_heard(k, &unheard);
 	*ret = k;
 	return 0;
 }

@@ -91,6 +91,14 @@ sweep() {
 	sweep delete fail 0 --call epoll_ctl
 }
 
+@test "what is said to criu, and what it says, gets lost: a checkpoint fails, and the container goes on" {
+	needs criu
+	make_criu
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	sweep checkpoint fail 0 --call send --every 3 --offset $((RANDOM % 3))
+	sweep checkpoint fail 0 --call recvmsg --every 3 --offset $((RANDOM % 3))
+}
+
 @test "calls and steps of a checkpoint and a restore fail, and are the moment of SIGKILL" {
 	needs criu
 	[ "$THOLE_LONG" ] || skip 'only with THOLE_LONG=1'
