@@ -118,9 +118,15 @@ static void cut_answer(char *text)
 
 static int judge(struct trial *t, const siginfo_t *info, struct err *err)
 {
-	ssize_t n = read(t->answer_fd, t->answer, sizeof(t->answer) - 1);
+	size_t have = 0;
+	ssize_t n;
 
-	t->answer[n > 0 ? n : 0] = '\0';
+	/* All that is there: the descriptor does not wait. */
+	do {
+		n = read(t->answer_fd, t->answer + have, sizeof(t->answer) - 1 - have);
+		have += n > 0 ? (size_t)n : 0;
+	} while ((n < 0 && errno == EINTR) || (n > 0 && have < sizeof(t->answer) - 1));
+	t->answer[have] = '\0';
 	cut_answer(t->answer);
 	if (info->si_code != CLD_EXITED)
 		return err_set(err, ERR_STATE, "the new shim was ended by signal %d when it was tried out",
