@@ -40,6 +40,7 @@ has_hybrid() { has_cgroup-v1 && grep -q ' cgroup2 ' /proc/mounts; }
 has_userns() { [ -e /proc/self/ns/user ] && [ "$(cat /proc/sys/user/max_user_namespaces)" -gt 0 ] && command -v newuidmap > /dev/null; }
 has_overlay() { grep -q overlay /proc/filesystems || modprobe overlay 2> /dev/null; }
 has_criu() { [ -x "$BUILD/criu/bin/criu" ] || command -v criu > /dev/null || has_mirror || compgen -G '/var/cache/thole/criu-*/*.deb' > /dev/null; }
+has_dirty-pages() { grep -q '^VmFlags:.* sd' /proc/self/smaps; }
 has_mirror() { timeout 60 apt-get --print-uris -qq download base-files > /dev/null 2>&1; }
 has_debian-root() { [ -e "$BUILD/debian-root/.complete" ] || compgen -G '/var/cache/thole/debian-root-*.tar' > /dev/null || has_mirror; }
 has_sanitized() { [ -x "$BUILD/san/thole-shim" ]; }
