@@ -558,7 +558,8 @@ int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, cons
 	SET(&p->opts, leave_running, o->leave_running);
 	SET(&p->opts, tcp_skip_in_flight, o->tcp_skip_in_flight);
 	SET(&p->opts, link_remap, o->link_remap);
-	SET(&p->opts, track_mem, o->pre_dump);
+	/* With a parent, too: else criu takes all pages for written. */
+	SET(&p->opts, track_mem, o->pre_dump || o->parent_path);
 	add_pages(p, o);
 	/* criu writes into a directory below the image's. */
 	if (o->parent_path)
