@@ -103,6 +103,8 @@ int call_reply(struct call *c, Reply *ret, struct wire_fds *ret_fds, struct err 
 		}
 		if (ret->which_body == Reply_hello_tag && check_hello(&ret->body.hello, err) < 0)
 			return -1;
+		if (ret->which_body == Reply_hello_tag)
+			c->features = ret->body.hello.features;
 		if (ret->serial == c->serial)
 			return 0;
 		wire_fds_release(ret_fds);

@@ -10,6 +10,7 @@
 #include "client/json.h"
 #include "client/number.h"
 #include "common/fd.h"
+#include "common/manifest.h"
 #include "common/memfd.h"
 #include "common/path.h"
 
@@ -102,6 +103,43 @@ static void add_list(json_object *o, const char *key, const struct opt_list *val
 		json_append(list, json_new_string(values->v[i]));
 }
 
+int checkpoint_pre_copy(const char *text, uint64_t *ret, bool *ret_required, struct err *err)
+{
+	static const char word[] = "require";
+	const char *comma = text ? strchr(text, ',') : NULL;
+	cleanup_free char *number = comma ? strndup(text, (size_t)(comma - text)) : NULL;
+
+	*ret = 0;
+	*ret_required = text && !strcmp(comma ? comma + 1 : text, word);
+	if (!text)
+		return 0;
+	if (!comma && *ret_required) {
+		*ret = MANIFEST_PARENTS_MAX;
+		return 0;
+	}
+	if ((comma && !*ret_required) || !number_u64(number ? number : text, MANIFEST_PARENTS_MAX, ret) || *ret < 1)
+		return err_set(err, ERR_USAGE, "--pre-copy is a number from 1 to %d, %s or both (3,%s), not '%s'",
+			       MANIFEST_PARENTS_MAX, word, word, text);
+	return 0;
+}
+
+/* Members that are numbers. */
+static int add_numbers(json_object *top, const struct criu_options *o, struct err *err)
+{
+	uint64_t pre_copy;
+	bool required;
+
+	if (checkpoint_pre_copy(o->pre_copy, &pre_copy, &required, err) < 0)
+		return -1;
+	if (pre_copy) {
+		json_add(top, "preCopy", json_new_uint64(pre_copy));
+		json_add_bool(top, "preCopyRequired", required);
+	}
+	if (o->timeout.set)
+		json_add(top, "timeout", json_new_uint64(o->timeout.v));
+	return 0;
+}
+
 static int fill_options(const struct criu_options *o, const char *criu, int *ret_fd, struct err *err)
 {
 	const struct {
@@ -149,8 +187,8 @@ static int fill_options(const struct criu_options *o, const char *criu, int *ret
 	add_text(top, "rootfs", o->to && !o->rootfs ? "auto" : o->rootfs);
 	add_list(top, "includeBinds", &o->include_bind);
 	add_text(top, "files", o->files);
-	if (o->timeout.set)
-		json_add(top, "timeout", json_new_uint64(o->timeout.v));
+	if (add_numbers(top, o, err) < 0)
+		return -1;
 	add_list(top, "veths", &o->veth);
 	text = json_text(top);
 	return memfd_sealed("criu-options", text, strlen(text), ret_fd, err);

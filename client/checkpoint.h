@@ -26,8 +26,11 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 int checkpoint_image_files(const struct client *cl, const struct criu_options *o, int images_fd, int work_fd,
 			   struct checkpoint_files *ret, struct err *err);
 
-/* Ask for the checkpoint and wait for it. A signal gives it up, and ends us. set_fd: of a set, whose progress can be shown; -1: none. */
-int checkpoint_ask(const struct client *cl, const char *id, const struct checkpoint_files *f, int set_fd,
+/* What --pre-copy says: "N", "require" (as many as help) or "N,require". NULL: no pre-dumps, 0. ERR_USAGE. */
+int checkpoint_pre_copy(const char *text, uint64_t *ret, bool *ret_required, struct err *err);
+
+/* Ask for the checkpoint and wait for it. A signal gives it up, and ends us. `pre_copy`: it is among the options. set_fd: of a set, whose progress can be shown; -1: none. */
+int checkpoint_ask(const struct client *cl, const char *id, const struct checkpoint_files *f, bool pre_copy, int set_fd,
 		   struct err *err);
 
 /* The command with --to. Returns its exit status, or -1 before anything was done. */

@@ -106,6 +106,7 @@ static const struct option_row checkpoint_rows[] = {
 	{ "drop-execs",    0, OPT_FLAG,   NULL, "kill exec'd processes, which cannot be kept", AT(criu_options, drop_execs) },
 	{ "link-remap",    0, OPT_FLAG,   NULL, "allow open files that have been removed", AT(criu_options, link_remap) },
 	{ "tcp-skip-in-flight", 0, OPT_FLAG, NULL, "leave out connections that are being made", AT(criu_options, tcp_skip_in_flight) },
+	{ "pre-copy",      0, OPT_STRING, "N[,require]", "first write the memory while it goes on, up to N times, until little is left", AT(criu_options, pre_copy) },
 	{ "pre-dump",      0, OPT_FLAG,   NULL,  "only the memory, while it goes on: for a later one with --parent-path", AT(criu_options, pre_dump) },
 	{ "parent-path",   0, OPT_STRING, "DIR", "an earlier one, relative to the image: only what has changed is written", AT(criu_options, parent_path) },
 	{ "page-server",   0, OPT_STRING, "ADDRESS:PORT", "send the memory to a criu page-server", AT(criu_options, page_server) },

@@ -239,6 +239,7 @@ struct criu_options {
 	const char *manage_cgroups_mode, *empty_ns, *network_lock;
 	const char *lsm_profile, *lsm_mount_context;
 	bool pre_dump, lazy_pages;
+	const char *pre_copy; /* "N", "require" or "N,require" */
 	const char *parent_path, *page_server;
 	struct opt_uint status_fd, timeout;
 	struct opt_list veth;

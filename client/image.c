@@ -42,7 +42,7 @@ struct opened {
 
 struct examination {
 	enum image_depth depth;
-	size_t n;
+	size_t n, n_parents;
 	struct opened *v;
 	struct shared *shared;
 };
@@ -55,11 +55,11 @@ void image_report_release(struct image_report *r)
 
 /* ---- the child: while it may open ------------------------------------------------------------------------------------------ */
 
-static int open_one(int dir_fd, const char *name, struct opened *o, struct err *err)
+static int open_one(int dir_fd, const char *prefix, const char *name, struct opened *o, struct err *err)
 {
 	struct stat st;
 
-	if (strlen(name) >= sizeof(o->name))
+	if ((size_t)snprintf(o->name, sizeof(o->name), "%s%s", prefix, name) >= sizeof(o->name))
 		return err_set(err, ERR_CONFIG, "'%s' does not belong into an image", name);
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(err, "cannot look at '%s'", name);
@@ -73,7 +73,6 @@ static int open_one(int dir_fd, const char *name, struct opened *o, struct err *
 		return err_sys(err, "cannot open '%s'", name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_CONFIG, "'%s' is no plain file", name);
-	snprintf(o->name, sizeof(o->name), "%s", name);
 	o->size = (uint64_t)st.st_size;
 	return 0;
 }
@@ -88,27 +87,41 @@ static void allow_many_files(void)
 	}
 }
 
-/* What begins with a dot is left over from somebody who was killed; nobody opens it. */
-static int open_all(int dir_fd, struct examination *x, struct err *err)
+/* What begins with a dot is left over from somebody who was killed; nobody opens it. `prefix`: where the directory is in the image. */
+static int open_directory(int dir_fd, const char *prefix, bool has_parent, struct examination *x, struct err *err)
 {
 	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
 	struct dirent *e;
 
-	allow_many_files();
 	if (!dir)
 		return err_sys(err, "cannot read the directory");
 	take_fd(&own_fd);
 	while ((e = readdir(dir))) {
-		if (e->d_name[0] == '.')
+		if (e->d_name[0] == '.' || (has_parent && !strcmp(e->d_name, MANIFEST_PARENT)))
 			continue;
 		if (x->n == x->shared->room)
 			return err_set(err, ERR_LIMIT, "the directory changes while it is read");
-		if (open_one(dir_fd, e->d_name, &x->v[x->n], err) < 0)
+		if (open_one(dir_fd, prefix, e->d_name, &x->v[x->n], err) < 0)
 			return -1;
 		x->n++;
 	}
 	return 0;
+}
+
+/* Its pre-dumps lie one in the other. */
+static int open_all(int dir_fd, const char *prefix, struct examination *x, struct err *err)
+{
+	cleanup_free char *deeper = xasprintf("%s" MANIFEST_PARENT "/", prefix);
+	cleanup_fd int parent_fd = -1;
+	int r = manifest_open_parent(dir_fd, &parent_fd, err);
+
+	if (r < 0 || open_directory(dir_fd, prefix, r > 0, x, err) < 0)
+		return -1;
+	if (r == 0)
+		return 0;
+	x->n_parents++;
+	return open_all(parent_fd, deeper, x, err);
 }
 
 static int give_up_privileges(struct err *err)
@@ -181,6 +194,9 @@ static int check_files(struct examination *x, const struct manifest *m, struct e
 	for (size_t i = 0; i < x->n; i++)
 		if (!x->v[i].used)
 			return err_set(err, ERR_CONFIG, "'%s' is not in its manifest", x->v[i].name);
+	if (x->n_parents != m->n_pre_dumps)
+		return err_set(err, ERR_CONFIG, "it has %zu directories of pre-dumps, not %zu", x->n_parents,
+			       m->n_pre_dumps);
 	return 0;
 }
 
@@ -204,7 +220,8 @@ static void child_run(int dir_fd, struct examination *x)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	x->v = xcalloc(s->room + 1, sizeof(*x->v));
-	s->result = open_all(dir_fd, x, &s->err);
+	allow_many_files();
+	s->result = open_all(dir_fd, "", x, &s->err);
 	if (s->result == 0)
 		s->result = give_up_privileges(&s->err);
 	if (s->result == 0)
@@ -223,7 +240,6 @@ static int count_entries(int dir_fd, size_t *ret, struct err *err)
 	if (!dir)
 		return err_sys(err, "cannot read the directory");
 	take_fd(&own_fd);
-	*ret = 0;
 	while (readdir(dir))
 		if (++*ret > MANIFEST_FILES_MAX)
 			return err_set(err, ERR_LIMIT, "the directory has more than %d files", MANIFEST_FILES_MAX);
@@ -259,6 +275,8 @@ static void end_texts(struct manifest *m)
 #undef END
 	m->files = NULL;
 	m->open = NULL;
+	if (m->n_pre_dumps > MANIFEST_PARENTS_MAX)
+		m->n_pre_dumps = 0;
 }
 
 static void take_report(const struct shared *s, size_t room, struct image_report *ret)
@@ -296,14 +314,28 @@ static int hear(const struct shared *s, size_t room, pid_t pid, struct image_rep
 	return 0;
 }
 
+/* That of the image, and those of its pre-dumps. */
+static int check_directories(int dir_fd, size_t depth, size_t *ret_entries, struct err *err)
+{
+	cleanup_fd int parent_fd = -1;
+	int r;
+
+	if (depth > MANIFEST_PARENTS_MAX)
+		return err_set(err, ERR_LIMIT, "it goes on from more than %d pre-dumps", MANIFEST_PARENTS_MAX);
+	if (check_owner(dir_fd, err) < 0 || count_entries(dir_fd, ret_entries, err) < 0)
+		return -1;
+	r = manifest_open_parent(dir_fd, &parent_fd, err);
+	return r > 0 ? check_directories(parent_fd, depth + 1, ret_entries, err) : r;
+}
+
 int image_examine(int dir_fd, enum image_depth depth, struct image_report *ret, struct err *err)
 {
 	struct examination x = { .depth = depth };
-	size_t room, size;
+	size_t room = 0, size;
 	pid_t pid;
 	int r;
 
-	if (check_owner(dir_fd, err) < 0 || count_entries(dir_fd, &room, err) < 0)
+	if (check_directories(dir_fd, 0, &room, err) < 0)
 		return -1;
 	size = sizeof(struct shared) + room * sizeof(struct manifest_file);
 	x.shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -19,13 +19,15 @@ bool progress_wanted(void)
 	return isatty(STDERR_FILENO);
 }
 
-static uint64_t written(int set_fd, bool *ret_complete)
+/* With its pre-dumps, which lie one in the other. */
+static uint64_t written(int set_fd, const char *name, bool *ret_complete)
 {
-	cleanup_fd int fd = openat(set_fd, SET_NEW, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd = openat(set_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 	uint64_t bytes = 0;
 	struct dirent *e;
 	struct stat st;
+	bool ignored;
 
 	*ret_complete = false;
 	while (dir && (e = readdir(dir))) {
@@ -35,13 +37,14 @@ static uint64_t written(int set_fd, bool *ret_complete)
 		if (!strcmp(e->d_name, "descriptors.json"))
 			*ret_complete = true;
 	}
-	return bytes;
+	return fd < 0 ? 0 : bytes + written(fd, MANIFEST_PARENT, &ignored);
 }
 
 void progress_show(struct progress *p)
 {
 	bool complete;
-	uint64_t bytes = written(p->set_fd, &complete), total = p->total_bytes > bytes ? p->total_bytes : bytes;
+	uint64_t bytes = written(p->set_fd, SET_NEW, &complete),
+		 total = p->total_bytes > bytes ? p->total_bytes : bytes;
 	size_t filled = complete ? BAR_WIDTH : total ? (size_t)(bytes * BAR_WIDTH / total) : 0;
 	char bar[BAR_WIDTH + 1] = "";
 

@@ -39,6 +39,9 @@ int set_lock(int set_fd, const char *path, struct err *err)
 
 /* ---- removing -------------------------------------------------------------------------------------------------------------- */
 
+static int remove_directory(int set_fd, const char *name, struct err *err);
+
+/* Its pre-dumps, if it has any, lie one in the other. */
 static int remove_files(int dir_fd, struct err *err)
 {
 	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -48,9 +51,14 @@ static int remove_files(int dir_fd, struct err *err)
 	if (!dir)
 		return err_sys(err, "cannot read an image's directory");
 	take_fd(&own_fd);
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && unlinkat(dir_fd, e->d_name, 0) < 0)
+	while ((e = readdir(dir))) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || unlinkat(dir_fd, e->d_name, 0) == 0)
+			continue;
+		if (errno != EISDIR)
 			return err_sys(err, "cannot remove '%s' of an image", e->d_name);
+		if (remove_directory(dir_fd, e->d_name, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 

@@ -39,7 +39,7 @@ int tar_decode(const uint8_t block[TAR_BLOCK], struct tar_member *ret, struct er
 	/* As `tar cf - -C IMAGE .` writes it. */
 	if (!strncmp(plain, "./", 2))
 		plain += 2;
-	if (h.prefix[0] || !manifest_is_name(plain))
+	if (h.prefix[0] || !manifest_is_path(plain))
 		return err_set(err, ERR_CONFIG, "its member '%s' is not called as a file of an image may be", name);
 	if (h.type != '0' && h.type != '\0')
 		return err_set(err, ERR_CONFIG, "its member '%s' is no plain file", name);

@@ -4,6 +4,8 @@
  * Read by a process that has given up its privileges (client/image.c) or by the shim that has just written it. Everything in the text is judged: kinds, lengths, names. */
 #include "common/manifest.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include "common/json.h"
 
 #define FORMAT 1
+#define FORMAT_PARENTS 2 /* of an image with pre-dumps: who does not look into "parent" is not to take it for whole */
 #define DIGEST_AT "\"sha256\":\"" /* of the manifest itself, its first member */
 #define DIGEST_WITHIN 16
 #define DEPTH_MAX 8
@@ -33,6 +36,26 @@ bool manifest_is_name(const char *name)
 	size_t len = strlen(name);
 
 	return len > 0 && len < MANIFEST_NAME_MAX && name[0] != '.' && name[0] != '-' && strspn(name, allowed) == len;
+}
+
+bool manifest_is_path(const char *path)
+{
+	static const char parent[] = MANIFEST_PARENT "/";
+	const char *name = path;
+
+	for (size_t n = 0; n < MANIFEST_PARENTS_MAX && !strncmp(name, parent, strlen(parent)); n++)
+		name += strlen(parent);
+	return strlen(path) < MANIFEST_NAME_MAX && manifest_is_name(name);
+}
+
+int manifest_open_parent(int dir_fd, int *ret_fd, struct err *err)
+{
+	*ret_fd = openat(dir_fd, MANIFEST_PARENT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_fd >= 0)
+		return 1;
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return 0;
+	return err_sys(err, "cannot open '" MANIFEST_PARENT "' of an image");
 }
 
 const struct manifest_file *manifest_find(const struct manifest *m, const char *name)
@@ -151,6 +174,23 @@ static struct json_object *new_open(const struct manifest *m)
 	return list;
 }
 
+static struct json_object *new_statistics(const struct manifest_statistics *s)
+{
+	struct json_object *o = json_new_object();
+
+	put_members(o, s, statistics, ARRAY_SIZE(statistics));
+	return o;
+}
+
+static struct json_object *new_pre_dumps(const struct manifest *m)
+{
+	struct json_object *list = json_new_array();
+
+	for (size_t i = 0; i < m->n_pre_dumps; i++)
+		json_append(list, new_statistics(&m->pre_dumps[i]));
+	return list;
+}
+
 /* The digest is of the text with zeros in its place. */
 static void own_digest(char *text, char ret[SHA256_TEXT_SIZE], char **ret_place)
 {
@@ -164,17 +204,16 @@ static void own_digest(char *text, char ret[SHA256_TEXT_SIZE], char **ret_place)
 char *manifest_text(const struct manifest *m)
 {
 	static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
-	struct json_object *top = json_new_object(), *o;
+	struct json_object *top = json_new_object();
 	char digest[SHA256_TEXT_SIZE], *text, *place;
 
 	json_add(top, "sha256", json_new_string(zeros));
-	json_add(top, "format", json_new_int64(FORMAT));
+	json_add(top, "format", json_new_int64(m->n_pre_dumps ? FORMAT_PARENTS : FORMAT));
 	put_members(top, m, members, ARRAY_SIZE(members));
-	if (m->statistics.known) {
-		o = json_new_object();
-		put_members(o, &m->statistics, statistics, ARRAY_SIZE(statistics));
-		json_add(top, "statistics", o);
-	}
+	if (m->statistics.known)
+		json_add(top, "statistics", new_statistics(&m->statistics));
+	if (m->n_pre_dumps)
+		json_add(top, "preDumps", new_pre_dumps(m));
 	json_add(top, "openFiles", new_open(m));
 	json_add(top, "files", new_files(m));
 	text = xasprintf("%s\n", json_to_text(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
@@ -251,7 +290,7 @@ static int take_files(struct json_object *o, struct manifest *m, struct err *err
 		struct manifest_file *f = &m->files[m->n_files];
 		struct json_object *size, *digest;
 
-		if (!manifest_is_name(name) || !json_object_is_type(v, json_type_object) ||
+		if (!manifest_is_path(name) || !json_object_is_type(v, json_type_object) ||
 		    !json_object_object_get_ex(v, "size", &size) || !json_object_object_get_ex(v, "sha256", &digest) ||
 		    take_number(size, &f->size) < 0 || take_text(digest, f->sha256, sizeof(f->sha256)) < 0 ||
 		    !is_digest(f->sha256) || f->size > UINT64_MAX / 2 - m->size)
@@ -302,11 +341,45 @@ static struct json_object *parse(const char *text)
 	return o;
 }
 
+static int take_pre_dumps(struct json_object *o, struct manifest *m, struct err *err)
+{
+	size_t n = json_object_is_type(o, json_type_array) ? json_object_array_length(o) : 0;
+
+	if (n == 0 || n > MANIFEST_PARENTS_MAX)
+		return bad(err, "'preDumps' is no list, or too long");
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *v = json_object_array_get_idx(o, i);
+
+		if (!json_object_is_type(v, json_type_object) ||
+		    take_members(v, &m->pre_dumps[i], statistics, ARRAY_SIZE(statistics), err) < 0)
+			return bad(err, "'preDumps' has an entry that is none");
+		m->pre_dumps[i].known = true;
+	}
+	m->n_pre_dumps = n;
+	return 0;
+}
+
+/* Files lie exactly as deep as there were pre-dumps. */
+static int check_depth(const struct manifest *m, struct err *err)
+{
+	size_t deepest = 0;
+
+	for (size_t i = 0; i < m->n_files; i++) {
+		size_t depth = 0;
+
+		for (const char *at = m->files[i].name; (at = strchr(at, '/')); at++)
+			depth++;
+		deepest = depth > deepest ? depth : deepest;
+	}
+	return deepest == m->n_pre_dumps ? 0 : bad(err, "'preDumps' are not those of its files");
+}
+
 static int take_all(struct json_object *top, struct manifest *m, struct err *err)
 {
 	struct json_object *v;
+	int format = json_object_object_get_ex(top, "format", &v) ? json_object_get_int(v) : 0;
 
-	if (!json_object_object_get_ex(top, "format", &v) || json_object_get_int(v) != FORMAT)
+	if (format != FORMAT && format != FORMAT_PARENTS)
 		return bad(err, "is of a format that is not known");
 	if (take_members(top, m, members, ARRAY_SIZE(members), err) < 0)
 		return -1;
@@ -316,9 +389,14 @@ static int take_all(struct json_object *top, struct manifest *m, struct err *err
 			return bad(err, "'statistics' is of another kind");
 		m->statistics.known = true;
 	}
+	if (format == FORMAT_PARENTS &&
+	    (!json_object_object_get_ex(top, "preDumps", &v) || take_pre_dumps(v, m, err) < 0))
+		return bad(err, "'preDumps' is missing or damaged");
 	if (!json_object_object_get_ex(top, "openFiles", &v) || take_open(v, m, err) < 0)
 		return bad(err, "'openFiles' is missing or damaged");
-	return json_object_object_get_ex(top, "files", &v) ? take_files(v, m, err) : bad(err, "'files' is missing");
+	if (!json_object_object_get_ex(top, "files", &v))
+		return bad(err, "'files' is missing");
+	return take_files(v, m, err) < 0 ? -1 : check_depth(m, err);
 }
 
 int manifest_parse(const char *text, struct manifest *ret, struct err *err)

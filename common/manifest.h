@@ -16,6 +16,10 @@
 #define MANIFEST_FILES_MAX 100000
 #define MANIFEST_NAME_MAX 128
 
+/* Where the memory of the pre-dumps is: a directory of this name in the image's, and one in that for the pre-dump before it, and so on. */
+#define MANIFEST_PARENT "parent"
+#define MANIFEST_PARENTS_MAX 10
+
 /* Names in a set's directory. Everything that begins with a dot is under way or left over. */
 #define SET_LATEST "latest"
 #define SET_NEW ".thole-dump"
@@ -53,6 +57,8 @@ struct manifest {
 		file_locks; /* what criu was told, and is to be told again */
 	char capture[16];   /* how the root's files are in it: "none", "copy", "reflink" */
 	struct manifest_statistics statistics;
+	size_t n_pre_dumps; /* of which the image goes on; the first one is the earliest */
+	struct manifest_statistics pre_dumps[MANIFEST_PARENTS_MAX];
 	uint64_t size; /* of all files */
 	size_t n_files, n_open;
 	struct manifest_file *files;
@@ -69,6 +75,13 @@ int manifest_parse(const char *text, struct manifest *ret, struct err *err);
 
 /* May an image, or a file of one, be called so? [A-Za-z0-9_+.-], no dot and no dash first. */
 bool manifest_is_name(const char *name);
+
+/* May a file of one be called so, seen from the image's directory? A name, or one below "parent/", "parent/parent/" and so on. */
+bool manifest_is_path(const char *path);
+
+/* Open the directory of the pre-dump that the one in dir_fd goes on from. Returns 1, 0: there is none, or something else is called so; -1: it cannot be opened. A link is not
+ * followed. */
+int manifest_open_parent(int dir_fd, int *ret_fd, struct err *err);
 
 /* NULL: there is none. */
 const struct manifest_file *manifest_find(const struct manifest *m, const char *name);

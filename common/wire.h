@@ -10,6 +10,11 @@
 #include "proto/control.pb.h"
 
 #define WIRE_VERSION 1
+
+/* What a shim says in its Hello that it can and older ones cannot, where these would understand a request in another way. */
+#define WIRE_FEATURE_FOLLOW (UINT64_C(1) << 0)   /* Attach.follow */
+#define WIRE_FEATURE_PRE_COPY (UINT64_C(1) << 1) /* "preCopy" among the options of Checkpoint */
+
 #define WIRE_PACKET_MAX 4096 /* bytes of one encoded message */
 #define WIRE_FDS_MAX 64      /* descriptors beside one packet */
 
@@ -52,8 +57,5 @@ int wire_peer_uid(int sock, unsigned int *ret_uid, struct err *err);
 
 /* The process that has connected (or made the socketpair). 0: it cannot be seen from here. */
 int wire_peer_pid(int sock);
-
-/* What a shim says in its Hello that it can. */
-#define WIRE_FEATURE_FOLLOW (UINT64_C(1) << 0) /* Attach.follow */
 
 #endif

@@ -21,7 +21,7 @@ static void watch(struct call *c, struct progress *p)
 		progress_show(p);
 }
 
-static int await(struct call *c, struct progress *p, struct err *err)
+static int await(const struct client *cl, struct call *c, struct progress *p, struct err *err)
 {
 	struct wire_fds fds = { 0 };
 	Reply reply;
@@ -31,15 +31,19 @@ static int await(struct call *c, struct progress *p, struct err *err)
 		if (p->set_fd >= 0 && progress_wanted())
 			watch(c, p);
 		r = call_reply(c, &reply, &fds, err);
-		if (r == 0 && reply.which_body == Reply_checkpoint_tag)
+		if (r == 0 && reply.which_body == Reply_checkpoint_tag && reply.body.checkpoint.note[0]) {
+			progress_end(p);
+			client_remark(cl, "container '%s': without --pre-copy: %s", p->id, reply.body.checkpoint.note);
+		} else if (r == 0 && reply.which_body == Reply_checkpoint_tag) {
 			p->total_bytes = reply.body.checkpoint.total_bytes;
+		}
 		wire_fds_release(&fds);
 	} while (r == 0 && reply.more);
 	progress_end(p);
 	return r;
 }
 
-static int request(const struct client *cl, const char *id, const struct checkpoint_files *f, int set_fd,
+static int request(const struct client *cl, const char *id, const struct checkpoint_files *f, bool pre_copy, int set_fd,
 		   struct call *c, struct err *err)
 {
 	struct progress progress = { .id = id, .set_fd = set_fd };
@@ -55,13 +59,16 @@ static int request(const struct client *cl, const char *id, const struct checkpo
 	handover_roles(&beside, roles, &req.body.checkpoint.fd_role_count);
 	for (int i = 0; i < beside.n; i++)
 		req.body.checkpoint.fd_role[i] = roles[i];
-	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 ||
-	    call_open(cl, id, dir_fd, CALL_SERVE, c, err) < 0 || call_send(c, &req, beside.fd, beside.n, err) < 0)
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || call_open(cl, id, dir_fd, CALL_SERVE, c, err) < 0)
 		return -1;
-	return await(c, &progress, err);
+	if (pre_copy && !(c->features & WIRE_FEATURE_PRE_COPY))
+		return err_set(err, ERR_UNSUPPORTED,
+			       "the shim of container '%s' is older than --pre-copy ('thole upgrade' changes that)",
+			       id);
+	return call_send(c, &req, beside.fd, beside.n, err) < 0 ? -1 : await(cl, c, &progress, err);
 }
 
-int checkpoint_ask(const struct client *cl, const char *id, const struct checkpoint_files *f, int set_fd,
+int checkpoint_ask(const struct client *cl, const char *id, const struct checkpoint_files *f, bool pre_copy, int set_fd,
 		   struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
@@ -70,7 +77,7 @@ int checkpoint_ask(const struct client *cl, const char *id, const struct checkpo
 	if (signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;
-	if (request(cl, id, f, set_fd, &c, err) == 0)
+	if (request(cl, id, f, pre_copy, set_fd, &c, err) == 0)
 		return 0;
 	if (!call_interrupted(err))
 		return -1;
@@ -88,7 +95,7 @@ static int checkpoint_to_directory(const struct client *cl, const char *id, cons
 	/* Before a directory is made for one that is not there. */
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || checkpoint_files_open(cl, o, true, &f, err) < 0)
 		return -1;
-	return checkpoint_ask(cl, id, &f, -1, err);
+	return checkpoint_ask(cl, id, &f, o->pre_copy, -1, err);
 }
 
 /* What only means something with --to. */

@@ -219,13 +219,39 @@ static void child_run(int from, int to)
 
 /* ---- in: us ------------------------------------------------------------------------------------------------------------------ */
 
-static int import_member(int from, int dir_fd, const struct tar_member *m, struct err *err)
+/* The directory of a file that is called so, made if it has to be; they are of pre-dumps, one in the other. ret_name: what the file is called in it. */
+static int make_directory(int dir_fd, const char *path, int *ret_fd, const char **ret_name, struct err *err)
 {
-	cleanup_fd int fd = -1;
+	static const char parent[] = MANIFEST_PARENT "/";
+	cleanup_fd int fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 0);
 
-	if (!memchr(m->name, '\0', sizeof(m->name)) || !manifest_is_name(m->name))
+	for (; !strncmp(path, parent, strlen(parent)); path += strlen(parent)) {
+		int next_fd;
+
+		if (mkdirat(fd, MANIFEST_PARENT, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, "cannot make a directory of the image");
+		if (manifest_open_parent(fd, &next_fd, err) <= 0)
+			return err_set(err, ERR_CONFIG, "'" MANIFEST_PARENT "' is a file and a directory");
+		fd_close(&fd);
+		fd = next_fd;
+	}
+	if (fd < 0)
+		return err_sys(err, "cannot duplicate a descriptor");
+	*ret_fd = take_fd(&fd);
+	*ret_name = path;
+	return 0;
+}
+
+static int import_member(int from, int image_fd, const struct tar_member *m, struct err *err)
+{
+	cleanup_fd int fd = -1, dir_fd = -1;
+	const char *name;
+
+	if (!memchr(m->name, '\0', sizeof(m->name)) || !manifest_is_path(m->name))
 		return err_set(err, ERR_CONFIG, "a member of the archive is not called as a file of an image may be");
-	fd = openat(dir_fd, m->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (make_directory(image_fd, m->name, &dir_fd, &name, err) < 0)
+		return -1;
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 && errno == EEXIST)
 		return err_set(err, ERR_CONFIG, "its member '%s' comes twice", m->name);
 	if (fd < 0)
@@ -282,6 +308,16 @@ static int receive(int archive_fd, int dir_fd, struct err *err)
 	return r;
 }
 
+static int sync_directories(int dir_fd, struct err *err)
+{
+	cleanup_fd int parent_fd = -1;
+	int r = manifest_open_parent(dir_fd, &parent_fd, err);
+
+	if (r > 0)
+		r = sync_directories(parent_fd, err);
+	return r < 0 || fsync(dir_fd) == 0 ? r : err_sys(err, "cannot sync the image");
+}
+
 /* `name` NULL: as it was called. */
 static int give_name(int set_fd, int dir_fd, const char *name, struct image_report *r, struct err *err)
 {
@@ -289,8 +325,8 @@ static int give_name(int set_fd, int dir_fd, const char *name, struct image_repo
 		name = r->m.name;
 	if (!manifest_is_name(name) || !strcmp(name, SET_LATEST))
 		return err_set(err, ERR_CONFIG, "an image cannot be called '%s'", name);
-	if (fsync(dir_fd) < 0)
-		return err_sys(err, "cannot sync the image");
+	if (sync_directories(dir_fd, err) < 0)
+		return -1;
 	if (renameat2(set_fd, SET_NEW, set_fd, name, RENAME_NOREPLACE) < 0) {
 		if (errno == EEXIST)
 			return err_set(err, ERR_EXISTS, "there is an image '%s' in the set already", name);

@@ -91,7 +91,7 @@ static int checkpoint_one(const struct client *cl, const char *id, const char *p
 	char name[MANIFEST_NAME_MAX] = "";
 	cleanup_fd int set_fd = -1;
 
-	if (prepare(cl, id, path, o, &set_fd, &f, err) < 0 || checkpoint_ask(cl, id, &f, set_fd, err) < 0)
+	if (prepare(cl, id, path, o, &set_fd, &f, err) < 0 || checkpoint_ask(cl, id, &f, o->pre_copy, set_fd, err) < 0)
 		return -1;
 	/* The image is there, whatever becomes of the old ones. */
 	if (latest_name(set_fd, name, sizeof(name)) == 0 && o->verbose)
@@ -181,8 +181,11 @@ static int checkpoint_all(const struct client *cl, const struct criu_options *o,
 
 int checkpoint_to_set(const struct client *cl, const char *id, const struct criu_options *o, struct err *err)
 {
-	uint64_t max_bytes = 0;
+	uint64_t max_bytes = 0, pre_copy;
+	bool required;
 
+	if (checkpoint_pre_copy(o->pre_copy, &pre_copy, &required, err) < 0)
+		return -1;
 	if (o->max_size && number_size("--max-size", o->max_size, &max_bytes, err) < 0)
 		return -1;
 	if (o->keep.set && o->keep.v == 0)

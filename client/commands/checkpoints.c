@@ -31,6 +31,7 @@ static json_object *new_statistics(const struct manifest_statistics *s)
 static void add_manifest(json_object *o, const struct manifest *m)
 {
 	char time[PRINT_TIME_SIZE];
+	json_object *pre_dumps;
 
 	print_time(m->created_ns, time);
 	json_add_string(o, "id", m->id);
@@ -46,6 +47,12 @@ static void add_manifest(json_object *o, const struct manifest *m)
 	json_add_string(o, "thole", m->thole);
 	if (m->statistics.known)
 		json_add(o, "statistics", new_statistics(&m->statistics));
+	if (m->n_pre_dumps == 0)
+		return;
+	pre_dumps = json_new_array();
+	json_add(o, "preDumps", pre_dumps);
+	for (size_t i = 0; i < m->n_pre_dumps; i++)
+		json_append(pre_dumps, new_statistics(&m->pre_dumps[i]));
 }
 
 int checkpoint_inspect(const char *path, struct err *err)

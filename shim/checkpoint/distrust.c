@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "common/fd.h"
+#include "common/manifest.h"
 
 static int judge(int dir_fd, const char *name, struct err *err)
 {
@@ -28,7 +29,7 @@ static int judge(int dir_fd, const char *name, struct err *err)
 		       name);
 }
 
-int distrust_image(int dir_fd, struct err *err)
+static int judge_directory(int dir_fd, struct err *err)
 {
 	int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
@@ -40,4 +41,26 @@ int distrust_image(int dir_fd, struct err *err)
 		if (judge(dir_fd, e->d_name, err) < 0)
 			return -1;
 	return 0;
+}
+
+/* And those of pre-dumps, one in the other. */
+int distrust_image(int dir_fd, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (judge_directory(dir_fd, err) < 0)
+		return -1;
+	for (int depth = 0;; depth++) {
+		int parent_fd, r = manifest_open_parent(fd < 0 ? dir_fd : fd, &parent_fd, err);
+
+		if (r <= 0)
+			return r;
+		fd_close(&fd);
+		fd = parent_fd;
+		if (depth == MANIFEST_PARENTS_MAX)
+			return err_set(err, ERR_LIMIT, "the image goes on from more than %d pre-dumps",
+				       MANIFEST_PARENTS_MAX);
+		if (judge_directory(fd, err) < 0)
+			return -1;
+	}
 }

@@ -15,12 +15,15 @@
 #include <sys/statvfs.h>
 
 #include "common/fd.h"
+#include "common/manifest.h"
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/veth.h"
 
 #define NEW_DIR ".thole-dump"
 #define INVENTORY "inventory.img"
-#define PARENT "parent" /* criu's link to the image that this one goes on from */
+#define PARENT                                                                                                         \
+	MANIFEST_PARENT   /* the image that this one goes on from: criu's link to it, or a directory of pre-dumps */
+#define NEW_PARENT "next" /* what is to be it */
 #define LOG_MAX (64 << 20)
 #define LINES_TOLD 3
 #define DISK_FULL "the disk is full"
@@ -63,6 +66,25 @@ static const char *next_name(DIR *dir)
 	return NULL;
 }
 
+static int remove_files(int dir_fd, bool only_dump, struct err *err);
+
+/* A file, or a directory of pre-dumps, which lie one in the other. `only_dump`: no directory of somebody else's that is called so. */
+static int remove_one(int dir_fd, const char *name, bool only_dump, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (unlinkat(dir_fd, name, 0) == 0)
+		return 0;
+	if (errno != EISDIR)
+		return err_sys(err, "cannot remove '%s'", name);
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || (only_dump && faccessat(fd, INVENTORY, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
+		return err_set(err, ERR_EXISTS, "'%s' in the image's directory is none of pre-dumps", name);
+	if (remove_files(fd, false, err) < 0)
+		return -1;
+	return unlinkat(dir_fd, name, AT_REMOVEDIR) == 0 ? 0 : err_sys(err, "cannot remove '%s'", name);
+}
+
 /* `only_dump`: leave what is no file of a dump. */
 static int remove_files(int dir_fd, bool only_dump, struct err *err)
 {
@@ -72,8 +94,8 @@ static int remove_files(int dir_fd, bool only_dump, struct err *err)
 	if (!dir)
 		return -1;
 	while ((name = next_name(dir)))
-		if ((!only_dump || is_of_dump(name)) && unlinkat(dir_fd, name, 0) < 0)
-			return err_sys(err, "cannot remove '%s'", name);
+		if ((!only_dump || is_of_dump(name)) && remove_one(dir_fd, name, only_dump, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -97,12 +119,42 @@ int image_begin(int dir_fd, int *ret_fd, struct err *err)
 	return 0;
 }
 
-/* It was made one level deeper: "../DIR". */
+int image_begin_parent(int new_fd, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (faccessat(new_fd, PARENT, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (mkdirat(new_fd, PARENT, 0700) < 0)
+			return err_sys(err, "cannot make a directory for a pre-dump");
+	} else if (mkdirat(new_fd, NEW_PARENT, 0700) < 0 ||
+		   renameat(new_fd, PARENT, new_fd, NEW_PARENT "/" PARENT) < 0 ||
+		   renameat(new_fd, NEW_PARENT, new_fd, PARENT) < 0) {
+		return err_sys(err, "cannot make a directory for a further pre-dump");
+	}
+	fd = openat(new_fd, PARENT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot open a pre-dump's directory");
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+void image_drop_parents(int new_fd)
+{
+	struct err ignored;
+
+	remove_one(new_fd, PARENT, false, &ignored);
+}
+
+/* It was made one level deeper: "../DIR". A directory of pre-dumps goes along as it is. */
 static int move_parent(int dir_fd, int new_fd, struct err *err)
 {
 	char target[PATH_MAX];
 	ssize_t n = readlinkat(new_fd, PARENT, target, sizeof(target) - 1);
 
+	if (n < 0 && errno == EINVAL)
+		return renameat(new_fd, PARENT, dir_fd, PARENT) < 0
+			       ? err_sys(err, "cannot move '" PARENT "' to its place")
+			       : 0;
 	if (n < 0)
 		return err_sys(err, "cannot read the link to the parent image");
 	target[n] = '\0';
@@ -165,9 +217,13 @@ void image_abandon(const char *path)
 int image_check_parent(int dir_fd, const char *parent, struct err *err)
 {
 	cleanup_fd int fd = openat(dir_fd, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st, own;
 
 	if (fd < 0)
 		return err_sys(err, "--parent-path: cannot open '%s' below the image's directory", parent);
+	if (fstat(fd, &st) == 0 && fstatat(dir_fd, PARENT, &own, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == own.st_dev &&
+	    st.st_ino == own.st_ino)
+		return err_set(err, ERR_USAGE, "--parent-path: '%s' has the place of the link to it", parent);
 	if (faccessat(fd, INVENTORY, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	return err_set(err, ERR_NOT_FOUND, "--parent-path: there is no checkpoint in '%s'", parent);
@@ -208,14 +264,17 @@ static int mount_detached(const char *type, const char *const (*options)[2], int
 static int open_files_up(int dir_fd, struct err *err)
 {
 	cleanup_dir DIR *dir = open_listing(dir_fd, err);
+	cleanup_fd int parent_fd = -1;
 	const char *name;
+	int r;
 
 	if (!dir || fchmod(dir_fd, 0755) < 0)
 		return dir ? err_sys(err, "cannot change a view of the image") : -1;
 	while ((name = next_name(dir)))
 		if (has_end(name, ".img") && fchmodat(dir_fd, name, 0644, 0) < 0)
 			return err_sys(err, "cannot change a view of '%s'", name);
-	return 0;
+	r = manifest_open_parent(dir_fd, &parent_fd, err);
+	return r > 0 ? open_files_up(parent_fd, err) : r;
 }
 
 /* An overlay that copies up modes and owners, not data (metacopy). */

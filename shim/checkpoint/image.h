@@ -10,6 +10,12 @@
 /* Make a directory below dir_fd (0700) for the files of a dump, without what an earlier one may have left there. ret_fd is the caller's. */
 int image_begin(int dir_fd, int *ret_fd, struct err *err);
 
+/* In that, a directory for a pre-dump; one that is there becomes the parent of the new one. ret_fd is the caller's. */
+int image_begin_parent(int new_fd, int *ret_fd, struct err *err);
+
+/* Remove what image_begin_parent() has made. */
+void image_drop_parents(int new_fd);
+
 /* The dump is complete: its files take the place of those that are there. Can be called again for what comes late. */
 int image_commit(int dir_fd, int new_fd, struct err *err);
 

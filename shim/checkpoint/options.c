@@ -54,6 +54,8 @@ static const struct {
 	{ "linkRemap", offsetof(struct checkpoint_options, link_remap), BOOL },
 	{ "autoDedup", offsetof(struct checkpoint_options, auto_dedup), BOOL },
 	{ "emptyNetwork", offsetof(struct checkpoint_options, empty_network), BOOL },
+	{ "preCopy", offsetof(struct checkpoint_options, pre_copy), NUMBER },
+	{ "preCopyRequired", offsetof(struct checkpoint_options, pre_copy_required), BOOL },
 	{ "preDump", offsetof(struct checkpoint_options, pre_dump), BOOL },
 	{ "lazyPages", offsetof(struct checkpoint_options, lazy_pages), BOOL },
 	{ "parentPath", offsetof(struct checkpoint_options, parent_path), TEXT },
@@ -227,6 +229,14 @@ static int check(const struct checkpoint_options *o, struct err *err)
 		return err_set(err, ERR_USAGE, "--tcp-established and --tcp-close contradict each other");
 	if (o->pre_dump && o->lazy_pages)
 		return err_set(err, ERR_USAGE, "--pre-dump and --lazy-pages contradict each other");
+	if (o->pre_copy && (o->pre_dump || o->parent_path || o->lazy_pages || o->page_server))
+		return err_set(err, ERR_USAGE, "--pre-copy and --%s contradict each other",
+			       o->pre_dump      ? "pre-dump"
+			       : o->parent_path ? "parent-path"
+			       : o->lazy_pages  ? "lazy-pages"
+						: "page-server");
+	if (o->pre_copy > MANIFEST_PARENTS_MAX)
+		return err_set(err, ERR_USAGE, "--pre-copy: at most %d", MANIFEST_PARENTS_MAX);
 	if (o->parent_path && (o->parent_path[0] == '/' || !o->parent_path[0]))
 		return err_set(err, ERR_USAGE, "--parent-path is relative to --image-path, not '%s'", o->parent_path);
 	if (o->timeout_s > TIMEOUT_MAX_S)
@@ -520,6 +530,13 @@ static void add_common(struct criu_plan *p, const struct checkpoint_options *o, 
 		opts->config_file = DEFAULT_CONFIG;
 	else if (file[0])
 		opts->config_file = (char *)file;
+}
+
+void criu_plan_pre_copy(struct criu_plan *p, bool goes_on)
+{
+	SET(&p->opts, track_mem, 1);
+	if (goes_on)
+		p->opts.parent_img = (char *)MANIFEST_PARENT;
 }
 
 /* Namespaces that criu leaves alone: their keys, as runc names them. */

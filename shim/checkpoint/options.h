@@ -25,6 +25,8 @@ struct checkpoint_options {
 	bool tcp_established, tcp_close, tcp_skip_in_flight, shell_job, ext_unix_sk, file_locks, link_remap, auto_dedup;
 	bool empty_network;
 	bool pre_dump, lazy_pages;
+	uint64_t pre_copy;                 /* at most so many pre-dumps before the dump, all in its image; 0: none */
+	bool pre_copy_required;            /* and not without one word where the kernel cannot */
 	char *parent_path, *page_server;   /* as the flags have them; NULL: none */
 	uint64_t timeout_s;                /* 0: none */
 	struct oci_strings veths;          /* HOST=CONT */
@@ -65,6 +67,9 @@ int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, cons
 /* For a restore below `rootfs`, where the mount points of binds are made that are missing. ret_fds, ret_n: namespaces to be inherited by criu, which come first; the caller's to close. */
 int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
 		      const char *rootfs, const struct cgroup *cgroup, int *ret_fds, size_t *ret_n, struct err *err);
+
+/* It is a pre-dump, or the dump, of --pre-copy. `goes_on`: from the one in the directory "parent" in its own. */
+void criu_plan_pre_copy(struct criu_plan *p, bool goes_on);
 
 /* What is known as `key` is outside, and stays there. */
 void criu_plan_external(struct criu_plan *p, const char *key);

@@ -23,17 +23,19 @@ static int sync_fd(int fd, const char *what, struct err *err)
 	return fsync(fd) < 0 ? err_sys(err, "cannot sync %s", what) : 0;
 }
 
-static int add_file(const struct seal *s, const char *name, struct err *err)
+/* `prefix`: what stands before its name, seen from the image's directory. */
+static int add_file(const struct seal *s, int dir_fd, const char *prefix, const char *name, struct err *err)
 {
 	struct manifest_file f = { .size = 0 };
-	cleanup_fd int fd = openat(s->new_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, "cannot open '%s' of the image", name);
 	if (!S_ISREG(st.st_mode) || !manifest_is_name(name))
 		return err_set(err, ERR_INTERNAL, "'%s' does not belong into an image", name);
-	snprintf(f.name, sizeof(f.name), "%s", name);
+	if ((size_t)snprintf(f.name, sizeof(f.name), "%s%s", prefix, name) >= sizeof(f.name))
+		return err_set(err, ERR_LIMIT, "the name '%s%s' is too long for an image", prefix, name);
 	if (sync_fd(fd, name, err) < 0 || sha256_fd(fd, f.sha256, &f.size, err) < 0)
 		return -1;
 	manifest_add_file(s->m, &f);
@@ -43,19 +45,36 @@ static int add_file(const struct seal *s, const char *name, struct err *err)
 	return 0;
 }
 
-static int add_files(const struct seal *s, struct err *err)
+static bool is_directory(int dir_fd, const char *name)
 {
-	cleanup_fd int own_fd = openat(s->new_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Pre-dumps lie one in the other. */
+static int add_files(const struct seal *s, int dir_fd, const char *prefix, struct err *err)
+{
+	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), parent_fd = -1;
 	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	cleanup_free char *deeper = xasprintf("%s" MANIFEST_PARENT "/", prefix);
 	struct dirent *e;
+	int r;
 
 	if (!dir)
 		return err_sys(err, "cannot read the image's directory");
 	take_fd(&own_fd);
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && add_file(s, e->d_name, err) < 0)
+	while ((e = readdir(dir))) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
+		    (!strcmp(e->d_name, MANIFEST_PARENT) && is_directory(dir_fd, e->d_name)))
+			continue;
+		if (add_file(s, dir_fd, prefix, e->d_name, err) < 0)
 			return -1;
-	return 0;
+	}
+	r = manifest_open_parent(dir_fd, &parent_fd, err);
+	if (r <= 0)
+		return r;
+	return add_files(s, parent_fd, deeper, err) < 0 ? -1 : sync_fd(parent_fd, "a pre-dump's directory", err);
 }
 
 static int write_manifest(int dir_fd, const struct manifest *m, struct err *err)
@@ -94,7 +113,7 @@ static int give_name(const struct seal *s, struct err *err)
 
 int seal_image(const struct seal *s, struct err *err)
 {
-	if (add_files(s, err) < 0 || write_manifest(s->new_fd, s->m, err) < 0)
+	if (add_files(s, s->new_fd, "", err) < 0 || write_manifest(s->new_fd, s->m, err) < 0)
 		return -1;
 	return give_name(s, err);
 }

@@ -22,6 +22,7 @@
 #include "shim/checkpoint/veth.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/departing.h"
+#include "shim/container/precopy.h"
 #include "shim/container/sealing.h"
 #include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
@@ -43,6 +44,7 @@ struct checkpointing {
 	struct descriptors streams;
 	size_t n_execs; /* that come along */
 	struct checkpoint_exec execs[EXECS_MAX];
+	struct precopy *precopy; /* before it; NULL: it is not asked for */
 	struct criu *criu;
 	bool was_paused;       /* and is to be so afterwards */
 	bool locked;           /* criu was about to lock the network */
@@ -59,6 +61,7 @@ struct checkpointing {
 	size_t n_dropped, n_dropping;
 	struct dropped *dropped;
 	struct pending done;
+	container_note_cb *note_cb; /* with the argument of done; NULL: nobody wants to hear it */
 };
 
 static void free_dropped(struct checkpointing *k)
@@ -78,6 +81,7 @@ void checkpoint_free(struct checkpointing *k)
 	if (!k)
 		return;
 	criu_free(k->criu);
+	precopy_free(k->precopy);
 	sealing_free(k->sealing);
 	departing_free(k->departing);
 	free_dropped(k);
@@ -167,17 +171,23 @@ static void stay(struct checkpointing *k)
 	finish(c, NULL);
 }
 
-static void failed(struct checkpointing *k, const struct err *failure)
+/* `log`: criu's, of what has failed. */
+static void failed_in(struct checkpointing *k, const struct err *failure, const char *log)
 {
 	struct container *c = k->c;
 	struct err err = *failure;
 
 	/* When it was us who made it fail its log says nothing. */
 	if (err.code == ERR_CRIU)
-		image_explain(work_fd(k), "dump.log", &err);
+		image_explain(work_fd(k), log, &err);
 	err_add(&err, "cannot checkpoint container '%s'", c->id);
 	clean_up(k);
 	finish(c, &err);
+}
+
+static void failed(struct checkpointing *k, const struct err *failure)
+{
+	failed_in(k, failure, "dump.log");
 }
 
 static void departed(struct checkpointing *k)
@@ -249,7 +259,9 @@ static void once_more(struct checkpointing *k)
 	struct err err;
 
 	criu_free(k->criu);
+	precopy_free(k->precopy);
 	k->criu = NULL;
+	k->precopy = NULL;
 	fd_close(&k->new_fd);
 	k->again = k->inside = false;
 	k->must_lock = true;
@@ -437,13 +449,15 @@ static int start_criu(struct checkpointing *k, struct err *err)
 		.own_mounts = mounts->wanted && !mounts->path, /* else they are perhaps the container's too */
 		.close_first = close_first,
 		.n_close_first = ARRAY_SIZE(close_first),
-		.timeout_s = (unsigned int)k->options.timeout_s,
+		.timeout_s = k->precopy ? precopy_time_left(k->precopy) : (unsigned int)k->options.timeout_s,
 		.default_lock = criu_plan_default_lock(&k->options),
 	};
 	const CriuType type = k->options.pre_dump ? CRIU_TYPE__REQ_PRE_DUMP : CRIU_TYPE__REQ_DUMP;
 	struct criu_plan plan = { 0 };
 	int r = criu_plan_dump(&plan, &k->options, c->config, c->init.pid, c->rec.rootfs, c->cgroup, err);
 
+	if (precopy_made(k->precopy) > 0)
+		criu_plan_pre_copy(&plan, true);
 	plan.opts.images_dir_fd = k->new_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = work_fd(k);
@@ -603,12 +617,11 @@ static int note_veths(const struct checkpointing *k, struct err *err)
 	return veth_write(k->c->init.pid, k->new_fd, err);
 }
 
-static int begin(struct checkpointing *k, struct err *err)
+/* Whose processes they are, and what of them is outside. */
+static int look(struct checkpointing *k, struct err *err)
 {
 	struct container *c = k->c;
 	struct cgroup_pids pids = cgroup_pids(c->cgroup), execs = take_execs(&pids, c->init.pid);
-	struct err ignored;
-	char *path;
 	int r = 0;
 
 	note_streams(&c->init, &k->streams);
@@ -622,16 +635,55 @@ static int begin(struct checkpointing *k, struct err *err)
 		r = check_descriptors(k, &pids, err);
 	free(pids.v);
 	free(execs.v);
-	if (r < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
-		return -1;
+	return r;
+}
+
+static int dump(struct checkpointing *k, struct err *err)
+{
 	k->unlocked = !k->must_lock && criu_plan_default_lock(&k->options) && k->options.tcp_established &&
-		      !netlock_is_needed(c->init.pid);
+		      !netlock_is_needed(k->c->init.pid);
+	return note_veths(k, err) < 0 ? -1 : start_criu(k, err);
+}
+
+/* It has run on meanwhile. */
+static void copied(void *arg, const struct err *failure)
+{
+	struct checkpointing *k = arg;
+	struct err err;
+
+	if (failure) {
+		failed_in(k, failure, PRECOPY_LOG);
+		return;
+	}
+	if (precopy_note(k->precopy) && k->note_cb)
+		k->note_cb(k->done.arg, precopy_note(k->precopy));
+	if (k->sealing)
+		precopy_tell(k->precopy, sealing_manifest(k->sealing));
+	if (look(k, &err) == 0 && dump(k, &err) == 0)
+		return;
+	image_end(k->fds.images_fd);
+	finish(k->c, &err);
+}
+
+static int begin(struct checkpointing *k, struct err *err)
+{
+	struct err ignored;
+	char *path;
+	int r;
+
+	if (look(k, err) < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
+		return -1;
 	if (fd_path(k->fds.images_fd, &path, &ignored) == 0)
-		note_dump(c, path);
-	if (note_veths(k, err) == 0 && start_criu(k, err) == 0)
+		note_dump(k->c, path);
+	/* What stands still writes nothing meanwhile. */
+	if (k->options.pre_copy && !k->was_paused)
+		r = precopy_start(k->c, &k->options, k->new_fd, work_fd(k), copied, k, &k->precopy, err);
+	else
+		r = dump(k, err);
+	if (r == 0)
 		return 0;
 	image_end(k->fds.images_fd);
-	note_dump(c, NULL);
+	note_dump(k->c, NULL);
 	return -1;
 }
 
@@ -747,8 +799,8 @@ static int check_state(struct container *c, bool *ret_paused, struct err *err)
 	return 0;
 }
 
-int container_checkpoint(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
-			 struct err *err)
+int container_checkpoint(struct container *c, struct container_fds *fds, container_note_cb *note_cb,
+			 container_done_cb *done_cb, void *arg, struct err *err)
 {
 	struct checkpointing *k;
 	bool paused;
@@ -761,7 +813,8 @@ int container_checkpoint(struct container *c, struct container_fds *fds, contain
 				      .fds = container_fds_take(fds),
 				      .new_fd = -1,
 				      .was_paused = paused,
-				      .done = { done_cb, done_arg } };
+				      .done = { done_cb, arg },
+				      .note_cb = note_cb };
 	c->checkpointing = k;
 	r = read_options(k, err);
 	if (r == 0 && stays(k))
@@ -783,6 +836,7 @@ bool container_cancel_checkpoint(struct container *c)
 		return false;
 	k->done = (struct pending) { NULL, NULL };
 	k->again = false;
+	k->note_cb = NULL;
 	/* criu waits for what we are at: it is told no, and lets the container go on itself. */
 	if (k->criu && sealing_runs(k->sealing))
 		sealing_kill(k->sealing);
@@ -791,6 +845,8 @@ bool container_cancel_checkpoint(struct container *c)
 		criu_end_soon(k->criu);
 	} else if (k->criu)
 		criu_kill(k->criu); /* its end cleans up */
+	else if (precopy_runs(k->precopy))
+		precopy_kill(k->precopy);
 	else
 		finish(c, NULL);
 	return true;

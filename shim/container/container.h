@@ -196,9 +196,10 @@ struct container_notices *container_notices_resume(struct container *c, const Sa
 						   const struct container_notices_ops *ops, void *arg);
 
 /* Checkpoint it into fds->images_fd, as fds->options_fd says: see "Checkpoint" in PROTOCOL.md. The descriptors are taken. done_cb comes when criu has ended and, unless the
- * container goes on, nothing is left of it. On failure it runs as before. */
-int container_checkpoint(struct container *c, struct container_fds *fds, container_done_cb *done_cb, void *done_arg,
-			 struct err *err);
+ * container goes on, nothing is left of it. On failure it runs as before. note_cb comes before it, if the user should know that something is done in another way than asked. */
+typedef void container_note_cb(void *arg, const char *text);
+int container_checkpoint(struct container *c, struct container_fds *fds, container_note_cb *note_cb,
+			 container_done_cb *done_cb, void *arg, struct err *err);
 
 /* Bring back one that is checkpointed and has stayed, from fds->images_fd, as fds->options_fd says; the descriptors are taken. On failure it is as before. container_cancel_create()
  * gives it up. */

@@ -140,7 +140,7 @@ static void on_hello(struct conn *conn, const Request *req)
 	rep.serial = req->serial;
 	rep.which_body = Reply_hello_tag;
 	rep.body.hello.version = WIRE_VERSION;
-	rep.body.hello.features = WIRE_FEATURE_FOLLOW;
+	rep.body.hello.features = WIRE_FEATURE_FOLLOW | WIRE_FEATURE_PRE_COPY;
 	snprintf(rep.body.hello.program, sizeof(rep.body.hello.program), "thole-shim %s", THOLE_VERSION);
 	send_reply(conn, &rep, NULL, 0);
 	conn->hello_seen = true;

@@ -22,6 +22,15 @@ static void checkpointed(void *arg, const struct err *err)
 		server_ended(server);
 }
 
+static void noted(void *arg, const char *text)
+{
+	Reply rep = Reply_init_zero;
+
+	rep.which_body = Reply_checkpoint_tag;
+	snprintf(rep.body.checkpoint.note, sizeof(rep.body.checkpoint.note), "%s", text);
+	call_progress(arg, &rep, NULL, 0);
+}
+
 /* Until the image is complete the end of the connection takes everything back; after that it goes on without a listener. */
 static void cancelled(struct call *call)
 {
@@ -40,7 +49,8 @@ void on_checkpoint(struct call *call, Request *req, struct wire_fds *fds)
 		call->cancelled = cancelled;
 		rep.which_body = Reply_checkpoint_tag;
 		rep.body.checkpoint.total_bytes = msg->progress ? container_memory(server_container(call->server)) : 0;
-		if (container_checkpoint(server_container(call->server), &sorted, checkpointed, call, &err) == 0) {
+		if (container_checkpoint(server_container(call->server), &sorted, noted, checkpointed, call, &err) ==
+		    0) {
 			if (msg->progress)
 				call_progress(call, &rep, NULL, 0);
 			return;

@@ -25,9 +25,11 @@ static void judge(const char *text)
 		return;
 	}
 	for (size_t i = 0; i < m.n_files; i++)
-		FUZZ_CHECK(manifest_is_name(m.files[i].name) && !strchr(m.files[i].name, '/'));
+		FUZZ_CHECK(manifest_is_path(m.files[i].name) && m.files[i].name[0] != '/' &&
+			   !strstr(m.files[i].name, "/."));
 	written = manifest_text(&m);
 	FUZZ_CHECK(manifest_parse(written, &again, &err) == 0);
+	FUZZ_CHECK(again.n_pre_dumps == m.n_pre_dumps && m.n_pre_dumps <= MANIFEST_PARENTS_MAX);
 	FUZZ_CHECK(again.n_files == m.n_files && again.n_open == m.n_open && again.size == m.size);
 	FUZZ_CHECK(!strcmp(again.id, m.id) && !strcmp(again.rootfs, m.rootfs) && again.created_ns == m.created_ns);
 	free(written);
@@ -67,7 +69,7 @@ static void member(struct fuzz_input *in)
 		fuzz_check_err(&err);
 	if (r <= 0)
 		return;
-	FUZZ_CHECK(manifest_is_name(m.name) && m.size <= INT64_MAX);
+	FUZZ_CHECK(manifest_is_path(m.name) && m.size <= INT64_MAX);
 	FUZZ_CHECK(tar_encode(&m, 0, block, &err) == 0);
 	FUZZ_CHECK(tar_decode(block, &again, &err) == 1 && !strcmp(again.name, m.name) && again.size == m.size);
 }

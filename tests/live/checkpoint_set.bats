@@ -236,6 +236,49 @@ true"
 	thole resume "$c.3"
 }
 
+# covers: checkpoint --pre-copy
+@test "--pre-copy where the kernel does not track dirty pages: one line and a plain image; required, it fails before anything is frozen" {
+	! has_dirty-pages || skip 'this kernel tracks them: see tests/vm/checkpoint.bats'
+	counting
+	to_set --leave-running --pre-copy 3 --name plain > "$T/said" 2>&1
+	equal "$(wc -l < "$T/said")" 1
+	contains "$(cat "$T/said")" "thole: container '$c': without --pre-copy: the kernel does not say which pages have been written"
+	equal "$(jq '.format, (.preDumps | length)' "$SET/plain/manifest.json" | xargs)" '1 0'
+	[ ! -e "$SET/plain/parent" ]
+	nothing_hidden
+	local how
+	for how in require 3,require; do
+		refused 1 "cannot checkpoint container '$c': the kernel does not say which pages have been written" to_set --leave-running --pre-copy=$how
+		[ ! -e "$SET/pre-dump.log" ]
+		nothing_hidden
+	done
+	equal "$(images)" plain
+	goes_on
+	to_set --pre-copy 1 2> /dev/null
+	restore
+	goes_on
+	contiguous
+}
+
+@test "--pre-copy: what it says is judged, and that the shim is as new" {
+	local bad
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	for bad in 0 11 x '' 3,x require,3 3, ,require -1 3,require,; do
+		refused 1 "--pre-copy is a number from 1 to 10, require or both \\(3,require\\), not '$bad'" to_set --pre-copy "$bad"
+		[ ! -e "$SET" ]
+	done
+	for bad in --pre-dump --lazy-pages '--parent-path x' '--page-server 127.0.0.1:99'; do
+		# shellcheck disable=SC2086 # words
+		refused 1 "--pre-copy and ${bad%% *} contradict each other" thole checkpoint --image-path "$T/img" --pre-copy 2 $bad "$c"
+	done
+	is "$c" running
+	needs previous
+	THOLE_LIBEXEC='' "$BUILD/previous/thole" --root "$ROOT" run -d --bundle "$B" "$c.old" < /dev/null
+	refused 1 "the shim of container '$c.old' is older than --pre-copy" thole checkpoint --image-path "$T/img" --pre-copy 2 "$c.old"
+	is "$c.old" running
+}
+
 @test "restored from its own latest image again and again" {
 	counting
 	local i

@@ -103,12 +103,76 @@ static void names_are_judged(void **state)
 	assert_true(manifest_is_name(longest));
 }
 
+static struct manifest example_with_pre_dumps(void)
+{
+	struct manifest m = example();
+	struct manifest_file f = { .name = "parent/pages-1.img", .size = 5 },
+			     g = { .name = "parent/parent/pages-1.img", .size = 6 };
+
+	sha256_text("p", 1, f.sha256);
+	sha256_text("q", 1, g.sha256);
+	manifest_add_file(&m, &f);
+	manifest_add_file(&m, &g);
+	m.n_pre_dumps = 2;
+	m.pre_dumps[0] = (struct manifest_statistics) { .known = true, .pages_written = 1000 };
+	m.pre_dumps[1] = (struct manifest_statistics) { .known = true, .pages_written = 10, .frozen_us = 3 };
+	return m;
+}
+
+static void pre_dumps_come_back(void **state)
+{
+	struct manifest m = example_with_pre_dumps(), n;
+	char *text = manifest_text(&m);
+	struct err err;
+
+	/* Not for those who do not look into "parent". */
+	assert_non_null(strstr(text, "\"format\":2,"));
+	assert_int_equal(manifest_parse(text, &n, &err), 0);
+	assert_int_equal(n.n_pre_dumps, 2);
+	assert_true(n.pre_dumps[0].pages_written == 1000 && n.pre_dumps[1].frozen_us == 3);
+	assert_string_equal(manifest_find(&n, "parent/parent/pages-1.img")->sha256, m.files[3].sha256);
+	assert_true(n.size == m.size);
+	free(text);
+	manifest_release(&n);
+	/* As many of them as directories. */
+	for (m.n_pre_dumps = 0; m.n_pre_dumps < 4; m.n_pre_dumps++) {
+		text = manifest_text(&m);
+		assert_int_equal(manifest_parse(text, &n, &err), m.n_pre_dumps == 2 ? 0 : -1);
+		manifest_release(&n);
+		free(text);
+	}
+	manifest_release(&m);
+}
+
+static void paths_are_judged(void **state)
+{
+	static const char *const good[] = { "pages-1.img", "parent/pages-1.img", "parent/parent/x", "parent",
+					    "parent/parent" };
+	static const char *const bad[] = {
+		"",         "/x",         "x/y",        "parent/", "parent/../x", "parent//x", "parent/.hidden",
+		"Parent/x", "./parent/x", "parent/x/y", "../x",    "parent/x/"
+	};
+	char deep[MANIFEST_NAME_MAX] = "";
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(manifest_is_path(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(manifest_is_path(bad[i]));
+	for (size_t i = 0; i < MANIFEST_PARENTS_MAX; i++)
+		strcat(deep, "parent/");
+	/* The longest name that criu gives a file of a pre-dump, in the deepest of them: an archive's name has 99 bytes. */
+	strcat(deep, "pagemap-shmem-4294967295.img");
+	assert_true(manifest_is_path(deep) && strlen(deep) <= 99);
+	snprintf(deep, sizeof(deep), "parent/parent/parent/parent/parent/parent/parent/parent/parent/parent/parent/x");
+	assert_false(manifest_is_path(deep));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(comes_back_as_it_was),
-		cmocka_unit_test(a_turned_bit_is_seen),
-		cmocka_unit_test(names_are_judged),
+		cmocka_unit_test(comes_back_as_it_was), cmocka_unit_test(a_turned_bit_is_seen),
+		cmocka_unit_test(names_are_judged),     cmocka_unit_test(pre_dumps_come_back),
+		cmocka_unit_test(paths_are_judged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
