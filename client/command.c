@@ -121,6 +121,7 @@ static const struct option_row checkpoints_rows[] = {
 };
 
 static const struct option_row restore_rows[] = {
+	{ "page-server",  0,   OPT_STRING, "ADDRESS:PORT", "with --lazy-pages: the memory comes from there", AT(restore_options, criu.page_server) },
 	{ "from",         0,   OPT_STRING, "DIR[/NAME]",  "the latest good image of a set, or that one", AT(restore_options, from) },
 	{ "rootfs",       0,   OPT_CHOICE, "restore|keep", "bring back the files that are in it, or use what is there", AT(restore_options, rootfs) },
 	{ "include-bind", 0,   OPT_LIST,   "DST",         "and those of the bind at DST", AT(restore_options, criu.include_bind) },

@@ -30,7 +30,15 @@ struct pidfd_info_v2 {
 #define PIDFD_INFO_EXIT_BIT (1ull << 3)
 
 /* Numbers of the fields of /proc/PID/stat, as in proc(5). */
-enum { STAT_STATE = 3, STAT_PPID = 4, STAT_NUM_THREADS = 20, STAT_START_TIME = 22, STAT_EXIT_CODE = 52, STAT_FIELDS };
+enum {
+	STAT_STATE = 3,
+	STAT_PPID = 4,
+	STAT_FLAGS = 9,
+	STAT_NUM_THREADS = 20,
+	STAT_START_TIME = 22,
+	STAT_EXIT_CODE = 52,
+	STAT_FIELDS
+};
 
 /* By hand and not by sscanf(3): `list` does this for each container. The name in parentheses may
  * contain anything, also ") R 1". */
@@ -55,6 +63,7 @@ static bool parse_stat(char *text, struct proc_stat *ret)
 	if (field <= STAT_START_TIME)
 		return false;
 	ret->ppid = (pid_t)value[STAT_PPID];
+	ret->flags = (unsigned int)value[STAT_FLAGS];
 	ret->num_threads = (int)value[STAT_NUM_THREADS];
 	ret->start_time = value[STAT_START_TIME];
 	ret->exit_status = (int)value[STAT_EXIT_CODE];

@@ -12,6 +12,7 @@
 struct proc_stat {
 	char state; /* R S D Z T ... (proc(5), field 3) */
 	pid_t ppid;
+	unsigned int flags;  /* field 9, PF_ bits of the kernel's */
 	int num_threads;     /* field 20; more than 1 in state Z: only the first thread has ended */
 	uint64_t start_time; /* field 22, clock ticks since boot */
 	int exit_status;     /* field 52, wait status of a zombie; 0 unless permitted by ptrace rules */
@@ -52,6 +53,12 @@ int proc_pidfd_exit_status(int pidfd, int *ret_wait_status, struct err *err);
 static inline bool proc_stat_alive(const struct proc_stat *st)
 {
 	return (st->state != 'Z' && st->state != 'X') || st->num_threads > 1;
+}
+
+/* Has its end begun? */
+static inline bool proc_stat_exiting(const struct proc_stat *st)
+{
+	return st->flags & 0x4; /* PF_EXITING */
 }
 
 /* Signal number of "KILL", "SIGKILL", "9", "RTMIN+3", any case; -1 when it is none. "0" is 0: it reaches nobody, and says who can be reached. */

@@ -202,6 +202,8 @@ int cmd_restore(const struct client *cl, const struct invocation *inv, struct er
 	cleanup_fd int dir_fd = -1;
 	int stayed;
 
+	if (o->criu.page_server && !o->criu.lazy_pages)
+		return err_set(err, ERR_USAGE, "--page-server means nothing without --lazy-pages");
 	if (o->from && o->criu.image_path)
 		return err_set(err, ERR_USAGE, "--from and --image-path contradict each other");
 	stayed = o->launch.bundle || o->launch.config ? 0 : find_stayed(cl, id, &dir_fd, err);

@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/manifest.h"
+#include "shim/checkpoint/lazy.h"
 
 static int judge(int dir_fd, const char *name, struct err *err)
 {
@@ -24,6 +25,9 @@ static int judge(int dir_fd, const char *name, struct err *err)
 		return 0;
 	/* A dump made with --parent-path leads to another image by it. */
 	if (S_ISLNK(st.st_mode) && !strcmp(name, "parent"))
+		return 0;
+	/* Where a server of lazy pages listens, or has listened: nobody can open that. */
+	if (S_ISSOCK(st.st_mode) && !strcmp(name, LAZY_SOCKET))
 		return 0;
 	return err_set(err, ERR_CONFIG, "'%s' in the image's directory is not a file: no checkpoint has written that",
 		       name);

@@ -332,13 +332,13 @@ static const struct {
 	{ "shell-job", "the container has its caller's terminal: --shell-job" },
 };
 
-/* "(00.012) Error (criu/x.c:12): TEXT" without what stands before TEXT. */
+/* "(00.012) Error (criu/x.c:12): TEXT" without what stands before TEXT. One of them it does not call so. */
 static const char *text_of(const char *line)
 {
 	const char *at = strstr(line, "Error (");
 	const char *end = at ? strstr(at, "): ") : NULL;
 
-	return end ? end + 3 : NULL;
+	return end ? end + 3 : strstr(line, "Can't connect to server");
 }
 
 /* What a criu without all capabilities complains of every time, and what says no more than that it has failed. */

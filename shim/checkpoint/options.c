@@ -162,6 +162,11 @@ static char *split_address(const char *text, int *ret_port)
 	return xasprintf("%.*s", (int)len, text);
 }
 
+char *checkpoint_page_server(const struct checkpoint_options *o, int *ret_port)
+{
+	return o->page_server ? split_address(o->page_server, ret_port) : NULL;
+}
+
 static int check_page_server(const struct checkpoint_options *o, struct err *err)
 {
 	cleanup_free char *address = NULL;

@@ -37,6 +37,8 @@ struct checkpoint_options {
 /* Parse the object in `text` (see "Checkpoint" in PROTOCOL.md). ERR_PROTOCOL: not one, or a member of another kind; ERR_USAGE: a word that is none. ret is released with
  * checkpoint_options_release(), after a failure too. */
 int checkpoint_options_parse(const char *text, size_t len, struct checkpoint_options *ret, struct err *err);
+/* Where the page server is; the address is the caller's to free, NULL: none is named. */
+char *checkpoint_page_server(const struct checkpoint_options *o, int *ret_port);
 void checkpoint_options_release(struct checkpoint_options *o);
 
 /* A request in the making: what its pointers point to. Released with criu_plan_release(), which accepts one that is all zero. */

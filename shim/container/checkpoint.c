@@ -17,6 +17,7 @@
 #include "shim/checkpoint/descriptors.h"
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
+#include "shim/checkpoint/lazy.h"
 #include "shim/checkpoint/netlock.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/veth.h"
@@ -784,6 +785,10 @@ static int check_state(struct container *c, bool *ret_paused, struct err *err)
 			       c->checkpointing ? "checkpointed"
 			       : c->pausing     ? "paused or resumed"
 						: "deleted");
+	if (lazy_runs(c->lazy))
+		return err_set(err, ERR_BUSY,
+			       "cannot checkpoint container '%s': its memory is still being brought in (--lazy-pages)",
+			       c->id);
 	if (status != STATUS_RUNNING && !*ret_paused)
 		return err_set(err, ERR_STATE, "cannot checkpoint container '%s': it is %s%s", c->id,
 			       container_status_name(status), status == STATUS_PAUSED ? " (resume it first)" : "");

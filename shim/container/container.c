@@ -9,6 +9,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
+#include "shim/checkpoint/lazy.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/sdnotify.h"
 #include "shim/sandbox/cgroup.h"
@@ -49,6 +50,7 @@ void container_free(struct container *c)
 	pause_free(c->pausing);
 	checkpoint_free(c->checkpointing);
 	free(c->dumping);
+	lazy_free(c->lazy);
 	park_free(c);
 	keep_release(&c->keep);
 	process_release(&c->init);

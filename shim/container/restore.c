@@ -6,18 +6,21 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/memfd.h"
+#include "common/path.h"
 #include "common/proc.h"
 #include "shim/checkpoint/criu.h"
 #include "shim/checkpoint/descriptors.h"
 #include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
+#include "shim/checkpoint/lazy.h"
 #include "shim/checkpoint/locks.h"
 #include "shim/checkpoint/openfiles.h"
 #include "shim/checkpoint/options.h"
@@ -41,6 +44,7 @@ struct restoring {
 	struct capture_plan plan; /* of the files */
 	int view_fd;              /* the images as everybody may read them; -1: as they are */
 	bool noted;               /* init is known */
+	int work_fd;              /* criu's work directory, with our own server of lazy pages; -1: the caller's */
 };
 
 void restore_free(struct restoring *r)
@@ -52,6 +56,7 @@ void restore_free(struct restoring *r)
 	checkpoint_options_release(&r->options);
 	fd_close(&r->master_fd);
 	fd_close(&r->view_fd);
+	fd_close(&r->work_fd);
 	capture_plan_release(&r->plan);
 	free(r);
 }
@@ -71,7 +76,7 @@ int restore_read(struct container *c, struct err *err)
 	cleanup_free char *text = NULL;
 	size_t len;
 
-	r->master_fd = r->view_fd = -1;
+	r->master_fd = r->view_fd = r->work_fd = -1;
 	if (fds->images_fd < 0)
 		return err_set(err, ERR_PROTOCOL, "a restore needs a directory");
 	if (memfd_read(fds->options_fd, CHECKPOINT_OPTIONS_MAX, &text, &len, err) < 0)
@@ -170,6 +175,141 @@ static int inherit_execs(struct container *c, struct criu_plan *plan, int *fds, 
 		}
 	}
 	return 0;
+}
+
+/* ---- lazy pages ------------------------------------------------------------------------------------------------------------ */
+
+/* What criu leaves in its work directory for the caller. */
+static const char *const left[] = { "restore.log", "stats-restore", LAZY_LOG };
+
+/* Where the caller wants criu's log. */
+static int callers_fd(const struct creation *cr)
+{
+	return cr->params.fds.work_fd >= 0 ? cr->params.fds.work_fd : cr->params.fds.images_fd;
+}
+
+static void remove_lazy_links(struct container *c)
+{
+	for (size_t i = 0; c->creation->restoring->work_fd >= 0 && i < ARRAY_SIZE(left); i++)
+		unlinkat(c->dir_fd, left[i], 0);
+}
+
+/* Both criu have to have the same work directory, which cannot be the caller's: two restores there would take each other's socket. It is the state directory, and what is the caller's is led to his. */
+static int make_lazy_links(struct container *c, struct err *err)
+{
+	struct restoring *r = c->creation->restoring;
+	cleanup_free char *path = NULL;
+
+	/* Another descriptor, which criu_start() may exchange. */
+	r->work_fd = openat(c->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->work_fd < 0)
+		return err_sys(err, "cannot open the state directory");
+	if (fd_path(callers_fd(c->creation), &path, err) < 0)
+		return -1;
+	unlinkat(c->dir_fd, LAZY_SOCKET, 0);
+	remove_lazy_links(c);
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+		cleanup_free char *target = path_join(path, left[i]);
+
+		if (symlinkat(target, c->dir_fd, left[i]) < 0)
+			return err_sys(err, "cannot make a link to '%s'", target);
+	}
+	return 0;
+}
+
+/* Has the caller started a server himself, as one does for runc? It listens where criu's log goes. */
+static bool has_server(const struct creation *cr)
+{
+	struct stat st;
+
+	return fstatat(callers_fd(cr), LAZY_SOCKET, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* What it has of its memory is all that it will ever have. */
+static void kill_incomplete(struct container *c, const struct err *why)
+{
+	struct err ignored;
+
+	log_error("container '%s': %s: what is still missing of its memory is lost, and it is killed", c->id,
+		  why->text);
+	proc_pidfd_kill(c->init.pidfd, SIGKILL, &ignored);
+	if (c->cgroup)
+		cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
+}
+
+static void server_ended(void *arg, const struct err *failure)
+{
+	struct container *c = arg;
+	struct creation *cr = c->creation;
+	struct err err;
+
+	unlinkat(c->dir_fd, LAZY_SOCKET, 0);
+	if (!failure) {
+		lazy_free(c->lazy);
+		c->lazy = NULL;
+		container_quiet(c);
+		return;
+	}
+	err = *failure;
+	if (cr && cr->restoring)
+		image_explain(callers_fd(cr), LAZY_LOG, &err);
+	if (cr && cr->restoring && cr->restoring->criu) {
+		cr->why = err;
+		criu_kill(cr->restoring->criu);
+	} else if (cr && cr->restoring) {
+		err_add(&err, "cannot restore container '%s'", c->id);
+		create_restored(c, &err);
+	} else if (!c->init.exited) {
+		kill_incomplete(c, &err);
+	}
+}
+
+static int start_criu(struct container *c, struct err *err);
+
+static void server_ready(void *arg)
+{
+	struct container *c = arg;
+	struct err err;
+
+	if (start_criu(c, &err) == 0)
+		return;
+	err_add(&err, "cannot restore container '%s'", c->id);
+	create_restored(c, &err);
+}
+
+static int start_server(struct container *c, struct err *err)
+{
+	static const struct lazy_ops ops = { .ready_cb = server_ready, .end_cb = server_ended };
+	const struct restoring *r = c->creation->restoring;
+	const int close_first[] = { c->lock_fd, c->control_fd };
+	int port = 0;
+	cleanup_free char *address = checkpoint_page_server(&r->options, &port);
+
+	if (c->creation->params.leave)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "--lazy-pages: nobody of us stays to bring them in: start 'criu lazy-pages' before, in "
+			       "the work "
+			       "directory");
+	if (make_lazy_links(c, err) < 0)
+		return -1;
+	const struct lazy_program program = { .path = r->options.criu,
+					      .images_fd = c->creation->params.fds.images_fd,
+					      .work_fd = r->work_fd,
+					      .address = address,
+					      .port = port,
+					      .close_first = close_first,
+					      .n_close_first = ARRAY_SIZE(close_first) };
+	lazy_free(c->lazy);
+	c->lazy = NULL;
+	return lazy_start(c->base, &program, &ops, c, &c->lazy, err);
+}
+
+/* The files are as they should be. */
+static int bring_back(struct container *c, struct err *err)
+{
+	if (c->creation->restoring->options.lazy_pages && !has_server(c->creation))
+		return start_server(c, err);
+	return start_criu(c, err);
 }
 
 /* ---- while criu works ------------------------------------------------------------------------------------------------------ */
@@ -298,6 +438,9 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 	bool setup = !strcmp(what, "setup-namespaces"), there = !strcmp(what, "post-restore");
 
 	log_debug("container '%s': criu: %s", c->id, what);
+	/* All of them have said by now what they lack; once more before they run. */
+	if (c->lazy && (there || !strcmp(what, "pre-resume")))
+		lazy_hold(c->lazy);
 	if (!strcmp(what, "orphan-pts-master") && r->master_fd < 0)
 		r->master_fd = take_fd(&fd);
 	fd_close(&fd);
@@ -319,7 +462,8 @@ static void criu_done(void *arg, const struct err *failure)
 	struct creation *cr = c->creation;
 	struct err err;
 
-	if (!failure && cr->restoring->noted) {
+	remove_lazy_links(c);
+	if (!failure && cr->restoring->noted && !cr->why.code) {
 		create_restored(c, NULL);
 		return;
 	}
@@ -327,8 +471,7 @@ static void criu_done(void *arg, const struct err *failure)
 		err = cr->why;
 	} else if (failure) {
 		err = *failure;
-		image_explain(cr->params.fds.work_fd >= 0 ? cr->params.fds.work_fd : cr->params.fds.images_fd,
-			      "restore.log", &err);
+		image_explain(callers_fd(cr), "restore.log", &err);
 	} else {
 		err_set(&err, ERR_INTERNAL, "criu does not say who it has restored");
 	}
@@ -368,7 +511,7 @@ static int start_criu(struct container *c, struct err *err)
 		ret = put_unread(c, err);
 	plan.opts.images_dir_fd = r->view_fd >= 0 ? r->view_fd : cr->params.fds.images_fd;
 	plan.opts.has_work_dir_fd = 1;
-	plan.opts.work_dir_fd = cr->params.fds.work_fd >= 0 ? cr->params.fds.work_fd : cr->params.fds.images_fd;
+	plan.opts.work_dir_fd = r->work_fd >= 0 ? r->work_fd : callers_fd(cr);
 	if (ret == 0) {
 		const struct criu_program program = {
 			.path = r->options.criu,
@@ -484,7 +627,7 @@ static void files_back(void *arg, const struct err *failure)
 
 	worker_free(r->worker);
 	r->worker = NULL;
-	if (!failure && start_criu(c, &err) == 0)
+	if (!failure && bring_back(c, &err) == 0)
 		return;
 	if (failure)
 		err = *failure;
@@ -506,7 +649,7 @@ int restore_start(struct container *c, struct err *err)
 	if (check_streams(c, err) < 0 || ns_open_joined(c->config, &c->creation->joined, err) < 0)
 		return -1;
 	if (!r->options.files)
-		return start_criu(c, err);
+		return bring_back(c, err);
 	if (plan_files(c, err) < 0)
 		return -1;
 	return worker_start(c->base, &task, &r->worker, err);
@@ -521,5 +664,7 @@ void restore_undo(struct container *c)
 	criu_free(c->creation->restoring->criu);
 	c->creation->restoring->criu = NULL;
 	process_kill_now(&c->init);
+	lazy_free(c->lazy);
+	c->lazy = NULL;
 	exec_drop_expected(c);
 }

@@ -7,6 +7,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "shim/checkpoint/lazy.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/sdnotify.h"
 #include "shim/stdio/log.h"
@@ -26,6 +27,8 @@ static int long_obstacle(const struct container *c, struct err *err)
 		return busy(c, "it is being checkpointed", err);
 	if (c->creation)
 		return busy(c, c->creation->restoring ? "it is being restored" : "it is being created", err);
+	if (lazy_runs(c->lazy))
+		return busy(c, "its memory is still being brought in (--lazy-pages)", err);
 	if (c->deletion.cb || c->removed)
 		return busy(c, "it is being deleted", err);
 	if (c->parked)

@@ -461,7 +461,7 @@ on_terminal() {
 	is "$c" running
 }
 
-# covers: checkpoint --status-fd, checkpoint --lazy-pages, restore --lazy-pages
+# covers: checkpoint --status-fd, checkpoint --lazy-pages
 @test "flags that mean nothing here are refused by name" {
 	detached sleep 1000
 	refused 1 'status-fd: CRIU writes to it with --lazy-pages only' thole checkpoint --image-path "$IMG" --status-fd 1 "$c"
@@ -469,7 +469,6 @@ on_terminal() {
 	refused 1 'timeout: must be at least a second' thole checkpoint --image-path "$IMG" --timeout 0 "$c"
 	refused 1 'pre-dump and --lazy-pages contradict' thole checkpoint --image-path "$IMG" --pre-dump --lazy-pages "$c"
 	checkpoint
-	refused 125 'lazy-pages' thole restore -d --lazy-pages --bundle "$B" --image-path "$IMG" "$c"
 	[ -e /sys/kernel/security/apparmor ] || refused 125 'lsm-profile: AppArmor is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile apparmor:x "$c"
 	[ -e /sys/fs/selinux/enforce ] || refused 125 'lsm-profile: SELinux is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile selinux:x "$c"
 	[ -e /sys/fs/selinux/enforce ] || refused 125 'lsm-mount-context: SELinux is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-mount-context x "$c"

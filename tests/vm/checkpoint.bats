@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup dirty-pages
-# Checkpoints on a kernel that says which pages have been written: --pre-copy, pre-dumps and parent images.
+# Checkpoints on a kernel that says which pages have been written: --pre-copy, pre-dumps and parent images; and what criu's server of pages does not do on newer ones.
 load ../live/lib
 
 setup_test() {
@@ -183,3 +183,22 @@ own_criu() {
 		pgrep -P "$p" -f 'criu swrk'
 	done
 }
+
+# covers: restore --page-server
+@test "lazy pages from the other end: the memory is brought over from where the container was" {
+	local port=$((20000 + RANDOM % 20000)) first=$c
+	remembers 24
+	mkfifo "$T/ready"
+	in_background sh -c 'exec timeout 300 "$@" 7> "$0"' "$T/ready" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --lazy-pages --page-server 127.0.0.1:$port --status-fd 7 "$c" 2> "$T/source.err"
+	local source=$!
+	equal "$(head -c 1 "$T/ready" | od -An -tx1 | tr -d ' ')" 00
+	[ "$(cat "$IMG"/pages-*.img | wc -c)" -lt 4000000 ]
+	c=$first.there
+	restore -d --lazy-pages --page-server 127.0.0.1:$port --bundle "$B" --image-path "$IMG" --log-path "$T/log.1"
+	is_whole
+	wait_for no_server
+	exits 0 wait "$source"
+	not thole state "$first" 2> /dev/null
+}
+
+no_server() { ! pgrep -P "$(shim_of "$c")" -f 'criu lazy-pages' > /dev/null; }
