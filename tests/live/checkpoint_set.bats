@@ -131,8 +131,8 @@ true"
 	thole exec -d "$c" sleep 1001
 	refused 75 "the exec'd process '1'" to_set
 	equal "$(to_set --leave-running --drop-execs --verbose)" "$(realpath "$SET/latest")"
-	flock "$SET" sh -c ': > "$0/held"; read x < "$0/go"' "$T" 3>&- &
 	mkfifo "$T/go"
+	flock "$SET" sh -c ': > "$0/held"; read x < "$0/go"' "$T" 3>&- &
 	wait_for test -e "$T/held"
 	refused 75 "somebody else is at '$SET': try again later" to_set
 	echo > "$T/go"
