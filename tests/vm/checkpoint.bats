@@ -187,7 +187,7 @@ own_criu() {
 # covers: restore --page-server
 @test "lazy pages from the other end: the memory is brought over from where the container was" {
 	local port=$((20000 + RANDOM % 20000)) first=$c
-	remembers 24
+	writes 24 0
 	mkfifo "$T/ready"
 	in_background sh -c 'exec timeout 300 "$@" 7> "$0"' "$T/ready" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --lazy-pages --page-server 127.0.0.1:$port --status-fd 7 "$c" 2> "$T/source.err"
 	local source=$!
