@@ -204,26 +204,37 @@ void call_abandon(struct call *c, int timeout_ms)
 
 /* ---- finding and starting ---------------------------------------------------------------------- */
 
-int call_launch(const struct client *cl, const char *id, const struct shim_start *how, struct call *ret,
-		struct err *err)
+/* Start a shim. What we have to say is in its socket before it is there itself, so that it never waits for us: first our hello, `req` (NULL: none) after that. */
+static int start_shim(const struct client *cl, const char *id, const struct shim_start *how, Request *req,
+		      const int *fds, int n_fds, struct call *ret, struct err *err)
 {
-	ret->serial = 0;
-	if (shim_exec(cl, how, id, &ret->sock, &ret->shim_pid, err) < 0)
+	cleanup_call struct call c = { .sock = -1, .signal_fd = ret->signal_fd };
+	cleanup_fd int theirs = -1;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, "cannot make a socket");
+	c.sock = pair[0];
+	theirs = pair[1];
+	if (send_hello(&c, err) < 0 || (req && call_send(&c, req, fds, n_fds, err) < 0) ||
+	    shim_exec(cl, how, id, theirs, &c.shim_pid, err) < 0)
 		return -1;
-	/* A shim that could not even begin has said why, and left: that is read instead of the reply. */
-	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
-		return -1;
+	*ret = c;
+	c.sock = -1;
 	return 0;
+}
+
+int call_launch(const struct client *cl, const char *id, const struct shim_start *how, Request *req, const int *fds,
+		int n_fds, struct call *ret, struct err *err)
+{
+	return start_shim(cl, id, how, req, fds, n_fds, ret, err);
 }
 
 int call_exec(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err)
 {
 	const struct shim_start how = { .mode = SHIM_EXEC, .brief = leaves };
 
-	ret->serial = 0;
-	if (shim_exec(cl, &how, id, &ret->sock, &ret->shim_pid, err) < 0)
-		return -1;
-	if (send_hello(ret, err) < 0 && err->code != ERR_GONE)
+	if (start_shim(cl, id, &how, NULL, NULL, 0, ret, err) < 0)
 		return -1;
 	return receive_hello(ret, err);
 }
@@ -240,10 +251,9 @@ int call_undo(const struct client *cl, const char *id, struct err *err)
 	const struct shim_start how = { .mode = SHIM_UNDO, .brief = true };
 	cleanup_call struct call c = CALL_NONE;
 
-	if (shim_exec(cl, &how, id, &c.sock, &c.shim_pid, err) < 0)
-		return -1;
 	/* It asks for nothing: its one reply has the serial that a first request would have. */
-	c.serial = 1;
+	if (start_shim(cl, id, &how, NULL, NULL, 0, &c, err) < 0)
+		return -1;
 	return receive_hello(&c, err);
 }
 
@@ -343,10 +353,9 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 		if (pick_mode(id, dir_fd, no_shim, &how.mode, err) < 0)
 			return -1;
 		how.group = how.mode == SHIM_ADOPT ? STATEDIR_SHIMS_GROUP : NULL;
-		if (shim_exec(cl, &how, id, &c->sock, &c->shim_pid, err) < 0)
-			return -1;
+		return start_shim(cl, id, &how, NULL, NULL, 0, c, err) < 0 ? -1 : receive_hello(c, err);
 	}
-	/* As above: one that has left may have said why. */
+	/* One that has left may have said why. */
 	return send_hello(c, err) < 0 && err->code != ERR_GONE ? -1 : receive_hello(c, err);
 }
 

@@ -27,11 +27,11 @@ struct call {
 void call_release(struct call *c);
 #define cleanup_call __attribute__((cleanup(call_release)))
 
-/* Start a shim for a new container (`thole-shim --launch`). Does not wait for it: what it has to complain of comes with the
- * reply to the first request. ERR_NOT_FOUND when the shim's program is not there. ret's signal_fd is kept. `how`: of mode
+/* Start a shim for a new container (`thole-shim --launch`) and have it find a request there, whose serial is filled in here. Does not wait for it: what it has to
+ * complain of comes as the reply. ERR_NOT_FOUND when the shim's program is not there. `fds` stay the caller's; ret's signal_fd is kept. `how`: of mode
  * SHIM_LAUNCH; brief: it is asked to leave once it has answered. */
-int call_launch(const struct client *cl, const char *id, const struct shim_start *how, struct call *ret,
-		struct err *err);
+int call_launch(const struct client *cl, const char *id, const struct shim_start *how, Request *req, const int *fds,
+		int n_fds, struct call *ret, struct err *err);
 
 /* Start a shim that runs a process in container `id` for us (`thole-shim --exec`), whether it has one or not. Both sides have said hello. */
 int call_exec(const struct client *cl, const char *id, bool leaves, struct call *ret, struct err *err);

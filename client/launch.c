@@ -232,12 +232,8 @@ static int launch_once(const struct client *cl, const char *id, struct packet *p
 	Reply reply;
 
 	call_release(&l->call);
-	if (call_launch(cl, id, &how, &l->call, err) < 0)
-		return -1;
-	/* A shim that cannot even begin says why and leaves: that is waiting for us, if this fails. */
-	if (call_send(&l->call, &p->req, p->beside.fd, p->beside.n, err) < 0 && err->code != ERR_GONE)
-		return -1;
-	if (call_reply(&l->call, &reply, &l->fds, err) < 0)
+	if (call_launch(cl, id, &how, &p->req, p->beside.fd, p->beside.n, &l->call, err) < 0 ||
+	    call_reply(&l->call, &reply, &l->fds, err) < 0)
 		return -1;
 	if (reply.which_body != Reply_create_tag)
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to a create");

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -359,37 +358,28 @@ static int open_group(const char *name)
 	return -1;
 }
 
-/* Of memory that the child sees even when it has a copy of all other: what has failed there is written into it. */
-static struct shim_child *new_child(void)
+/* The child may have a copy of our memory: what fails there is written where it is seen all the same. */
+static int start_apart(const struct shim_child *what, pid_t *ret_pid, struct err *err)
 {
-	struct shim_child *c = mmap(NULL, sizeof(*c), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (c == MAP_FAILED)
-		fatal("out of memory");
-	return c;
-}
-
-static int start(const struct client *cl, enum shim_mode mode, const char *id, const struct shim_child *what,
-		 pid_t *ret_pid, struct err *err)
-{
-	struct shim_child *child = new_child();
+	struct shim_child *child =
+		mmap(NULL, sizeof(*child), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int r;
 
+	if (child == MAP_FAILED)
+		fatal("out of memory");
 	*child = *what;
-	fill_argv(cl, mode, id, child);
 	r = start_child(child, ret_pid, err);
 	munmap(child, sizeof(*child));
 	return r;
 }
 
-int shim_exec(const struct client *cl, const struct shim_start *how, const char *id, int *ret_sock, pid_t *ret_pid,
+int shim_exec(const struct client *cl, const struct shim_start *how, const char *id, int sock, pid_t *ret_pid,
 	      struct err *err)
 {
-	cleanup_fd int exe_fd = -1, seal_fd = -1, keeper_fd = -1, null_fd = -1, ours = -1, theirs = -1;
+	cleanup_fd int exe_fd = -1, seal_fd = -1, keeper_fd = -1, null_fd = -1;
 	cleanup_fd int group_fd = how->group ? open_group(how->group) : -1, caller_fd = -1;
 	cleanup_free char *path = NULL;
 	struct shim_child child;
-	int pair[2];
 
 	if (open_shim(how->brief, &exe_fd, &seal_fd, &path, err) < 0)
 		return -1;
@@ -398,16 +388,12 @@ int shim_exec(const struct client *cl, const struct shim_start *how, const char 
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0)
 		return err_sys(err, "cannot open '/dev/null'");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(err, "cannot make a socket");
-	ours = pair[0];
-	theirs = pair[1];
 	if (group_fd >= 0)
 		caller_fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
 	child = (struct shim_child) {
 		.exe_fd = exe_fd,
 		.null_fd = null_fd,
-		.sock_fd = theirs,
+		.sock_fd = sock,
 		.log_fd = wants_log(cl) ? log_fd() : -1,
 		.seal_fd = seal_fd,
 		.keeper_fd = keeper_fd,
@@ -416,8 +402,6 @@ int shim_exec(const struct client *cl, const struct shim_start *how, const char 
 		.orphan = how->orphan,
 	};
 	set_tunables();
-	if (start(cl, how->mode, id, &child, ret_pid, err) < 0)
-		return -1;
-	*ret_sock = take_fd(&ours);
-	return 0;
+	fill_argv(cl, how->mode, id, &child);
+	return child.group_fd < 0 ? start_child(&child, ret_pid, err) : start_apart(&child, ret_pid, err);
 }

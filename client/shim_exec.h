@@ -17,9 +17,9 @@ struct shim_start {
 };
 
 /* Start `thole-shim` for container `id` as PROTOCOL.md, "How a shim is started", says. The program is $THOLE_SHIM, else
- * beside our own executable, else in ../libexec/thole/. ret_sock: our end of its control socket, close-on-exec, the caller's. ret_pid: our
+ * beside our own executable, else in ../libexec/thole/. `sock`: its end of its control socket; the caller's, who closes it then. ret_pid: our
  * child, whom nobody need wait for. Returns once the program is executed. ERR_NOT_FOUND when there is no such program. */
-int shim_exec(const struct client *cl, const struct shim_start *how, const char *id, int *ret_sock, pid_t *ret_pid,
+int shim_exec(const struct client *cl, const struct shim_start *how, const char *id, int sock, pid_t *ret_pid,
 	      struct err *err);
 
 /* A shim's program, sealed, with what belongs to it. */

@@ -98,13 +98,10 @@ int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret_data, s
 	return 0;
 }
 
-int fd_write_file_at(int dir_fd, const char *path, const char *text, struct err *err)
+int fd_write_file(int fd, const char *path, const char *text, struct err *err)
 {
-	cleanup_fd int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
 	ssize_t n;
 
-	if (fd < 0)
-		return err_sys(err, "cannot open '%s'", path);
 	do
 		n = write(fd, text, strlen(text));
 	while (n < 0 && errno == EINTR);
@@ -115,14 +112,23 @@ int fd_write_file_at(int dir_fd, const char *path, const char *text, struct err 
 	return 0;
 }
 
+int fd_write_file_at(int dir_fd, const char *path, const char *text, struct err *err)
+{
+	cleanup_fd int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(err, "cannot open '%s'", path) : fd_write_file(fd, path, text, err);
+}
+
 int fd_replace_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, struct err *err)
 {
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
 	char temp[NAME_MAX + 1];
 	cleanup_fd int fd = -1;
 
 	snprintf(temp, sizeof(temp), ".%s.%d.tmp", name, (int)getpid());
-	unlinkat(dir_fd, temp, 0);
-	fd = openat(dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	fd = openat(dir_fd, temp, flags, mode);
+	if (fd < 0 && errno == EEXIST && unlinkat(dir_fd, temp, 0) == 0)
+		fd = openat(dir_fd, temp, flags, mode);
 	if (fd < 0)
 		return err_sys(err, "cannot create '%s'", temp);
 	/* The umask is the caller's, and may take away more than others' rights. */

@@ -82,6 +82,9 @@ int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret_data, s
 /* Open PATH below dir_fd for writing (it must exist: /proc, /sys, cgroup files) and write `text` with one write(2). */
 int fd_write_file_at(int dir_fd, const char *path, const char *text, struct err *err);
 
+/* The same with a file that is open already; `path` is what it is called in an error. */
+int fd_write_file(int fd, const char *path, const char *text, struct err *err);
+
 /* Write `data` to a temporary name beside NAME and rename it over. Mode as given. No fsync. On failure
  * the old file is untouched and the temporary is gone. */
 int fd_replace_file_at(int dir_fd, const char *name, const void *data, size_t len, mode_t mode, struct err *err);

@@ -64,6 +64,7 @@ struct container_create {
 	struct relay_options relay;
 	int client_pid;            /* who follows it in the foreground; 0: nobody */
 	const char *caller_cgroup; /* text of /proc/self/cgroup, before the shim moved */
+	const char *mountinfo;     /* text of /proc/self/mountinfo; read within container_create() only */
 	struct container_fds fds;  /* main_fd: the bundle. With options_fd it is restored from images_fd */
 };
 

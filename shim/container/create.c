@@ -164,13 +164,11 @@ static int step_config(struct container *c, struct err *err)
 static int step_record(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
-	cleanup_free char *mountinfo = NULL;
+	const char *mountinfo = cr->params.mountinfo;
 	struct timespec now;
 
 	c->data_dir = xstrdup(cr->data_dir);
 	if (logging_plan(c, err) < 0)
-		return -1;
-	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0)
 		return -1;
 	if (groups_plan(c, mountinfo, err) < 0 ||
 	    resctrl_plan(mountinfo, &c->config->intel_rdt, c->id, &c->resctrl, err) < 0)

@@ -97,16 +97,12 @@ static int check_listen_fds(const Create *msg, const struct container_fds *fds, 
 }
 
 /* Leave the caller's groups, so that the cron job or unit that it is can end. Where that is refused we stay. */
-static int leave_groups(const char *where, struct err *err)
+static int leave_groups(const char *where, const char *mountinfo, struct err *err)
 {
-	cleanup_free char *mountinfo = NULL;
-
 	if (!strcmp(where, "keep"))
 		return 0;
 	if (where[0] && where[0] != '/' && strcmp(where, "own") != 0)
 		return err_set(err, ERR_USAGE, "--shim-cgroup is own, keep or an absolute path, not '%s'", where);
-	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0)
-		return -1;
 	if (cgroup_move_self(mountinfo, where[0] == '/' ? where : STATEDIR_SHIMS_GROUP, err) == 0)
 		return 0;
 	if (where[0] == '/')
@@ -119,6 +115,7 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 {
 	const Create *msg = &req->body.create;
 	struct container *c = server_container(call->server);
+	cleanup_free char *mountinfo = NULL;
 	struct container_create p = {
 		.stdio = msg->stdio,
 		.start = msg->start,
@@ -155,7 +152,10 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 		err_set(&err, ERR_PROTOCOL, "this shim was started for '%s'", container_id(c));
 	else if (check_request(msg, &err) == 0 &&
 		 request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_BUNDLE, fds, &p.fds, &err) == 0 &&
-		 check_listen_fds(msg, &p.fds, &err) == 0 && leave_groups(msg->shim_cgroup, &err) == 0) {
+		 check_listen_fds(msg, &p.fds, &err) == 0 &&
+		 fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &err) == 0 &&
+		 leave_groups(msg->shim_cgroup, mountinfo, &err) == 0) {
+		p.mountinfo = mountinfo;
 		call->cancelled = cancelled;
 		if (container_create(c, &p, created, call, &err) == 0)
 			return;

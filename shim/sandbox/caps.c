@@ -77,14 +77,17 @@ int caps_missing(const struct oci_caps *caps, uint64_t *ret_missing, struct err 
 int child_caps_drop_bounding(const struct oci_caps *caps, struct err *err)
 {
 	for (int cap = 0; cap < 64; cap++) {
-		int now = in_bounding(cap);
+		int why, there;
 
-		if (now < 0)
-			break;
-		if (now == 0 || (caps->bounding & (1ull << cap)))
+		if ((caps->bounding & (1ull << cap)) || prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return err_sys(err, "cannot drop %s from the bounding set", oci_capability_name(cap));
+		/* EINVAL: the kernel has no more of them. Without privileges nothing can be dropped, not even what is not there. */
+		why = errno;
+		there = why == EINVAL ? -1 : in_bounding(cap);
+		if (there < 0)
+			break;
+		if (there)
+			return err_sysno(err, why, "cannot drop %s from the bounding set", oci_capability_name(cap));
 	}
 	return 0;
 }

@@ -326,36 +326,6 @@ int cgroup_write(const struct hierarchy *h, const char *field, const char *file,
 	return 0;
 }
 
-/* Make dir with its missing parents. Somebody may have removed one of those that were there: then all of them are tried. */
-static int make_group(struct hierarchy *h, size_t from, struct err *err)
-{
-	cleanup_free char *part = xstrdup(h->dir);
-	char *p = part + from;
-
-	for (;;) {
-		char end;
-
-		p += strspn(p, "/");
-		p += strcspn(p, "/");
-		end = *p;
-		*p = '\0';
-		if (mkdir(part, 0755) == 0) {
-			h->made = true;
-			if (!h->v2 && cgroup_v1_level_made(h, part, err) < 0)
-				return -1;
-		} else if (errno == ENOENT && from > strlen(h->mount)) {
-			return make_group(h, strlen(h->mount), err);
-		} else if (errno != EEXIST) {
-			return err_sys(err, "cannot make cgroup '%s'", part);
-		}
-		if (!end)
-			break;
-		*p = end;
-	}
-	h->made = true;
-	return 0;
-}
-
 static int read_procs(const char *dir, char **ret_text, struct err *err)
 {
 	cleanup_free char *path = xasprintf("%s/cgroup.procs", dir);
@@ -379,18 +349,45 @@ static int check_members(struct hierarchy *h, pid_t holder, struct err *err)
 	return 0;
 }
 
+/* Make dir with its missing parents. Somebody may have removed one of those that were there: then all of them are tried. */
+static int make_group(struct hierarchy *h, size_t from, pid_t holder, struct err *err)
+{
+	cleanup_free char *part = xstrdup(h->dir);
+	char *p = part + from;
+
+	for (;;) {
+		char end;
+
+		p += strspn(p, "/");
+		p += strcspn(p, "/");
+		end = *p;
+		*p = '\0';
+		if (mkdir(part, 0755) == 0) {
+			h->made = true;
+			if (!h->v2 && cgroup_v1_level_made(h, part, err) < 0)
+				return -1;
+		} else if (errno == ENOENT && from > strlen(h->mount)) {
+			return make_group(h, strlen(h->mount), holder, err);
+		} else if (errno != EEXIST) {
+			return err_sys(err, "cannot make cgroup '%s'", part);
+		} else if (!end && check_members(h, holder, err) < 0) {
+			return -1;
+		}
+		if (!end)
+			break;
+		*p = end;
+	}
+	h->made = true;
+	return 0;
+}
+
 int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 {
 	for (size_t i = 0; i < cg->n; i++) {
 		struct hierarchy *h = &cg->h[i];
-		bool existed = access(h->dir, F_OK) == 0;
 		struct err ignored;
 
-		if (existed && check_members(h, holder, err) < 0) {
-			cgroup_remove(cg, &ignored);
-			return -1;
-		}
-		if (make_group(h, h->base_len, err) < 0) {
+		if (make_group(h, h->base_len, holder, err) < 0) {
 			cgroup_remove(cg, &ignored);
 			return -1;
 		}

@@ -26,15 +26,50 @@ static const char *const default_devices[] = {
 	"c 1:9 rwm", "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm",
 };
 
+static const char devices_field[] = "linux.resources.devices";
+
+/* The file that takes what is denied, and the one that takes what is allowed: some of the rules go into either. */
+struct device_files {
+	char *path[2];
+	int fd[2];
+};
+
+static void device_files_close(struct device_files *f)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(f->fd); i++) {
+		free(f->path[i]);
+		fd_close(&f->fd[i]);
+	}
+}
+
+static int device_files_open(struct device_files *f, const struct hierarchy *h, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(f->fd); i++) {
+		f->path[i] = xasprintf("%s/devices.%s", h->dir, i ? "allow" : "deny");
+		f->fd[i] = open(f->path[i], O_WRONLY | O_CLOEXEC);
+		if (f->fd[i] < 0)
+			return err_sys(err, "%s: cannot open '%s'", devices_field, f->path[i]);
+	}
+	return 0;
+}
+
+static int write_rule(const struct device_files *f, bool allow, const char *text, struct err *err)
+{
+	if (fd_write_file(f->fd[allow], f->path[allow], text, err) < 0)
+		return err_add(err, "%s", devices_field);
+	return 0;
+}
+
 int cgroup_v1_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err)
 {
-	static const char field[] = "linux.resources.devices";
+	__attribute__((cleanup(device_files_close))) struct device_files f = { .fd = { -1, -1 } };
 	const struct hierarchy *h = cgroup_find(cg, "devices");
 
 	if (!h)
-		return r->n_devices ? err_set(err, ERR_UNSUPPORTED, "%s: no devices cgroup is mounted", field) : 0;
+		return r->n_devices ? err_set(err, ERR_UNSUPPORTED, "%s: no devices cgroup is mounted", devices_field)
+				    : 0;
 	/* Everything is denied first: without a list a container has the default devices only. */
-	if (cgroup_write(h, field, "devices.deny", "a", err) < 0)
+	if (device_files_open(&f, h, err) < 0 || write_rule(&f, false, "a", err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n_devices; i++) {
 		const struct oci_device_rule *d = &r->devices[i];
@@ -43,11 +78,11 @@ int cgroup_v1_devices(struct cgroup *cg, const struct oci_resources *r, struct e
 		device_rule_text(d, text, sizeof(text));
 		if (d->type == 'a')
 			snprintf(text, sizeof(text), "a");
-		if (cgroup_write(h, field, d->allow ? "devices.allow" : "devices.deny", text, err) < 0)
+		if (write_rule(&f, d->allow, text, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(default_devices); i++)
-		if (cgroup_write(h, field, "devices.allow", default_devices[i], err) < 0)
+		if (write_rule(&f, true, default_devices[i], err) < 0)
 			return -1;
 	return 0;
 }

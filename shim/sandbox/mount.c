@@ -120,8 +120,9 @@ static int configure_fs(int fs_fd, const char *data, struct err *err)
 	return 0;
 }
 
-int mount_new_fs(const char *type, const char *source, const char *data, unsigned long flags, int *ret_fd,
-		 struct err *err)
+/* `flags`: those of the file system and of the mount; `mount_flags`: those of the mount alone. */
+static int new_fs(const char *type, const char *source, const char *data, unsigned long flags,
+		  unsigned long mount_flags, int *ret_fd, struct err *err)
 {
 	cleanup_fd int fs_fd = fsopen(type, FSOPEN_CLOEXEC);
 	uint64_t set, clear;
@@ -142,12 +143,18 @@ int mount_new_fs(const char *type, const char *source, const char *data, unsigne
 
 		return fs_error(fs_fd, err, "cannot make the file system", what);
 	}
-	mount_attr_from_flags(flags, 0, &set, &clear);
+	mount_attr_from_flags(flags | mount_flags, 0, &set, &clear);
 	fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, (unsigned int)set);
 	if (fd < 0)
 		return fs_error(fs_fd, err, "cannot mount the file system", type);
 	*ret_fd = fd;
 	return 0;
+}
+
+int mount_new_fs(const char *type, const char *source, const char *data, unsigned long flags, int *ret_fd,
+		 struct err *err)
+{
+	return new_fs(type, source, data, flags, 0, ret_fd, err);
 }
 
 int mount_clone(int dir_fd, const char *path, bool recursive, int *ret_fd, struct err *err)
@@ -335,31 +342,45 @@ static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
 	return finish(fs, target, m, err);
 }
 
-/* On v1 a cgroup mount is a tmpfs with one directory per hierarchy, read-only at the end when asked so; on v2 it is the mount
- * itself. Inside a cgroup namespace real mounts show the container's own group as the root; without one its group is bound. */
-static int mount_cgroup_hierarchy(int root_fd, const struct oci_mount *m, const struct cgroup_view *v,
-				  const char *destination, bool new_ns, struct err *err)
+/* One hierarchy, detached. Inside a cgroup namespace real mounts show the container's own group as the root; without one its group is bound. */
+static int open_hierarchy(const struct oci_mount *m, const struct cgroup_view *v, bool new_ns, int *ret_fd,
+			  struct err *err)
 {
-	cleanup_fd int fd = -1, target = -1;
+	cleanup_fd int fd = -1;
 	unsigned long flags = m->flags_set | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
 	uint64_t set, clear;
 
-	if (new_ns) {
-		if (mount_new_fs(v->is_v2 ? "cgroup2" : "cgroup", "cgroup", v->is_v2 ? NULL : v->data,
-				 flags & ~(unsigned long)MS_RDONLY, &fd, err) < 0)
-			return -1;
-	} else if (mount_clone(AT_FDCWD, v->host_path, false, &fd, err) < 0) {
-		return -1;
-	}
 	/* ro is the mount's own: as a superblock flag it would reach the host's hierarchy. */
+	if (new_ns)
+		return new_fs(v->is_v2 ? "cgroup2" : "cgroup", "cgroup", v->is_v2 ? NULL : v->data,
+			      flags & ~(unsigned long)MS_RDONLY, flags & MS_RDONLY, ret_fd, err);
 	mount_attr_from_flags(flags, 0, &set, &clear);
-	if (mount_change(fd, false, set, clear, 0, err) < 0)
+	if (mount_clone(AT_FDCWD, v->host_path, false, &fd, err) < 0 || mount_change(fd, false, set, clear, 0, err) < 0)
 		return -1;
-	if (rootfs_make(root_fd, destination, ROOTFS_DIR, &target, err) < 0)
-		return -1;
-	return mount_attach(fd, target, err);
+	*ret_fd = take_fd(&fd);
+	return 0;
 }
 
+/* Onto a directory of our own tmpfs: nobody else has had a hand in that, and move_mount(2) follows no link at the end. */
+static int mount_hierarchy_v1(int tmpfs, const struct oci_mount *m, const struct cgroup_view *v, bool new_ns,
+			      struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (open_hierarchy(m, v, new_ns, &fd, err) < 0)
+		return -1;
+	if (mkdirat(tmpfs, v->name, 0755) < 0 && errno != EEXIST)
+		return err_sys(err, "cannot make directory '%s'", v->name);
+	if (move_mount(fd, "", tmpfs, v->name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(err, "cannot attach the mount");
+	for (size_t i = 0; v->links[i]; i++)
+		if (symlinkat(v->name, tmpfs, v->links[i]) < 0)
+			return err_sys(err, "cannot make link '%s'", v->links[i]);
+	return 0;
+}
+
+/* On v1 a cgroup mount is a tmpfs with one directory per hierarchy, read-only at the end when asked so; on v2 it is the mount
+ * itself. */
 static int mount_cgroup_v1(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_ns,
 			   struct err *err)
 {
@@ -372,18 +393,23 @@ static int mount_cgroup_v1(int root_fd, const struct oci_mount *m, const struct 
 		return -1;
 	if (open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0 || mount_attach(tmpfs, target, err) < 0)
 		return -1;
-	for (size_t i = 0; cgroup_view(cgroup, i, &v); i++) {
-		cleanup_free char *destination = xasprintf("%s/%s", m->destination, v.name);
-
-		if (mount_cgroup_hierarchy(root_fd, m, &v, destination, new_ns, err) < 0)
-			return err_add(err, "%s", destination);
-		for (size_t k = 0; v.links[k]; k++)
-			if (symlinkat(v.name, tmpfs, v.links[k]) < 0)
-				return err_sys(err, "cannot make link '%s'", v.links[k]);
-	}
+	for (size_t i = 0; cgroup_view(cgroup, i, &v); i++)
+		if (mount_hierarchy_v1(tmpfs, m, &v, new_ns, err) < 0)
+			return err_add(err, "%s/%s", m->destination, v.name);
 	if (m->flags_set & MS_RDONLY)
 		return mount_change(tmpfs, false, MOUNT_ATTR_RDONLY, 0, 0, err);
 	return 0;
+}
+
+static int mount_cgroup_v2(int root_fd, const struct oci_mount *m, const struct cgroup_view *v, bool new_ns,
+			   struct err *err)
+{
+	cleanup_fd int fd = -1, target = -1;
+
+	if (open_hierarchy(m, v, new_ns, &fd, err) < 0 ||
+	    rootfs_make(root_fd, m->destination, ROOTFS_DIR, &target, err) < 0)
+		return -1;
+	return mount_attach(fd, target, err);
 }
 
 static int mount_cgroup(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_ns,
@@ -394,7 +420,7 @@ static int mount_cgroup(int root_fd, const struct oci_mount *m, const struct cgr
 	/* A container without groups finds an empty directory, whatever the host has: what else it could be shown is its caller's group. */
 	if (!cgroup_is_pure_v2(cgroup) || !cgroup_view(cgroup, 0, &v))
 		return mount_cgroup_v1(root_fd, m, cgroup, new_ns, err);
-	return mount_cgroup_hierarchy(root_fd, m, &v, m->destination, new_ns, err);
+	return mount_cgroup_v2(root_fd, m, &v, new_ns, err);
 }
 
 int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct cgroup *cgroup, bool new_cgroup_ns,
@@ -525,16 +551,16 @@ static int mask_path(struct mount_hiding *h, int null_fd, const char *path, stru
 			return -1;
 		return cover(h, mask, target, err);
 	}
-	if (h->tmpfs_fd < 0 && mount_new_fs("tmpfs", "tmpfs", "mode=755,size=0,nr_inodes=1",
-					    MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, &h->tmpfs_fd, err) < 0)
-		return -1;
-	if (mount_clone(h->tmpfs_fd, "", false, &mask, err) < 0) {
-		/* Before kernel 6.15 a detached mount cannot be cloned (EINVAL): then each gets its own. */
-		if (!err_is_sys(err, EINVAL) ||
-		    mount_new_fs("tmpfs", "tmpfs", "mode=755", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, &mask,
-				 err) < 0)
+	/* The file system is where it is needed first, and cloned from there: to close one that is nowhere is to wait for an RCU grace period. */
+	if (h->tmpfs_fd < 0) {
+		if (mount_new_fs("tmpfs", "tmpfs", "mode=755,size=0,nr_inodes=1",
+				 MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, &h->tmpfs_fd, err) < 0)
 			return -1;
+		return cover(h, h->tmpfs_fd, target, err);
 	}
+	/* Where the root's mounts are shared the first is too by now, and a clone of it would be its peer. */
+	if (mount_clone(h->tmpfs_fd, "", false, &mask, err) < 0 || mount_change(mask, false, 0, 0, MS_PRIVATE, err) < 0)
+		return -1;
 	return cover(h, mask, target, err);
 }
 
