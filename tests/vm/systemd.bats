@@ -10,6 +10,7 @@ teardown_test() {
 	if [ -n "${U:-}" ]; then
 		systemctl stop "$U" 2> /dev/null || true
 		rm -rf "/etc/thole/$NAME" "/etc/systemd/system/$U.d"
+		"$THOLE" --root /run/thole delete --force "$c" > /dev/null 2>&1 || true
 		ROOT=$T/state
 	fi
 }
@@ -181,4 +182,70 @@ no_state() { ! [ -e "$STATE" ]; }
 	WAIT_S=60 wait_for again || fail "$(systemctl status "$U")"
 	systemctl stop "$U"
 	no_state
+}
+
+own_criu() { [ -x "$BUILD/criu/bin/criu" ] && grep -q '^nf_tables ' /proc/modules || skip "needs: $BUILD/criu, and modules for it"; }
+
+@test "a checkpoint of a container in a scope: it goes on; it cannot stay without processes, which is said; restored it has a scope again" {
+	own_criu
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	# criu asks for programs that this Debian lacks when it looks at a network of the container's own.
+	config '.linux.namespaces |= map(select(.type != "network"))'
+	rm -rf "$B/rootfs/usr/bin"
+	started sh -c 'while :; do sleep 0.1; done'
+	sd checkpoint --to "$T/set" --leave-running "$c"
+	is "$c" running
+	refused 1 'its scope ends with its processes' "$THOLE" --root "$ROOT" --systemd-cgroup checkpoint --to "$T/set" "$c"
+	is "$c" running
+	sd checkpoint --image-path "$T/img" "$c"
+	wait_for no_unit
+	sd restore -d --bundle "$B" --image-path "$T/img" "$c" < /dev/null
+	equal "$(property ActiveState)" active
+	equal "$(sed 's/^0:://' "/proc/$(init_of "$c")/cgroup")" "/system.slice/thole-$c.scope"
+	thole delete --force "$c"
+	wait_for no_unit
+}
+
+# ---- checkpoints by a timer: contrib/systemd/thole-checkpoint@.{service,timer}
+
+# The units as they are, but for the paths of this tree and for the times: every five seconds.
+checkpoint_units() { # CMD...
+	args "$@"
+	# criu asks for programs that this Debian lacks when it looks at a network of the container's own. Digests take their time here.
+	config '.linux.namespaces |= map(select(.type != "network"))'
+	rm -rf "$B/rootfs/usr/bin"
+	NAME=$c
+	ROOT=/run/thole
+	SET=/var/lib/thole-checkpoints/$NAME
+	U=thole-checkpoint@$NAME.service
+	sed "s,^ExecStart=thole ,ExecStart=$THOLE --criu $BUILD/criu/bin/criu ," "$TREE/contrib/systemd/thole-checkpoint@.service" > /etc/systemd/system/thole-checkpoint@.service
+	cp "$TREE/contrib/systemd/thole-checkpoint@.timer" /etc/systemd/system
+	mkdir -p "/etc/systemd/system/thole-checkpoint@$NAME.timer.d"
+	printf '[Timer]\nOnCalendar=\nOnCalendar=*:*:0/5\nRandomizedDelaySec=0\nAccuracySec=100ms\n' > "/etc/systemd/system/thole-checkpoint@$NAME.timer.d/a.conf"
+	systemctl daemon-reload
+}
+images() { find "$SET" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' 2> /dev/null | wc -l; }
+at_least() { [ "$(images)" -ge "$1" ]; }
+# What the service's processes have said, and not what systemd says of it.
+said() { journalctl -o cat -u "$U" _TRANSPORT=stdout; }
+
+@test "thole-checkpoint@.timer: it fires, each time an image is added, nothing is said, the container runs on" {
+	own_criu
+	checkpoint_units sh -c 'while :; do sleep 0.1; done'
+	thole run -d --bundle "$B" "$c" < /dev/null > "$T/run.out"
+	local pid
+	pid=$(init_of "$c")
+	systemctl enable --now "thole-checkpoint@$NAME.timer" 2> "$T/enable.err"
+	WAIT_S=200 wait_for at_least 2 || fail "$(systemctl status "$U"; journalctl -u "$U"; cat "$SET/dump.log")"
+	systemctl disable --now "thole-checkpoint@$NAME.timer" 2> "$T/enable.err"
+	is_over() { [ "$(show ActiveState)" = inactive ]; }
+	WAIT_S=100 wait_for is_over
+	equal "$(show Result)" success
+	equal "$(said)" ''
+	thole checkpoints --fast "$SET" > /dev/null
+	equal "$(init_of "$c")" "$pid"
+	is "$c" running
+	equal "$(stat -c %a "$SET/latest/")" 700
+	thole delete --force "$c"
+	rm -rf "$SET" "/etc/systemd/system/thole-checkpoint@$NAME.timer.d"
 }
