@@ -280,7 +280,10 @@ struct event_base *container_base(const struct container *c)
 
 char *container_take_remark(struct container *c)
 {
-	return take_ptr(c->remark);
+	char *remark = c->remark;
+
+	c->remark = NULL;
+	return remark;
 }
 
 bool container_terminal(struct container *c, const char *name)

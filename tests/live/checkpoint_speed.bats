@@ -41,6 +41,9 @@ there() { inside timeout 60 "$THOLE" --root "$ROOT" "$@" < /dev/null; }
 	chmod 755 "$T/action"
 	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
 	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	# What the container has of it is the same for criu.
+	cp -a "$B/rootfs" "$T/run/root"
+	config '.root.path = "/run/root" | .mounts += [{ destination: "/data", type: "bind", source: "/run/dir", options: ["rbind", "ro"] }]'
 	args sleep 1000
 	there run -d --bundle "$B" "$c"
 	there checkpoint --leave-running --image-path "$IMG" "$c"
@@ -64,9 +67,10 @@ there() { inside timeout 60 "$THOLE" --root "$ROOT" "$@" < /dev/null; }
 	grep -q 'Loaded kdat cache' "$IMG/dump.log"
 	there restore -d --bundle "$B" --image-path "$IMG" "$c"
 	grep -q 'Loaded kdat cache' "$IMG/restore.log"
+	equal "$(there exec "$c" ls /data/sub)" deep
 	# Of all these mounts none has stayed, and nothing else is in /run.
 	equal "$(mounts_in_run)" "$mounts"
-	equal "$(ls -A "$T/run" | grep -vx -e 'criu.kdat.*' -e mount | tr '\n' ' ')" 'dir file link thole-criu.kdat '
+	equal "$(ls -A "$T/run" | grep -vx -e 'criu.kdat.*' -e mount | tr '\n' ' ')" 'dir file link root thole-criu.kdat '
 	inside mount -t tmpfs none /run
 	there checkpoint --leave-running --image-path "$IMG" "$c"
 	inside test -s /run/criu.kdat
