@@ -113,8 +113,8 @@ struct container {
 	struct checkpointing *checkpointing; /* checkpoint.c */
 	struct lazy *lazy;                   /* brings its memory in, since it was restored; NULL: all of it is there */
 	char *dumping; /* the directory that a dump is being written into, for who follows a shim that is killed over it; NULL: none */
-	struct parked *parked;               /* park.c: it is away, or about to go; NULL: it is here */
-	char *remark;                        /* on a restore, until it is answered; NULL: none */
+	struct parked *parked; /* park.c: it is away, or about to go; NULL: it is here */
+	char *remark;          /* on a restore, until it is answered; NULL: none */
 	struct keep keep;
 };
 
