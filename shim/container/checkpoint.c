@@ -23,6 +23,7 @@
 #include "shim/checkpoint/veth.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/departing.h"
+#include "shim/container/inventory.h"
 #include "shim/container/precopy.h"
 #include "shim/container/sealing.h"
 #include "shim/container/streams.h"
@@ -42,9 +43,7 @@ struct checkpointing {
 	struct checkpoint_options options;
 	struct container_fds fds;
 	int new_fd; /* the directory of the dump's files, below fds.images_fd */
-	struct descriptors streams;
-	size_t n_execs; /* that come along */
-	struct checkpoint_exec execs[EXECS_MAX];
+	struct inventory inventory;
 	struct precopy *precopy; /* before it; NULL: it is not asked for */
 	struct criu *criu;
 	bool was_paused;       /* and is to be so afterwards */
@@ -313,7 +312,7 @@ static int save_stdin(struct checkpointing *k, struct err *err)
 	cleanup_free char *data = NULL;
 	size_t len = 0;
 
-	if (!r || !descriptors_is_pipe(k->streams.key[0]))
+	if (!r || !descriptors_is_pipe(k->inventory.streams.key[0]))
 		return 0;
 	if (relay_copy_unread(r, &data, &len, err) < 0)
 		return -1;
@@ -391,8 +390,8 @@ static int complete(struct checkpointing *k, struct err *err)
 {
 	if (stays(k) && park_prepare(k->c, err) < 0)
 		return -1;
-	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->streams, err) < 0 ||
-	    execs_write(k->new_fd, k->execs, k->n_execs, err) < 0)
+	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->inventory.streams, err) < 0 ||
+	    execs_write(k->new_fd, k->inventory.execs, k->inventory.n_execs, err) < 0)
 		return -1;
 	note_departing(k);
 	if (k->sealing)
@@ -469,144 +468,15 @@ static int start_criu(struct checkpointing *k, struct err *err)
 		plan.opts.status_fd = k->fds.status_fd;
 	}
 	for (int i = 0; i < 3; i++)
-		if (descriptors_is_tty(k->streams.key[i]))
-			criu_plan_external(&plan, k->streams.key[i]);
+		if (descriptors_is_tty(k->inventory.streams.key[i]))
+			criu_plan_external(&plan, k->inventory.streams.key[i]);
 	if (r == 0)
 		r = criu_start(c->base, &program, type, &plan.opts, &ops, k, &k->criu, err);
 	criu_plan_release(&plan);
 	return r;
 }
 
-/* ---- whose processes -------------------------------------------------------------------------------------------------------- */
-
-/* criu dumps init and what descends from it. Who is in the groups and does not was exec'd. */
-static bool descends(pid_t pid, pid_t init)
-{
-	struct proc_stat st;
-	struct err ignored;
-
-	while (pid > 1 && pid != init) {
-		if (proc_stat(pid, &st, &ignored) < 0)
-			return true; /* it has just ended */
-		pid = st.ppid;
-	}
-	return pid == init;
-}
-
-static bool lives(pid_t pid)
-{
-	struct proc_stat st;
-	struct err ignored;
-
-	return proc_stat(pid, &st, &ignored) == 0 && proc_stat_alive(&st);
-}
-
-/* Keeps those of `pids` that descend from init, and gives the others. */
-static struct cgroup_pids take_execs(struct cgroup_pids *pids, pid_t init)
-{
-	struct cgroup_pids execs = { 0 };
-	size_t n = 0;
-
-	execs.v = xcalloc(pids->n + 1, sizeof(*execs.v));
-	for (size_t i = 0; i < pids->n; i++)
-		if (descends(pids->v[i], init))
-			pids->v[n++] = pids->v[i];
-		else if (lives(pids->v[i]))
-			execs.v[execs.n++] = pids->v[i];
-	pids->n = n;
-	return execs;
-}
-
-static int refuse_exec(const struct container *c, pid_t pid, struct err *err)
-{
-	const struct process *p;
-
-	LIST_FOREACH(p, &c->execs, link)
-	if (p->pid == pid && !p->exited)
-		return err_set(err, ERR_BUSY,
-			       "cannot checkpoint container '%s': the exec'd process '%s' (pid %d) runs, which would "
-			       "be lost (--drop-execs kills it)",
-			       c->id, p->name, (int)pid);
-	return err_set(
-		err, ERR_BUSY,
-		"cannot checkpoint container '%s': the exec'd process %d runs, which would be lost (--drop-execs "
-		"kills it)",
-		c->id, (int)pid);
-}
-
 /* ---- the beginning --------------------------------------------------------------------------------------------------------- */
-
-static void note_streams(const struct process *p, struct descriptors *ret)
-{
-	for (int i = 0; i < 3; i++)
-		streams_key(p, (Stream)i, ret->key[i]);
-	/* Closed by whoever wrote to it: what is in the pipe is the container's own then, and criu's to keep. */
-	if (p->relay && !relay_is_tty(p->relay) && !relay_has_input(p->relay))
-		snprintf(ret->key[0], sizeof(ret->key[0]), "/dev/null");
-}
-
-/* Those that descend from init. */
-static int note_execs(struct checkpointing *k, struct err *err)
-{
-	const struct process *p;
-
-	k->n_execs = 0;
-	LIST_FOREACH(p, &k->c->execs, link)
-	{
-		struct checkpoint_exec *e = &k->execs[k->n_execs];
-
-		if (!p->below_init || p->exited || p->pid <= 0)
-			continue;
-		if (k->n_execs == EXECS_MAX)
-			return err_set(err, ERR_LIMIT,
-				       "cannot checkpoint container '%s': more than %d exec'd processes run in it",
-				       k->c->id, EXECS_MAX);
-		*e = (struct checkpoint_exec) { .pid = execs_inner_pid(p->pid) };
-		snprintf(e->name, sizeof(e->name), "%.*s", EXECS_NAME_MAX - 1, p->name);
-		note_streams(p, &e->streams);
-		k->n_execs++;
-	}
-	return 0;
-}
-
-static int check_descriptors(const struct checkpointing *k, const struct cgroup_pids *pids, struct err *err)
-{
-	struct descriptors all[1 + EXECS_MAX] = { k->streams };
-
-	for (size_t i = 0; i < k->n_execs; i++)
-		all[1 + i] = k->execs[i].streams;
-	if (descriptors_check(all, 1 + k->n_execs, pids->v, pids->n, err) < 0)
-		return err_add(err, "cannot checkpoint container '%s'", k->c->id);
-	return 0;
-}
-
-/* Can what the caller has passed on be given back by somebody else? */
-static bool can_be_passed_again(const char *key)
-{
-	return !key[0] || descriptors_is_pipe(key) || descriptors_is_tty(key) || !strcmp(key, "/dev/null") ||
-	       !strcmp(key, "tty");
-}
-
-/* Streams that are the caller's own: pipes, and a terminal when that is allowed. */
-static int check_passed(struct checkpointing *k, struct err *err)
-{
-	static const char *const names[] = { "stdin", "stdout", "stderr" };
-	const struct container *c = k->c;
-
-	for (size_t i = 0; !c->init.relay && i < ARRAY_SIZE(names); i++) {
-		char *key = k->streams.key[i], tty[DESCRIPTORS_KEY_MAX];
-		bool is_tty = !can_be_passed_again(key) && descriptors_tty_key(key, tty);
-
-		if (is_tty && k->options.shell_job)
-			memcpy(key, tty, sizeof(tty));
-		if (can_be_passed_again(key))
-			continue;
-		return err_set(err, ERR_UNSUPPORTED,
-			       "cannot checkpoint container '%s': its %s is its caller's '%s', %s", c->id, names[i],
-			       key, is_tty ? "a terminal (--shell-job: it will be given another)" : "which is no pipe");
-	}
-	return 0;
-}
 
 /* Of a network namespace that comes back new. */
 static int note_veths(const struct checkpointing *k, struct err *err)
@@ -616,27 +486,6 @@ static int note_veths(const struct checkpointing *k, struct err *err)
 	if (!ns->wanted || ns->path || k->options.empty_network || k->options.pre_dump)
 		return 0;
 	return veth_write(k->c->init.pid, k->new_fd, err);
-}
-
-/* Whose processes they are, and what of them is outside. */
-static int look(struct checkpointing *k, struct err *err)
-{
-	struct container *c = k->c;
-	struct cgroup_pids pids = cgroup_pids(c->cgroup), execs = take_execs(&pids, c->init.pid);
-	int r = 0;
-
-	note_streams(&c->init, &k->streams);
-	if (execs.n > 0)
-		r = refuse_exec(c, execs.v[0], err);
-	if (r == 0)
-		r = check_passed(k, err);
-	if (r == 0)
-		r = note_execs(k, err);
-	if (r == 0)
-		r = check_descriptors(k, &pids, err);
-	free(pids.v);
-	free(execs.v);
-	return r;
 }
 
 static int dump(struct checkpointing *k, struct err *err)
@@ -660,7 +509,7 @@ static void copied(void *arg, const struct err *failure)
 		k->note_cb(k->done.arg, precopy_note(k->precopy));
 	if (k->sealing)
 		precopy_tell(k->precopy, sealing_manifest(k->sealing));
-	if (look(k, &err) == 0 && dump(k, &err) == 0)
+	if (inventory_take(k->c, k->options.shell_job, &k->inventory, &err) == 0 && dump(k, &err) == 0)
 		return;
 	image_end(k->fds.images_fd);
 	finish(k->c, &err);
@@ -672,7 +521,8 @@ static int begin(struct checkpointing *k, struct err *err)
 	char *path;
 	int r;
 
-	if (look(k, err) < 0 || image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
+	if (inventory_take(k->c, k->options.shell_job, &k->inventory, err) < 0 ||
+	    image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
 		return -1;
 	if (fd_path(k->fds.images_fd, &path, &ignored) == 0)
 		note_dump(k->c, path);
@@ -703,7 +553,7 @@ static void dropped_cb(evutil_socket_t fd, short what, void *arg)
 static int drop_execs(struct checkpointing *k, struct err *err)
 {
 	struct container *c = k->c;
-	struct cgroup_pids pids = cgroup_pids(c->cgroup), execs = take_execs(&pids, c->init.pid);
+	struct cgroup_pids execs = inventory_strangers(c);
 	size_t n = 0;
 
 	k->dropped = xcalloc(execs.n + 1, sizeof(*k->dropped));
@@ -720,7 +570,6 @@ static int drop_execs(struct checkpointing *k, struct err *err)
 		proc_pidfd_kill(d->pidfd, SIGKILL, &ended);
 		n++;
 	}
-	free(pids.v);
 	free(execs.v);
 	k->n_dropped = k->n_dropping = n;
 	return (int)n;

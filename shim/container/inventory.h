@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a checkpoint finds in the container: whose processes are in it, and which of their streams come along. */
+#ifndef THOLE_SHIM_CONTAINER_INVENTORY_H
+#define THOLE_SHIM_CONTAINER_INVENTORY_H
+
+#include "shim/checkpoint/descriptors.h"
+#include "shim/checkpoint/execs.h"
+#include "shim/container/container.h"
+#include "shim/sandbox/cgroup.h"
+
+struct inventory {
+	struct descriptors streams; /* init's */
+	size_t n_execs;             /* exec'd processes that come along */
+	struct checkpoint_exec execs[EXECS_MAX];
+};
+
+/* Look at it, now. `shell_job`: a terminal of the caller's will be given another. ERR_BUSY: an exec'd process runs that would be lost; ERR_UNSUPPORTED: a stream leads to what
+ * nobody can give back; ERR_LIMIT. Errors name the container. */
+int inventory_take(const struct container *c, bool shell_job, struct inventory *ret, struct err *err);
+
+/* The exec'd processes that criu would not see: those in the groups that do not descend from init. Caller frees ret.v. */
+struct cgroup_pids inventory_strangers(const struct container *c);
+
+#endif
