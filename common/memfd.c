@@ -8,18 +8,13 @@
 
 #include "common/fd.h"
 
-#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
-
 #define SEALS_WANTED (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 
 int memfd_sealed(const char *name, const void *data, size_t len, int *ret_fd, struct err *err)
 {
-	cleanup_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	/* Not MFD_NOEXEC_SEAL, which is a seal more: journald (systemd 252) takes files with these seals and no other. vm.memfd_noexec adds it by itself. */
+	cleanup_fd int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return err_sys(err, "cannot make a memfd");
 	if (fd_write_all(fd, data, len, err) < 0)

@@ -194,6 +194,8 @@ static int send_packet(struct criu *k, const void *data, size_t len, struct err 
 	do
 		n = send(k->sock, data, len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EPIPE)
+		return 0; /* it has ended, and how is what tells why */
 	if (n != (ssize_t)len)
 		return err_sys(err, "cannot speak to criu");
 	return 0;
