@@ -74,8 +74,11 @@ both_were_seen() {
 @test "every number of processes that the caller's group may have" {
 	needs cgroup-v1
 	local n g=/sys/fs/cgroup/pids/few-${T##*/}
+	# A zombie that the machine's first process has not reaped yet counts, too.
+	is_empty() { [ "$(cat "$g/pids.current")" = 0 ]; }
 	mkdir "$g"
-	for ((n = 1; n < 12; n++)); do
+	for n in 1 2 3 4 6 12; do
+		wait_for is_empty
 		echo "$n" > "$g/pids.max"
 		run_and_clean "$n processes" sh -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$g"
 	done

@@ -66,13 +66,14 @@ check_signals() {
 	done
 }
 
-@test "limits, nice and affinity are the caller's; umask is not" {
-	local how
+@test "limits and nice are the caller's; umask and affinity are not" {
+	local how all
+	all=$(sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status)
 	for how in run detached created; do
 		unusual $how
 		equal "$(value rlimit_nofile | cut -d: -f1)" "$(jq -r '.process.rlimits[0].soft // 777' "$B/config.json")"
 		equal "$(value nice)" 3
-		equal "$(value Cpus_allowed_list)" 0
+		equal "$(value Cpus_allowed_list)" "$all"
 		equal "$(value umask)" 0022
 	done
 	config 'del(.process.rlimits)'
