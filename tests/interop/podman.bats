@@ -188,8 +188,9 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 
 counts() { # it goes on from where it was
 	local before
-	wait_for test -s "$T/shared/n"
-	before=$(cat "$T/shared/n")
+	# It is empty each time until the number is written.
+	seen() { before=$(cat "$T/shared/n") && [ "$before" ]; }
+	wait_for seen
 	further() { [ "$(cat "$T/shared/n")" -gt "$before" ]; }
 	wait_for further
 }
