@@ -273,9 +273,10 @@ kernel_tells_status() {
 			thole upgrade "$c"
 		done
 		touch "$B/rootfs/tmp/stop"
-		all_there() { grep -q 'the end after' "$T/$driver.log"; }
+		# The last line may have been the last of its file, which has been rotated since.
+		all_there() { grep -q 'the end after' "$T/$driver.log"*; }
 		wait_for all_there || fail "$driver: no end"
-		n=$(grep -ho 'the end after [0-9]*' "$T/$driver.log" | grep -o '[0-9]*')
+		n=$(grep -ho 'the end after [0-9]*' "$T/$driver.log"* | grep -o '[0-9]*')
 		thole logs "$c" | grep -o 'record [0-9]* of the writer' | awk -v n="$n" '$2 != want + 0 { print NR ": got " $2 ", wanted " want + 0; exit 1 } { want++ } END { if (want != n) { print want " of " n; exit 1 } }' ||
 			fail "$driver after $kills kills"
 		thole delete --force "$c"
