@@ -30,7 +30,8 @@ struct loop {
 	bool stdin_tty;
 	bool parked; /* stdin has something for us, but we are in the background */
 	bool has_exit;
-	bool is_lost; /* the connection is at its end */
+	bool is_lost;          /* the connection is at its end */
+	uint64_t stdin_before; /* bytes that shims before this one were given of our stdin */
 	Exit exit;
 	long long deadline_ms;
 	struct catchup *catchup; /* NULL: nothing is ever missing */
@@ -187,11 +188,11 @@ static void on_input_end(struct loop *l, const InputEnd *end)
 {
 	static const char why[] = "the client that owns the container's stdin has ended it";
 	struct pump *p = &l->pump[STREAM_STDIN];
-	uint64_t ours = p->got;
+	uint64_t taken = l->stdin_before + end->taken;
 
-	if (ours > end->taken)
+	if (p->got > taken)
 		client_remark(l->r->cl, "%s: %llu bytes of this one's, from byte %llu on, were not passed on", why,
-			      (unsigned long long)(ours - end->taken), (unsigned long long)end->taken);
+			      (unsigned long long)(p->got - taken), (unsigned long long)taken);
 	else if (!l->closed[STREAM_STDIN])
 		client_remark(l->r->cl, "%s: nothing more of this one's is passed on", why);
 	l->closed[STREAM_STDIN] = true;
@@ -453,9 +454,10 @@ static void stdin_goes_on(struct loop *l)
 
 	if (l->closed[STREAM_STDIN])
 		tell_closed_again(l, STREAM_STDIN, &l->r->stdin_fd);
-	else if (l->r->use_stdin && l->r->stdin_fd >= 0 && (p->state == PUMP_OPEN || p->state == PUMP_BROKEN))
+	else if (l->r->use_stdin && l->r->stdin_fd >= 0 && (p->state == PUMP_OPEN || p->state == PUMP_BROKEN)) {
+		l->stdin_before = p->got - p->len;
 		pump_go_on(p, -1, l->r->stdin_fd);
-	else if (p->state == PUMP_OPEN)
+	} else if (p->state == PUMP_OPEN)
 		p->state = PUMP_ENDED;
 }
 

@@ -374,18 +374,22 @@ bool input_is_crowded(const struct relay *r)
 	return n >= RELAY_SOURCES_MAX;
 }
 
-static void owner_left(struct relay *r)
+void input_find_owner(struct relay *r)
 {
 	struct relay_client *c;
 
-	r->in.owner = NULL;
-	if (r->options.stdin_once && !r->tty) {
-		input_end(r);
-		return;
-	}
 	LIST_FOREACH(c, &r->clients, link)
 	if (c->with_stdin)
 		r->in.owner = c;
+}
+
+static void owner_left(struct relay *r)
+{
+	r->in.owner = NULL;
+	if (r->options.stdin_once && !r->tty)
+		input_end(r);
+	else
+		input_find_owner(r);
 }
 
 static struct source *source_of(const struct relay *r, const struct relay_client *client)

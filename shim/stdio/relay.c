@@ -260,7 +260,8 @@ static int client_output(struct output *o, struct relay_client *c, int *ret_far,
 static int client_input(struct relay *r, struct relay_client *c, int *ret_far, struct err *err)
 {
 	cleanup_fd int far = -1;
-	bool owns = !r->in.owner && !input_has_caller(r);
+	/* Who is awaited owns it, as before. */
+	bool owns = !r->in.owner && !input_has_caller(r) && (!r->awaits || c->kind == RELAY_FOREGROUND);
 	int fds[2];
 
 	if ((r->in.fd < 0 && !(r->tty && r->parked)) || r->in.ending)
@@ -318,6 +319,8 @@ int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *c
 static void stop_waiting(struct relay *r)
 {
 	r->awaits = false;
+	if (!r->in.owner && !input_has_caller(r))
+		input_find_owner(r);
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
 		unlogged_rest_release(&r->out[i].rest);
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)

@@ -144,6 +144,7 @@ void input_go_on(struct relay *r); /* write what waits */
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err);
 /* It leaves. False: what it wrote is not taken yet, and the client is input's to free. */
 bool input_drop_client(struct relay *r, struct relay_client *client);
+void input_find_owner(struct relay *r);       /* of those that may write the one that came first */
 bool input_has_caller(const struct relay *r); /* the caller's own stdin: then that is the owner */
 bool input_is_crowded(const struct relay *r);
 int input_take_source(struct relay *r, const struct source *like, struct err *err); /* as output_take_sink() */

@@ -122,6 +122,7 @@ listens() { in_network busybox netstat -ltn | grep -q :7000; }
 	equal "$line" hello
 	refused 1 'tcp-established keeps it, --tcp-close drops it' thole checkpoint --image-path "$IMG" "$c"
 	checkpoint --tcp-close
+	wait_for gone_from_host "$V" # the kernel takes an ended namespace down in the background
 	restore --tcp-close
 	wait_for logged "$c" over
 	exec 8>&-

@@ -325,3 +325,27 @@ held_back() {
 	attached() { :; }
 	held_back sh -c 'exec "$0" --root "$1" attach "$2" < "$3" > /dev/null' "$THOLE" "$ROOT" "$c" "$T/much"
 }
+
+@test "what the shim before has passed on is not told to be lost" {
+	reads_lines
+	mkfifo "$T/in"
+	exec 9<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" run -i --keep --bundle "$B" "$c" < "$T/in" > "$T/out" 9>&-
+	local client=$! shim
+	wait_for is "$c" running
+	writer 1 2> /dev/null
+	echo one >&7
+	wait_for got one
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	# The client in the foreground comes back, and is the owner; the other comes back to its shim.
+	echo two >&9
+	wait_for grep -qx 'got two' "$T/out"
+	echo three >&7
+	wait_for got three
+	exec 9>&-
+	exits 3 wait $client
+	exits 3 wait "$writer1"
+	contains "$(cat "$T/err.1")" "has ended it: nothing more of this one's is passed on"
+	not grep -q 'were not passed on' "$T/err.1"
+}
