@@ -287,3 +287,14 @@ const char *proc_signal_name(int sig)
 
 	return s ? s : "?";
 }
+
+int proc_default_signals(void)
+{
+	sigset_t none;
+
+	/* SIGKILL, SIGSTOP and those that the C library keeps for itself refuse. */
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	return sigprocmask(SIG_SETMASK, &none, NULL);
+}

@@ -67,4 +67,7 @@ int proc_signal_number(const char *name);
 /* "KILL", ...; "?" when it has no name of its own (real-time signals). Static storage. */
 const char *proc_signal_name(int sig);
 
+/* What a child that will be another program begins with: every signal does what it does by default, and none is blocked. -1 with errno: the mask. */
+int proc_default_signals(void);
+
 #endif

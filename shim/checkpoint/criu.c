@@ -149,16 +149,12 @@ static void child_run(const struct criu_program *p, const struct kerndat *kernda
 {
 	char socket_text[] = "3";
 	char *argv[] = { "criu", "swrk", socket_text, NULL };
-	sigset_t none;
 	struct err err;
 
 	for (size_t i = 0; i < p->n_close_first; i++)
 		if (p->close_first[i] >= 0)
 			close(p->close_first[i]);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	proc_default_signals();
 	umask(p->umask);
 	if (child_cgroups(p, &err) == 0 && child_mounts(p, kerndat, &err) == 0 &&
 	    child_descriptors(p, sock, &said, &err) == 0) {

@@ -60,7 +60,7 @@ static int child_descriptors(const struct lazy_program *p, int status, int *said
 	for (size_t i = 0; i < ARRAY_SIZE(from); i++)
 		if (dup2(high[i], IMAGES_FD + (int)i) < 0)
 			return err_sys(err, "cannot give criu its descriptors");
-	if (close_range(STATUS_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+	if (fd_close_range(STATUS_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(err, "cannot close descriptors");
 	return 0;
 }
@@ -88,16 +88,12 @@ static void child_run(const struct lazy_program *p, int status, int said)
 			       NULL,
 			       NULL };
 	const char *const server[] = { "--page-server", "--address", p->address, "--port", port };
-	sigset_t none;
 	struct err err;
 
 	for (size_t i = 0; i < p->n_close_first; i++)
 		if (p->close_first[i] >= 0)
 			close(p->close_first[i]);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	proc_default_signals();
 	umask(0077);
 	/* What ends our session's processes is not to end it. */
 	setsid();

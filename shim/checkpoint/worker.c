@@ -55,17 +55,13 @@ static void close_others(const struct worker_task *task, int said)
 static void child_run(const struct worker_task *task, int said, pid_t parent) __attribute__((noreturn));
 static void child_run(const struct worker_task *task, int said, pid_t parent)
 {
-	sigset_t none;
 	struct err err;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
 	close_others(task, said);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	proc_default_signals();
 	umask(0077);
 	if (task->run(task->arg, &err) >= 0)
 		_exit(0);

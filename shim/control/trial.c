@@ -59,12 +59,8 @@ static void run_child(const struct trial_request *req, int answer_fd)
 	int exe_fd = fcntl(req->exe_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 	int state_fd = fcntl(req->state_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 	int out_fd = fcntl(answer_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
-	sigset_t none;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	proc_default_signals();
 	if (exe_fd >= 0 && dup2(out_fd, STDOUT_FILENO) >= 0 && dup2(out_fd, STDERR_FILENO) >= 0 &&
 	    dup2(state_fd, STATE_FD) >= 0 && fd_close_range(STATE_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
 		syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);

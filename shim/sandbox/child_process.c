@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/child_internal.h"
 
@@ -48,13 +49,7 @@ int child_close_all_but(const int *keep, int n, struct err *err)
 
 int child_reset_signals(struct err *err)
 {
-	sigset_t none;
-
-	/* SIGKILL, SIGSTOP and those that the C library keeps for itself refuse. */
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+	if (proc_default_signals() < 0)
 		return err_sys(err, "cannot unblock signals");
 	return 0;
 }
