@@ -24,7 +24,7 @@ static int follow_nobody(const struct client *cl, const struct launch_request *r
 	return 0;
 }
 
-/* The shim has ended before it told us: perhaps it recorded how the container ended. */
+/* The shim has ended before it told us, as err says: perhaps it recorded how the container ended. */
 static int lost_shim(const struct client *cl, const char *id, struct err *err)
 {
 	cleanup_fd int dir_fd = -1;
@@ -37,7 +37,7 @@ static int lost_shim(const struct client *cl, const char *id, struct err *err)
 
 		return call_exit_status(id, &e, err);
 	}
-	return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
+	return -1;
 }
 
 static int relay_foreground(const struct client *cl, const struct launch_request *req, struct relay *r,

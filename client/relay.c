@@ -491,18 +491,31 @@ static int go_on(struct loop *l, struct err *err)
 	return 0;
 }
 
-/* Returns whether it goes on. */
-static bool outlives_shim(struct loop *l)
+/* `why`: what was in the way of going on; NULL: nothing was tried. */
+static void say_lost(const struct relay *r, const struct err *why, struct err *err)
 {
-	struct err err;
+	if (why && why->code == ERR_NOT_FOUND)
+		err_set(err, ERR_GONE, "container '%s' has been deleted", r->id);
+	else
+		err_set(err, ERR_GONE, "the shim of container '%s' has ended; the %s may still run%s%s%s", r->id,
+			r->process && r->process[0] ? "process" : "container", why ? " (" : "", why ? why->text : "",
+			why ? ")" : "");
+}
 
-	if (!l->is_lost || !l->r->another)
-		return !l->is_lost;
-	if (!is_drained(l))
+/* Returns whether it goes on; if not, err says why. */
+static bool outlives_shim(struct loop *l, struct err *err)
+{
+	struct err why;
+
+	if (!l->is_lost)
 		return true;
-	if (go_on(l, &err) == 0)
+	if (!l->r->another) {
+		say_lost(l->r, NULL, err);
+		return false;
+	}
+	if (!is_drained(l) || go_on(l, &why) == 0)
 		return true;
-	client_remark(l->r->cl, "%s", err.text);
+	say_lost(l->r, &why, err);
 	l->is_lost = true;
 	return false;
 }
@@ -523,7 +536,7 @@ static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 			continue;
 		if (handle_events(l, p, err) < 0)
 			return -1;
-		if (!outlives_shim(l) || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
+		if (!outlives_shim(l, err) || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
 			*ret_end = l->is_lost ? RELAY_LOST : RELAY_LEFT;
 			return 0;
 		}

@@ -10,7 +10,7 @@
 enum relay_end {
 	RELAY_EXIT, /* the container has ended: ret_exit is filled */
 	RELAY_LEFT, /* the detach keys were typed */
-	RELAY_LOST, /* the shim is gone */
+	RELAY_LOST, /* the shim is gone: err says so */
 };
 
 struct relay {

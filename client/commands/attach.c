@@ -123,11 +123,7 @@ static int relay_attached(const struct client *cl, const char *id, struct relay 
 		return -1;
 	if (end == RELAY_LEFT)
 		return 0;
-	if (end == RELAY_LOST)
-		status =
-			err_set(err, ERR_GONE, "the shim of container '%s' has ended; the container may still run", id);
-	else
-		status = call_exit_status(id, &exit, err);
+	status = end == RELAY_LOST ? -1 : call_exit_status(id, &exit, err);
 	return status < 0 ? end_unknown(cl, err) : status;
 }
 

@@ -271,7 +271,7 @@ static int relay_process(struct execution *x, struct relay *r, struct err *err)
 	if (end == RELAY_LEFT)
 		return 0;
 	if (end == RELAY_LOST)
-		return err_set(err, ERR_GONE, "the shim of container '%s' has ended; the process may still run", x->id);
+		return -1;
 	if (x->foreign) {
 		call_release(&x->call);
 		call_await_leave(&x->call);

@@ -397,8 +397,8 @@ void image_explain(int work_dir_fd, const char *log, struct err *err)
 	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) < 0)
 		return;
 	gather(text, told, sizeof(told), &meaning);
-	/* Then it may be the log that could not be written. */
-	if (!told[0] && fstatvfs(work_dir_fd, &fs) == 0 && fs.f_bavail == 0)
+	/* Then it may be the log that could not be written, or the end of it. */
+	if (!meaning && fstatvfs(work_dir_fd, &fs) == 0 && fs.f_bavail == 0)
 		meaning = DISK_FULL;
 	err_set(err, said.code, "%s%s%s%s%s%s (log: %s/%s)", said.text, told[0] ? ": " : "", told, meaning ? " (" : "",
 		meaning ? meaning : "", meaning ? ")" : "", path, log);

@@ -130,6 +130,7 @@ void exec_drop_expected(struct container *c);                                 /*
 struct process *exec_adopt(struct container *c,
 			   const char *name); /* one that another shim has started: who it is, is the caller's to say */
 bool exec_under_way(struct container *c);     /* is one being launched, or expected? */
+bool exec_is_awaited(struct container *c);    /* does somebody wait for the launch or the end of one? */
 Saved__Process *exec_save_ended(const struct container *c, size_t i); /* of c->ended */
 bool exec_take_foreground(struct process *p, struct relay_ends *ret_ends, struct relay_client **ret_client);
 
@@ -218,6 +219,12 @@ int load_config(struct container *c, struct err *err); /* config.json as it was 
 /* remove.c */
 /* Remove it as container_delete does, once its last output has been delivered. */
 void remove_when_drained(struct container *c, container_done_cb *done_cb, void *done_arg);
+/* Is there still somebody who is to hear of its end, or of that of its execs, before nobody is there to tell it? */
+bool remove_is_awaited(struct container *c);
+/* Init and whoever waits have been dealt with: now. */
+int remove_now(struct container *c, container_done_cb *done_cb, void *done_arg, struct err *err);
+/* Something has ended for which a deletion may wait. */
+void remove_goes_on(struct container *c);
 void remove_log(struct container *c);
 int remove_everything(struct container *c, struct err *err);
 
@@ -245,6 +252,9 @@ void keep_renew(struct container *c); /* one of the program that came with us ta
 
 /* pause.c */
 void pause_free(struct pausing *p); /* accepts NULL */
+/* A pause or resume that has not come to its end is told that the container is deleted, and leaves the group thawed: nobody writes to it by its path any more, since
+ * the next container of that name may have it by then. */
+void pause_cancel(struct container *c);
 
 /* checkpoint.c */
 void checkpoint_free(struct checkpointing *k); /* accepts NULL; kills criu */

@@ -242,6 +242,7 @@ static void news(struct process *p, bool late)
 	process_settle(p);
 	logging_close(p);
 	drop_oldest(c);
+	remove_goes_on(c);
 	container_quiet(c);
 }
 
@@ -253,6 +254,7 @@ static const struct process_ops exec_ops = { .ended_cb = ended, .news_cb = news 
 static void finish(struct exec *x, const struct err *err)
 {
 	struct pending done = x->done;
+	struct container *c = x->p.c;
 
 	x->done = (struct pending) { NULL, NULL };
 	if (err)
@@ -260,12 +262,13 @@ static void finish(struct exec *x, const struct err *err)
 	if (!err)
 		x->runs = true;
 	done.cb(done.arg, err);
+	remove_goes_on(c);
 	if (err)
 		return;
 	launch_over(x);
 	if (x->p.exited)
 		process_news(&x->p);
-	container_quiet(x->p.c);
+	container_quiet(c);
 }
 
 /* Both are known now: who it is, and that it waits for our word. */
@@ -578,6 +581,16 @@ struct process *exec_adopt(struct container *c, const char *name)
 Saved__Process *exec_save_ended(const struct container *c, size_t i)
 {
 	return process_save_status(c->ended[i].name, &c->ended[i].exit);
+}
+
+bool exec_is_awaited(struct container *c)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->watches || exec_of(p)->done.cb)
+		return true;
+	return false;
 }
 
 bool exec_under_way(struct container *c)

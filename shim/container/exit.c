@@ -49,11 +49,13 @@ static void removed_at_exit(void *arg, const struct err *err)
 static void go_on_deleting(struct container *c)
 {
 	struct pending done = c->deletion;
+	struct process *p;
 	struct err err;
 
 	process_tell(&c->init, true);
-	c->deletion = (struct pending) { NULL, NULL };
-	if (container_delete(c, true, done.cb, done.arg, &err) < 0)
+	LIST_FOREACH(p, &c->execs, link)
+	process_tell(p, true);
+	if (remove_now(c, done.cb, done.arg, &err) < 0)
 		done.cb(done.arg, &err);
 }
 
@@ -65,7 +67,7 @@ static void init_news(struct process *p, bool late)
 	if (c->creation || c->starting || c->hooking || (c->checkpointing && !c->deletion.cb))
 		return;
 	process_tell(p, false);
-	if (c->deletion.cb && (p->drained || late)) {
+	if (c->deletion.cb && (late || !remove_is_awaited(c))) {
 		go_on_deleting(c);
 		return;
 	}

@@ -112,5 +112,9 @@ int groups_remove(struct container *c, struct err *err)
 	if (!cgroup_is_empty(c->cgroup) && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
 		return -1;
 	give_back_scope(c);
-	return cgroup_remove(c->cgroup, err);
+	if (cgroup_remove(c->cgroup, err) < 0)
+		return -1;
+	/* Whoever is in groups of these names from now on is of another container. */
+	cgroup_forget(c->cgroup);
+	return 0;
 }

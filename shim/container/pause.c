@@ -66,6 +66,19 @@ static void give_up(struct pausing *p)
 	finish(p->c, &err);
 }
 
+void pause_cancel(struct container *c)
+{
+	struct err err, ignored;
+
+	if (!c->pausing)
+		return;
+	if (c->pausing->freeze && c->cgroup)
+		cgroup_set_frozen(c->cgroup, false, &ignored);
+	err_set(&err, ERR_STATE, "cannot %s container '%s': it is being deleted",
+		c->pausing->freeze ? "pause" : "resume", c->id);
+	finish(c, &err);
+}
+
 static void set_timer(struct pausing *p)
 {
 	struct timeval tv = { .tv_usec = p->step_ms * 1000 };

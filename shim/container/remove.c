@@ -117,30 +117,22 @@ static int kill_first(struct container *c, struct err *err)
 	return 0;
 }
 
-int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err)
+bool remove_is_awaited(struct container *c)
 {
-	enum container_status status = container_status(c);
-	bool alive = status != STATUS_STOPPED && status != STATUS_CHECKPOINTED && !c->init.exited;
+	return (c->init.relay && !c->init.drained) || exec_is_awaited(c);
+}
+
+void remove_goes_on(struct container *c)
+{
+	if (c->deletion.cb)
+		process_news(&c->init);
+}
+
+int remove_now(struct container *c, container_done_cb *done_cb, void *done_arg, struct err *err)
+{
 	int n;
 
-	if (c->deletion.cb)
-		return err_set(err, ERR_BUSY, "container '%s' is being deleted", c->id);
-	if (alive && !force && status != STATUS_CREATED)
-		return err_set(err, ERR_STATE, "cannot delete container '%s': it is %s", c->id,
-			       container_status_name(status));
-	if (c->creation)
-		return err_set(err, ERR_BUSY, "cannot delete container '%s': it is being restored", c->id);
 	c->deletion = (struct pending) { done_cb, done_arg };
-	if (c->parked && !c->checkpointing) {
-		park_end(c);
-		return 0;
-	}
-	if (alive) {
-		if (kill_first(c, err) == 0)
-			return 0; /* the end of init brings us back */
-		c->deletion = (struct pending) { NULL, NULL };
-		return -1;
-	}
 	n = remove_everything(c, err);
 	if (n == 0)
 		n = hooks_run(c, OCI_HOOK_POSTSTOP, "stopped", poststop_done, err);
@@ -153,8 +145,39 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 	return 0;
 }
 
+int container_delete(struct container *c, bool force, container_done_cb *done_cb, void *done_arg, struct err *err)
+{
+	enum container_status status = container_status(c);
+	bool alive = status != STATUS_STOPPED && status != STATUS_CHECKPOINTED && !c->init.exited;
+
+	if (c->deletion.cb)
+		return err_set(err, ERR_BUSY, "container '%s' is being deleted", c->id);
+	if (alive && !force && status != STATUS_CREATED)
+		return err_set(err, ERR_STATE, "cannot delete container '%s': it is %s", c->id,
+			       container_status_name(status));
+	if (c->creation)
+		return err_set(err, ERR_BUSY, "cannot delete container '%s': it is being restored", c->id);
+	pause_cancel(c);
+	c->deletion = (struct pending) { done_cb, done_arg };
+	if (c->parked && !c->checkpointing) {
+		park_end(c);
+		return 0;
+	}
+	if (!alive && (!c->init.exited || !remove_is_awaited(c)))
+		return remove_now(c, done_cb, done_arg, err);
+	if (kill_first(c, err) < 0) {
+		c->deletion = (struct pending) { NULL, NULL };
+		return -1;
+	}
+	/* The end of init brings us back, or else what is left of the others. */
+	if (!alive)
+		process_news(&c->init);
+	return 0;
+}
+
 void remove_when_drained(struct container *c, container_done_cb *done_cb, void *done_arg)
 {
+	pause_cancel(c);
 	c->deletion = (struct pending) { done_cb, done_arg };
 	process_news(&c->init); /* exit.c goes on, now or when its output is through */
 }

@@ -71,12 +71,18 @@ static void hierarchy_release(struct hierarchy *h)
 	fd_close(&h->join_fd);
 }
 
+void cgroup_forget(struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		hierarchy_release(&cg->h[i]);
+	cg->n = 0;
+}
+
 void cgroup_free(struct cgroup *cg)
 {
 	if (!cg)
 		return;
-	for (size_t i = 0; i < cg->n; i++)
-		hierarchy_release(&cg->h[i]);
+	cgroup_forget(cg);
 	free(cg);
 }
 
@@ -370,8 +376,10 @@ static int make_group(struct hierarchy *h, size_t from, pid_t holder, struct err
 			return make_group(h, strlen(h->mount), holder, err);
 		} else if (errno != EEXIST) {
 			return err_sys(err, "cannot make cgroup '%s'", part);
-		} else if (!end && check_members(h, holder, err) < 0) {
-			return -1;
+		} else if (!end) {
+			if (check_members(h, holder, err) < 0)
+				return -1;
+			h->found = true;
 		}
 		if (!end)
 			break;
@@ -383,9 +391,11 @@ static int make_group(struct hierarchy *h, size_t from, pid_t holder, struct err
 
 int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 {
+	bool found = false;
+	struct err ignored;
+
 	for (size_t i = 0; i < cg->n; i++) {
 		struct hierarchy *h = &cg->h[i];
-		struct err ignored;
 
 		if (make_group(h, h->base_len, holder, err) < 0) {
 			cgroup_remove(cg, &ignored);
@@ -394,7 +404,11 @@ int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 		/* On the levels that were just made too: what a group hands down its children get at once. */
 		if (cg->pure_v2)
 			cgroup_v2_enable_controllers(h);
+		found = found || h->found;
 	}
+	/* One that somebody has left frozen would hold its first process before it can do anything. */
+	if (found)
+		cgroup_set_frozen(cg, false, &ignored);
 	return 0;
 }
 

@@ -32,11 +32,14 @@ void cgroup_restrict(struct cgroup *cg, const char *caller, enum cgroup_policy p
 /* Is there no group at all? Limits are refused then. */
 bool cgroup_is_absent(const struct cgroup *cg);
 
+/* Its groups have been removed: from here on there is no group at all, whoever makes new ones of the same names. */
+void cgroup_forget(struct cgroup *cg);
+
 /* Accepts NULL. Removes nothing. */
 void cgroup_free(struct cgroup *cg);
 
 /* Make the groups. An existing group with processes in it is refused, unless it is one that somebody has made for us and that `holder` alone sits in (0:
- * there is none). On failure what was made is gone again. */
+ * there is none); an empty one is taken, and thawed. On failure what was made is gone again. */
 int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err);
 
 /* Write the limits. Errors name the field: "linux.resources.memory.limit: ...". */

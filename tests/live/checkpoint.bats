@@ -551,11 +551,11 @@ network_unlocked() { # PID
 			cat > "$T/action" <<-END
 				#!/bin/sh
 				[ "\$CRTOOLS_SCRIPT_ACTION" = $point ] || exit 0
+				: > "$T/killed" # first: who is killed may be whom this script dies with
 				case $who in
 				shim) kill -KILL \$(sed -n 's/^PPid:.//p' /proc/\$PPID/status) ;;
 				client) kill -KILL \$(cat "$T/client") ;;
 				esac
-				: > "$T/killed"
 			END
 			rm -f "$T/killed"
 			(exec 3>&-; echo $BASHPID > "$T/client"; exec "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c" < /dev/null) > /dev/null 2>&1 &

@@ -167,6 +167,40 @@ got() { # N TEXT: has it been logged as often?
 	wait_for nothing_left
 }
 
+@test "who follows a container or a process in it is told of its end before delete removes it" {
+	local i run exec
+	args sh -c 'sleep 1000'
+	for ((i = 0; i < 10; i++)); do
+		in_background "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > /dev/null 2> "$T/run.err"
+		run=$!
+		WAIT_S=30 wait_for is "$c" running
+		in_background "$THOLE" --root "$ROOT" exec "$c" sh -c 'echo up; exec sleep 1000' < /dev/null > "$T/exec.out" 2> "$T/exec.err"
+		exec=$!
+		wait_for grep -q up "$T/exec.out"
+		thole delete --force "$c"
+		exits 137 wait $run
+		exits 137 wait $exec
+		equal "$(cat "$T/run.err" "$T/exec.err")" ''
+	done
+}
+
+@test "delete of one that has ended, while its output is still before a client that stands still: the client gets all of it, and the status" {
+	args sh -c 'while [ ! -e /go ]; do usleep 10000; done; head -c 400000 /dev/zero | tr "\0" x; exit 5'
+	in_background "$THOLE" --root "$ROOT" run --keep --log-driver none --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/run.err"
+	local client=$!
+	WAIT_S=30 wait_for is "$c" running
+	kill -STOP $client
+	: > "$B/rootfs/go"
+	wait_for is "$c" stopped
+	in_background "$THOLE" --root "$ROOT" delete "$c" < /dev/null
+	sleep 0.1
+	kill -CONT $client
+	exits 5 wait $client
+	equal "$(cat "$T/run.err")" ''
+	equal "$(wc -c < "$T/out")" 400000
+	wait_for not is "$c" stopped
+}
+
 @test "delete of a created container removes it" {
 	created
 	thole delete "$c"

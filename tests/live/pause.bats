@@ -107,6 +107,30 @@ frozen() { grep -qx "$(v1_or_v2 FROZEN 'frozen 1')" "$(cgroup_of "$c" freezer)/$
 	is "$c" running
 }
 
+@test "a group of its name that was left frozen is taken, and thawed" {
+	local dir=$(v1_or_v2 /sys/fs/cgroup/freezer /sys/fs/cgroup)/thole-left-$c
+	config --arg p "/thole-left-$c" '.linux.cgroupsPath = $p'
+	mkdir "$dir"
+	v1_or_v2 FROZEN 1 > "$dir/$(v1_or_v2 freezer.state cgroup.freeze)"
+	args sh -c 'exit 3'
+	exits 3 timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null
+	[ ! -e "$dir" ]
+}
+
+@test "pause while it is deleted: nothing that is still asked for reaches the next container of that name" {
+	local i
+	args sleep 1000
+	for ((i = 0; i < 30; i++)); do
+		thole run -d --bundle "$B" "$c" < /dev/null
+		"$THOLE" --root "$ROOT" pause "$c" > /dev/null 2>&1 3>&- &
+		thole delete --force "$c"
+		timeout 30 "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null || fail "round $i: status $?"
+		wait $! || true
+		thole resume "$c" 2> /dev/null || true # it may have been the next one that was paused
+		is "$c" running
+		thole delete --force "$c"
+	done
+}
 
 @test "pause and resume a hundred times, from two clients at once" {
 	ticking
