@@ -21,8 +21,8 @@ kill_at() { # ACTION
 		#!/bin/sh
 		echo "\$CRTOOLS_SCRIPT_ACTION" >> "$T/actions"
 		[ "\$CRTOOLS_SCRIPT_ACTION" = $1 ] || exit 0
+		: > "$T/killed" # first: whoever follows may end this script
 		kill -KILL "\$(awk '/^PPid/ { print \$2 }' "/proc/\$PPID/status")"
-		: > "$T/killed"
 	END
 	chmod 755 "$T/action"
 	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
