@@ -19,8 +19,10 @@ writer() {
 	eval "exec $((6 + $1))<> $T/in.$1"
 	in_background "$THOLE" --root "$ROOT" attach "${@:2}" "$c" < "$T/in.$1" > "$T/out.$1" 2> "$T/err.$1" 7>&- 8>&- 9>&-
 	eval "writer$1=$!"
-	attached "$1"
+	# It has been given its pipes: who comes first owns stdin.
+	WAIT_S=30 wait_for has_pipes $!
 }
+has_pipes() { [ "$(find "/proc/$1/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge 2 ]; }
 
 stdin_pipe() { # as find's patterns want it
 	thole_state "$c" .processes.init.streams.stdin | sed 's/\[/\\[/'
