@@ -3,7 +3,12 @@
 # checkpoint --to and restore: criu, the client and the shim are killed, at each point and at random moments. The set is good after each, and the container runs on, is checkpointed, or is cleanly stopped.
 load lib
 
-setup_file() { make_criu; }
+# Twenty moments take their time.
+setup_file() {
+	export BATS_TEST_TIMEOUT=400
+	[ -z "$THOLE_LONG" ] || BATS_TEST_TIMEOUT=1200
+	make_criu
+}
 
 setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu
@@ -133,35 +138,36 @@ is_not_frozen() { [[ $(status "$c") =~ ^(running|stopped|checkpointed)$ ]]; }
 	nothing_hidden
 }
 
-@test "killed at random moments of dump and restore: the set is good, and the next run does it" {
+# The moment is drawn; WHO is the client, or criu.
+hit() { # WHO CLIENT
+	perl -e 'select undef, undef, undef, rand 0.12'
+	if [ "$1" = client ]; then
+		kill -KILL "$2" 2> /dev/null || true
+	else
+		kill -KILL $(own_criu) 2> /dev/null || true
+	fi
+	wait "$2" || true
+}
+
+# What the killed client has asked for may only begin now.
+at_rest() { is_settled && { is "$c" checkpointed || thawed_and_untraced "$(init_of "$c")"; }; }
+
+at_random_moments() { # WHO
+	local i moments=20
+	[ -z "$THOLE_LONG" ] || moments=50
 	counting
 	to_set --leave-running --name old
-	local i who pid
-	local moments=6
-	[ "$THOLE_LONG" != 1 ] || moments=50
 	for ((i = 0; i < moments; i++)); do
-		who=$(((i % 2)))
 		in_background "$THOLE" --root "$ROOT" checkpoint --to "$SET" --name "r$i" "$c" 2> /dev/null
-		pid=$!
-		# Not a wait for anything: the moment is what is drawn.
-		perl -e 'select undef, undef, undef, rand 0.12'
-		if [ $who = 0 ]; then
-			kill -KILL "$pid" 2> /dev/null || true
-		else
-			kill -KILL $(own_criu) 2> /dev/null || true
-		fi
-		wait "$pid" || true
-		wait_for is_settled
+		hit "$1" $!
+		wait_for at_rest
 		set_is_good
 		if is "$c" checkpointed; then
 			in_background "$THOLE" --root "$ROOT" restore "$c" 2> /dev/null
-			pid=$!
-			perl -e 'select undef, undef, undef, rand 0.12'
-			[ $who = 0 ] && kill -KILL "$pid" 2> /dev/null || kill -KILL $(own_criu) 2> /dev/null || true
-			wait "$pid" || true
+			hit "$1" $!
 			wait_for restored
 		fi
-		thawed_and_untraced "$(init_of "$c")"
+		wait_for runs_freely
 		goes_on
 	done
 	to_set
@@ -170,6 +176,10 @@ is_not_frozen() { [[ $(status "$c") =~ ^(running|stopped|checkpointed)$ ]]; }
 	goes_on
 	contiguous
 }
+runs_freely() { thawed_and_untraced "$(init_of "$c")"; }
+
+@test "the client is killed at random moments of dump and restore: the set is good, and the next run does it" { at_random_moments client; }
+@test "criu is killed at random moments of dump and restore: the set is good, and the next run does it" { at_random_moments criu; }
 
 # Brought back by now, or by another try.
 restored() { is "$c" running || { "$THOLE" --root "$ROOT" restore "$c"; is "$c" running; }; }
