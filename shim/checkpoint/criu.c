@@ -80,6 +80,7 @@ struct criu {
 	struct criu_ops ops;
 	void *arg;
 	int sock, said_fd, pidfd;
+	pid_t pid; /* and the number of its process group */
 	struct event *readable, *end, *timer, *deadline;
 	unsigned int timeout_s;
 	struct packed request, plain; /* until the version is known; plain: for one that knows no other locks */
@@ -154,6 +155,7 @@ static void child_run(const struct criu_program *p, const struct kerndat *kernda
 	for (size_t i = 0; i < p->n_close_first; i++)
 		if (p->close_first[i] >= 0)
 			close(p->close_first[i]);
+	setpgid(0, 0); /* end_helpers() */
 	proc_default_signals();
 	umask(p->umask);
 	if (child_cgroups(p, &err) == 0 && child_mounts(p, kerndat, &err) == 0 &&
@@ -440,11 +442,19 @@ static void readable_cb(evutil_socket_t sock, short what, void *arg)
 
 /* ---- its end --------------------------------------------------------------------------------------------------------------- */
 
+/* When it has failed: its action scripts go with it, whatever they wait for. Its number is its own until it is reaped. */
+static void end_helpers(const struct criu *k)
+{
+	if (k->pid > 0 && !(k->answered && k->succeeded))
+		kill(-k->pid, SIGKILL);
+}
+
 static void explain_end(struct criu *k)
 {
 	siginfo_t info = { 0 };
 	struct err said, ignored;
 
+	end_helpers(k);
 	waitid(P_PIDFD, (id_t)k->pidfd, &info, WEXITED | WNOHANG);
 	if (k->answered || k->why.code)
 		return;
@@ -575,7 +585,6 @@ static int watch(struct criu *k, struct event_base *base, struct err *err)
 static int start(struct criu *k, const struct criu_program *p, struct err *err)
 {
 	int pair[2], said[2];
-	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, "cannot make a socketpair");
@@ -585,14 +594,14 @@ static int start(struct criu *k, const struct criu_program *p, struct err *err)
 		return err_sys(err, "cannot make a socketpair");
 	}
 	k->said_fd = said[0];
-	pid = clone_criu(p, &k->pidfd);
-	if (pid == 0)
+	k->pid = clone_criu(p, &k->pidfd);
+	if (k->pid == 0)
 		child_run(p, &k->kerndat, pair[1], said[1]);
-	if (pid < 0)
+	if (k->pid < 0)
 		err_sys(err, "cannot clone a process for criu");
 	fd_close(&pair[1]);
 	fd_close(&said[1]);
-	return pid < 0 ? -1 : 0;
+	return k->pid < 0 ? -1 : 0;
 }
 
 int criu_start(struct event_base *base, const struct criu_program *program, CriuType type, CriuOpts *opts,

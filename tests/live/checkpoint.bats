@@ -580,6 +580,7 @@ network_unlocked() { # PID
 	wait_for logged_in "$T/log.2" "n $(($(lines "$T/log.1" | wc -l) + 20))"
 	contiguous "$T/log.1" "$T/log.2"
 }
+no_script() { ! grep -qaF "$T/action" /proc/[0-9]*/cmdline 2> /dev/null; }
 # criu has the directory of the image as its own.
 no_criu() { ! ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -qF "$IMG"; }
 
@@ -600,8 +601,8 @@ no_criu() { ! ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -qF "$IMG"; }
 	thawed_and_untraced "$(init_of "$c")"
 	n=$(lines "$T/log.1" | wc -l)
 	wait_for logged_in "$T/log.1" "n $((n + 5))"
-	# The script of the dead criu still waits.
-	echo go > "$T/go"
+	# The script of the dead criu has gone with it.
+	wait_for no_script
 	kill_criu_at never
 	checkpoint --leave-running
 }

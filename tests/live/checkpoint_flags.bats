@@ -482,7 +482,8 @@ on_terminal() {
 	printf '#!/bin/sh\nexec sleep 1000\n' > "$T/criu"
 	chmod 755 "$T/criu"
 	refused 1 'criu was not through within 1 seconds \(--timeout\)' thole --criu "$T/criu" checkpoint --timeout 1 --image-path "$IMG" "$c"
-	# The script of a dead criu has nobody to wait for it but the test.
+	# The script of a dead criu goes with it.
+	no_script() { ! grep -qaF "$T/action" /proc/[0-9]*/cmdline 2> /dev/null; }
 	mkfifo "$T/go"
 	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { : > %s/here; read x < %s/go; }\nexit 0\n' "$T" "$T" > "$T/action"
 	chmod 755 "$T/action"
@@ -492,7 +493,7 @@ on_terminal() {
 	detached sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
 	refused 1 'criu was not through within 4 seconds' thole checkpoint --timeout 4 --image-path "$IMG" "$c"
 	rm "$T/here"
-	echo go 1<> "$T/go"
+	wait_for no_script
 	is "$c" running
 	equal "$(awk '/^TracerPid/ { print $2 }' "/proc/$(init_of "$c")/status")" 0
 	local n
@@ -503,7 +504,7 @@ on_terminal() {
 	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-restore ] || { : > %s/here; read x < %s/go; }\nexit 0\n' "$T" "$T" > "$T/action"
 	refused 125 "cannot restore container '$c': criu was not through within 4 seconds" thole restore -d --timeout 4 --bundle "$B" --image-path "$IMG" "$c"
 	rm "$T/here"
-	echo go 1<> "$T/go"
+	wait_for no_script
 	wait_for no_shims
 	equal "$(own_cgroups)" ''
 }

@@ -102,8 +102,8 @@ to_image() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" -
 	at none :
 	to_image --tcp-established
 	not locked
-	# When it is looked at, before anything is frozen, there is none yet.
-	at pre-dump "[ -e $T/echoed ] || nsenter -t $(init_of "$c") -n busybox nc 127.0.0.1 7000 < $T/fifo > $T/echoed & until nsenter -t $(init_of "$c") -n busybox netstat -tn | grep -q ':7000.*ESTABLISHED'; do :; done"
+	# When it is looked at, before anything is frozen, there is none yet. The criu that is given up for it takes its process group along.
+	at pre-dump "[ -e $T/echoed ] || setsid nsenter -t $(init_of "$c") -n busybox nc 127.0.0.1 7000 < $T/fifo > $T/echoed & until nsenter -t $(init_of "$c") -n busybox netstat -tn | grep -q ':7000.*ESTABLISHED'; do :; done"
 	mkfifo "$T/fifo"
 	exec 8<> "$T/fifo"
 	to_image --tcp-established

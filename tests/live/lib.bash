@@ -148,10 +148,10 @@ still_ours() { # PID
 
 # ---- leftovers
 
-# pids of the programs of this test's containers (shims, keepers, clients), by the --root that each is given.
+# pids of the programs of this test's containers (shims, keepers, clients), by the --root that each is given, and of what criu was to run.
 own_processes() {
 	local f
-	for f in $(grep -alF -- "$ROOT" /proc/[0-9]*/cmdline 2> /dev/null); do
+	for f in $(grep -alF -e "$ROOT" -e "$T/action" /proc/[0-9]*/cmdline 2> /dev/null); do
 		f=${f#/proc/}
 		tr '\0' ' ' < "/proc/${f%/cmdline}/cmdline" 2> /dev/null | grep -q thole && echo "${f%/cmdline}"
 	done
