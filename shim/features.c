@@ -134,8 +134,7 @@ int features_print(void)
 		append(list, oci_hook_name((enum oci_hook_kind)kind));
 	list = list_at(o, "mountOptions");
 	for (size_t i = 0; (text = oci_mount_option_name(i)); i++)
-		if (text[0])
-			append(list, text);
+		append(list, text);
 	add_linux(object_at(o, "linux"));
 	add_annotations(object_at(o, "annotations"));
 	text = json_to_text(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);

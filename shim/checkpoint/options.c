@@ -452,6 +452,8 @@ static int add_mounts(struct criu_plan *p, const struct oci_config *config, cons
 		const struct oci_mount *m = &config->mounts[i];
 		char *where;
 
+		if (m->remount)
+			continue;
 		if (!m->bind && m->type && !strncmp(m->type, "cgroup", 6) && binds_groups(config))
 			add_group_mounts(p, m, cgroup, restore);
 		if (!m->bind)

@@ -75,6 +75,8 @@ struct oci_mount {
 	bool tmpcopyup;            /* the tmpfs begins with what it covers */
 	bool idmap;                /* "idmap" or "ridmap", or mappings are given */
 	bool idmap_recursive;      /* "ridmap" */
+	bool remount;              /* "remount": a change of an earlier entry, whose type, source and bind it has */
+	bool remount_attrs;        /* with "bind": of the mount alone */
 	struct oci_id_maps uid_maps, gid_maps; /* none: those of the container */
 	char *data;                            /* what is left, joined by ",", for the file system; NULL when empty */
 };

@@ -27,7 +27,7 @@ enum kind {
 	KIND_TREE_CLEAR,
 	KIND_COPY_UP,
 	KIND_IDMAP, /* value: MS_REC or 0 */
-	KIND_NOT_DONE,
+	KIND_REMOUNT,
 };
 
 /* clang-format off */
@@ -93,7 +93,7 @@ static const struct {
 	{ "rstrictatime",  KIND_TREE_SET,   MOUNT_ATTR_STRICTATIME },
 	{ "rnostrictatime", KIND_TREE_CLEAR, MOUNT_ATTR__ATIME },
 
-	{ "remount",       KIND_NOT_DONE,   0 },
+	{ "remount",       KIND_REMOUNT,    0 },
 	{ "tmpcopyup",     KIND_COPY_UP,    0 },
 	{ "idmap",         KIND_IDMAP,      0 },
 	{ "ridmap",        KIND_IDMAP,      MS_REC },
@@ -159,17 +159,17 @@ static void add_data(struct oci_mount *m, const char *option)
 	m->data = joined;
 }
 
-bool oci_mount_option(struct oci_mount *m, const char *option)
+void oci_mount_option(struct oci_mount *m, const char *option)
 {
 	size_t i = 0;
 
 	if (oci_propagation_flags(option, &m->propagation))
-		return true;
+		return;
 	while (i < ARRAY_SIZE(options) && strcmp(options[i].name, option) != 0)
 		i++;
 	if (i == ARRAY_SIZE(options)) {
 		add_data(m, option);
-		return true;
+		return;
 	}
 	switch (options[i].kind) {
 	case KIND_NOTHING:
@@ -197,16 +197,16 @@ bool oci_mount_option(struct oci_mount *m, const char *option)
 		m->idmap = true;
 		m->idmap_recursive |= options[i].value != 0;
 		break;
-	case KIND_NOT_DONE:
-		return false;
+	case KIND_REMOUNT:
+		m->remount = true;
+		break;
 	}
-	return true;
 }
 
 const char *oci_mount_option_name(size_t i)
 {
 	if (i < ARRAY_SIZE(options))
-		return options[i].kind == KIND_NOT_DONE ? "" : options[i].name;
+		return options[i].name;
 	i -= ARRAY_SIZE(options);
 	return i < ARRAY_SIZE(propagations) ? propagations[i].name : NULL;
 }

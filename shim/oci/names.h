@@ -27,11 +27,10 @@ const char *oci_hook_name(enum oci_hook_kind kind);
 /* MS_x | MS_REC of "rslave"; false when there is no such name. */
 bool oci_propagation_flags(const char *name, unsigned long *ret_flags);
 
-/* The options that oci_mount_option() knows, one by one; "" for one that is not done, NULL at the end. */
+/* The options that oci_mount_option() knows, one by one; NULL at the end. */
 const char *oci_mount_option_name(size_t i);
 
-/* Sort one word of mounts[].options into `m`. What is not in the table goes to m->data. Returns false for options that are known
- * but not done yet. */
-bool oci_mount_option(struct oci_mount *m, const char *option);
+/* Sort one word of mounts[].options into `m`. What is not in the table goes to m->data. */
+void oci_mount_option(struct oci_mount *m, const char *option);
 
 #endif

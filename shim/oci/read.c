@@ -12,6 +12,7 @@
 #include "shim/oci/field.h"
 #include "shim/oci/names.h"
 #include "shim/oci/read.h"
+#include "shim/oci/remount.h"
 
 /* ---- root ---- */
 
@@ -221,8 +222,7 @@ static int read_mount_option(const struct at *at, struct json_object *v, void *o
 
 	if (want_string(at, v, &option, err) < 0)
 		return -1;
-	if (!oci_mount_option(out, option))
-		return refuse(at, err, ERR_UNSUPPORTED, "'%s' is not supported yet", option);
+	oci_mount_option(out, option);
 	return 0;
 }
 
@@ -330,7 +330,8 @@ int oci_config_parse(const char *text, size_t len, struct oci_config **ret_confi
 	if (oci_json_parse("config.json", text, len, &root, err) < 0)
 		return -1;
 	config = xcalloc(1, sizeof(*config));
-	if (read_object(&document, root, config, &config_table, err) < 0 || oci_config_check(config, err) < 0)
+	if (read_object(&document, root, config, &config_table, err) < 0 || oci_inherit_remounts(config, err) < 0 ||
+	    oci_config_check(config, err) < 0)
 		return -1;
 	*ret_config = take_ptr(config);
 	return 0;

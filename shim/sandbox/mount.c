@@ -13,6 +13,7 @@
 #include <sys/statfs.h>
 
 #include "common/fd.h"
+#include "shim/oci/remount.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/copyup.h"
 #include "shim/sandbox/rootfs.h"
@@ -37,10 +38,15 @@ static const struct {
 /* Flags of the superblock, which the file system itself is told by name. */
 static const struct {
 	unsigned long ms;
-	const char *name;
+	const char *name, *opposite; /* NULL: nobody understands it */
 } sb_table[] = {
-	{ MS_RDONLY, "ro" },         { MS_SYNCHRONOUS, "sync" },   { MS_DIRSYNC, "dirsync" }, { MS_MANDLOCK, "mand" },
-	{ MS_LAZYTIME, "lazytime" }, { MS_I_VERSION, "iversion" }, { MS_POSIXACL, "acl" },
+	{ MS_RDONLY, "ro", "rw" },
+	{ MS_SYNCHRONOUS, "sync", "async" },
+	{ MS_DIRSYNC, "dirsync", NULL },
+	{ MS_MANDLOCK, "mand", "nomand" },
+	{ MS_LAZYTIME, "lazytime", "nolazytime" },
+	{ MS_I_VERSION, "iversion", NULL },
+	{ MS_POSIXACL, "acl", NULL },
 };
 
 void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret_set, uint64_t *ret_clear)
@@ -342,6 +348,49 @@ static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
 	return finish(fs, target, m, err);
 }
 
+/* The file system's own part: what is not named stays as it is. */
+static int change_fs(int target, const struct oci_mount *m, struct err *err)
+{
+	cleanup_fd int fs = fspick(target, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+
+	if (fs < 0)
+		return err_call(err, "fspick", "cannot get at the file system");
+	for (size_t i = 0; i < ARRAY_SIZE(sb_table); i++) {
+		const char *name = m->flags_set & sb_table[i].ms     ? sb_table[i].name
+				   : m->flags_clear & sb_table[i].ms ? sb_table[i].opposite
+								     : NULL;
+
+		if (name && fsconfig(fs, FSCONFIG_SET_FLAG, name, NULL, 0) < 0)
+			return fs_error(fs, err, "cannot set the mount option", name);
+	}
+	if (configure_fs(fs, m->data, err) < 0)
+		return -1;
+	if (fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return fs_error(fs, err, "cannot change the file system", m->data);
+	return 0;
+}
+
+/* What an earlier entry has mounted there. No link is followed on the way: whoever can exchange it would have another mount made writable. */
+static int mount_again(int root_fd, const struct oci_mount *m, struct err *err)
+{
+	cleanup_fd int target = -1;
+	uint64_t set, clear;
+	struct statx st;
+
+	if (rootfs_open_nolinks(root_fd, m->destination, &target, err) < 0)
+		return -1;
+	if (statx(target, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0)
+		return err_sys(err, "cannot look at '%s'", m->destination);
+	if (st.stx_attributes_mask & ~st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+		return err_set(err, ERR_CONFIG, "nothing is mounted there that could be changed");
+	mount_attr_from_flags(m->flags_set, m->flags_clear, &set, &clear);
+	if ((oci_remounts_fs(m) && change_fs(target, m, err) < 0) ||
+	    mount_change(target, false, set, clear, 0, err) < 0 ||
+	    mount_change(target, true, m->rec_attr_set, m->rec_attr_clear, 0, err) < 0)
+		return -1;
+	return mount_change(target, m->propagation & MS_REC, 0, 0, m->propagation & ~(unsigned long)MS_REC, err);
+}
+
 /* One hierarchy, detached. Inside a cgroup namespace real mounts show the container's own group as the root; without one its group is bound. */
 static int open_hierarchy(const struct oci_mount *m, const struct cgroup_view *v, bool new_ns, int *ret_fd,
 			  struct err *err)
@@ -430,7 +479,9 @@ int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct 
 
 	r = check_destination(m, err);
 	if (r == 0) {
-		if (m->bind)
+		if (m->remount)
+			r = mount_again(root_fd, m, err);
+		else if (m->bind)
 			r = mount_bind(root_fd, m, tree_fd, err);
 		else if (m->type && (!strcmp(m->type, "cgroup") || !strcmp(m->type, "cgroup2")))
 			r = mount_cgroup(root_fd, m, cgroup, new_cgroup_ns, err);
@@ -438,7 +489,7 @@ int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct 
 			r = mount_fs(root_fd, m, err);
 	}
 	if (r < 0)
-		return err_add(err, "cannot mount %s at '%s'",
+		return err_add(err, "cannot %s %s at '%s'", m->remount ? "remount" : "mount",
 			       m->bind   ? m->source ? m->source : "?"
 			       : m->type ? m->type
 					 : "?",

@@ -73,7 +73,8 @@ int mount_sources_open(const struct oci_config *config, const char *bundle, cons
 	for (size_t i = 0; i < s.n; i++) {
 		const struct oci_mount *m = &config->mounts[i];
 
-		if (m->bind && (leaves_user || m->idmap) && open_one(config, m, bundle, joined, &s.fd[i], err) < 0) {
+		if (m->bind && !m->remount && (leaves_user || m->idmap) &&
+		    open_one(config, m, bundle, joined, &s.fd[i], err) < 0) {
 			mount_sources_release(&s);
 			return -1;
 		}
@@ -86,7 +87,7 @@ int child_mount_sources_open(const struct oci_config *config, const char *bundle
 			     struct err *err)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (config->mounts[i].bind && s->fd[i] < 0 &&
+		if (config->mounts[i].bind && !config->mounts[i].remount && s->fd[i] < 0 &&
 		    open_one(config, &config->mounts[i], bundle, NULL, &s->fd[i], err) < 0)
 			return -1;
 	return 0;

@@ -87,7 +87,7 @@ own_user() {
 		.mounts[-1].gidMappings += .mounts[-1].gidMappings|mounts\[[0-9]+\]\.gidMappings\[1\]\.containerID: .*overlaps
 		.mounts[-1] += {type: "tmpfs", options: ["idmap"]}|mounts\[[0-9]+\]: ids can be mapped for bind mounts only
 		.mounts[-1].source = "/proc/sys"|/proc/sys at '/data': cannot map its ids.*file system
-		.mounts[-1].options += ["remount"]|mounts\[[0-9]+\]\.options\[2\]: 'remount'
+		.mounts[-1].options += ["remount"]|mounts\[[0-9]+\]\.options: 'idmap' cannot come with 'remount'
 	EOF
 	wait_for nothing_left
 }

@@ -121,6 +121,51 @@ bind() { # SRC DST OPTION...
 	not grep -qE 'nosuid|nodev|noexec|relatime|noatime' "$T/line"
 }
 
+# covers: mounts.options, mounts.destination
+@test "remount: what an earlier entry has mounted is changed: the mount, or the file system when it is the container's own" {
+	mkdir "$T/src"
+	bind "$T/src" /m/bind bind nosuid
+	config '.mounts += [
+		{ destination: "/m/a", type: "tmpfs", source: "a", options: ["nodev", "size=1m"] },
+		{ destination: "/m/a/below", type: "tmpfs", source: "below" },
+		{ destination: "/m/a", type: "none", source: "none", options: ["remount", "ro", "size=2m"] },
+		{ destination: "/m/b", type: "tmpfs", source: "b", options: ["ro"] },
+		{ destination: "/m/b", options: ["remount", "rw", "noexec"] },
+		{ destination: "/m/bind", options: ["remount", "bind", "ro"] },
+		{ destination: "/dev/shm", options: ["remount", "bind", "ro"] },
+		{ destination: "/sys", options: ["remount", "rw"] }]'
+	mounts_inside
+	has_mount /m/a tmpfs ro,nodev ro,size=2048k
+	has_mount /m/a/below tmpfs rw rw
+	has_mount /m/b tmpfs rw,noexec rw
+	has_mount /m/bind "$(stat -f -c %T "$T" | sed 's,ext2/ext3,ext4,')" ro,nosuid
+	has_mount /dev/shm tmpfs ro,nosuid rw
+	has_mount /sys sysfs rw,nosuid
+	touch "$T/src/the-host-may-write"
+}
+
+@test "remount: of nothing, of what is no mount, with what is another file system's, through a link: one line that says so" {
+	local good field message
+	mkdir "$T/src"
+	good=$(cat "$B/config.json")
+	while IFS='|' read -r field message; do
+		config ".mounts += [$field]"
+		refused 125 "$message" thole run --bundle "$B" "$c"
+		printf '%s' "$good" > "$B/config.json"
+	done <<- EOF
+		{ destination: "/m", options: ["remount", "ro"] }|mounts\[[0-9]+\]\.options: 'remount' needs an earlier entry that is mounted at '/m'
+		{ destination: "/m", options: ["remount", "bind", "ro"] }|mounts\[[0-9]+\]\.options: 'remount' needs an earlier entry
+		{ destination: "/sys", options: ["remount", "size=1m"] }|mounts\[[0-9]+\]\.options: 'size=1m' is for a file system
+		{ destination: "/dev/shm", options: ["remount", "bind", "size=1m"] }|mounts\[[0-9]+\]\.options: 'size=1m' is for a file system
+		{ destination: "/dev/shm", options: ["remount", "frob=1"] }|cannot remount tmpfs at '/dev/shm': cannot set the mount option frob
+		{ destination: "/dev/shm", options: ["remount", "tmpcopyup"] }|mounts\[[0-9]+\]\.options: 'tmpcopyup' cannot come with 'remount'
+	EOF
+	mkdir "$B/rootfs/real"
+	ln -s real "$B/rootfs/link"
+	config '.mounts += [{ destination: "/link", type: "tmpfs" }, { destination: "/link", options: ["remount", "ro"] }]'
+	refused 125 "cannot remount tmpfs at '/link'" thole run --bundle "$B" "$c"
+}
+
 @test "a later option wins over an earlier one" {
 	config '.mounts += [{ destination: "/m/a", type: "tmpfs", source: "tmpfs", options: ["ro", "rw"] },
 		{ destination: "/m/b", type: "tmpfs", source: "tmpfs", options: ["rw", "ro"] }]'

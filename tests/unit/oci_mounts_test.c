@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 
 #include "shim/oci/names.h"
+#include "shim/oci/remount.h"
 
 /* The whole table of the specification, each alone. */
 static void mount_options(void **state)
@@ -67,7 +68,7 @@ static void mount_options(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct oci_mount m = { 0 };
 
-		assert_true(oci_mount_option(&m, rows[i].option));
+		oci_mount_option(&m, rows[i].option);
 		if (m.flags_set != rows[i].set || m.flags_clear != rows[i].clear ||
 		    m.rec_attr_set != rows[i].tree_set || m.data)
 			fail_msg("wrong flags of '%s'", rows[i].option);
@@ -107,11 +108,40 @@ static void mount_options_together(void **state)
 	oci_config_free(c);
 }
 
+/* A remount has what is mounted there from the entry before it, and its own flags. */
+static void remounts(void **state)
+{
+	struct oci_config *c =
+		accept_with("\"mounts\":["
+			    "{\"destination\":\"/b\",\"source\":\"/s\",\"options\":[\"rbind\",\"ro\",\"nosuid\"]},"
+			    "{\"destination\":\"b/\",\"type\":\"none\",\"options\":[\"remount\",\"noexec\"]},"
+			    "{\"destination\":\"/b\",\"options\":[\"remount\",\"bind\",\"rw\"]},"
+			    "{\"destination\":\"/t\",\"type\":\"tmpfs\",\"options\":[\"mode=755\"]},"
+			    "{\"destination\":\"/t\",\"options\":[\"remount\",\"size=1m\"]},"
+			    "{\"destination\":\"/t\",\"options\":[\"bind\",\"remount\",\"ro\"]}],"
+			    "\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}");
+
+	assert_false(c->mounts[0].remount);
+	assert_true(c->mounts[1].remount && c->mounts[1].bind);
+	assert_string_equal(c->mounts[1].source, "/s");
+	assert_null(c->mounts[1].type);
+	assert_int_equal(c->mounts[1].flags_set, MS_NOEXEC | MS_RDONLY);
+	assert_string_equal(c->mounts[2].source, "/s");
+	assert_int_equal(c->mounts[2].flags_set, 0);
+	assert_int_equal(c->mounts[2].flags_clear, MS_RDONLY);
+	assert_false(oci_remounts_fs(&c->mounts[2]));
+	assert_string_equal(c->mounts[4].data, "size=1m");
+	assert_true(oci_remounts_fs(&c->mounts[4]));
+	assert_false(c->mounts[5].bind || oci_remounts_fs(&c->mounts[5]));
+	oci_config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mount_options),
 		cmocka_unit_test(mount_options_together),
+		cmocka_unit_test(remounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
