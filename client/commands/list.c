@@ -185,19 +185,19 @@ static void print_table(const struct client *cl, const struct rows *rows)
 
 /* ---- JSON -------------------------------------------------------------------------------------- */
 
-/* Annotations are not in the record. Most containers have none, and then the file is only looked at. */
-static void add_annotations(int root_fd, const char *id, json_object *o)
+/* What is not in the record but in the state file, which may be damaged or of a container that is just going. */
+static void add_from_state(int root_fd, const char *id, json_object *o)
 {
-	cleanup_free char *path = xasprintf("%s/" STATEDIR_STATE, id), *text = NULL;
+	cleanup_free char *path = xasprintf("%s/" STATEDIR_STATE, id);
 	cleanup_json json_object *state = NULL;
-	json_object *annotations;
+	json_object *version, *annotations;
 	struct err ignored;
 
-	if (root_fd < 0 || fd_read_file_at(root_fd, path, STATEDIR_JSON_MAX, &text, &ignored) < 0 ||
-	    !strstr(text, "\"annotations\""))
+	if (root_fd < 0 || json_read_at(root_fd, path, STATEDIR_JSON_MAX, &state, &ignored) < 0)
 		return;
-	if (json_read_at(root_fd, path, STATEDIR_JSON_MAX, &state, &ignored) < 0)
-		return;
+	version = json_get(state, "container.ociVersion");
+	if (json_object_is_type(version, json_type_string))
+		json_add(o, "ociVersion", json_object_get(version));
 	annotations = json_get(state, "container.annotations");
 	if (json_object_is_type(annotations, json_type_object) && json_object_object_length(annotations) > 0)
 		json_add(o, "annotations", json_object_get(annotations));
@@ -228,7 +228,7 @@ static json_object *new_entry(const struct client *cl, const struct row *row, in
 	json_add_string(o, "bundle", row->bundle);
 	json_add_string(o, "rootfs", row->rootfs);
 	json_add_string(o, "created", time);
-	add_annotations(root_fd, row->id, o);
+	add_from_state(root_fd, row->id, o);
 	json_add_string(o, "owner", print_owner(owner, row->owner_uid));
 	if (!cl->oci)
 		json_add(o, "thole", new_extra(row));

@@ -72,6 +72,7 @@ started() {
 	equal "$(thole list -q)" ''
 	thole list > "$T/list"
 	equal "$(tr -s ' ' < "$T/list" | sed 's/ $//')" 'ID PID STATUS BUNDLE CREATED OWNER SHIM VERSION'
+	config '.ociVersion = "1.0.2-dev"'
 	created
 	thole list > "$T/list"
 	equal "$(wc -l < "$T/list")" 2
@@ -82,6 +83,7 @@ started() {
 	equal "$(jq length "$T/list.json")" 1
 	equal "$(jq -r '.[0] | "\(.id) \(.pid) \(.status) \(.bundle) \(.owner)"' "$T/list.json")" "$c $(cat "$T/pid") created $B root"
 	equal "$(thole list -f json)" "$(cat "$T/list.json")"
+	equal "$(jq -r '.[0].ociVersion' "$T/list.json") $(thole state "$c" | jq -r .ociVersion)" '1.0.2-dev 1.0.2-dev'
 }
 
 @test "list of many, in the order of their names" {
