@@ -97,6 +97,16 @@ static void lay_gids(struct json_object *process, struct json_object *more)
 	append_all(member(member(process, "user", json_type_object), "additionalGids", json_type_array), more);
 }
 
+/* It is the container's memory that the process uses: without a value of its own it has the container's. */
+static void keep_oom_score_adj(struct json_object *old, struct json_object *process)
+{
+	struct json_object *v;
+
+	if (json_object_is_type(old, json_type_object) && json_object_object_get_ex(old, "oomScoreAdj", &v) &&
+	    !json_object_object_get_ex(process, "oomScoreAdj", NULL))
+		json_add(process, "oomScoreAdj", json_object_get(v));
+}
+
 static void lay_over(struct json_object *process, struct json_object *description)
 {
 	static const struct {
@@ -156,6 +166,7 @@ int exec_config_parse(const char *config, const char *description, size_t len, b
 		return -1;
 	}
 	if (whole) {
+		keep_oom_score_adj(json_object_object_get(top, "process"), process);
 		json_add(top, "process", process);
 	} else {
 		lay_over(member(top, "process", json_type_object), process);

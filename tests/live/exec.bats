@@ -634,3 +634,16 @@ dirty_kib() { # PID
 	[ ! -e /sys/fs/selinux/enforce ] || skip 'needs: a host without SELinux'
 	refused 125 'process.selinuxLabel: SELinux is not enabled' thole exec --process-label system_u:system_r:x:s0 "$c" true
 }
+
+# covers: process.oomScoreAdj
+@test "oom_score_adj: the process's own, else the container's" {
+	thole delete --force "$c"
+	config '.process.oomScoreAdj = 321'
+	detached sleep 1000
+	equal "$(thole exec "$c" cat /proc/self/oom_score_adj)" 321
+	echo '{ "args": ["cat", "/proc/self/oom_score_adj"], "cwd": "/", "oomScoreAdj": 400 }' > "$T/process.json"
+	equal "$(thole exec --process "$T/process.json" "$c")" 400
+	equal "$("$THOLE_OCI" --root "$ROOT" exec --process "$T/process.json" "$c" < /dev/null)" 400
+	echo '{ "args": ["cat", "/proc/self/oom_score_adj"], "cwd": "/" }' > "$T/process.json"
+	equal "$(thole exec --process "$T/process.json" "$c")" 321
+}
