@@ -81,8 +81,7 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 		struct oci_mount m = c->mounts[i];
 		cleanup_free char *source = m.bind && m.source ? path_join(p->bundle, m.source) : NULL;
 
-		cleanup_free char *data = m.bind || m.remount ? NULL
-							      : lsm_mount_data(m.type, m.data, c->mount_label);
+		cleanup_free char *data = m.bind || m.remount ? NULL : lsm_mount_data(m.type, m.data, c->mount_label);
 
 		if (source)
 			m.source = source;

@@ -121,7 +121,7 @@ bind() { # SRC DST OPTION...
 	not grep -qE 'nosuid|nodev|noexec|relatime|noatime' "$T/line"
 }
 
-# covers: mounts.options, mounts.destination
+# covers: mounts[].options
 @test "remount: what an earlier entry has mounted is changed: the mount, or the file system when it is the container's own" {
 	mkdir "$T/src"
 	bind "$T/src" /m/bind bind nosuid
