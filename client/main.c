@@ -73,9 +73,9 @@ static int open_log(const struct client *cl, struct err *err)
 static int check_operands(const struct client *cl, const struct command *cmd, const struct parsed *p, struct err *err)
 {
 	if (p->n_operands < cmd->min_operands || (cmd->max_operands >= 0 && p->n_operands > cmd->max_operands))
-		return err_set(err, ERR_USAGE, "too %s operands: the usage is '%s %s %s'",
+		return err_set(err, ERR_USAGE, "too %s operands: the usage is '%s %s%s%s'",
 			       p->n_operands < cmd->min_operands ? "few" : "many", cl->program, cmd->name,
-			       cmd->operands);
+			       cmd->operands[0] ? " " : "", cmd->operands);
 	return cmd->needs & NEEDS_ID ? statedir_check_id(p->operands[0], err) : 0;
 }
 
