@@ -177,41 +177,52 @@ int device_make_all(int root_fd, const struct oci_config *config, bool bind, str
 	return 0;
 }
 
-int device_open_null(int root_fd, int flags, int *ret_fd, struct err *err)
+/* What is open may have another place in the tree by now, and no /proc leads to it that could be trusted: a container that is joined has made its own. So it is opened by
+ * its path, and is looked at both before, since to open another device may have effects, and after. O_NONBLOCK: nobody holds us there with a FIFO. */
+static int open_verified(int root_fd, const char *path, int flags, bool (*is_it)(int fd), const char *otherwise,
+			 int *ret_fd, struct err *err)
 {
 	cleanup_fd int found = -1, fd = -1;
-	char link[40];
 
-	if (rootfs_open(root_fd, "/dev/null", &found, err) < 0)
+	if (rootfs_open(root_fd, path, &found, err) < 0)
 		return -1;
-	/* Checked before it is opened: the open of another device may have effects. */
-	if (!rootfs_is_chardev(found, 1, 3))
-		return err_set(err, ERR_CONFIG, "'/dev/null' in the rootfs is not the null device");
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
-	fd = open(link, flags | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
-		return err_sys(err, "cannot open '/dev/null' in the rootfs");
+	if (!is_it(found))
+		return err_set(err, ERR_CONFIG, "'%s' in the rootfs is %s", path, otherwise);
+	if (flags & O_PATH) {
+		*ret_fd = take_fd(&found);
+		return 0;
+	}
+	if (rootfs_open_flags(root_fd, path, flags | O_NOCTTY | O_NONBLOCK, &fd, err) < 0)
+		return -1;
+	if (!is_it(fd))
+		return err_set(err, ERR_CONFIG, "'%s' in the rootfs is %s", path, otherwise);
+	if (fcntl(fd, F_SETFL, 0) < 0)
+		return err_sys(err, "cannot use '%s' in the rootfs", path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
+static bool is_null(int fd)
+{
+	return rootfs_is_chardev(fd, 1, 3);
+}
+
+static bool is_ptmx(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == DEVPTS_SUPER_MAGIC && rootfs_is_chardev(fd, 5, 2);
+}
+
+int device_open_null(int root_fd, int flags, int *ret_fd, struct err *err)
+{
+	return open_verified(root_fd, "/dev/null", flags, is_null, "not the null device", ret_fd, err);
+}
+
 static int open_ptmx(int root_fd, int *ret_fd, struct err *err)
 {
-	cleanup_fd int found = -1, fd = -1;
-	struct statfs fs;
-	char link[40];
-
-	if (rootfs_open(root_fd, "/dev/pts/ptmx", &found, err) < 0)
+	if (open_verified(root_fd, "/dev/pts/ptmx", O_RDWR, is_ptmx, "no terminal multiplexer", ret_fd, err) < 0)
 		return err_add(err, "a terminal needs a devpts mount at '/dev/pts'");
-	if (fstatfs(found, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC || !rootfs_is_chardev(found, 5, 2))
-		return err_set(err, ERR_CONFIG,
-			       "'/dev/pts/ptmx' in the rootfs is no terminal multiplexer: a terminal needs a "
-			       "devpts mount at '/dev/pts'");
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
-	fd = open(link, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, "cannot open a pty");
-	*ret_fd = take_fd(&fd);
 	return 0;
 }
 

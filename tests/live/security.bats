@@ -41,6 +41,10 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	# Where nothing is hidden, nobody looks at it a second time.
 	config 'del(.linux.maskedPaths, .linux.readonlyPaths)'
 	refused 125 '/proc' thole run --bundle "$B" "$c"
+	ln -sfn fake "$B/rootfs/proc"
+	refused 125 '/proc' thole run --bundle "$B" "$c"
+	ln -sfn tmp/fake "$B/rootfs/proc"
+	refused 125 '/proc' thole run --bundle "$B" "$c"
 	outside_unharmed
 }
 
@@ -50,6 +54,8 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	refused 125 '/sys' thole run --bundle "$B" "$c"
 	outside_unharmed
 	config 'del(.linux.maskedPaths, .linux.readonlyPaths)'
+	refused 125 '/sys' thole run --bundle "$B" "$c"
+	ln -sfn tmp "$B/rootfs/sys"
 	refused 125 '/sys' thole run --bundle "$B" "$c"
 	outside_unharmed
 }
@@ -259,6 +265,81 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	echo planted > "$B/rootfs/dev/null"
 	timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || true
 	not grep -E 'secret|planted' "$T/out"
+}
+
+# Descriptors that lead to what the container likes, where a /proc should be. 0 and more: nobody knows which number is looked for.
+plant_descriptors() { # DIR WHAT
+	local n
+	rm -rf "${1:?}/self"
+	mkdir -p "$1/self/fd"
+	for ((n = 0; n < 64; n++)); do
+		if [ "$2" = fifo ]; then mkfifo "$1/self/fd/$n"; else ln -s "$2" "$1/self/fd/$n"; fi
+	done
+}
+
+@test "2025-31133: what covers a masked path is not found through a /proc that is the container's own" {
+	owned_rootfs 0 0
+	echo secret > "$B/rootfs/secret"
+	echo planted > "$B/rootfs/planted"
+	config '.mounts |= map(select(.destination != "/proc")) | .linux.maskedPaths = ["/secret"] | .linux.readonlyPaths = []'
+	args sh -c 'cat /secret; echo end'
+	local what
+	for what in /secret /planted fifo; do
+		plant_descriptors "$B/rootfs/proc" $what
+		equal "$(timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null)" end "with $what"
+	done
+	# The same with a true /proc, exchanged when it is mounted.
+	plant_descriptors "$B/rootfs/planted-proc" /planted
+	rm -rf "$B/rootfs/proc"
+	mkdir "$B/rootfs/proc"
+	printf '#!/bin/sh\nmv "$1/proc" "$1/was" && mv "$1/planted-proc" "$1/proc"\n' > "$T/exchange"
+	chmod +x "$T/exchange"
+	config --arg h "$T/exchange" --arg d "$B/rootfs" '.mounts += [{ destination: "/proc", type: "proc", source: "proc" }] | .hooks.createRuntime = [{ path: $h, args: ["exchange", $d] }]'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null)" end
+	[ -d "$B/rootfs/was" ]
+}
+
+@test "what is exec'd gets /dev/null and a terminal past a /proc that is the container's own: nothing is opened for it, nobody holds it up" {
+	owned_rootfs 0 0
+	echo secret > "$B/rootfs/secret"
+	chmod 600 "$B/rootfs/secret"
+	config '.mounts |= map(select(.destination != "/proc")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
+	detached sleep 1000
+	local what
+	for what in /secret /missing fifo; do
+		plant_descriptors "$B/rootfs/proc" $what
+		rm -f "$B/rootfs/tmp/got"
+		exits 0 timeout 20 "$THOLE" --root "$ROOT" exec -d --user 1000 "$c" sh -c 'cat > /tmp/getting; mv /tmp/getting /tmp/got' < /dev/null > "$T/out"
+		wait_for test -e "$B/rootfs/tmp/got"
+		equal "$(cat "$B/rootfs/tmp/got")" '' "stdin with $what"
+		equal "$(timeout 20 "$THOLE" --root "$ROOT" exec "$c" sh -c 'cat; echo end' < /dev/null)" end
+		matches "$(timeout 20 "$THOLE" --root "$ROOT" exec -t "$c" sh -c 'tty; test -t 1 && echo end' < /dev/null | tr -d '\r' | tr '\n' ' ')" '^/dev/pts/[0-9]+ end $'
+	done
+}
+
+# Where a tty is needed and /dev/pts/ptmx is something else.
+@test "2025-52565: a /dev/pts/ptmx that is no multiplexer of a devpts is not opened, by a container or what is exec'd" {
+	owned_rootfs 0 0
+	config '.process.terminal = true | .mounts |= map(select(.destination != "/dev/pts" and .destination != "/dev"))'
+	mkdir -p "$B/rootfs/dev/pts"
+	args sh -c 'echo came up'
+	local kind
+	# By its number alone it is one: a node of the host's kind, whose ptys would be those of another devpts.
+	for kind in 'mknod %s c 5 2' 'mknod %s c 1 3' 'ln -s ../../tmp/file %s' 'mkfifo %s'; do
+		rm -f "$B/rootfs/dev/pts/ptmx"
+		touch "$B/rootfs/tmp/file"
+		# shellcheck disable=SC2046,SC2059 # a command of words
+		$(printf "$kind" "$B/rootfs/dev/pts/ptmx")
+		refused 125 "ptmx' in the rootfs is no terminal multiplexer" timeout 20 "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
+	done
+	config '.process.terminal = false'
+	detached sleep 1000
+	for kind in 'mknod %s c 5 2' 'mkfifo %s'; do
+		rm -f "$B/rootfs/dev/pts/ptmx"
+		# shellcheck disable=SC2046,SC2059
+		$(printf "$kind" "$B/rootfs/dev/pts/ptmx")
+		refused 125 "ptmx' in the rootfs is no terminal multiplexer" timeout 20 "$THOLE" --root "$ROOT" exec -t "$c" true
+	done
 }
 
 @test "2025-52565: /dev/console of a container whose /dev/pts is replaced" {
