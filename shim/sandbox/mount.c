@@ -201,10 +201,11 @@ int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_
 }
 
 /* proc and sysfs go onto a real directory of the rootfs itself, reached without a link: a link there would carry the kernel's
- * control files (and our later masks) somewhere else (CVE-2019-19921, CVE-2023-27561). */
+ * control files (and our later masks) somewhere else (CVE-2019-19921, CVE-2023-27561). So do binds of the host's. */
 static bool needs_real_directory(const struct oci_mount *m)
 {
-	return m->type && (!strcmp(m->type, "proc") || !strcmp(m->type, "sysfs"));
+	return (m->type && (!strcmp(m->type, "proc") || !strcmp(m->type, "sysfs"))) ||
+	       !strcmp(m->destination, "/proc") || !strcmp(m->destination, "/sys");
 }
 
 /* Nothing may be mounted over /proc or into it, but for what is known to be harmless (CVE-2019-16884, CVE-2025-52881). */
@@ -242,6 +243,46 @@ static int check_destination(const struct oci_mount *m, struct err *err)
 	return err_set(err, ERR_CONFIG, "cannot mount over '%s': it is inside /proc", m->destination);
 }
 
+static bool look_at(int fd, struct statx *ret)
+{
+	return statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, ret) == 0;
+}
+
+static bool same_mount(const struct statx *a, const struct statx *b)
+{
+	return a->stx_mnt_id == b->stx_mnt_id && a->stx_dev_major == b->stx_dev_major &&
+	       a->stx_dev_minor == b->stx_dev_minor;
+}
+
+static bool same_place(const struct statx *a, const struct statx *b)
+{
+	return same_mount(a, b) && a->stx_ino == b->stx_ino;
+}
+
+/* What check_destination() sees is a name, which a link of the image may lead elsewhere: over the root, where exec would follow it, over /dev, and our devices would be
+ * made in a directory of the host's, or into /proc. */
+static int check_target(int root_fd, int target_fd, const struct oci_mount *m, struct err *err)
+{
+	cleanup_fd int dev_fd = -1, proc_fd = -1;
+	struct statx target, root, dev, proc;
+	struct err ignored;
+	struct statfs fs;
+
+	if (!look_at(target_fd, &target) || !look_at(root_fd, &root) || fstatfs(target_fd, &fs) < 0)
+		return err_sys(err, "cannot look at '%s'", m->destination);
+	if (same_place(&target, &root))
+		return err_set(err, ERR_CONFIG, "'%s' leads to '/': cannot mount over that", m->destination);
+	if (strcmp(m->destination, "/dev") != 0 && rootfs_open_nolinks(root_fd, "/dev", &dev_fd, &ignored) == 0 &&
+	    look_at(dev_fd, &dev) && same_place(&target, &dev))
+		return err_set(err, ERR_CONFIG, "'%s' leads to '/dev': cannot mount over that", m->destination);
+	if (fs.f_type == PROC_SUPER_MAGIC && strcmp(m->destination, "/proc") != 0 &&
+	    strncmp(m->destination, "/proc/", 6) != 0 &&
+	    rootfs_open_nolinks(root_fd, "/proc", &proc_fd, &ignored) == 0 && look_at(proc_fd, &proc) &&
+	    same_mount(&target, &proc))
+		return err_set(err, ERR_CONFIG, "'%s' leads into '/proc': cannot mount there", m->destination);
+	return 0;
+}
+
 /* Resolve the destination once. /proc/... destinations above are resolved in the mounted proc. */
 static int open_target(int root_fd, const struct oci_mount *m, enum rootfs_kind kind, int *ret_fd, struct err *err)
 {
@@ -260,6 +301,8 @@ static int open_target(int root_fd, const struct oci_mount *m, enum rootfs_kind 
 		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 			return err_sysno(err, ELOOP, "'%s' changed while it was looked at", m->destination);
 	}
+	if (check_target(root_fd, fd, m, err) < 0)
+		return -1;
 	*ret_fd = take_fd(&fd);
 	return 0;
 }
@@ -456,7 +499,7 @@ static int mount_cgroup_v2(int root_fd, const struct oci_mount *m, const struct 
 	cleanup_fd int fd = -1, target = -1;
 
 	if (open_hierarchy(m, v, new_ns, &fd, err) < 0 ||
-	    rootfs_make(root_fd, m->destination, ROOTFS_DIR, &target, err) < 0)
+	    open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
 		return -1;
 	return mount_attach(fd, target, err);
 }

@@ -357,10 +357,46 @@ plant_descriptors() { # DIR WHAT
 	local d
 	for d in /proc /proc/self /proc/self/attr /proc/sys/kernel; do
 		config --arg s "$T/src" --arg d "$d" '.mounts = (.mounts | map(select(.source != $s))) + [{ destination: $d, type: "none", source: $s, options: ["bind"] }]'
-		refused 125 "$d" thole run --bundle "$B" "$c"
+		refused 125 "'$d': (only a proc file system may be there|it is inside /proc)" thole run --bundle "$B" "$c"
 	done
 	config --arg s "$T/src" '.mounts = (.mounts | map(select(.source != $s))) + [{ destination: "/proc", type: "tmpfs", source: "tmpfs" }]'
-	refused 125 /proc thole run --bundle "$B" "$c"
+	refused 125 "'/proc': only a proc file system may be there" thole run --bundle "$B" "$c"
+}
+
+@test "2019-16884, 2026-41579: a mount whose target a link of the image leads over /, /dev, /proc or into /proc is refused; no device is made in a volume" {
+	mkdir "$T/src"
+	args true
+	local d
+	config --arg s "$T/outside" '.mounts += [{ destination: "/data", type: "none", source: $s, options: ["bind", "rw"] }]'
+	for d in / /dev /proc /proc/self /proc/sys/kernel proc/../dev ../../proc/self/attr; do
+		ln -sfn "$d" "$B/rootfs/data"
+		refused 125 "'/data' leads (in)?to '" thole run --bundle "$B" "$c"
+		outside_unharmed
+	done
+	config '.mounts |= map(if .destination == "/data" then { destination: "/data/below", type: "tmpfs", source: "t" } else . end)'
+	mkdir "$B/rootfs/real"
+	for d in sys/kernel self; do
+		ln -sfn "/proc/$d" "$B/rootfs/real/below"
+		ln -sfn real "$B/rootfs/data"
+		refused 125 "'/data/below' leads into '/proc'" thole run --bundle "$B" "$c"
+	done
+	# Where a link leads to what is none of these, it is followed.
+	ln -sfn /tmp "$B/rootfs/real/below"
+	thole run --bundle "$B" "$c" < /dev/null
+}
+
+@test "2023-27561: a bind of the host's /proc or /sys does not go through a link either" {
+	args true
+	local d
+	for d in /proc /sys; do
+		config --arg d "$d" '.mounts = [.mounts[] | select(.destination != $d)] + [{ destination: $d, type: "none", source: $d, options: ["rbind", "ro"] }] | del(.linux.maskedPaths, .linux.readonlyPaths)'
+		thole run --bundle "$B" "$c" < /dev/null
+		rm -rf "${B:?}/rootfs$d"
+		ln -s tmp "$B/rootfs$d"
+		refused 125 "'$d'" thole run --bundle "$B" "$c"
+		rm "$B/rootfs$d"
+		mkdir "$B/rootfs$d"
+	done
 }
 
 # 2022-24769, 2022-27649, 2022-27650: the same flaw elsewhere, of containers and of what is exec'd in them.
