@@ -290,16 +290,11 @@ static int open_target(int root_fd, const struct oci_mount *m, enum rootfs_kind 
 
 	if (rootfs_make(root_fd, m->destination, kind, &fd, err) < 0)
 		return -1;
+	/* Made is what was missing, reached through a link or not; what counts is what is reached without one. */
 	if (needs_real_directory(m)) {
-		cleanup_fd int plain = -1;
-		struct stat a, b;
-
-		if (rootfs_open_nolinks(root_fd, m->destination, &plain, err) < 0)
+		fd_close(&fd);
+		if (rootfs_open_nolinks(root_fd, m->destination, &fd, err) < 0)
 			return -1;
-		if (fstat(fd, &a) < 0 || fstat(plain, &b) < 0)
-			return err_sys(err, "cannot look at '%s'", m->destination);
-		if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-			return err_sysno(err, ELOOP, "'%s' changed while it was looked at", m->destination);
 	}
 	if (check_target(root_fd, fd, m, err) < 0)
 		return -1;
@@ -541,16 +536,18 @@ int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct 
 }
 
 static const struct {
-	const char *name;
-	long type; /* 0: any */
-} base_table[MOUNT_BASES] = { { "/proc", PROC_SUPER_MAGIC }, { "/sys", 0 } };
+	const char *name, *fs;
+	long type;
+	bool always; /* a bind of something else is refused */
+} base_table[MOUNT_BASES] = { { "/proc", "proc", PROC_SUPER_MAGIC, true }, { "/sys", "sysfs", SYSFS_MAGIC, false } };
 
-static bool is_mounted(const struct oci_config *c, const char *destination)
+/* What is seen there: the last one. */
+static const struct oci_mount *find_mounted(const struct oci_config *c, const char *destination)
 {
-	for (size_t i = 0; i < c->n_mounts; i++)
+	for (size_t i = c->n_mounts; i-- > 0;)
 		if (!strcmp(c->mounts[i].destination, destination))
-			return true;
-	return false;
+			return &c->mounts[i];
+	return NULL;
 }
 
 void mount_hiding_begin(struct mount_hiding *h, int root_fd, const struct oci_config *c)
@@ -572,13 +569,15 @@ void mount_hiding_end(struct mount_hiding *h)
 /* What the config has mounted there, and not another directory that has been put in its place. */
 static int open_base(const struct mount_hiding *h, size_t i, int *ret_fd, struct err *err)
 {
+	const struct oci_mount *m = find_mounted(h->config, base_table[i].name);
+	bool of_type = base_table[i].always || (!m->bind && m->type && !strcmp(m->type, base_table[i].fs));
 	cleanup_fd int fd = -1;
 	struct statx st;
 	struct statfs fs;
 
 	if (rootfs_open_nolinks(h->root_fd, base_table[i].name, &fd, err) < 0 || fstatfs(fd, &fs) < 0 ||
 	    statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0 ||
-	    (base_table[i].type && fs.f_type != base_table[i].type) ||
+	    (of_type && fs.f_type != base_table[i].type) ||
 	    (st.stx_attributes_mask & ~st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return err_sysno(err, ELOOP, "'%s' changed while it was looked at", base_table[i].name);
 	*ret_fd = take_fd(&fd);
@@ -593,7 +592,7 @@ static int open_hidden(struct mount_hiding *h, const char *path, int *ret_fd, st
 		size_t n = strlen(base_table[i].name);
 
 		if (strncmp(path, base_table[i].name, n) != 0 || path[n] != '/' ||
-		    !is_mounted(h->config, base_table[i].name))
+		    !find_mounted(h->config, base_table[i].name))
 			continue;
 		if (h->base_fd[i] < 0 && open_base(h, i, &h->base_fd[i], err) < 0)
 			return -1;

@@ -104,7 +104,22 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	done
 }
 
-@test "2021-30465: a mount target that is a link out, by absolute path, by dots, in the middle" {
+@test "2019-19921: another mount in the place of /proc or /sys when paths are hidden: refused, nothing stays visible" {
+	local pair
+	printf '#!/bin/sh\nmv "$1/$2" "$1/was" && mv "$1/$3" "$1/$2" && mv "$1/was" "$1/$3"\n' > "$T/exchange"
+	chmod +x "$T/exchange"
+	mkdir "$B/rootfs/mine"
+	args sh -c 'echo came up'
+	config '.mounts += [{ destination: "/mine", type: "tmpfs", source: "tmpfs" }]'
+	for pair in 'proc sys' 'proc mine' 'sys mine'; do
+		# shellcheck disable=SC2086 # two words
+		config --arg h "$T/exchange" --arg r "$B/rootfs" --arg a ${pair% *} --arg b ${pair#* } '.hooks.createRuntime = [{ path: $h, args: ["exchange", $r, $a, $b] }]'
+		refused 125 "'/${pair% *}' changed while it was looked at" thole run --bundle "$B" "$c"
+	done
+}
+
+@test "2021-30465: a mount target that is a link out, by absolute path, by dots, in the middle, by a link of /proc" {
+	local d
 	mkdir "$T/src"
 	touch "$T/src/inside"
 	config --arg s "$T/src" '.mounts += [{ destination: "/mnt/point", type: "none", source: $s, options: ["bind", "rw"] }]'
@@ -118,6 +133,14 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	ln -s ../../../../../../../../../../..$T/outside "$B/rootfs/mnt/point"
 	attempt sh -c 'ls /mnt/point'
 	not grep -qF "$T/outside" /proc/self/mountinfo
+	# The links of /proc that no path stands behind: before the root is entered, /proc/self/root is the host's. They are not followed at all, wherever they lead.
+	for d in self/root 1/root self/cwd self/fd/0 self/exe; do
+		ln -sfn "/proc/$d" "$B/rootfs/mnt/point"
+		refused 125 '/mnt/point.*symbolic links' thole run --bundle "$B" "$c"
+		ln -sfn "/proc/$d$T/outside" "$B/rootfs/mnt/point"
+		refused 125 '/mnt/point.*(symbolic links|[Nn]ot a directory)' thole run --bundle "$B" "$c"
+		outside_unharmed
+	done
 }
 
 @test "2024-45310: directories and files that are made for mounts stay inside" {
@@ -129,6 +152,29 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	mkdir "$B/rootfs/a"
 	link_out /a/b
 	attempt true
+	# The last one, which is a file to be made: where nothing is yet.
+	rm "$B/rootfs/a/b"
+	mkdir -p "$B/rootfs/a/b/c"
+	link_out /a/b/c/file /new
+	attempt true
+	refused 125 '/a/b/c/file' thole run --bundle "$B" "$c"
+	link_out /a/b/c/file /file
+	attempt true
+}
+
+@test "a mount target of the other kind is refused before anything is mounted" {
+	mkdir "$T/dir"
+	echo s > "$T/src"
+	args true
+	touch "$B/rootfs/there"
+	config --arg s "$T/dir" '.mounts += [{ destination: "/there", type: "none", source: $s, options: ["bind"] }]'
+	refused 125 "cannot use '/there' in the rootfs: Not a directory" thole run --bundle "$B" "$c"
+	rm "$B/rootfs/there"
+	mkdir "$B/rootfs/there"
+	config --arg s "$T/src" '.mounts[-1].source = $s'
+	refused 125 "cannot use '/there' in the rootfs: Is a directory" thole run --bundle "$B" "$c"
+	config --arg s "$T/dir" '.mounts[-1] = { destination: "/", type: "none", source: $s, options: ["bind"] }'
+	refused 125 "cannot mount over '/'" thole run --bundle "$B" "$c"
 }
 
 @test "2025-24965: nothing of thole's own is written into the root" {
@@ -265,6 +311,19 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	echo planted > "$B/rootfs/dev/null"
 	timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || true
 	not grep -E 'secret|planted' "$T/out"
+	# A directory of the caller's over /dev, in which nothing is made: only this look is between what is in it and the mask.
+	mkdir "$T/dev"
+	config --arg d "$T/dev" '.mounts += [{ destination: "/dev", type: "none", source: $d, options: ["bind", "rw"] }]'
+	local kind
+	for kind in 'ln -s /secret %s' 'cp '"$T"'/outside/file %s' 'mkfifo %s' 'mknod %s c 1 5' 'mknod %s b 1 3'; do
+		rm -f "$T/dev/null"
+		# shellcheck disable=SC2046,SC2059 # a command of words
+		$(printf "$kind" "$T/dev/null")
+		refused 125 "'/dev/null' in the rootfs is not the null device" timeout 20 "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
+	done
+	rm "$T/dev/null"
+	mknod "$T/dev/null" c 1 3
+	equal "$(thole run --bundle "$B" "$c" < /dev/null)" ''
 }
 
 # Descriptors that lead to what the container likes, where a /proc should be. 0 and more: nobody knows which number is looked for.
