@@ -69,6 +69,14 @@ static int regain_effective(struct err *err)
 	return 0;
 }
 
+/* Who becomes another user is what fs.suid_dumpable says. */
+static int stay_undumpable(struct err *err)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become undumpable");
+	return 0;
+}
+
 /* Until now we have been somebody whom the user namespace does not know, with all of its capabilities. */
 int child_become_root(struct err *err)
 {
@@ -78,10 +86,7 @@ int child_become_root(struct err *err)
 		return err_sys(err, "cannot become gid 0 of the user namespace");
 	if (setresuid(0, 0, 0) < 0)
 		return err_sys(err, "cannot become uid 0 of the user namespace");
-	/* That has made it what fs.suid_dumpable says. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, "cannot become undumpable");
-	return 0;
+	return stay_undumpable(err);
 }
 
 static int set_groups(const struct oci_process *process, bool in_user_ns, struct err *err)
@@ -107,7 +112,9 @@ int child_become_user(const struct oci_process *process, bool in_user_ns, struct
 		return err_sys(err, "cannot become gid %u", process->gid);
 	if (setresuid(process->uid, process->uid, process->uid) < 0)
 		return err_sys(err, "cannot become uid %u", process->uid);
-	return regain_effective(err);
+	if (regain_effective(err) < 0)
+		return -1;
+	return stay_undumpable(err);
 }
 
 /* A directory reached through a leaked descriptor would lie outside: getcwd(2) says so (CVE-2024-21626). */

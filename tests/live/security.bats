@@ -562,6 +562,34 @@ in_there() { thole exec "$c" test -e "$1"; }
 	not grep -E "^$T" "$T/fds"
 }
 
+# To become somebody else makes a process what fs.suid_dumpable says, on hosts for debugging: "dumpable".
+teardown_test() {
+	[ -z "${SUID_DUMPABLE:-}" ] || echo "$SUID_DUMPABLE" > /proc/sys/fs/suid_dumpable
+}
+
+@test "nobody may look into the container's process before its program, whoever it has become and whatever fs.suid_dumpable is" {
+	local user
+	SUID_DUMPABLE=$(cat /proc/sys/fs/suid_dumpable)
+	echo 1 > /proc/sys/fs/suid_dumpable
+	args sleep 1000
+	for user in 0 1000; do
+		config --argjson u $user '.process.user = { uid: $u, gid: $u }'
+		thole create --bundle "$B" "$c" < /dev/null
+		# Of somebody who may be looked into it is the user's.
+		equal "$(stat -c %u "/proc/$(init_of "$c")/environ")" 0
+		not setpriv --reuid 1000 --regid 1000 --clear-groups ls "/proc/$(init_of "$c")/fd" 2> "$T/err"
+		thole delete --force "$c"
+	done
+	in_user_namespace
+	for user in 0 1000; do
+		config --argjson u $user '.process.user = { uid: $u, gid: $u }'
+		thole create --bundle "$B" "$c" < /dev/null
+		matches "$(stat -c %u "/proc/$(init_of "$c")/environ")" '^(0|100000)$'
+		not setpriv --reuid 101000 --regid 101000 --clear-groups ls "/proc/$(init_of "$c")/fd" 2> "$T/err"
+		thole delete --force "$c"
+	done
+}
+
 @test "the container's process cannot trace or signal its shim" {
 	config '.process.capabilities = { bounding: ["CAP_SYS_PTRACE", "CAP_KILL"], permitted: ["CAP_SYS_PTRACE", "CAP_KILL"], effective: ["CAP_SYS_PTRACE", "CAP_KILL"] }'
 	detached sh -c 'echo $PPID; ls /proc | grep -c "^[0-9]"; kill -9 -1; sleep 1000'
