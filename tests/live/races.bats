@@ -20,9 +20,14 @@ swap_in_container() {
 		mkdir -p "$R$real"
 		ln -sfn "$T/outside" "$R${!j}"
 	done
+	attack "$@"
+}
+
+# attack A B ...: somebody inside exchanges what is there.
+attack() {
 	OUTSIDE=$(find "$T/outside" | sort)
 	local victim=$B
-	bundle attacker
+	bundle "attacker${2//\//-}"
 	config --arg s "$R" '.mounts += [{ destination: "/shared", type: "none", source: $s, options: ["bind", "rw"] }]'
 	args /usr/bin/swap "${@/#/\/shared}"
 	thole run -d --bundle "$B" "$c-attacker" < /dev/null > "$T/attacker.out"
@@ -80,6 +85,31 @@ start_one() {
 		unharmed
 	done
 	echo "# $in of $rounds were in it"
+}
+
+@test "/dev/null of what is exec'd is never another file" {
+	local i in=0
+	config '.mounts |= map(select(.destination | startswith("/dev") | not))'
+	owned_rootfs 0 0
+	detached sleep 1000
+	local kind
+	for kind in file fifo; do
+		if [ $kind = fifo ]; then mkfifo "$R/dev/fifo"; else echo planted > "$R/dev/file"; fi
+		attack /dev/null /dev/$kind
+		for ((i = 0; i < rounds; i++)); do
+			# With the other one before it, it is refused, and does not wait for a FIFO's other end.
+			timeout 20 "$THOLE" --root "$ROOT" exec -d "$c" sh -c 'cat > /tmp/getting; mv /tmp/getting /tmp/got' < /dev/null > "$T/out" 2> "$T/err" || {
+				equal "$(cat "$T/err")" "thole: '/dev/null' in the rootfs is not the null device"
+				continue
+			}
+			in=$((in + 1))
+			wait_for test -e "$R/tmp/got"
+			equal "$(cat "$R/tmp/got")" ''
+			rm "$R/tmp/got"
+		done
+		thole delete --force "$c-attacker"
+	done
+	echo "# $in of $((2 * rounds)) ran"
 }
 
 @test "a checkpoint takes the files of a root in which links are exchanged, and a restore puts them back: nothing from outside, nothing there" {

@@ -66,6 +66,10 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	# Without a mount over /dev the nodes would be made in the root itself.
 	config '.mounts |= map(select(.destination | startswith("/dev") | not))'
 	attempt true
+	# Nor elsewhere in the root.
+	ln -sfn tmp "$B/rootfs/dev"
+	refused 125 "'/dev' in the rootfs without following links" thole run --bundle "$B" "$c"
+	equal "$(ls -A "$B/rootfs/tmp")" ''
 }
 
 @test "2019-19921: /proc is exchanged for a link out while it is looked for, mounted and masked" {
@@ -77,7 +81,9 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	in_background perl -e 'my ($a, $b) = @ARGV; my ($x, $y) = (map { "$_\0" } $a, $b);
 		while (getppid() != 1) { syscall(316, -100, $x, -100, $y, 2) }' "$B/rootfs/proc" "$B/rootfs/link"
 	swapper=$!
-	args sh -c 'cat /proc/self/status /link/self/status 2> /dev/null | grep -c ^Seccomp:; cat /proc/keys /link/keys 2> /dev/null; exit 0'
+	# What is masked is never empty, and there is time between one look and the next.
+	config '.linux.maskedPaths += [("uptime", "loadavg", "version", "meminfo") as $f | ("/proc/missing/\(range(1500))", "/proc/" + $f)]'
+	args sh -c 'cat /proc/self/status /link/self/status 2> /dev/null | grep -c ^Seccomp:; cd /proc; cat keys uptime loadavg version meminfo 2> /dev/null; cd /link; cat keys uptime loadavg version meminfo 2> /dev/null; exit 0'
 	for ((i = 0; i < n; i++)); do
 		# It comes up with a true /proc, masked as ever, or not at all.
 		timeout 30 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err" || { equal "$(cat "$T/out")" ''; continue; }
@@ -629,6 +635,28 @@ in_user_namespace() {
 	args true
 	refused 125 /proc thole run --bundle "$B" "$c"
 	outside_unharmed
+}
+
+@test "what is in the place of a device in the root's own /dev is refused, made or bound: a file, a pipe, a link, another device" {
+	local kind
+	config '.mounts |= map(select(.destination | startswith("/dev") | not))'
+	args sh -c 'echo came up'
+	touch "$B/rootfs/tmp/file"
+	for kind in 'cp /etc/hostname %s' 'mkfifo %s' 'ln -s ../tmp/file %s' 'ln -s '"$T"'/outside/file %s' 'mkdir %s' 'mknod %s b 1 5' 'mknod %s c 1 7'; do
+		rm -rf "$B/rootfs/dev/zero"
+		# shellcheck disable=SC2046,SC2059 # a command of words
+		$(printf "$kind" "$B/rootfs/dev/zero")
+		refused 125 "cannot make device 'zero': File exists" thole run --bundle "$B" "$c"
+		outside_unharmed
+	done
+	in_user_namespace
+	for kind in 'mkfifo %s' 'ln -s ../tmp/file %s' 'ln -s '"$T"'/outside/file %s' 'mkdir %s' 'mknod %s b 1 5' 'mknod %s c 1 7'; do
+		rm -rf "$B/rootfs/dev/zero"
+		# shellcheck disable=SC2046,SC2059
+		$(printf "$kind" "$B/rootfs/dev/zero")
+		refused 125 "cannot bind device 'zero': File exists" thole run --bundle "$B" "$c"
+		outside_unharmed
+	done
 }
 
 @test "in a user namespace: only harmless descriptors between create and start, none of the host's tree inside" {
