@@ -231,6 +231,20 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	not grep ESCAPED "$T/out"
 }
 
+@test "2024-21626: cwd = /proc/self/fd/N of what is exec'd with a directory of the host's passed on: outside, refused" {
+	local n seen=0
+	detached sleep 1000
+	ln -s /proc/self/fd "$B/rootfs/fds"
+	for ((n = 0; n < 32; n++)); do
+		# What is passed on is open somewhere while the directory is entered.
+		bash -c 'exec timeout 20 "$0" --root "$1" exec --preserve-fds 1 --cwd "/fds/$3" "$2" sh -c "cat etc/debian_version ../etc/debian_version 2> /dev/null && echo ESCAPED; pwd" < /dev/null 3< /' \
+			"$THOLE" "$ROOT" "$c" $n > "$T/out" 2> "$T/err" || true
+		not grep ESCAPED "$T/out"
+		! grep -q "^thole: the working directory '/fds/$n' is outside the root" "$T/err" || seen=$((seen + 1))
+	done
+	[ $seen -gt 0 ]
+}
+
 @test "2024-21626: no descriptor of the host's tree in the container, also when the caller leaks them" {
 	args /usr/bin/selfexe
 	bash -c 'exec 11< / 12< /etc 13< "$2/b"; exec "$0" --root "$1" run --bundle "$2/b" "$3" < /dev/null' "$THOLE" "$ROOT" "$T" "$c" > "$T/out"
