@@ -48,6 +48,23 @@ unharmed() {
 @test "a request before the Hello is answered and the connection closed" {
 	hostile nohello
 	equal "$(value nohello_closed)" 1
+	contains "$(value nohello_said)" 'a request before the hello'
+	unharmed
+}
+
+@test "a second Hello is answered and the connection closed" {
+	hostile twice
+	equal "$(value twice_closed)" 1
+	contains "$(value twice_said)" 'a second hello'
+	unharmed
+}
+
+@test "as many requests as one connection may have open are taken, with one more it is closed" {
+	hostile greedy 64
+	equal "$(value greedy_closed) $(value greedy_replies)" '0 1'
+	hostile greedy 65
+	equal "$(value greedy_closed) $(value greedy_replies)" '1 2'
+	contains "$(value greedy_said)" 'more than 64 requests are open on this connection'
 	unharmed
 }
 
@@ -114,6 +131,7 @@ unharmed() {
 	setpriv --reuid 1000 --regid 1000 --clear-groups "$PROBES/hostile" "$S" version > "$T/out" 2> "$T/err" < /dev/null || s=$?
 	chmod 700 "$ROOT" "$ROOT/$c" "$T"
 	chmod 600 "$S"
-	[ $s != 0 ] || equal "$(value version_closed)" 1
+	# Not a word: it would be one for whoever breaks the protocol.
+	[ $s != 0 ] || equal "$(value version_closed) $(value version_replies)" '1 0'
 	unharmed
 }

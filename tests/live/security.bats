@@ -478,6 +478,25 @@ plant_descriptors() { # DIR WHAT
 	done
 }
 
+@test "2022-29162: nor do those of the caller come along, inheritable or ambient" {
+	local caps=(setpriv --inh-caps +net_raw,+chown --ambient-caps +net_raw,+chown "$THOLE" --root "$ROOT")
+	# Where the config gives them, but not as ambient, the kernel does not take these away by itself.
+	for filter in 'del(.process.capabilities)' '.process.capabilities.inheritable = [] | .process.capabilities.ambient = []' \
+		'(.process.capabilities | .inheritable, .permitted, .effective, .bounding) = ["CAP_NET_RAW"] | .process.capabilities.ambient = []'; do
+		"$THOLE" spec --bundle "$T" && mv "$T/config.json" "$B/config.json"
+		config '.process.terminal = false | .root.readonly = false'
+		config "$filter"
+		args /usr/bin/inherit
+		"${caps[@]}" run --bundle "$B" "$c" < /dev/null > "$T/out"
+		matches "$(value CapInh)" "^000000000000$(if [[ $filter = *NET_RAW* ]]; then echo 2; else echo 0; fi)000$" inheritable
+		equal "$(value CapAmb)" 0000000000000000
+	done
+	args sleep 1000
+	"${caps[@]}" run -d --bundle "$B" "$c" < /dev/null > "$T/out"
+	"${caps[@]}" exec "$c" /usr/bin/inherit > "$T/out" < /dev/null
+	equal "$(value CapAmb)" 0000000000000000
+}
+
 # 2022-24769, 2022-27649, 2022-27650: the same flaw elsewhere, of containers and of what is exec'd in them.
 @test "2022-29162: inheritable and ambient are empty unless the config says so, also of an exec'd process and of its further capabilities" {
 	probe inherit
@@ -516,8 +535,12 @@ plant_descriptors() { # DIR WHAT
 	not grep -x 124 "$T/out"
 	rm "$B/rootfs/etc/passwd"
 	mkfifo "$B/rootfs/etc/passwd"
+	# Not even opened: who waits for a reader would be let on.
+	# shellcheck disable=SC2016 # for the inner shell
+	in_background sh -c 'trap "" PIPE; : > "$1"; : > "$2"' sh "$B/rootfs/etc/passwd" "$T/opened"
 	status_of timeout 20 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
 	not grep -x 124 "$T/out"
+	not test -e "$T/opened"
 	rm "$B/rootfs/etc/passwd"
 	ln -s /dev/zero "$B/rootfs/etc/passwd"
 	status_of timeout 20 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
@@ -608,6 +631,30 @@ teardown_test() {
 		not setpriv --reuid 101000 --regid 101000 --clear-groups ls "/proc/$(init_of "$c")/fd" 2> "$T/err"
 		thole delete --force "$c"
 	done
+}
+
+@test "while the root is made the container's process has nobody's groups, and nobody may look into it" {
+	# Who has all that it has, but not the capability to look into others: only that it is not dumpable is between them.
+	cat > "$T/look" << 'EOS'
+#!/bin/sh
+pid=$(sed 's/.*"pid": *\([0-9]*\).*/\1/')
+readlink "/proc/$pid/exe" > /dev/null && echo looked
+sed -n 's/^Groups:[[:space:]]*/groups /p' "/proc/$pid/status"
+stat -c 'owner %u' "/proc/$pid/environ"
+EOS
+	chmod +x "$T/look"
+	printf '#!/bin/sh\n"%s" > "%s" 2>&1\n' "$T/look" "$T/seen" > "$T/hook"
+	chmod +x "$T/hook"
+	config --arg h "$T/hook" '.hooks.createRuntime = [{ path: $h }]'
+	args true
+	setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null
+	grep -qx 'owner 0' "$T/seen"
+	not grep -x looked "$T/seen"
+	SUID_DUMPABLE=$(cat /proc/sys/fs/suid_dumpable)
+	echo 1 > /proc/sys/fs/suid_dumpable
+	in_user_namespace
+	setpriv --groups 4,20,27 "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null
+	equal "$(grep -E '^(groups|owner)' "$T/seen" | sed 's/ *$//' | tr '\n' ' ')" 'groups owner 0 '
 }
 
 @test "the container's process cannot trace or signal its shim" {

@@ -4,6 +4,8 @@
  *     oversized   one packet of 200,000 bytes, then one just above the limit
  *     version     a Hello with a version that does not exist; prints whether the connection is closed after an answer
  *     nohello     a request before the Hello
+ *     twice       a second Hello
+ *     greedy N    N requests that wait for the container's end
  *     fds         a Hello with 60 descriptors that nobody asked for
  *     silent N    N connections that say nothing, held until stdin ends
  *     deaf        sends Hellos and never reads the answers, until it is stopped from sending; held until stdin ends
@@ -51,16 +53,22 @@ static size_t hello(unsigned char *buf, unsigned char version)
 	return (size_t)(p - buf) + sizeof(rest) - 1;
 }
 
-/* Read replies until the other side closes. Prints how many there were; true when it closed within the time limit. */
+/* Read replies until the other side closes. Prints how many there were, the text of the last one; "closed" when it closed within the time limit. */
 static void print_end(const char *name, int sock)
 {
 	char buf[8192];
 	int replies = 0;
-	ssize_t n;
+	ssize_t n, last = 0;
 
-	while ((n = recv(sock, buf, sizeof(buf), 0)) > 0)
+	while ((n = recv(sock, buf, sizeof(buf), 0)) > 0) {
 		replies++;
-	printf("%s_replies=%d\n%s_closed=%d\n", name, replies, name, n == 0 || errno == ECONNRESET);
+		last = n;
+	}
+	printf("%s_replies=%d\n%s_closed=%d\n%s_said=", name, replies, name, n == 0 || errno == ECONNRESET, name);
+	for (ssize_t i = 0; i < last; i++)
+		if (buf[i] >= ' ' && buf[i] <= '~')
+			putchar(buf[i]);
+	puts("");
 	close(sock);
 }
 
@@ -127,6 +135,34 @@ static void no_hello(void)
 	if (sock < 0 || send(sock, wait_request, sizeof(wait_request), MSG_NOSIGNAL) < 0)
 		probe_die("send");
 	print_end("nohello", sock);
+}
+
+static void twice(void)
+{
+	unsigned char buf[64];
+	size_t n = hello(buf, 1);
+	int sock = dial();
+
+	if (sock < 0 || send(sock, buf, n, MSG_NOSIGNAL) < 0 || send(sock, buf, n, MSG_NOSIGNAL) < 0)
+		probe_die("send");
+	print_end("twice", sock);
+}
+
+static void greedy(int n)
+{
+	unsigned char buf[64];
+	unsigned char wait_request[] = { 0x08, 1, 0x7a, 0 };
+	int sock = dial();
+
+	if (sock < 0 || send(sock, buf, hello(buf, 1), MSG_NOSIGNAL) < 0)
+		probe_die("send");
+	for (int i = 0; i < n; i++) {
+		wait_request[1] = (unsigned char)(1 + i % 100);
+		/* It may have been enough already. */
+		if (send(sock, wait_request, sizeof(wait_request), MSG_NOSIGNAL) < 0)
+			break;
+	}
+	print_end("greedy", sock);
 }
 
 static void descriptors(void)
@@ -420,6 +456,10 @@ int main(int argc, char **argv)
 		wrong_version();
 	else if (!strcmp(mode, "nohello"))
 		no_hello();
+	else if (!strcmp(mode, "twice"))
+		twice();
+	else if (!strcmp(mode, "greedy"))
+		greedy(n);
 	else if (!strcmp(mode, "fds"))
 		descriptors();
 	else if (!strcmp(mode, "silent"))
