@@ -87,6 +87,25 @@ start_one() {
 	echo "# $in of $rounds were in it"
 }
 
+@test "what a tmpfs begins with (tmpcopyup): files and directories that are exchanged for links out are never those" {
+	local i up=0
+	mkdir -p "$R/copied/dir"
+	echo own > "$R/copied/file"
+	echo own > "$R/copied/dir/file"
+	ln -s "$T/outside/file" "$R/copied/link"
+	ln -s "$T/outside/sub" "$R/copied/dir-link"
+	attack /copied/file /copied/link /copied/dir /copied/dir-link
+	# Several times the same directory: the moment between the look at a file and its opening is short.
+	config --arg s "$R/copied" '.mounts += [range(6) | "/copies/\(.)" as $d | { destination: $d, type: "none", source: $s, options: ["bind"] },
+		{ destination: $d, type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] }]'
+	args sh -c 'cat /copies/*/* /copies/*/*/* 2> /dev/null; echo up'
+	for ((i = 0; i < 2 * rounds; i++)); do
+		start_one
+		! grep -qx up "$T/out" || up=$((up + 1))
+	done
+	echo "# $up of $((2 * rounds)) came up"
+}
+
 @test "/dev/null of what is exec'd is never another file" {
 	local i in=0
 	config '.mounts |= map(select(.destination | startswith("/dev") | not))'
