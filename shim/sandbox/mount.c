@@ -493,8 +493,7 @@ static int mount_cgroup_v2(int root_fd, const struct oci_mount *m, const struct 
 {
 	cleanup_fd int fd = -1, target = -1;
 
-	if (open_hierarchy(m, v, new_ns, &fd, err) < 0 ||
-	    open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
+	if (open_hierarchy(m, v, new_ns, &fd, err) < 0 || open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
 		return -1;
 	return mount_attach(fd, target, err);
 }
@@ -576,8 +575,7 @@ static int open_base(const struct mount_hiding *h, size_t i, int *ret_fd, struct
 	struct statfs fs;
 
 	if (rootfs_open_nolinks(h->root_fd, base_table[i].name, &fd, err) < 0 || fstatfs(fd, &fs) < 0 ||
-	    statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0 ||
-	    (of_type && fs.f_type != base_table[i].type) ||
+	    statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0 || (of_type && fs.f_type != base_table[i].type) ||
 	    (st.stx_attributes_mask & ~st.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return err_sysno(err, ELOOP, "'%s' changed while it was looked at", base_table[i].name);
 	*ret_fd = take_fd(&fd);
