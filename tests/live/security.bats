@@ -650,6 +650,14 @@ EOS
 	setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null
 	grep -qx 'owner 0' "$T/seen"
 	not grep -x looked "$T/seen"
+	# Nor into its shim, which hands that on.
+	config 'del(.hooks)'
+	args sleep 1000
+	setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c-2" < /dev/null > "$T/out"
+	not setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace readlink "/proc/$(shim_of "$c-2")/exe"
+	thole delete --force "$c-2"
+	config --arg h "$T/hook" '.hooks.createRuntime = [{ path: $h }]'
+	args true
 	SUID_DUMPABLE=$(cat /proc/sys/fs/suid_dumpable)
 	echo 1 > /proc/sys/fs/suid_dumpable
 	in_user_namespace
