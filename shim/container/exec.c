@@ -348,8 +348,10 @@ static int hear(struct exec *x, struct err *err)
 		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
 	switch (msg.word) {
 	case CHILD_IS:
-		if (fd < 0 || x->joiner_fd < 0)
+		if (fd < 0 || x->joiner_fd < 0) {
+			fd_close(&fd);
 			return err_set(err, ERR_GONE, "the exec'd process is there, but no descriptor of it has come");
+		}
 		x->member_fd = fd;
 		*x->cloned = 0; /* from here on it is ours */
 		joiner_over(x);
