@@ -272,7 +272,7 @@ static void finish(struct exec *x, const struct err *err)
 	container_quiet(c);
 }
 
-/* Of who is not dumpable an ordinary user can write nothing. */
+/* Of who is not dumpable an ordinary user can write nothing: then the process has done it itself. */
 static int set_oom_score_adj(const struct exec *x, pid_t pid, struct err *err)
 {
 	const struct oci_i64 *value = &x->config->process.oom_score_adj;

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,6 +24,8 @@
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
+#include "shim/sandbox/limits.h"
+#include "shim/sandbox/procfs.h"
 #include "shim/sandbox/sched.h"
 
 #define REAPED_WITHIN_MS 200 /* by an init that reaps at all */
@@ -85,6 +88,23 @@ static int open_other_root(int pidfd, int *ret_fd, struct err *err)
 	return *ret_fd < 0 ? err_sys(err, "cannot open the container's root") : 0;
 }
 
+/* For an ordinary user's shim it is done here, since it can write nothing of who is not dumpable: while this process is where only the same user's see it. What it clones
+ * has it, too. */
+static int step_oom_score_adj(struct child *ch, struct err *err)
+{
+	const struct oci_i64 *value = &ch->process->oom_score_adj;
+	cleanup_fd int proc_fd = -1;
+
+	if (!ch->p->unprivileged || !value->set)
+		return 0;
+	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become dumpable");
+	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0 ||
+	    limits_oom_score_adj(proc_fd, getpid(), (int)value->v, err) < 0)
+		return -1;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : err_sys(err, "cannot become undumpable");
+}
+
 static int step_join(struct child *ch, struct err *err)
 {
 	const struct child_exec_params *p = ch->exec;
@@ -116,6 +136,7 @@ static int step_open_root(struct child *ch, struct err *err)
 
 static const struct child_step before[] = {
 	{ "let go", child_step_let_go },
+	{ "oomScoreAdj", step_oom_score_adj },
 	{ "join", step_join },
 	{ "close", child_step_close_others },
 };

@@ -182,6 +182,9 @@ with_range() {
 	config '.hostname = "box" | .process.oomScoreAdj = 500 | .process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 100, hard: 200 }]'
 	in_container sh -c 'hostname; cat /proc/self/oom_score_adj; ulimit -n; ulimit -Hn' > "$T/out" < /dev/null
 	equal "$(xargs < "$T/out")" 'box 500 100 200'
+	detached sleep 1000
+	equal "$(thole exec "$c" cat /proc/self/oom_score_adj < /dev/null)" 500 exec
+	thole delete --force "$c"
 	config '.process.oomScoreAdj = -900'
 	refused 125 'process.oomScoreAdj: ' thole run --bundle "$B" "$c"
 	config 'del(.process.oomScoreAdj) | .process.rlimits[0].hard = 999999999'
