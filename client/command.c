@@ -17,7 +17,7 @@ const struct option_row global_option_rows[] = {
 	{ "debug",          0,   OPT_FLAG,         NULL,        "say more", AT(global_options, debug) },
 	{ "version",        'v', OPT_FLAG,         NULL,        "print the version", AT(global_options, version) },
 	{ "cgroup-manager", 0,   OPT_CHOICE,       "cgroupfs|systemd|disabled", "who makes the cgroups", AT(global_options, cgroup_manager) },
-	{ "systemd-cgroup", 0,   OPT_FLAG,         NULL,        NULL, AT(global_options, systemd_cgroup) },
+	{ "systemd-cgroup", 0,   OPT_FLAG,         NULL,        "the same as --cgroup-manager systemd", AT(global_options, systemd_cgroup) },
 	{ "rootless",       0,   OPT_STRING,       "true|false|auto", "do without cgroups that may not be made", AT(global_options, rootless) },
 	{ "criu",           0,   OPT_STRING,       "PATH",      "the criu that checkpoint and restore use", AT(global_options, criu) },
 	{ NULL },
@@ -42,7 +42,7 @@ const struct option_row global_option_rows[] = {
 	{ "no-pivot",       0,   OPT_FLAG,   NULL,          "change the root without pivot_root", AT(launch_options, no_pivot) }, \
 	{ "no-new-keyring", 0,   OPT_FLAG,   NULL,          "leave it the caller's session keyring", AT(launch_options, no_new_keyring) }, \
 	{ "monitor",        0,   OPT_CHOICE, "shim|foreign", "who stays as its parent: a shim, or the caller", AT(launch_options, monitor) }, \
-	{ "pidfd-socket",   0,   OPT_STRING, "SOCKET",      NULL, AT(launch_options, pidfd_socket) }
+	{ "pidfd-socket",   0,   OPT_STRING, "SOCKET",      "send a pidfd of the container's init there", AT(launch_options, pidfd_socket) }
 
 static const struct option_row create_rows[] = {
 	LAUNCH_ROWS,
@@ -55,7 +55,7 @@ static const struct option_row run_rows[] = {
 	{ "rm",           0,   OPT_FLAG,   NULL,          "remove it when it has ended (with -d)", AT(launch_options, remove) },
 	LAUNCH_ROWS,
 	{ "detach-keys",  0,   OPT_STRING, "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(launch_options, detach_keys) },
-	{ "no-subreaper", 0,   OPT_FLAG,   NULL,          NULL, AT(launch_options, no_subreaper) },
+	{ "no-subreaper", 0,   OPT_FLAG,   NULL,          "leave its orphans to whoever is above", AT(launch_options, no_subreaper) },
 	{ "rootfs",       0,   OPT_STRING, "DIR",         "without a bundle; then also:", AT(launch_options, rootfs) },
 	{ "name",         0,   OPT_STRING, "ID",          "", AT(launch_options, name) },
 	{ "tty",          't', OPT_FLAG,   NULL,          "", AT(launch_options, tty) },
@@ -131,7 +131,7 @@ static const struct option_row restore_rows[] = {
 	CRIU_ROWS(restore_options, criu.),
 	LAUNCH_ROWS,
 	{ "detach-keys",  0,   OPT_STRING, "KEYS",        "to leave it (default: ctrl-p,ctrl-q)", AT(launch_options, detach_keys) },
-	{ "no-subreaper", 0,   OPT_FLAG,   NULL,          NULL, AT(launch_options, no_subreaper) },
+	{ "no-subreaper", 0,   OPT_FLAG,   NULL,          "leave its orphans to whoever is above", AT(launch_options, no_subreaper) },
 	{ "veth",         0,   OPT_LIST,   "HOST=CONTAINER", "the name of the other end of a veth pair (HOST@BRIDGE: its bridge)", AT(restore_options, criu.veth) },
 	{ "lsm-profile",  0,   OPT_STRING, "TYPE:NAME",   "another security profile", AT(restore_options, criu.lsm_profile) },
 	{ "lsm-mount-context", 0, OPT_STRING, "CONTEXT",  "another context of its mounts", AT(restore_options, criu.lsm_mount_context) },
