@@ -141,8 +141,10 @@ as_thole() {
 
 @test "thole-oci: the table" {
 	local rows=$TABLE
+	# Below somebody else's monitor one that is paused is checkpointed, as with runc.
+	rows=$(sed '/^checkpoint/s/1 *|1 *|1$/            |1        |1/' <<< "$rows")
 	# What a shim answers and what one answers that was started for it differ by little; exec and run by their status.
-	[ "$THOLE_LONG" ] || rows=$(grep -E '^(start|ps|exec|run ID|kill ID 0|kill --all|delete ID)' <<< "$TABLE")
+	[ "$THOLE_LONG" ] || rows=$(grep -E '^(start|ps|exec|run ID|kill ID 0|kill --all|delete ID)' <<< "$rows")
 	ROWS=$rows MAP=as_runc SAYS=names_the_state check_table "$THOLE_OCI" --root "$ROOT"
 }
 
