@@ -236,6 +236,8 @@ with_range() {
 @test "the shim is executed from a sealed copy in memory" {
 	detached sleep 1000
 	contains "$(readlink "/proc/$(shim_of "$c")/exe")" 'memfd:thole-shim'
+	# F_GET_SEALS: it can neither be written nor change its size, and that stays so.
+	equal "$(perl -e 'open F, "<", $ARGV[0] or die $!; print fcntl(F, 1034, 0) & 15' "/proc/$(shim_of "$c")/exe")" 15 seals
 }
 
 @test "the root of a user namespace has the state of the user that he is outside, unless he says he is root" {
