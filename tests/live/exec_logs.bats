@@ -77,7 +77,7 @@ exec_log() { # NAME: its file
 	local n i pids=() names=()
 	n=$([ "$THOLE_LONG" ] && echo 1000000 || echo 40000)
 	for i in 0 1 2 3 4; do
-		names+=("$(thole exec -d --print-name --log-driver k8s-file --log-opt max-size=1m --log-opt max-file=99 "$c" /usr/bin/records $((n + i)) 64)")
+		names+=("$(thole exec -d --print-name --log-driver k8s-file --log-opt max-size=$((n / 40000))m --log-opt max-file=99 "$c" /usr/bin/records $((n + i)) 64)")
 		in_background "$THOLE" --root "$ROOT" exec "$c" /usr/bin/records $((n + i)) 64 < /dev/null > "$T/out.$i" 2> "$T/err.$i"
 		pids+=($!)
 	done
