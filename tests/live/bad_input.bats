@@ -127,7 +127,7 @@ bad_field() {
 	bad_field '.linux.sysctl = { "kernel.panic": "1" }' 'linux\.sysctl\.kernel\.panic.*host'
 	[ -d /sys/module/apparmor ] || bad_field '.process.apparmorProfile = "some"' 'process\.apparmorProfile: AppArmor is not enabled'
 	[ -d /sys/fs/selinux ] || bad_field '.process.selinuxLabel = "some"' 'process\.selinuxLabel: SELinux is not enabled'
-	bad_field '.linux.resources.unified = { "memory.high": "1" }' 'unified'
+	bad_field ".linux.resources.unified = { \"$(v1_or_v2 memory.high no.such)\": \"1\" }" 'unified'
 	bad_field '.linux.resources.network = { classID: 1 }' 'network'
 	bad_field '.linux.seccomp = { defaultAction: "SCMP_ACT_NOTIFY", listenerPath: "/x" }' 'linux\.seccomp\.defaultAction: must not be SCMP_ACT_NOTIFY'
 }
