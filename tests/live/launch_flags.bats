@@ -270,7 +270,8 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "${flags[@]}" --link-remap --tcp-skip-in-flight --empty-ns network "$c"
 	refused 125 'empty-ns' thole restore --empty-ns mount --bundle "$B" "$c"
 	[ -e /sys/fs/selinux/enforce ] || refused 125 'lsm-mount-context: SELinux is not in force here' thole restore -d --lsm-mount-context system_u:object_r:x --bundle "$B" --image-path "$T/img" "$c"
-	refused 125 'lsm-profile|AppArmor|apparmor' thole restore -d --lsm-profile apparmor:none --bundle "$B" --image-path "$T/img" "${flags[@]}" --empty-ns network "$c"
+	# Where it is in force criu asks for a profile only for what had one.
+	[ -d /sys/module/apparmor ] || refused 125 'lsm-profile|AppArmor|apparmor' thole restore -d --lsm-profile apparmor:none --bundle "$B" --image-path "$T/img" "${flags[@]}" --empty-ns network "$c"
 	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/img" "${flags[@]}" --empty-ns network "$c" < /dev/null
 	wait_for logged "$c" tick
 }
