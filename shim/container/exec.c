@@ -31,7 +31,6 @@
 #include "shim/sandbox/limits.h"
 #include "shim/sandbox/lsm.h"
 #include "shim/sandbox/fd_socket.h"
-#include "shim/sandbox/procfs.h"
 
 #define ENDED_MAX 64
 
@@ -272,19 +271,6 @@ static void finish(struct exec *x, const struct err *err)
 	container_quiet(c);
 }
 
-/* Of who is not dumpable an ordinary user can write nothing: then the process has done it itself. */
-static int set_oom_score_adj(const struct exec *x, pid_t pid, struct err *err)
-{
-	const struct oci_i64 *value = &x->config->process.oom_score_adj;
-	cleanup_fd int proc_fd = -1;
-
-	if (!value->set || !caps_have(CAP_SYS_ADMIN))
-		return 0;
-	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0)
-		return -1;
-	return limits_oom_score_adj(proc_fd, pid, (int)value->v, err);
-}
-
 /* Both are known now: who it is, and that it waits for our word. */
 static int let_it_run(struct exec *x, struct err *err)
 {
@@ -299,7 +285,9 @@ static int let_it_run(struct exec *x, struct err *err)
 		fd_close(&x->child_stdio[i]);
 	if (proc_pidfd_pid(x->member_fd, &pid, err) < 0)
 		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
-	if (process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 || set_oom_score_adj(x, pid, err) < 0 ||
+	if (process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 ||
+	    /* Of who is not dumpable an ordinary user can write nothing: then the process has done it itself. */
+	    (caps_have(CAP_SYS_ADMIN) && limits_set_oom_score_adj(pid, &x->config->process, err) < 0) ||
 	    resctrl_join(&x->p.c->resctrl, pid, err) < 0 ||
 	    ((x->ns_flags & CLONE_NEWUSER) && limits_apply(pid, &x->config->process, err) < 0) ||
 	    streams_connect(&x->p, &x->streams, &x->params.fds, &x->master_fd, &x->ends, &x->client, err) < 0 ||

@@ -27,7 +27,6 @@
 #include "shim/sandbox/idmap.h"
 #include "shim/sandbox/limits.h"
 #include "shim/sandbox/net_device.h"
-#include "shim/sandbox/procfs.h"
 
 struct launch {
 	struct container *c;
@@ -120,19 +119,6 @@ static int delegate(const struct container *c, uint32_t host_uid, struct err *er
 	return cgroup_delegate(c->cgroup, CGROUP_DELEGATE_LIST, host_uid, err);
 }
 
-/* From the shim, since the container has no /proc that could be trusted with it. */
-static int set_oom_score_adj(const struct container *c, struct err *err)
-{
-	const struct oci_process *pr = &c->config->process;
-	cleanup_fd int proc_fd = -1;
-
-	if (!c->config->has_process || !pr->oom_score_adj.set)
-		return 0;
-	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0)
-		return -1;
-	return limits_oom_score_adj(proc_fd, c->rec.init_pid, (int)pr->oom_score_adj.v, err);
-}
-
 /* The joiner is in the user namespace, and waits. */
 static int set_idmap(struct launch *l, struct err *err)
 {
@@ -149,7 +135,7 @@ static int set_idmap(struct launch *l, struct err *err)
 	    check_joined_maps("linux.gidMappings", &config->gid_maps, &found.gids, err) < 0)
 		return -1;
 	/* The joiner can be written to now, and init will have what it has. */
-	if (!caps_have(CAP_SYS_ADMIN) && set_oom_score_adj(c, err) < 0)
+	if (!caps_have(CAP_SYS_ADMIN) && limits_set_oom_score_adj(c->rec.init_pid, &c->config->process, err) < 0)
 		return -1;
 	if (config->has_process && idmap_chown(c->init.pid, &config->process, c->creation->child_stdio, 3, err) < 0)
 		return -1;
@@ -355,7 +341,7 @@ int launch_note_init(struct container *c, pid_t pid, int pidfd, struct err *err)
 int launch_settle_init(struct container *c, struct err *err)
 {
 	/* Of who is not dumpable an ordinary user can write nothing: then it was the joiner's before. */
-	if ((caps_have(CAP_SYS_ADMIN) && set_oom_score_adj(c, err) < 0) ||
+	if ((caps_have(CAP_SYS_ADMIN) && limits_set_oom_score_adj(c->rec.init_pid, &c->config->process, err) < 0) ||
 	    resctrl_join(&c->resctrl, c->rec.init_pid, err) < 0)
 		return -1;
 	return state_save_record(c, err);

@@ -25,7 +25,6 @@
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/limits.h"
-#include "shim/sandbox/procfs.h"
 #include "shim/sandbox/sched.h"
 
 #define REAPED_WITHIN_MS 200 /* by an init that reaps at all */
@@ -92,17 +91,13 @@ static int open_other_root(int pidfd, int *ret_fd, struct err *err)
  * has it, too. */
 static int step_oom_score_adj(struct child *ch, struct err *err)
 {
-	const struct oci_i64 *value = &ch->process->oom_score_adj;
-	cleanup_fd int proc_fd = -1;
-
-	if (!ch->p->unprivileged || !value->set)
+	if (!ch->p->unprivileged || !ch->process->oom_score_adj.set)
 		return 0;
 	if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		return err_sys(err, "cannot become dumpable");
-	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0 ||
-	    limits_oom_score_adj(proc_fd, getpid(), (int)value->v, err) < 0)
+	if (limits_set_oom_score_adj(getpid(), ch->process, err) < 0)
 		return -1;
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : err_sys(err, "cannot become undumpable");
+	return child_become_undumpable(err);
 }
 
 static int step_join(struct child *ch, struct err *err)

@@ -19,6 +19,8 @@ int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct er
 /* child_process.c: what a process is, whether first or exec'd. */
 int child_close_all_but(const int *keep, int n, struct err *err);
 int child_reset_signals(struct err *err);
+/* Nobody looks into us through /proc, or traces us. */
+int child_become_undumpable(struct err *err);
 int child_become_root(struct err *err); /* of the user namespace, on the way in */
 /* in_user_ns: of one that may deny setgroups(2), as its maker had to. */
 int child_become_user(const struct oci_process *process, bool in_user_ns, struct err *err);

@@ -76,9 +76,7 @@ static int step_time(struct child *ch, struct err *err)
 		return err_is_sys(err, ERANGE)
 			       ? err_set(err, ERR_CONFIG, "linux.timeOffsets: the clock would be before 0 or too late")
 			       : err_add(err, "linux.timeOffsets");
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, "cannot become undumpable");
-	return 0;
+	return child_become_undumpable(err);
 }
 
 static const struct child_step steps[] = {

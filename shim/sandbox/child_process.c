@@ -47,6 +47,13 @@ int child_close_all_but(const int *keep, int n, struct err *err)
 	return 0;
 }
 
+int child_become_undumpable(struct err *err)
+{
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_sys(err, "cannot become undumpable");
+	return 0;
+}
+
 int child_reset_signals(struct err *err)
 {
 	if (proc_default_signals() < 0)
@@ -69,14 +76,6 @@ static int regain_effective(struct err *err)
 	return 0;
 }
 
-/* Who becomes another user is what fs.suid_dumpable says. */
-static int stay_undumpable(struct err *err)
-{
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, "cannot become undumpable");
-	return 0;
-}
-
 /* Until now we have been somebody whom the user namespace does not know, with all of its capabilities. */
 int child_become_root(struct err *err)
 {
@@ -86,7 +85,7 @@ int child_become_root(struct err *err)
 		return err_sys(err, "cannot become gid 0 of the user namespace");
 	if (setresuid(0, 0, 0) < 0)
 		return err_sys(err, "cannot become uid 0 of the user namespace");
-	return stay_undumpable(err);
+	return child_become_undumpable(err); /* who becomes another user is what fs.suid_dumpable says */
 }
 
 static int set_groups(const struct oci_process *process, bool in_user_ns, struct err *err)
@@ -114,7 +113,7 @@ int child_become_user(const struct oci_process *process, bool in_user_ns, struct
 		return err_sys(err, "cannot become uid %u", process->uid);
 	if (regain_effective(err) < 0)
 		return -1;
-	return stay_undumpable(err);
+	return child_become_undumpable(err); /* as above */
 }
 
 /* A directory reached through a leaked descriptor would lie outside: getcwd(2) says so (CVE-2024-21626). */

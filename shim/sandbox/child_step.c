@@ -56,8 +56,8 @@ int child_step_let_go(struct child *ch, struct err *err)
 	for (int i = 0; i < ch->p->n_close_first; i++)
 		close(ch->p->close_first[i]);
 	/* Nobody may look into us through /proc while we are more than the container is. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, "cannot become undumpable");
+	if (child_become_undumpable(err) < 0)
+		return -1;
 	umask(0);
 	return child_reset_signals(err);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include "common/fd.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/procfs.h"
 
@@ -54,4 +55,15 @@ int limits_oom_score_adj(int proc_fd, pid_t pid, int value, struct err *err)
 		return err_add(err, "process.oomScoreAdj%s",
 			       err_is_sys(err, EACCES) ? ": lowering it takes CAP_SYS_RESOURCE" : "");
 	return 0;
+}
+
+int limits_set_oom_score_adj(pid_t pid, const struct oci_process *p, struct err *err)
+{
+	cleanup_fd int proc_fd = -1;
+
+	if (!p->oom_score_adj.set)
+		return 0;
+	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0)
+		return -1;
+	return limits_oom_score_adj(proc_fd, pid, (int)p->oom_score_adj.v, err);
 }

@@ -15,5 +15,7 @@ int limits_apply(pid_t pid, const struct oci_process *p, struct err *err);
 
 /* process.oomScoreAdj into `pid`, -1000 to 1000. proc_fd: a handle of procfs_open. Lowering takes CAP_SYS_RESOURCE. */
 int limits_oom_score_adj(int proc_fd, pid_t pid, int value, struct err *err);
+/* The same with what p says, if it says so, and a /proc of its own: the container has none that could be trusted with it. */
+int limits_set_oom_score_adj(pid_t pid, const struct oci_process *p, struct err *err);
 
 #endif

@@ -580,7 +580,6 @@ network_unlocked() { # PID
 	wait_for logged_in "$T/log.2" "n $(($(lines "$T/log.1" | wc -l) + 20))"
 	contiguous "$T/log.1" "$T/log.2"
 }
-no_script() { ! grep -qaF "$T/action" /proc/[0-9]*/cmdline 2> /dev/null; }
 # criu has the directory of the image as its own.
 no_criu() { ! ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -qF "$IMG"; }
 

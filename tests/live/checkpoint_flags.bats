@@ -483,7 +483,6 @@ on_terminal() {
 	chmod 755 "$T/criu"
 	refused 1 'criu was not through within 1 seconds \(--timeout\)' thole --criu "$T/criu" checkpoint --timeout 1 --image-path "$IMG" "$c"
 	# The script of a dead criu goes with it.
-	no_script() { ! grep -qaF "$T/action" /proc/[0-9]*/cmdline 2> /dev/null; }
 	mkfifo "$T/go"
 	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { : > %s/here; read x < %s/go; }\nexit 0\n' "$T" "$T" > "$T/action"
 	chmod 755 "$T/action"

@@ -170,6 +170,9 @@ shims() {
 
 no_shims() { [ -z "$(shims)" ]; }
 
+# No action script that a criu of this test's has left.
+no_script() { ! grep -qaF "$T/action" /proc/[0-9]*/cmdline 2> /dev/null; }
+
 shim_of() { # ID
 	thole_state "$1" '.shim.pid'
 }
