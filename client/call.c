@@ -340,11 +340,13 @@ static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum
 	return 0;
 }
 
+/* ret_own: the shim that this is about is one that was started here. */
 static int open_once(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *c,
-		     struct err *err)
+		     bool *ret_own, struct err *err)
 {
 	struct shim_start how = { .brief = no_shim == CALL_BRIEFLY };
 
+	*ret_own = false;
 	call_release(c);
 	c->serial = 0;
 	if (connect_running(dir_fd, c, err) < 0) {
@@ -353,26 +355,36 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 		if (pick_mode(id, dir_fd, no_shim, &how.mode, err) < 0)
 			return -1;
 		how.group = how.mode == SHIM_ADOPT ? STATEDIR_SHIMS_GROUP : NULL;
+		*ret_own = true;
 		return start_shim(cl, id, &how, NULL, NULL, 0, c, err) < 0 ? -1 : receive_hello(c, err);
 	}
 	/* One that has left may have said why. */
 	return send_hello(c, err) < 0 && err->code != ERR_GONE ? -1 : receive_hello(c, err);
 }
 
-#define OPEN_TRIES 5
+#define OWN_TRIES 5
+#define OPEN_DEADLINE_MS 10000
+#define OPEN_STEP_MS 2
 
+/* A shim may leave between our look at its lock and our hello, and of many clients that each start one only one gets the lock: to come too late, however often, says nothing of the
+ * container, and is tried again for as long as a user may wait. One that was started here and ended without a word will not do better the tenth time. */
 int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *ret,
 	      struct err *err)
 {
-	int r = -1;
+	long long end = now_ms() + OPEN_DEADLINE_MS;
+	int own_ended = 0;
 
-	/* The shim may leave between our look at its lock and our hello, and two clients may each start one that serves. */
-	for (int i = 0; i < OPEN_TRIES; i++) {
-		r = open_once(cl, id, dir_fd, no_shim, ret, err);
+	for (;;) {
+		bool own;
+		int r = open_once(cl, id, dir_fd, no_shim, ret, &own, err);
+
 		if (r == 0 || (err->code != ERR_GONE && err->code != ERR_BUSY))
-			break;
+			return r;
+		own_ended += own && err->code == ERR_GONE;
+		if (own_ended == OWN_TRIES || now_ms() > end)
+			return -1;
+		poll(NULL, 0, OPEN_STEP_MS);
 	}
-	return r;
 }
 
 int call_simple(const struct client *cl, const char *id, Request *req, struct err *err)

@@ -341,6 +341,20 @@ untouched() {
 	thole exec "$c" true < /dev/null
 }
 
+@test "shims that leave just when a client comes to them: however often, the client is served" {
+	detached sleep 1000
+	lose_shim
+	# What many clients that each start a shim for a moment look like to one more.
+	perl -MSocket -e 'chdir shift or die; open F, "+<", "lock" or die; my $l = pack("s s x4 q q i x4", 1, 0, 0, 1, 0); fcntl F, 6, $l or die $!; unlink "control.sock";
+		socket S, AF_UNIX, SOCK_SEQPACKET, 0 or die; bind S, sockaddr_un("control.sock") or die; listen S, 8; $| = 1; print "held\n"; for (1 .. 12) { accept C, S or die; close C; print "left\n" }' \
+		"$ROOT/$c" > "$T/held" 3>&- &
+	STARTED+=($!)
+	wait_for grep -q held "$T/held"
+	thole pause "$c"
+	equal "$(grep -c left "$T/held")" 12
+	thole resume "$c"
+}
+
 @test "a created container that was killed in the middle of its creation is removed by recover --all" {
 	args sleep 1000
 	mkdir -p "$ROOT/$c"
