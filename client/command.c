@@ -46,6 +46,7 @@ const struct option_row global_option_rows[] = {
 
 static const struct option_row create_rows[] = {
 	LAUNCH_ROWS,
+	{ "no-subreaper", 0, OPT_FLAG, NULL, NULL, AT(launch_options, no_subreaper) },
 	{ NULL },
 };
 

@@ -73,6 +73,14 @@ ends_with_7() {
 	ends_with_7
 }
 
+# covers: create --no-subreaper
+@test "create takes --no-subreaper, as crun's does: it stays for nobody's orphans anyway" {
+	"$THOLE_OCI" --root "$ROOT" create --no-subreaper --bundle "$B" "$c" < /dev/null > "$T/out" 2>&1
+	is "$c" created
+	"$THOLE_OCI" --root "$ROOT" delete --force "$c"
+	nothing_left
+}
+
 @test "with a pid namespace of its own an orphan is init's" {
 	config '.linux.namespaces += [{ "type": "pid" }]'
 	args sh -c 'sh -c "sleep 1000 & cut -d \" \" -f 4 /proc/\$!/stat; echo \$! > /tmp/orphan" & wait; cut -d " " -f 4 /proc/$(cat /tmp/orphan)/stat; echo up; read line; exit 7'
