@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -298,23 +299,27 @@ static void cut(struct logfile *lf, size_t surplus)
 
 enum keep { KEEP_NOTHING, KEEP_RECORDS, KEEP_BYTES };
 
-/* All of it, or -1. Then ret_kept of it are in the file, by what is worth keeping. */
-static int put_out(struct logfile *lf, const char *buf, size_t len, enum keep keep, size_t *ret_kept, struct err *err)
+/* All of it, or -1. Then ret_kept of it are in the file, by what is worth keeping: of more than one part nothing is. Uses up `v`. */
+static int put_out(struct logfile *lf, struct iovec *v, int n_v, enum keep keep, size_t *ret_kept, struct err *err)
 {
+	const char *buf = v[0].iov_base, *newline;
 	size_t done = 0, kept;
-	const char *newline;
 	ssize_t n = 0;
 
-	while (done < len) {
-		n = write(lf->fd, buf + done, len - done);
+	while (n_v > 0) {
+		n = writev(lf->fd, v, n_v);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
 		done += (size_t)n;
+		for (; n_v > 0 && (size_t)n >= v->iov_len; v++, n_v--)
+			n -= (ssize_t)v->iov_len;
+		if (n_v > 0)
+			*v = (struct iovec) { .iov_base = (char *)v->iov_base + n, .iov_len = v->iov_len - (size_t)n };
 	}
-	if (done == len) {
-		lf->size += len;
+	if (n_v == 0) {
+		lf->size += done;
 		return 0;
 	}
 	err_sysno(err, n < 0 ? errno : ENOSPC, "cannot write to the log '%s'", lf->path);
@@ -362,14 +367,16 @@ static size_t data_of_records(const struct logfile *lf, const char *data, size_t
 	return at;
 }
 
-/* Write what fits into the buffer. ret_n: how much of `data` is dealt with; on failure, what of it is in the log. */
+/* Write what fits into the buffer, or a long piece from where it is. ret_n: how much of `data` is dealt with; on failure, what of it is in the log. */
 static int write_some(struct logfile *lf, Stream stream, const struct timespec *now, const char *data, size_t len,
 		      size_t *ret_n, struct err *err)
 {
 	bool resuming = lf->log.loss.failing, direct = lf->format->direct && !resuming && !lf->torn;
+	enum keep keep = resuming ? KEEP_NOTHING : direct ? KEEP_BYTES : KEEP_RECORDS;
+	struct iovec v[LOGFILE_PARTS];
 	struct logmap_place resumed;
-	const char *buf = lf->out;
-	size_t n = len, kept;
+	size_t n = 0, kept;
+	int n_v = 1;
 
 	*ret_n = 0;
 	if (find_file(lf, err) < 0)
@@ -379,14 +386,17 @@ static int write_some(struct logfile *lf, Stream stream, const struct timespec *
 		put_remark(lf, now);
 	resumed = place_at(lf, lf->size + lf->used);
 	if (direct) {
-		buf = data;
-		lf->used = len;
+		v[0] = (struct iovec) { .iov_base = (char *)data, .iov_len = n = len };
+	} else if (!resuming && lf->format->frame && (n = lf->format->frame(lf, stream, now, data, len, v)) > 0) {
+		keep = KEEP_NOTHING;
+		n_v = LOGFILE_PARTS;
 	} else {
 		n = lf->format->put(lf, stream, now, data, len);
+		v[0] = (struct iovec) { .iov_base = lf->out, .iov_len = lf->used };
 	}
 	/* After a remark all or nothing: a disk that takes a line now and then would be full of remarks. */
-	if (put_out(lf, buf, lf->used, resuming ? KEEP_NOTHING : direct ? KEEP_BYTES : KEEP_RECORDS, &kept, err) < 0) {
-		*ret_n = direct ? kept : data_of_records(lf, data, len, buf, kept);
+	if (put_out(lf, v, n_v, keep, &kept, err) < 0) {
+		*ret_n = direct ? kept : data_of_records(lf, data, len, lf->out, kept);
 		return -1;
 	}
 	if (resuming) {
@@ -431,6 +441,7 @@ int logfile_write(struct log *l, Stream stream, const struct timespec *now, cons
 void logfile_finish(struct log *l, const struct timespec *now)
 {
 	struct logfile *lf = (struct logfile *)l;
+	struct iovec v = { .iov_base = lf->out };
 	struct err err;
 	size_t kept;
 
@@ -441,7 +452,8 @@ void logfile_finish(struct log *l, const struct timespec *now)
 		put_remark(lf, now);
 	else if (lf->format->finish && lf->fd >= 0)
 		lf->format->finish(lf, now);
-	if (lf->used > 0 && put_out(lf, lf->out, lf->used, KEEP_NOTHING, &kept, &err) == 0)
+	v.iov_len = lf->used;
+	if (lf->used > 0 && put_out(lf, &v, 1, KEEP_NOTHING, &kept, &err) == 0)
 		log_resumed(&lf->log);
 }
 

@@ -5,6 +5,7 @@
 
 #include <string.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "common/logfmt.h"
 #include "common/logjson.h"
@@ -15,6 +16,8 @@
 /* Larger than any record: what the relay reads at a time may be one line. */
 #define LOGFILE_OUT_BYTES (192u << 10)
 
+#define LOGFILE_PARTS 3
+
 struct logfile;
 
 /* A format makes records, one of each piece of data: a line, or what there is of it. */
@@ -23,7 +26,11 @@ struct logfile_format {
 	bool direct;      /* the records are the data itself */
 	/* Append to lf->out what fits of `data` in whole records. Returns how much of it that is, which is not 0. */
 	size_t (*put)(struct logfile *lf, Stream stream, const struct timespec *now, const char *data, size_t len);
-	/* The same with a remark of ours, for which there is always room, after ending the lines that are begun (lf->in_line). */
+	/* Where the first piece is so long that a copy of it is worth saving: its record in LOGFILE_PARTS parts, with `data` in the middle and lf->out for the rest. Returns how much of
+	 * `data` that is, 0 when it is not so long. NULL: no format for that. */
+	size_t (*frame)(struct logfile *lf, Stream stream, const struct timespec *now, const char *data, size_t len,
+			struct iovec *ret);
+	/* The same as put() with a remark of ours, for which there is always room, after ending the lines that are begun (lf->in_line). */
 	void (*remark)(struct logfile *lf, const struct timespec *now, const char *text, size_t len);
 	/* What is held back; NULL: nothing ever is. */
 	void (*finish)(struct logfile *lf, const struct timespec *now);

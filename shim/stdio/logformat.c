@@ -54,6 +54,26 @@ static size_t k8s_put(struct logfile *lf, Stream stream, const struct timespec *
 	return (size_t)(at - data);
 }
 
+#define K8S_FRAME_FROM_BYTES (16u << 10)
+
+static size_t k8s_frame(struct logfile *lf, Stream stream, const struct timespec *now, const char *data, size_t len,
+			struct iovec *ret)
+{
+	const char *newline;
+	size_t n, prefix_len;
+
+	if (len < K8S_FRAME_FROM_BYTES || memchr(data, '\n', K8S_FRAME_FROM_BYTES))
+		return 0;
+	newline = memchr(data + K8S_FRAME_FROM_BYTES, '\n', len - K8S_FRAME_FROM_BYTES);
+	n = (size_t)((newline ? newline : data + len) - data);
+	prefix_len = logfmt_prefix(lf->out, &lf->clock, now, stream, newline != NULL);
+	lf->out[prefix_len] = '\n';
+	ret[0] = (struct iovec) { .iov_base = lf->out, .iov_len = prefix_len };
+	ret[1] = (struct iovec) { .iov_base = (char *)data, .iov_len = n };
+	ret[2] = (struct iovec) { .iov_base = lf->out + prefix_len, .iov_len = 1 };
+	return n + (newline != NULL);
+}
+
 static void k8s_remark(struct logfile *lf, const struct timespec *now, const char *text, size_t len)
 {
 	char line[LOG_REMARK_MAX + 1];
@@ -66,7 +86,7 @@ static void k8s_remark(struct logfile *lf, const struct timespec *now, const cha
 	k8s_put(lf, STREAM_STDERR, now, line, len + 1);
 }
 
-static const struct logfile_format k8s_format = { .put = k8s_put, .remark = k8s_remark };
+static const struct logfile_format k8s_format = { .put = k8s_put, .frame = k8s_frame, .remark = k8s_remark };
 
 static int k8s_open(const struct log_options *options, struct log **ret, struct err *err)
 {
