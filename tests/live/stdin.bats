@@ -22,7 +22,7 @@ writer() {
 	# It has been given its pipes: who comes first owns stdin.
 	WAIT_S=30 wait_for has_pipes $!
 }
-has_pipes() { [ "$(find "/proc/$1/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge 2 ]; }
+has_pipes() { [ "$(cat "/proc/$1/comm")" = thole ] && [ "$(find "/proc/$1/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge 2 ]; } # the shell that becomes it has some of its own
 
 stdin_pipe() { # as find's patterns want it
 	thole_state "$c" .processes.init.streams.stdin | sed 's/\[/\\[/'
