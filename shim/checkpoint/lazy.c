@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "common/fd.h"
@@ -294,6 +295,17 @@ int lazy_start(struct event_base *base, const struct lazy_program *program, cons
 		fatal("out of memory");
 	*ret = l;
 	return 0;
+}
+
+/* It ends with whoever has asked it, and somebody has to. One that does not listen yet has nobody to tell that it does, and ends of that. */
+void lazy_dismiss(int work_fd)
+{
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" LAZY_SOCKET, work_fd);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 && errno != ENOENT)
+		log_debug("%s: %s", LAZY_SOCKET, strerror(errno));
 }
 
 bool lazy_runs(const struct lazy *l)

@@ -43,6 +43,9 @@ void lazy_hold(struct lazy *l);
 /* Does it work? Accepts NULL. */
 bool lazy_runs(const struct lazy *l);
 
+/* The shim before was killed within a restore: a server that waits in this work directory for a criu that will not come any more ends. Does not wait for that. */
+void lazy_dismiss(int work_fd);
+
 /* Accepts NULL. One that runs is killed. Who still waits for a page, and has not been killed before, then finds zeros. */
 void lazy_free(struct lazy *l);
 

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/checkpoint/image.h"
+#include "shim/checkpoint/lazy.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -157,6 +158,7 @@ static void drop_half_restored(struct container *c)
 
 	if (c->rec.status != STATUS_CHECKPOINTED)
 		return;
+	lazy_dismiss(c->dir_fd);
 	if (c->cgroup && !cgroup_is_empty(c->cgroup) && cgroup_kill_each(c->cgroup, SIGKILL, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 	if (!c->rec.init_pid)

@@ -8,6 +8,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
+#include "shim/checkpoint/lazy.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -79,6 +80,7 @@ int container_undo(struct container *c, struct err *err)
 	if (c->rec.status != STATUS_NONE && c->rec.status != STATUS_CREATING)
 		return err_set(err, ERR_STATE, "container '%s' is %s, not half created", c->id,
 			       container_status_name(statedir_refresh(&c->rec)));
+	lazy_dismiss(c->dir_fd);
 	if (c->init.pidfd >= 0 && proc_pidfd_kill(c->init.pidfd, SIGKILL, err) < 0 && err->code != ERR_STATE)
 		return -1;
 	return groups_undo(c, err) < 0 ? -1 : remove_everything(c, err);

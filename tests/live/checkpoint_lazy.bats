@@ -152,6 +152,27 @@ is_waiting() { # PID: for a page
 
 is_gone() { [ ! -e "/proc/$1" ] || [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 
+@test "the shim is killed before anybody asks its server: the server goes too, as a new one and in place" {
+	remembers 1
+	checkpoint --stay
+	# The server listens, and is told nothing.
+	printf '#!/bin/sh\n[ "$1" != swrk ] || kill -KILL $PPID\nexec "%s" "$@"\n' "$THOLE_CRIU" > "$T/criu"
+	chmod 755 "$T/criu"
+	timeout 60 "$THOLE" --root "$ROOT" --criu "$T/criu" restore --lazy-pages "$c" < /dev/null 2> "$T/err" && return 1
+	thole recover --all
+	wait_for no_server_of_ours
+	thole delete "$c"
+	timeout 60 "$THOLE" --root "$ROOT" --criu "$T/criu" restore -d --lazy-pages --bundle "$B" --image-path "$IMG" "$c" < /dev/null 2> "$T/err" && return 1
+	thole recover --all
+	wait_for no_server_of_ours
+	wait_for nothing_left
+	restore -d --lazy-pages --bundle "$B" --image-path "$IMG" --log-path "$T/log.1"
+	is_whole
+}
+
+# Nobody's child any more: it has the image.
+no_server_of_ours() { ! for p in $(pgrep -f 'criu lazy-pages'); do readlink "/proc/$p/fd/4"; done | grep -qF "$T/"; }
+
 # covers: restore --page-server
 @test "a server that cannot serve: one line says why, and nothing is left" {
 	remembers 1
