@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "client/call.h"
+#include "client/json.h"
 #include "common/fd.h"
 #include "common/statedir.h"
 
@@ -28,6 +29,16 @@ int all_containers(const struct client *cl, bool (*visit)(const struct client *c
 	return well;
 }
 
+/* Was its shim killed in the middle of a dump? */
+static bool is_half_dumped(int dir_fd)
+{
+	cleanup_json json_object *state = NULL;
+	struct err ignored;
+
+	return json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &ignored) == 0 &&
+	       json_get(state, "container.dumping");
+}
+
 /* With a shim, or one that has left on purpose or because all was done, there is nothing to do. */
 int all_recover_one(const struct client *cl, const char *id, struct err *err)
 {
@@ -43,7 +54,7 @@ int all_recover_one(const struct client *cl, const char *id, struct err *err)
 		return call_undo(cl, id, err);
 	if (statedir_read_status(dir_fd, &rec, err) < 0)
 		return err_add(err, "container '%s'", id);
-	if (rec.foreign || (rec.exit_recorded && !rec.remove_at_exit))
+	if ((rec.foreign || (rec.exit_recorded && !rec.remove_at_exit)) && !is_half_dumped(dir_fd))
 		return 0;
 	return call_open(cl, id, dir_fd, CALL_SERVE, &c, err);
 }

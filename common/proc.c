@@ -33,6 +33,8 @@ struct pidfd_info_v2 {
 enum {
 	STAT_STATE = 3,
 	STAT_PPID = 4,
+	STAT_PGRP = 5,
+	STAT_SESSION = 6,
 	STAT_FLAGS = 9,
 	STAT_NUM_THREADS = 20,
 	STAT_START_TIME = 22,
@@ -63,6 +65,8 @@ static bool parse_stat(char *text, struct proc_stat *ret)
 	if (field <= STAT_START_TIME)
 		return false;
 	ret->ppid = (pid_t)value[STAT_PPID];
+	ret->pgrp = (pid_t)value[STAT_PGRP];
+	ret->session = (pid_t)value[STAT_SESSION];
 	ret->flags = (unsigned int)value[STAT_FLAGS];
 	ret->num_threads = (int)value[STAT_NUM_THREADS];
 	ret->start_time = value[STAT_START_TIME];

@@ -11,7 +11,7 @@
 
 struct proc_stat {
 	char state; /* R S D Z T ... (proc(5), field 3) */
-	pid_t ppid;
+	pid_t ppid, pgrp, session;
 	unsigned int flags;  /* field 9, PF_ bits of the kernel's */
 	int num_threads;     /* field 20; more than 1 in state Z: only the first thread has ended */
 	uint64_t start_time; /* field 22, clock ticks since boot */

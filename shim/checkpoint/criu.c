@@ -24,6 +24,7 @@
 #include "common/proc.h"
 #include "common/wire.h"
 #include "shim/checkpoint/kerndat.h"
+#include "shim/checkpoint/left.h"
 #include "shim/sandbox/cgroup.h"
 
 #define VERSION_MIN 31500   /* what knows external pid namespaces, and to freeze a v2 group */
@@ -292,6 +293,16 @@ static int enter_work_dir(struct criu *k, struct err *err)
 	if (fd < 0 || fstat(fd, &a) < 0 || fstat(k->work_fd, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 		return err_sys(err, "cannot find the directory '%s' again", path);
 	return dup3(fd, k->work_fd, O_CLOEXEC) < 0 ? err_sys(err, "cannot hand over '%s'", path) : 0;
+}
+
+void criu_identify(const struct criu *k, struct criu_left *ret)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	*ret = (struct criu_left) { 0 };
+	if (proc_stat(k->pid, &st, &ignored) == 0)
+		*ret = (struct criu_left) { .pid = k->pid, .session = st.session, .start_time = st.start_time };
 }
 
 int criu_version(const struct criu *k)

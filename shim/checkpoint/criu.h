@@ -57,6 +57,10 @@ struct criu_abilities {
 };
 int criu_ask(const char *path, struct criu_abilities *ret, struct err *err);
 
+/* Who it is, for whoever comes when both of us are killed: left.h. */
+struct criu_left;
+void criu_identify(const struct criu *k, struct criu_left *ret);
+
 /* 40201 is 4.2.1; 0: it has not said yet. */
 int criu_version(const struct criu *k);
 

@@ -118,7 +118,18 @@ static void note_dump(struct container *c, char *path)
 
 	free(c->dumping);
 	c->dumping = path;
+	c->dumper = (struct criu_left) { 0 };
 	if (!c->removed && state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+/* Before it has been told what to do: a criu that nobody knows of has done nothing. */
+void checkpoint_note_criu(struct container *c, const struct criu *k)
+{
+	struct err err;
+
+	criu_identify(k, &c->dumper);
+	if (state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
@@ -329,6 +340,9 @@ static void refuse_to_end(struct checkpointing *k, const struct err *err)
 static void go_on(struct checkpointing *k)
 {
 	k->complete = true;
+	/* Whoever has the image asks it for the rest: it goes on, whatever becomes of us. */
+	if (k->options.lazy_pages)
+		note_dump(k->c, take_ptr(k->c->dumping));
 	criu_answer(k->criu, true);
 }
 
@@ -472,6 +486,8 @@ static int start_criu(struct checkpointing *k, struct err *err)
 			criu_plan_external(&plan, k->inventory.streams.key[i]);
 	if (r == 0)
 		r = criu_start(c->base, &program, type, &plan.opts, &ops, k, &k->criu, err);
+	if (r == 0)
+		checkpoint_note_criu(c, k->criu);
 	criu_plan_release(&plan);
 	return r;
 }
@@ -524,6 +540,7 @@ static int begin(struct checkpointing *k, struct err *err)
 	if (inventory_take(k->c, k->options.shell_job, &k->inventory, err) < 0 ||
 	    image_begin(k->fds.images_fd, &k->new_fd, err) < 0)
 		return -1;
+	k->c->dumped_paused = k->was_paused;
 	if (fd_path(k->fds.images_fd, &path, &ignored) == 0)
 		note_dump(k->c, path);
 	/* What stands still writes nothing meanwhile. */

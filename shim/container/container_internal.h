@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "shim/checkpoint/left.h"
 #include "shim/container/container.h"
 #include "shim/container/log_options.h"
 #include "shim/container/process.h"
@@ -19,6 +20,7 @@
 #include "shim/stdio/relay.h"
 
 struct cgroup;
+struct criu;
 struct json_object;
 struct launch;
 struct sdnotify;
@@ -113,8 +115,10 @@ struct container {
 	struct checkpointing *checkpointing; /* checkpoint.c */
 	struct lazy *lazy;                   /* brings its memory in, since it was restored; NULL: all of it is there */
 	char *dumping; /* the directory that a dump is being written into, for who follows a shim that is killed over it; NULL: none */
-	struct parked *parked; /* park.c: it is away, or about to go; NULL: it is here */
-	char *remark;          /* on a restore, until it is answered; NULL: none */
+	struct criu_left dumper; /* and who writes it; pid 0: nobody who could be ended */
+	bool dumped_paused;      /* and the container was paused before */
+	struct parked *parked;   /* park.c: it is away, or about to go; NULL: it is here */
+	char *remark;            /* on a restore, until it is answered; NULL: none */
 	struct keep keep;
 };
 
@@ -257,7 +261,8 @@ void pause_free(struct pausing *p); /* accepts NULL */
 void pause_cancel(struct container *c);
 
 /* checkpoint.c */
-void checkpoint_free(struct checkpointing *k); /* accepts NULL; kills criu */
+void checkpoint_free(struct checkpointing *k);                        /* accepts NULL; kills criu */
+void checkpoint_note_criu(struct container *c, const struct criu *k); /* it is at it; for who follows us */
 bool checkpoint_takes_end(
 	struct checkpointing *k); /* accepts NULL. Init has ended: is it because it goes into the image? */
 

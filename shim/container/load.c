@@ -14,6 +14,7 @@
 #include "common/proc.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/lazy.h"
+#include "shim/checkpoint/netlock.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -149,6 +150,7 @@ static void forget_former_boot(struct container *c)
 	free(c->scope_unit);
 	c->scope_unit = NULL;
 	resctrl_release(&c->resctrl);
+	c->dumper = (struct criu_left) { 0 };
 }
 
 /* A shim was killed while it brought the container back: what there is of it goes again, and criu with it, so that it can be brought back from its image. */
@@ -169,13 +171,29 @@ static void drop_half_restored(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
-/* The same in the middle of a dump. A criu that is still at it fails, and lets the container go on. */
+/* criu does that itself if it can. */
+static void thaw_half_dumped(struct container *c)
+{
+	struct err err;
+
+	if (statedir_init_alive(&c->rec) && netlock_clear(c->rec.init_pid, &err) < 0)
+		log_warn("container '%s': its network may still be locked: %s", c->id, err.text);
+	if (c->cgroup && !cgroup_is_absent(c->cgroup) && cgroup_set_frozen(c->cgroup, c->dumped_paused, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+/* The same in the middle of a dump: the container goes on. */
 static void drop_half_dumped(struct container *c)
 {
 	struct err err;
 
 	if (!c->dumping)
 		return;
+	if (c->dumper.pid) {
+		criu_left_end(&c->dumper, c->cgroup);
+		thaw_half_dumped(c);
+		c->dumper = (struct criu_left) { 0 };
+	}
 	image_abandon(c->dumping);
 	free(c->dumping);
 	c->dumping = NULL;
@@ -207,14 +225,14 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	if (open_directory(c, how, err) < 0 || read_files(c, how, err) < 0)
 		return -1;
 	forget_former_boot(c);
+	/* Whoever comes meanwhile is to find us: what follows may take its time. */
+	if ((how == CONTAINER_LOAD_SERVE || how == CONTAINER_LOAD_ADOPT) && container_make_control(c, err) < 0)
+		return -1;
 	if (how != CONTAINER_LOAD_JOIN) {
 		drop_half_restored(c);
 		drop_half_dumped(c);
-	}
-	if ((how == CONTAINER_LOAD_SERVE || how == CONTAINER_LOAD_ADOPT) && container_make_control(c, err) < 0)
-		return -1;
-	if (how != CONTAINER_LOAD_JOIN)
 		keep_take(c);
+	}
 	if (open_init(&c->rec, &pidfd, err) < 0)
 		return err_add(err, "container '%s'", c->id);
 	if (pidfd < 0 && how == CONTAINER_LOAD_ADOPT && kept_init(c))

@@ -153,6 +153,8 @@ static int next_round(struct precopy *p, struct err *err)
 	plan.opts.work_dir_fd = p->work_fd;
 	if (r == 0)
 		r = criu_start(c->base, &program, CRIU_TYPE__REQ_PRE_DUMP, &plan.opts, &ops, p, &p->criu, err);
+	if (r == 0)
+		checkpoint_note_criu(c, p->criu);
 	criu_plan_release(&plan);
 	return r;
 }

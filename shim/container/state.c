@@ -377,10 +377,19 @@ static void put_absence(const struct container *c, struct json_object *top)
 /* What a shim that is killed in the middle of it leaves there is for the next one to remove. */
 static void put_dump(const struct container *c, struct json_object *o)
 {
+	struct json_object *dumper;
+
+	json_object_object_del(o, "dumping");
+	json_object_object_del(o, "dumper");
 	if (c->dumping)
 		add_string(o, "dumping", c->dumping);
-	else
-		json_object_object_del(o, "dumping");
+	if (!c->dumping || !c->dumper.pid)
+		return;
+	dumper = object_at(o, "dumper");
+	add_u64(dumper, "pid", (uint64_t)c->dumper.pid);
+	add_u64(dumper, "startTime", c->dumper.start_time);
+	add_u64(dumper, "session", (uint64_t)c->dumper.session);
+	json_add(dumper, "paused", json_object_new_boolean(c->dumped_paused));
 }
 
 static int save_locked(struct container *c, struct err *err)
@@ -644,6 +653,27 @@ static void load_streams(struct container *c, struct json_object *top)
 		state_set_text(c->init.passed[i], sizeof(c->init.passed[i]), string_at(o, stream_names[i]));
 }
 
+static uint64_t number_at(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v) : 0;
+}
+
+static void load_dump(struct container *c, struct json_object *o)
+{
+	struct json_object *dumper, *paused;
+
+	if (string_at(o, "dumping")[0] == '/')
+		c->dumping = xstrdup(string_at(o, "dumping"));
+	if (!json_object_object_get_ex(o, "dumper", &dumper) || !json_object_is_type(dumper, json_type_object))
+		return;
+	c->dumper = (struct criu_left) { .pid = (pid_t)number_at(dumper, "pid"),
+					 .session = (pid_t)number_at(dumper, "session"),
+					 .start_time = number_at(dumper, "startTime") };
+	c->dumped_paused = json_object_object_get_ex(dumper, "paused", &paused) && json_object_get_boolean(paused);
+}
+
 int state_load(struct container *c, struct err *err)
 {
 	struct json_object *top = state_read(c->dir_fd, err), *o, *list;
@@ -659,8 +689,7 @@ int state_load(struct container *c, struct err *err)
 		load_groups(c, list);
 	if (string_at(o, "systemdUnit")[0])
 		c->scope_unit = xstrdup(string_at(o, "systemdUnit"));
-	if (string_at(o, "dumping")[0] == '/')
-		c->dumping = xstrdup(string_at(o, "dumping"));
+	load_dump(c, o);
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
 	load_streams(c, top);

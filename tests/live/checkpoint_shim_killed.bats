@@ -34,6 +34,13 @@ kill_at() { # ACTION
 	rm -f "$T/killed"
 }
 
+# The script waits then, as one that waits for an answer, and with `criu` that is dead too.
+kill_and_wait_at() { # ACTION [criu]
+	kill_at "$1"
+	[ -z "${2:-}" ] || echo 'kill -KILL $PPID' >> "$T/action"
+	echo 'while :; do sleep 1; done' >> "$T/action"
+}
+
 lines() { sed 's/^[^ ]* stdout F //' "$@"; }
 n_lines() { lines "$LOG" | wc -l; }
 goes_on() {
@@ -59,8 +66,8 @@ network_unlocked() { # PID
 # A criu that works on something of this test's.
 own_criu() {
 	local pid
-	for pid in $(pgrep -f 'criu swrk'); do
-		ls -l "/proc/$pid/fd" "/proc/$pid/cwd" 2> /dev/null | grep -qF "$T/" && echo "$pid"
+	for pid in $(pgrep -f 'criu(: | swrk| lazy-pages)'); do
+		{ ls -l "/proc/$pid/fd" "/proc/$pid/cwd" | grep -qF "$T/" || grep -qaF "$T/" "/proc/$pid/environ"; } 2> /dev/null && echo "$pid"
 	done
 	return 0
 }
@@ -87,6 +94,10 @@ prepare() { # PHASE OPTIONS of run
 		LOG=$T/log.$((++LOGS))
 		CMD=(restore -d --bundle "$B" --image-path "$IMG" --log-path "$LOG" "$c")
 		;;
+	lazy)
+		prepare restore "${@:2}"
+		CMD+=(--lazy-pages)
+		;;
 	in-place)
 		began "${@:2}"
 		thole checkpoint --stay --image-path "$IMG" "$c"
@@ -106,6 +117,8 @@ comes_back() { # PHASE
 	contiguous "$LOG"
 }
 
+one_shim() { [ "$(shims | wc -l)" = 1 ]; }
+
 check_after() { # PHASE WHAT
 	local exit
 	# A criu whose shim is gone notices it with its next word, and lets the container go on.
@@ -114,7 +127,8 @@ check_after() { # PHASE WHAT
 	wait_for settled || fail "$2: $(thole recover --all 2>&1), it is $(status "$c")"
 	case $(status "$c") in
 	running)
-		equal "$(shims | wc -l)" 1 "$2: shims" || return 1
+		# The one of the keeper may be at it still, with a child that unlocks the network.
+		wait_for one_shim || fail "$2: shims: $(shims)" || return 1
 		wait_for thawed_and_untraced "$(init_of "$c")" || fail "$2: $(thawed_and_untraced "$(init_of "$c")" 2>&1)" || return 1
 		network_unlocked "$(init_of "$c")" || fail "$2: network" || return 1
 		goes_on || fail "$2: it does not go on" || return 1
@@ -152,7 +166,7 @@ check_after() { # PHASE WHAT
 points() { # PHASE
 	case $1 in
 	*running) echo pre-dump network-lock post-dump network-unlock ;;
-	restore | in-place) echo pre-restore setup-namespaces post-setup-namespaces post-restore network-unlock pre-resume post-resume ;;
+	restore | lazy | in-place) echo pre-restore setup-namespaces post-setup-namespaces post-restore network-unlock pre-resume post-resume ;;
 	*) echo pre-dump network-lock post-dump ;;
 	esac
 }
@@ -176,6 +190,105 @@ at_each_point() { # PHASE
 @test "at each point of a checkpoint that stays" { at_each_point stay; }
 @test "at each point of a restore by a new shim" { at_each_point restore; }
 @test "at each point of a restore in place" { at_each_point in-place; }
+
+# ---- its scripts wait when it is killed: whoever follows ends them, and criu
+
+nothing_of_criu() { no_criu && no_script; }
+
+# The command that is to see to it is FOLLOW.
+left_waiting_at() { # PHASE POINT criu|'' OPTIONS of run
+	kill_at never
+	prepare "$1" "${@:4}"
+	kill_and_wait_at "$2" "$3"
+	timeout 60 "$THOLE" --root "$ROOT" "${CMD[@]}" < /dev/null > "$T/out" 2>&1 || true
+	wait_for test -e "$T/killed" || fail "$1: nobody was killed at $2"
+	kill_at never
+}
+
+while_scripts_wait() { # PHASE OPTIONS of run -- FOLLOW...
+	local phase=$1 point options=()
+	shift
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	for point in $(points "$phase"); do
+		left_waiting_at "$phase" "$point" '' "${options[@]}"
+		"${@:2}" < /dev/null > "$T/out" 2>&1 || [[ $phase =~ restore|lazy|in-place ]] || fail "$phase, waiting at $point: ${*:2}: $(cat "$T/out")"
+		WAIT_S=5 wait_for nothing_of_criu || fail "$phase, waiting at $point: left: $(own_criu) $(own_processes)"
+		[[ $phase =~ restore|lazy|in-place ]] || is "$c" running || fail "$phase, waiting at $point: it is $(status "$c")"
+		check_after "$phase" "$phase, waiting at $point"
+	done
+}
+
+@test "a script waits: a command that needs a shim" { while_scripts_wait dump -- thole exec "$c" true; }
+@test "a script waits: recover" { while_scripts_wait set-running -- thole recover --all; }
+@test "a script waits: the keeper starts a shim" {
+	adopted() { [ -n "$(shims)" ] && nothing_of_criu; }
+	WAIT_S=60 while_scripts_wait stay -i -- wait_for adopted
+}
+@test "a script waits: recover after a restore" { while_scripts_wait restore -- thole recover --all; }
+@test "a script waits: recover after a restore whose memory was to come later" { while_scripts_wait lazy -- thole recover --all; }
+@test "a script waits: recover after a restore in place" { while_scripts_wait in-place -- thole recover --all; }
+
+@test "a script waits: init is killed, and the container deleted" {
+	local phase point
+	for phase in dump-running in-place restore; do
+		for point in $(points "$phase"); do
+			left_waiting_at "$phase" "$point" ''
+			kill -KILL "$(jq .processes.init.pid "$ROOT/$c/state.json")" 2> "$T/out" || true
+			thole delete --force "$c" || fail "$phase, waiting at $point"
+			WAIT_S=5 wait_for nothing_of_criu || fail "$phase, waiting at $point: left: $(own_criu) $(own_processes)"
+			wait_for no_shims
+			equal "$(own_cgroups)" '' "$phase, waiting at $point: groups"
+			equal "$(find "$IMG" -name '.thole*')" '' "$phase, waiting at $point: hidden directories"
+			rm -rf "$T/actions"
+		done
+	done
+}
+
+@test "a script waits: a container of somebody else's monitor" {
+	local point init
+	oci() { "$THOLE_OCI" --root "$ROOT" "$@" < /dev/null; }
+	for point in pre-dump post-dump; do
+		kill_at never
+		oci run -d --bundle "$B" "$c" > >(cat > "$T/run.out" 3>&-) 2>&1
+		init=$(init_of "$c")
+		kill_and_wait_at "$point"
+		refused 1 'the shim ended before it answered' oci checkpoint --network-lock iptables --image-path "$IMG" --leave-running "$c"
+		kill_at never
+		thole recover --all
+		WAIT_S=5 wait_for nothing_of_criu || fail "waiting at $point: left: $(own_criu) $(own_processes)"
+		is "$c" running
+		wait_for thawed_and_untraced "$init"
+		network_unlocked "$init"
+		wait_for no_shims
+		equal "$(find "$IMG" -name '.thole*')" '' 'hidden directories'
+		oci checkpoint --image-path "$IMG" --leave-running "$c"
+		# Paused before, it is so again.
+		oci pause "$c"
+		kill_and_wait_at "$point"
+		refused 1 'the shim ended before it answered' oci checkpoint --network-lock iptables --image-path "$IMG" --leave-running "$c"
+		kill_at never
+		thole recover "$c"
+		WAIT_S=5 wait_for nothing_of_criu || fail "paused, waiting at $point: left: $(own_criu) $(own_processes)"
+		is "$c" paused
+		oci resume "$c"
+		wait_for thawed_and_untraced "$init"
+		oci delete --force "$c"
+	done
+}
+
+@test "criu is killed too: its script goes, the container goes on" {
+	local point
+	for point in pre-dump network-lock; do
+		left_waiting_at dump "$point" criu
+		thole recover --all
+		WAIT_S=5 wait_for nothing_of_criu || fail "at $point: left: $(own_criu) $(own_processes)"
+		is "$c" running || fail "at $point: it is $(status "$c")"
+		check_after dump "criu killed too at $point"
+	done
+}
 
 at_random_moments() { # PHASES...
 	local i us phase options moments=20

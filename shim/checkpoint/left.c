@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ending a criu that is nobody's child any more.
+ *
+ * Runs in the shim that follows, before it does anything else with the container. criu does not see that the shim before has died until it has something to say to it, and an action script that waits keeps it
+ * from that for ever. Killed while it runs code of its own in the container's processes it could not put them right again: so its scripts go first, which it takes for their failure, and it lets go. It is the
+ * tracer of those processes exactly as long as that lasts. */
+#include "shim/checkpoint/left.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "shim/sandbox/cgroup.h"
+
+#define LOOK_MS 50          /* there is no event for what it holds */
+#define SCRIPTS_MS 10000    /* for those that it runs while it lets go */
+#define LETTING_GO_MS 30000 /* then it is killed all the same */
+#define DYING_MS 5000
+
+/* Whoever is in its process group, which has its number as long as one of them lives, but for itself. In that session nobody else has that number. */
+static void kill_scripts(const struct criu_left *l)
+{
+	cleanup_dir DIR *dir = opendir("/proc");
+	struct proc_stat st;
+	struct err ignored;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		pid_t pid = (pid_t)atoi(e->d_name);
+		cleanup_fd int pidfd = -1;
+
+		if (pid <= 0 || pid == l->pid || proc_stat(pid, &st, &ignored) < 0 || st.pgrp != l->pid ||
+		    st.session != l->session || proc_pidfd_open(pid, st.start_time, &pidfd, &ignored) < 0)
+			continue;
+		proc_pidfd_kill(pidfd, SIGKILL, &ignored);
+	}
+}
+
+static bool is_traced_by(pid_t pid, pid_t tracer)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
+	const char *line;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0)
+		return false;
+	line = strstr(text, "\nTracerPid:");
+	return line && atoi(line + strlen("\nTracerPid:")) == tracer;
+}
+
+static bool holds_any(const struct criu_left *l, const struct cgroup *cg)
+{
+	struct cgroup_pids pids = { 0 };
+	bool found = false;
+
+	if (cg)
+		pids = cgroup_pids(cg);
+	for (size_t i = 0; i < pids.n && !found; i++)
+		found = is_traced_by(pids.v[i], l->pid);
+	free(pids.v);
+	return found;
+}
+
+static bool has_ended(int pidfd, int timeout_ms)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	return poll(&p, 1, timeout_ms) > 0;
+}
+
+void criu_left_end(const struct criu_left *l, const struct cgroup *cg)
+{
+	cleanup_fd int pidfd = -1;
+	struct err err;
+
+	if (!l->pid)
+		return;
+	if (proc_pidfd_open(l->pid, l->start_time, &pidfd, &err) < 0)
+		log_debug("criu: %s", err.text);
+	kill_scripts(l);
+	for (int waited = 0; pidfd >= 0 && waited < LETTING_GO_MS && holds_any(l, cg); waited += LOOK_MS) {
+		if (has_ended(pidfd, LOOK_MS))
+			break;
+		if (waited >= SCRIPTS_MS)
+			kill_scripts(l);
+	}
+	if (pidfd < 0 || has_ended(pidfd, 0))
+		return;
+	if (proc_pidfd_kill(pidfd, SIGKILL, &err) < 0 || !has_ended(pidfd, DYING_MS))
+		log_warn("criu, process %d, does not end", (int)l->pid);
+	kill_scripts(l);
+}
