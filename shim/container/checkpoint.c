@@ -18,6 +18,7 @@
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/lazy.h"
+#include "shim/checkpoint/locks.h"
 #include "shim/checkpoint/netlock.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/veth.h"
@@ -399,6 +400,15 @@ static void note_departing(struct checkpointing *k)
 	free(pids.v);
 }
 
+static int complete_locks(struct checkpointing *k, struct err *err)
+{
+	struct cgroup_pids pids = cgroup_pids(k->c->cgroup);
+	int r = locks_complete(k->new_fd, pids.v, pids.n, k->options.file_locks, err);
+
+	free(pids.v);
+	return r;
+}
+
 /* criu has written everything and nothing moves yet. What fails here makes criu let the container go on. */
 static int complete(struct checkpointing *k, struct err *err)
 {
@@ -406,6 +416,8 @@ static int complete(struct checkpointing *k, struct err *err)
 		return -1;
 	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->inventory.streams, err) < 0 ||
 	    execs_write(k->new_fd, k->inventory.execs, k->inventory.n_execs, err) < 0)
+		return -1;
+	if (!k->options.pre_dump && complete_locks(k, err) < 0)
 		return -1;
 	note_departing(k);
 	if (k->sealing)

@@ -409,17 +409,18 @@ static pid_t find_cb(void *arg, pid_t inner)
 static void look_for_locks(struct container *c)
 {
 	cleanup_free char *first = NULL, *others = NULL;
-	size_t n = 0;
+	const bool restored = c->creation->restoring->options.file_locks;
+	size_t n;
 
-	if (c->creation->restoring->options.file_locks)
-		n = locks_lost(c->creation->params.fds.images_fd, find_cb, c, &first);
+	n = locks_lost(c->creation->params.fds.images_fd, restored, find_cb, c, &first);
 	if (n == 0)
 		return;
 	others = n > 1 ? xasprintf(" and %zu more", n - 1) : xstrdup("");
 	free(c->remark);
-	c->remark = xasprintf("container '%s': the lock on %s%s has not come back: criu loses those on files that the "
-			      "process has mapped, and another program may take the file for unused",
-			      c->id, first, others);
+	c->remark = xasprintf("container '%s': the lock on %s%s has not come back: %s", c->id, first, others,
+			      restored ? "criu loses those on files that the process has mapped, and another program "
+					 "may take the file for unused"
+				       : "--file-locks would bring it");
 	log_warn("%s", c->remark);
 }
 

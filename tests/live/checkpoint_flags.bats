@@ -240,6 +240,57 @@ waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000
 		thole delete --force "$c"
 	done
 }
+
+# As servers do that take turns: the parent opens the file, and each child locks it.
+@test "--file-locks: a lock on what a process has inherited comes back too, of whatever kind; not asked for, it is named" {
+	mkdir -p "$B"/rootfs/{lib,lib64}
+	cat > "$B/rootfs/locks.py" <<-'END'
+		import fcntl, os, sys, time
+		files = [open("/tmp/" + n, "w+b") for n in ("one", "two", "three", "four")]
+		for f in files: f.write(b"x" * 4096); f.flush()
+		if sys.argv[1] == "all": fcntl.lockf(files[0], fcntl.LOCK_EX, 10, 128); fcntl.flock(files[3], fcntl.LOCK_EX)
+		if os.fork() == 0:
+		    fcntl.lockf(files[1], fcntl.LOCK_EX, 10, 128)
+		    fcntl.lockf(files[1], fcntl.LOCK_SH, 10, 500)
+		    fcntl.lockf(files[2], fcntl.LOCK_SH, 0, 128)
+		    print("locked", flush=True)
+		while True: time.sleep(0.1)
+	END
+	config '.mounts += [["/usr", "/lib", "/lib64"][] | { destination: ., type: "bind", source: ., options: ["rbind", "ro"] }]'
+	# FILE KIND TYPE FROM TO PROCESS, and those who wait for a lock of another's show nothing.
+	held() {
+		local p f
+		for p in $(cat "$(cgroup_of "$c" "$(v1_or_v2 memory '')")/cgroup.procs"); do
+			for f in "/proc/$p/fd"/*; do
+				sed -n "s,^lock:.* \(POSIX\|FLOCK\) *[A-Z]* *\([A-Z]*\) .* \([0-9]*\) \([0-9EOF]*\)$,$(readlink "$f") \1 \2 \3 \4 $(awk '/^NSpid/ { print $NF }' "/proc/$p/status"),p" "/proc/$p/fdinfo/${f##*/}"
+			done
+		done | sort
+	}
+	local before how
+	for how in all few; do
+		args /usr/bin/python3 /locks.py $how
+		thole run -d --bundle "$B" "$c" < /dev/null
+		wait_for logged "$c" locked
+		before=$(held)
+		equal "$(wc -l <<< "$before")" $([ $how = all ] && echo 6 || echo 3)
+		refused 1 "cannot checkpoint container '$c': .*lock.* --file-locks" thole checkpoint --image-path "$IMG" "$c"
+		is "$c" running
+		equal "$(held)" "$before"
+		checkpoint --file-locks --leave-running
+		checkpoint --file-locks
+		restore --file-locks 2> "$T/said"
+		equal "$(held)" "$before"
+		equal "$(cat "$T/said")" ''
+		# As it came back, once more.
+		checkpoint --file-locks
+		restore 2> "$T/said"
+		equal "$(held)" ''
+		equal "$(wc -l < "$T/said")" 1
+		matches "$(cat "$T/said")" "container '$c': the lock on '/tmp/[a-z]*' \(process [0-9]*\) and [0-9] more has not come back: --file-locks would bring it"
+		thole delete --force "$c"
+	done
+}
+
 # Should a criu keep it one day, nothing is said.
 one_is_lost() {
 	if [ "$(locked)" = 2 ]; then
