@@ -46,7 +46,8 @@ struct creation {
 	int child_stdio[3];
 	char *bundle, *rootfs;
 	struct ns_joined joined;
-	struct scope scope; /* systemd's, when it is the driver */
+	struct oci_resources *resources; /* of one that comes back: as they were last; NULL: the config's */
+	struct scope scope;              /* systemd's, when it is the driver */
 	struct scope_holder scope_holder;
 	struct mount_sources sources;
 	struct relay_ends ends; /* of the foreground client, until they are taken */
@@ -146,7 +147,11 @@ int container_make_control(struct container *c, struct err *err);
 
 /* groups.c */
 int groups_plan(struct container *c, const char *mountinfo, struct err *err); /* where they will be; no effect */
-int groups_make(struct container *c, struct err *err);   /* with their limits; on failure nothing is left */
+int groups_make(struct container *c, struct err *err); /* with their limits; on failure nothing is left */
+int groups_make_again(
+	struct container *c, struct
+	err *err); /* it comes back: a scope has ended with the last process, and is started anew; on failure it is gone again */
+void groups_leave(struct container *c); /* it has not come back: what groups_make_again() has made ends */
 int groups_settle(struct container *c, struct err *err); /* init is in them */
 int groups_update(struct container *c, const struct oci_resources *r, struct err *err);
 int groups_undo(struct container *c,
@@ -187,6 +192,8 @@ int state_save_process(struct container *c, struct process *p,
 int state_add_process(struct container *c, struct process *p, struct err *err); /* an exec'd one; may change its name */
 int state_merge_resources(struct container *c, struct json_object *changed,
 			  struct err *err); /* lay it over container.resources */
+/* linux.resources with what was changed since; JSON, the caller frees it. NULL: err is filled. */
+char *state_resources(struct container *c, struct err *err);
 char *state_oci_json(struct container *c, const struct oci_config *config,
 		     const char *status); /* for hooks; caller frees */
 void state_set_text(char *field, size_t size, const char *value);

@@ -420,6 +420,7 @@ void creation_free(struct creation *cr)
 	relay_ends_close(&cr->ends);
 	scope_let_go(&cr->scope_holder);
 	scope_release(&cr->scope);
+	oci_resources_free(cr->resources);
 	free(cr->bundle);
 	free(cr->rootfs);
 	free(cr);

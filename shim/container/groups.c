@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container's control groups, by either driver: made by ourselves (cgroupfs), or first asked of systemd as a scope, and then filled by
  * ourselves all the same. */
+#include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -49,10 +51,14 @@ static void give_back_scope(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
-int groups_make(struct container *c, struct err *err)
+static const struct oci_resources *limits(const struct container *c)
+{
+	return c->creation->resources ? c->creation->resources : &c->config->resources;
+}
+
+static int make(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
-	struct err ignored;
 
 	if (c->scope_unit && scope_start(&cr->scope, c->id, c->config, &cr->scope_holder, err) < 0)
 		return -1;
@@ -62,11 +68,67 @@ int groups_make(struct container *c, struct err *err)
 		return c->config->cgroups_path ? err_add(err, "linux.cgroupsPath") : -1;
 	}
 	c->rec.groups_made = 1;
-	if (cgroup_apply(c->cgroup, &c->config->resources, err) == 0 && cgroup_open_join(c->cgroup, err) == 0 &&
-	    state_save_record(c, err) == 0)
+	return 0;
+}
+
+static int fill(struct container *c, struct err *err)
+{
+	return cgroup_apply(c->cgroup, limits(c), err) < 0 ? -1 : cgroup_open_join(c->cgroup, err);
+}
+
+int groups_make(struct container *c, struct err *err)
+{
+	struct err ignored;
+
+	if (make(c, err) < 0)
+		return -1;
+	if (fill(c, err) == 0 && state_save_record(c, err) == 0)
 		return 0;
 	groups_remove(c, &ignored);
 	return -1;
+}
+
+/* As they were last, and not as the config has them: what comes back may need more than that. */
+static int read_limits(struct container *c, struct err *err)
+{
+	cleanup_free char *text = state_resources(c, err);
+
+	return text ? oci_resources_parse(STATEDIR_CONFIG, text, strlen(text), &c->creation->resources, err) : -1;
+}
+
+static int plan_again(struct container *c, struct err *err)
+{
+	cleanup_free char *mountinfo = NULL, *own = NULL;
+	struct scope *scope = &c->creation->scope;
+	struct cgroup *fresh;
+
+	if (scope_parse(c->config->cgroups_path, c->id, scope, err) < 0 ||
+	    fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0 ||
+	    fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &own, err) < 0 ||
+	    cgroup_new(mountinfo, own, scope->path, c->id, &fresh, err) < 0)
+		return -1;
+	cgroup_restrict(fresh, own, CGROUP_NEEDED);
+	cgroup_renew(c->cgroup, fresh);
+	return 0;
+}
+
+int groups_make_again(struct container *c, struct err *err)
+{
+	if (!c->scope_unit)
+		return cgroup_open_join(c->cgroup, err);
+	/* It may be about to end still, and then its name is not free. */
+	if (read_limits(c, err) < 0 || plan_again(c, err) < 0 || scope_stop(c->scope_unit, err) < 0 || make(c, err) < 0)
+		return -1;
+	if (fill(c, err) == 0)
+		return 0;
+	groups_leave(c);
+	return -1;
+}
+
+void groups_leave(struct container *c)
+{
+	cgroup_close_join(c->cgroup);
+	give_back_scope(c);
 }
 
 int groups_settle(struct container *c, struct err *err)
@@ -74,8 +136,7 @@ int groups_settle(struct container *c, struct err *err)
 	if (!c->scope_unit)
 		return 0;
 	/* What systemd rounds is written again as it was asked for. */
-	if (scope_set_limits(c->scope_unit, &c->config->resources, err) < 0 ||
-	    cgroup_apply(c->cgroup, &c->config->resources, err) < 0)
+	if (scope_set_limits(c->scope_unit, limits(c), err) < 0 || cgroup_apply(c->cgroup, limits(c), err) < 0)
 		return -1;
 	scope_let_go(&c->creation->scope_holder);
 	return 0;

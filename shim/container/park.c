@@ -58,11 +58,6 @@ int park_check(const struct container *c, struct err *err)
 			       "cannot keep container '%s': its streams are its caller's (--leave-running lets it go "
 			       "on)",
 			       c->id);
-	if (c->scope_unit)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "cannot keep container '%s': its scope ends with its processes (--leave-running lets it "
-			       "go on)",
-			       c->id);
 	return 0;
 }
 
@@ -144,7 +139,7 @@ static int step_config(struct container *c, struct err *err)
 
 static int step_groups(struct container *c, struct err *err)
 {
-	return cgroup_open_join(c->cgroup, err);
+	return groups_make_again(c, err);
 }
 
 /* What of it has come back already goes again. */
@@ -153,6 +148,7 @@ static void undo_groups(struct container *c)
 	struct err ignored;
 
 	cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
+	groups_leave(c);
 	forget_init(c);
 	if (state_save(c, &ignored) < 0)
 		log_warn("container '%s': %s", c->id, ignored.text);
@@ -191,7 +187,8 @@ bool park_needs_unread(struct container *c)
 int park_came_back(struct container *c, int *master_fd, struct err *err)
 {
 	/* Nothing is left to be undone once its streams are its own. */
-	if (process_watch_end(&c->init, err) < 0 || relay_come_back(c->init.relay, take_fd(master_fd), err) < 0)
+	if (process_watch_end(&c->init, err) < 0 || groups_settle(c, err) < 0 ||
+	    relay_come_back(c->init.relay, take_fd(master_fd), err) < 0)
 		return -1;
 	park_free(c);
 	keep_again(c);

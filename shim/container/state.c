@@ -12,6 +12,7 @@
 #include "shim/container/container_internal.h"
 #include "shim/container/follower.h"
 #include "shim/container/streams.h"
+#include "shim/oci/json.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -518,6 +519,20 @@ static void merge_resources(struct container *c, struct json_object *o, void *ch
 int state_merge_resources(struct container *c, struct json_object *changed, struct err *err)
 {
 	return change_state(c, merge_resources, changed, err);
+}
+
+char *state_resources(struct container *c, struct err *err)
+{
+	cleanup_json struct json_object *config = NULL, *top = state_read(c->dir_fd, err);
+	cleanup_free char *text = NULL;
+	struct json_object *r;
+
+	if (!top || fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0 ||
+	    oci_json_parse(STATEDIR_CONFIG, text, strlen(text), &config, err) < 0)
+		return NULL;
+	r = object_at(object_at(config, "linux"), "resources");
+	lay_over(r, object_at(object_at(top, "container"), "resources"));
+	return xstrdup(json_to_text(r, JSON_C_TO_STRING_PLAIN));
 }
 
 static void refresh_logs(struct container *c, struct json_object *o, void *arg)

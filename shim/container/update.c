@@ -77,6 +77,11 @@ int container_update(struct container *c, const char *text, size_t len, struct e
 
 	if (status == STATUS_STOPPED)
 		return err_set(err, ERR_STATE, "cannot update container '%s': it is stopped", c->id);
+	if (status == STATUS_CHECKPOINTED && c->scope_unit)
+		return err_set(
+			err, ERR_STATE,
+			"cannot update container '%s': it is checkpointed, and its scope is gone until it comes back",
+			c->id);
 	if (!c->cgroup)
 		return err_set(err, ERR_UNSUPPORTED, "cannot update container '%s': it has no cgroup", c->id);
 	if (oci_resources_parse("resources", text, len, &r, err) < 0 ||

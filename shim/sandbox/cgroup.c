@@ -78,6 +78,19 @@ void cgroup_forget(struct cgroup *cg)
 	cg->n = 0;
 }
 
+void cgroup_renew(struct cgroup *cg, struct cgroup *fresh)
+{
+	for (size_t i = 0; i < fresh->n; i++)
+		for (size_t j = 0; j < cg->n; j++)
+			if (!strcmp(fresh->h[i].dir, cg->h[j].dir)) {
+				fresh->h[i].base_len = cg->h[j].base_len;
+				fresh->h[i].made = cg->h[j].made;
+			}
+	cgroup_forget(cg);
+	*cg = *fresh;
+	free(fresh);
+}
+
 void cgroup_free(struct cgroup *cg)
 {
 	if (!cg)

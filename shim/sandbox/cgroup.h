@@ -35,6 +35,9 @@ bool cgroup_is_absent(const struct cgroup *cg);
 /* Its groups have been removed: from here on there is no group at all, whoever makes new ones of the same names. */
 void cgroup_forget(struct cgroup *cg);
 
+/* Its groups are to be made once more, at the same places, after somebody has removed some of them: `fresh`, of cgroup_new(), is taken, and what `cg` itself once made stays its own to remove. */
+void cgroup_renew(struct cgroup *cg, struct cgroup *fresh);
+
 /* Accepts NULL. Removes nothing. */
 void cgroup_free(struct cgroup *cg);
 

@@ -186,23 +186,77 @@ no_state() { ! [ -e "$STATE" ]; }
 
 own_criu() { [ -x "$BUILD/criu/bin/criu" ] && grep -q '^nf_tables ' /proc/modules || skip "needs: $BUILD/criu, and modules for it"; }
 
-@test "a checkpoint of a container in a scope: it goes on; it cannot stay without processes, which is said; restored it has a scope again" {
+# In a scope, with limits of which one has been changed since.
+in_scope() {
+	# criu asks for programs that this Debian lacks when it looks at a network of the container's own.
+	config '.linux.namespaces |= map(select(.type != "network")) | .linux.resources = { memory: { limit: 67108864 }, pids: { limit: 31 } }'
+	rm -rf "$B/rootfs/usr/bin"
+	started sh -c 'n=0; while :; do echo n $n; n=$((n + 1)); sleep 0.1; done'
+	thole update --memory 134217728 "$c"
+}
+is_back() {
+	is "$c" running
+	equal "$(property ActiveState)" active
+	equal "$(sed 's/^0:://' "/proc/$(init_of "$c")/cgroup")" "/system.slice/thole-$c.scope"
+	file cgroup.procs | grep -qx "$(init_of "$c")"
+	equal "$(file memory.max) $(file pids.max) $(property MemoryMax) $(property TasksMax)" "$1 31 $1 31" limits
+}
+n_lines() { thole logs "$c" | wc -l; }
+goes_on() {
+	local n
+	n=$(n_lines)
+	more() { [ "$(n_lines)" -gt $((n + 2)) ]; }
+	wait_for more
+	thole logs "$c" | awk '$2 != NR - 1 { print "line " NR ": " $0; exit 1 }'
+}
+
+@test "a checkpoint of a container in a scope: it goes on, and restored it has a scope again" {
 	own_criu
 	export THOLE_CRIU=$BUILD/criu/bin/criu
-	# criu asks for programs that this Debian lacks when it looks at a network of the container's own.
-	config '.linux.namespaces |= map(select(.type != "network"))'
-	rm -rf "$B/rootfs/usr/bin"
-	started sh -c 'while :; do sleep 0.1; done'
+	in_scope
 	sd checkpoint --to "$T/set" --leave-running "$c"
-	is "$c" running
-	refused 1 'its scope ends with its processes' "$THOLE" --root "$ROOT" --systemd-cgroup checkpoint --to "$T/set" "$c"
-	is "$c" running
+	is_back 134217728
 	sd checkpoint --image-path "$T/img" "$c"
 	wait_for no_unit
 	sd restore -d --bundle "$B" --image-path "$T/img" "$c" < /dev/null
-	equal "$(property ActiveState)" active
-	equal "$(sed 's/^0:://' "/proc/$(init_of "$c")/cgroup")" "/system.slice/thole-$c.scope"
+	is_back 67108864
 	thole delete --force "$c"
+	wait_for no_unit
+}
+
+@test "a checkpoint that stays: the scope goes with the last process, and comes back with them, with the limits of then" {
+	own_criu
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	in_scope
+	sd checkpoint --to "$T/set" "$c"
+	is "$c" checkpointed
+	wait_for no_unit
+	refused 1 'it is checkpointed, and its scope is gone until it comes back' thole update --pids-limit 5 "$c"
+	thole restore --from "$T/set" "$c"
+	is_back 134217728
+	goes_on
+	# One that fails after the scope was made leaves it as it was.
+	thole checkpoint --stay --image-path "$T/img" "$c"
+	cp "$T/img/core-1.img" "$T/core"
+	echo x > "$T/img/core-1.img"
+	refused 125 'criu has failed' thole restore --image-path "$T/img" "$c"
+	is "$c" checkpointed
+	wait_for no_unit
+	equal "$(own_cgroups)" ''
+	cp "$T/core" "$T/img/core-1.img"
+	# From another program, too.
+	thole restore --image-path "$T/img" "$c"
+	is_back 134217728
+	thole upgrade "$c"
+	thole checkpoint --stay --image-path "$T/img" "$c"
+	thole restore --image-path "$T/img" "$c"
+	is_back 134217728
+	goes_on
+	# And with nothing to come back to.
+	thole checkpoint --stay --image-path "$T/img" "$c"
+	wait_for no_unit
+	thole delete "$c"
+	nothing_left
 	wait_for no_unit
 }
 
