@@ -303,3 +303,32 @@ said() { journalctl -o cat -u "$U" _TRANSPORT=stdout; }
 	thole delete --force "$c"
 	rm -rf "$SET" "/etc/systemd/system/thole-checkpoint@$NAME.timer.d"
 }
+
+@test "thole-checkpoint@.service: somebody else is at it, which is no failure, and systemd has the status that says so; what is one is one" {
+	own_criu
+	checkpoint_units sh -c 'while :; do sleep 0.1; done'
+	thole run -d --bundle "$B" "$c" < /dev/null > "$T/run.out"
+	# systemd forgets at once how a unit has ended that nothing refers to, and has 0 then: its timer does, which is not due.
+	printf '[Timer]\nOnCalendar=\nOnCalendar=2099-01-01\n' > "/etc/systemd/system/thole-checkpoint@$NAME.timer.d/a.conf"
+	systemctl daemon-reload
+	systemctl start "thole-checkpoint@$NAME.timer"
+	mkdir -p "$SET"
+	exec 9< "$SET"
+	flock 9
+	systemctl start "$U"
+	equal "$(show ActiveState) $(show Result) $(show ExecMainCode) $(show ExecMainStatus)" 'inactive success 1 75'
+	equal "$(said)" "thole: somebody else is at '$SET': try again later"
+	equal "$(images)" 0
+	flock -u 9
+	systemctl start "$U"
+	equal "$(show Result) $(show ExecMainStatus) $(images)" 'success 0 1'
+	thole pause "$c"
+	exits 1 systemctl start "$U" 2> "$T/start.err"
+	equal "$(show ActiveState) $(show Result) $(show ExecMainStatus)" 'failed exit-code 69'
+	thole resume "$c"
+	systemctl start "$U"
+	equal "$(show Result) $(show ExecMainStatus) $(images)" 'success 0 2'
+	systemctl stop "thole-checkpoint@$NAME.timer"
+	thole delete --force "$c"
+	rm -rf "$SET" "/etc/systemd/system/thole-checkpoint@$NAME.timer.d"
+}
