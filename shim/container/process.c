@@ -100,12 +100,37 @@ static bool read_wait_status(const struct process *p, int *ret_status)
 	return proc_pidfd_exit_status(p->pidfd, ret_status, &ignored) == 0;
 }
 
+/* Dead, but its tracer, which may be criu or a debugger, has not let it go: until then it is nobody else's to reap. */
+static bool is_held(const struct process *p)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOWAIT | WNOHANG) == 0 && !info.si_pid;
+}
+
+static void end_cb(evutil_socket_t fd, short what, void *arg);
+
+/* Its pidfd has said all that it will. */
+static void look_again(struct process *p)
+{
+	static const struct timeval soon = { .tv_usec = 20000 };
+
+	event_free(p->end);
+	p->end = evtimer_new(container_base(p->c), end_cb, p);
+	if (!p->end || event_add(p->end, &soon) < 0)
+		fatal("out of memory");
+}
+
 static void end_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct process *p = arg;
 	struct timespec now;
 	int status = 0;
 
+	if (is_held(p)) {
+		look_again(p);
+		return;
+	}
 	event_del(p->end);
 	clock_gettime(CLOCK_REALTIME, &now);
 	p->exit.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

@@ -691,3 +691,23 @@ teardown_test() {
 	equal "$line" 'line 6'
 	exec 8>&-
 }
+
+@test "init dies in the middle of a dump, held by criu: the shim goes on to answer, the dump fails, the end is known" {
+	kill_criu_at never
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != network-lock ] || { : > "%s/here"; read x < "%s/go"; }\n' "$T" "$T" > "$T/action"
+	mkfifo "$T/go"
+	# One process: with others init waits for them in the kernel, since criu holds these too.
+	detached sleep 1000
+	in_background timeout 60 "$THOLE" --root "$ROOT" checkpoint --network-lock iptables --image-path "$IMG" "$c" > "$T/said" 2>&1
+	local client=$!
+	wait_for test -e "$T/here"
+	thole kill "$c" KILL
+	dead() { [ "$(awk '{ print $3 }' "/proc/$(jq .processes.init.pid "$ROOT/$c/state.json")/stat")" = Z ]; }
+	wait_for dead
+	refused 1 "it is being checkpointed" timeout 10 "$THOLE" --root "$ROOT" pause "$c"
+	echo > "$T/go"
+	exits 1 wait "$client"
+	equal "$(wc -l < "$T/said")" 1
+	exits 137 timeout 10 "$THOLE" --root "$ROOT" wait "$c"
+	equal "$(find "$IMG" -name '*.img' -o -name '.thole*')" ''
+}
