@@ -711,6 +711,14 @@ int container_checkpoint(struct container *c, struct container_fds *fds, contain
 	return -1;
 }
 
+void checkpoint_kill(struct checkpointing *k)
+{
+	if (k && k->criu)
+		criu_kill(k->criu);
+	else if (k && precopy_runs(k->precopy))
+		precopy_kill(k->precopy);
+}
+
 bool container_cancel_checkpoint(struct container *c)
 {
 	struct checkpointing *k = c->checkpointing;

@@ -268,7 +268,9 @@ void pause_free(struct pausing *p); /* accepts NULL */
 void pause_cancel(struct container *c);
 
 /* checkpoint.c */
-void checkpoint_free(struct checkpointing *k);                        /* accepts NULL; kills criu */
+void checkpoint_free(struct checkpointing *k); /* accepts NULL; kills criu */
+void checkpoint_kill(
+	struct checkpointing *k); /* accepts NULL. What it dumps is dead or about to be: criu need not put it right */
 void checkpoint_note_criu(struct container *c, const struct criu *k); /* it is at it; for who follows us */
 bool checkpoint_takes_end(
 	struct checkpointing *k); /* accepts NULL. Init has ended: is it because it goes into the image? */

@@ -160,6 +160,8 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 	if (c->creation)
 		return err_set(err, ERR_BUSY, "cannot delete container '%s': it is being restored", c->id);
 	pause_cancel(c);
+	/* Whoever it traces cannot be reaped, and with lazy pages it may wait for somebody who never comes. */
+	checkpoint_kill(c->checkpointing);
 	c->deletion = (struct pending) { done_cb, done_arg };
 	if (c->parked && !c->checkpointing) {
 		park_end(c);

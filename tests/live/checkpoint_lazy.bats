@@ -152,6 +152,48 @@ is_waiting() { # PID: for a page
 
 is_gone() { [ ! -e "/proc/$1" ] || [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 
+# A container that is frozen, with its memory, until somebody asks for that at $port; the byte of --status-fd goes to $T/byte.
+serves() {
+	port=$((20000 + RANDOM % 20000))
+	meet_the_server true
+	cat >> "$T/action" <<-END
+		[ "\$CRTOOLS_SCRIPT_ACTION" != post-dump ] || [ -e "$T/go" ] || { : > "$T/at"; while ! [ -e "$T/go" ]; do sleep 0.1; done; }
+	END
+	remembers 4
+	in_background sh -c 'exec timeout 100 "$@" 7> "$0"' "$T/byte" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --lazy-pages --page-server 127.0.0.1:$port --status-fd 7 "$c" > "$T/source.err" 2>&1
+	source=$!
+	wait_for test -e "$T/at"
+}
+
+# covers: checkpoint --status-fd
+@test "--status-fd: its byte comes when all but the memory is in the image and somebody listens who has that, and not before" {
+	local port source
+	serves
+	equal "$(stat -c %s "$T/byte")" 0
+	not listens "$port"
+	: > "$T/go"
+	wait_for test -s "$T/byte" || fail "$(cat "$T/source.err")"
+	equal "$(od -An -tx1 "$T/byte" | tr -d ' ')" 00
+	listens "$port"
+	[ -s "$IMG/inventory.img" ]
+	# That it has it, and gives it: tests/vm/checkpoint.bats.
+}
+
+@test "nobody comes for the memory: delete --force ends the container and who has it" {
+	local port source
+	serves
+	: > "$T/go"
+	wait_for test -s "$T/byte"
+	listens "$port"
+	thole delete --force "$c"
+	exits 1 wait "$source"
+	equal "$(wc -l < "$T/source.err")" 1
+	wait_for nothing_left
+	not listens "$port"
+}
+
+listens() { cat /proc/net/tcp /proc/net/tcp6 | grep -q ": [0-9A-F]*:$(printf %04X "$1") [0-9A-F:]* 0A"; } # PORT
+
 @test "the shim is killed before anybody asks its server: the server goes too, as a new one and in place" {
 	remembers 1
 	checkpoint --stay
