@@ -206,6 +206,14 @@ void image_end(int dir_fd)
 	unlinkat(dir_fd, NEW_DIR, AT_REMOVEDIR);
 }
 
+void image_discard(int dir_fd)
+{
+	struct err ignored;
+
+	unlinkat(dir_fd, INVENTORY, 0);
+	remove_files(dir_fd, true, &ignored);
+}
+
 void image_abandon(const char *path)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -25,6 +25,9 @@ void image_end(int dir_fd);
 /* The same for who was killed over it. `path`: of the directory; nothing is done if it is another thing by now, or if somebody has the lock of that set. */
 void image_abandon(const char *path);
 
+/* The image in dir_fd will never be whole: it goes, and what is not of it stays. */
+void image_discard(int dir_fd);
+
 /* Does the directory hold a whole image? ERR_NOT_FOUND. */
 int image_check(int dir_fd, struct err *err);
 

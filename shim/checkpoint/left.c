@@ -76,6 +76,15 @@ static bool has_ended(int pidfd, int timeout_ms)
 	return poll(&p, 1, timeout_ms) > 0;
 }
 
+bool criu_left_lives(const struct criu_left *l)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	return l->pid && proc_stat(l->pid, &st, &ignored) == 0 && st.start_time == l->start_time &&
+	       proc_stat_alive(&st);
+}
+
 void criu_left_end(const struct criu_left *l, const struct cgroup *cg)
 {
 	cleanup_fd int pidfd = -1;

@@ -120,6 +120,7 @@ static void note_dump(struct container *c, char *path)
 	free(c->dumping);
 	c->dumping = path;
 	c->dumper = (struct criu_left) { 0 };
+	c->dumper_serves = false;
 	if (!c->removed && state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 }
@@ -130,6 +131,15 @@ void checkpoint_note_criu(struct container *c, const struct criu *k)
 	struct err err;
 
 	criu_identify(k, &c->dumper);
+	if (state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
+static void note_serving(struct container *c)
+{
+	struct err err;
+
+	c->dumper_serves = true;
 	if (state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 }
@@ -165,7 +175,9 @@ static void clean_up(struct checkpointing *k)
 	if (k->locked && !c->init.exited && netlock_clear(c->init.pid, &err) < 0)
 		log_warn("container '%s': its network may still be locked: %s", c->id, err.text);
 	park_abandon(c);
-	/* An image that is complete stays: it is whole, whatever criu has died of since. */
+	/* An image that is complete stays: it is whole, whatever criu has died of since. But that of --lazy-pages is without what its server had. */
+	if (k->complete && k->options.lazy_pages)
+		image_discard(k->fds.images_fd);
 	image_end(k->fds.images_fd);
 }
 
@@ -343,7 +355,7 @@ static void go_on(struct checkpointing *k)
 	k->complete = true;
 	/* Whoever has the image asks it for the rest: it goes on, whatever becomes of us. */
 	if (k->options.lazy_pages)
-		note_dump(k->c, take_ptr(k->c->dumping));
+		note_serving(k->c);
 	criu_answer(k->criu, true);
 }
 

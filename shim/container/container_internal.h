@@ -118,6 +118,7 @@ struct container {
 	char *dumping; /* the directory that a dump is being written into, for who follows a shim that is killed over it; NULL: none */
 	struct criu_left dumper; /* and who writes it; pid 0: nobody who could be ended */
 	bool dumped_paused;      /* and the container was paused before */
+	bool dumper_serves;      /* it is through, and has the memory for whoever has the image */
 	struct parked *parked;   /* park.c: it is away, or about to go; NULL: it is here */
 	char *remark;            /* on a restore, until it is answered; NULL: none */
 	struct keep keep;

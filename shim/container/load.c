@@ -187,7 +187,8 @@ static void drop_half_dumped(struct container *c)
 {
 	struct err err;
 
-	if (!c->dumping)
+	/* Or somebody else has it by now, but for the memory. */
+	if (!c->dumping || (c->dumper_serves && criu_left_lives(&c->dumper)))
 		return;
 	if (c->dumper.pid) {
 		criu_left_end(&c->dumper, c->cgroup);

@@ -162,6 +162,8 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 	pause_cancel(c);
 	/* Whoever it traces cannot be reaped, and with lazy pages it may wait for somebody who never comes. */
 	checkpoint_kill(c->checkpointing);
+	if (!c->checkpointing)
+		criu_left_end(&c->dumper, NULL);
 	c->deletion = (struct pending) { done_cb, done_arg };
 	if (c->parked && !c->checkpointing) {
 		park_end(c);

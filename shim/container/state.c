@@ -391,6 +391,7 @@ static void put_dump(const struct container *c, struct json_object *o)
 	add_u64(dumper, "startTime", c->dumper.start_time);
 	add_u64(dumper, "session", (uint64_t)c->dumper.session);
 	json_add(dumper, "paused", json_object_new_boolean(c->dumped_paused));
+	json_add(dumper, "serves", json_object_new_boolean(c->dumper_serves));
 }
 
 static int save_locked(struct container *c, struct err *err)
@@ -677,7 +678,7 @@ static uint64_t number_at(struct json_object *o, const char *key)
 
 static void load_dump(struct container *c, struct json_object *o)
 {
-	struct json_object *dumper, *paused;
+	struct json_object *dumper;
 
 	if (string_at(o, "dumping")[0] == '/')
 		c->dumping = xstrdup(string_at(o, "dumping"));
@@ -686,7 +687,8 @@ static void load_dump(struct container *c, struct json_object *o)
 	c->dumper = (struct criu_left) { .pid = (pid_t)number_at(dumper, "pid"),
 					 .session = (pid_t)number_at(dumper, "session"),
 					 .start_time = number_at(dumper, "startTime") };
-	c->dumped_paused = json_object_object_get_ex(dumper, "paused", &paused) && json_object_get_boolean(paused);
+	c->dumped_paused = number_at(dumper, "paused") != 0;
+	c->dumper_serves = number_at(dumper, "serves") != 0;
 }
 
 int state_load(struct container *c, struct err *err)

@@ -162,6 +162,7 @@ serves() {
 	remembers 4
 	in_background sh -c 'exec timeout 100 "$@" 7> "$0"' "$T/byte" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --lazy-pages --page-server 127.0.0.1:$port --status-fd 7 "$c" > "$T/source.err" 2>&1
 	source=$!
+	shims > "$T/shim.source"
 	wait_for test -e "$T/at"
 }
 
@@ -188,6 +189,36 @@ serves() {
 	thole delete --force "$c"
 	exits 1 wait "$source"
 	equal "$(wc -l < "$T/source.err")" 1
+	wait_for nothing_left
+	not listens "$port"
+}
+
+@test "who has the memory is killed: the container goes on, and the image, which is not whole, is gone" {
+	local port source
+	serves
+	: > "$T/go"
+	wait_for test -s "$T/byte"
+	kill -KILL "$(pgrep -P "$(cat "$T/shim.source")" -f 'criu: dump')"
+	exits 1 wait "$source"
+	matches "$(cat "$T/source.err")" "^thole: cannot checkpoint container '$c': criu was killed by signal 9 before it was through [^
+]*$"
+	equal "$(ls -A "$IMG")" dump.log
+	is_whole
+	checkpoint --leave-running
+	is_whole
+}
+
+@test "nobody comes for the memory, and the shim is killed: who has it goes on; delete --force ends both" {
+	local port source
+	serves
+	: > "$T/go"
+	wait_for test -s "$T/byte"
+	kill -KILL "$(cat "$T/shim.source")"
+	exits 1 wait "$source"
+	thole recover --all
+	listens "$port"
+	is "$c" running
+	timeout 30 "$THOLE" --root "$ROOT" delete --force "$c"
 	wait_for nothing_left
 	not listens "$port"
 }
