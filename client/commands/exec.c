@@ -262,8 +262,8 @@ static int relay_process(struct execution *x, struct relay *r, struct err *err)
 	r->terminal = x->reply.terminal;
 	r->use_stdin = x->use_stdin;
 	r->id = x->id;
-	/* A terminal ends with the shim that has its other side, and a launcher's process is nobody's to adopt. */
-	if (!x->launcher && !r->terminal)
+	/* A launcher's process is nobody's to adopt. */
+	if (!x->launcher)
 		r->another = relay_return_follower;
 	relay_take_streams(r, x->reply.fd_role, x->reply.fd_role_count, &x->fds);
 	if (relay_run(r, &end, &exit, err) < 0)

@@ -14,7 +14,6 @@
 #include "shim/container/container_internal.h"
 #include "shim/container/follower.h"
 #include "shim/sandbox/cgroup.h"
-#include "shim/stdio/keeper.h"
 #include "shim/stdio/pipe_find.h"
 #include "shim/stdio/unlogged.h"
 
@@ -189,7 +188,7 @@ void adopt_new_relay(struct process *p, struct logs *logs)
 /* What the keeper does not hold has been closed on purpose. */
 static void take_kept_streams(struct process *p, struct json_object *streams, struct logs *logs)
 {
-	int *held = p->c->keep.held;
+	int *held = p->c->keep.held.fd;
 
 	if (p->terminal && held[KEEPER_STDIN] < 0)
 		return;
@@ -200,6 +199,16 @@ static void take_kept_streams(struct process *p, struct json_object *streams, st
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++)
 		relay_adopt(p->relay, (Stream)i, take_fd(&held[i]), pipe_inode(text_at(streams, stream_names[i])));
+}
+
+static void take_kept_terminal(struct process *p, struct logs *logs)
+{
+	cleanup_fd int master = keep_take_terminal(p);
+
+	if (master < 0)
+		return;
+	adopt_new_relay(p, logs);
+	relay_use_pty(p->relay, take_fd(&master));
 }
 
 static void find_streams(struct process *p, struct json_object *streams, struct logs *logs)
@@ -237,6 +246,8 @@ static void adopt_streams(struct process *p, struct json_object *o, struct logs 
 		take_kept_streams(p, at(o, "streams"), logs);
 	else if (!p->terminal)
 		find_streams(p, at(o, "streams"), logs);
+	else if (p != &p->c->init)
+		take_kept_terminal(p, logs);
 }
 
 /* From where the shim before has stopped. `file`: as for unlogged_new(). */
@@ -273,11 +284,20 @@ static int open_process(struct json_object *o, int *ret_pidfd, struct err *err)
 	return 0;
 }
 
-/* How it ended nobody has seen, and whoever asks is told that. */
-static void note_unseen_end(struct process *p)
+/* How it ended nobody has seen, and whoever asks is told that. What it has written to a terminal that was held for it is still there. */
+static int note_unseen_end(struct process *p, struct json_object *o, struct err *err)
 {
 	p->exited = true;
-	p->drained = true;
+	p->drained = !p->terminal;
+	if (p->drained)
+		return 0;
+	if (go_on_reading(p, o, p->name, err) < 0)
+		return -1;
+	if (p->relay)
+		relay_process_ended(p->relay);
+	else
+		p->drained = true;
+	return 0;
 }
 
 /* One whose plan is not understood goes on without. */
@@ -308,10 +328,8 @@ static int adopt_exec(struct container *c, const char *name, struct json_object 
 	if (open_process(o, &pidfd, err) < 0)
 		return -1;
 	p->terminal = json_object_get_boolean(at(o, "terminal"));
-	if (pidfd < 0 || process_set_pid(p, (pid_t)json_object_get_int64(at(o, "pid")), pidfd, err) < 0) {
-		note_unseen_end(p);
-		return 0;
-	}
+	if (pidfd < 0 || process_set_pid(p, (pid_t)json_object_get_int64(at(o, "pid")), pidfd, err) < 0)
+		return note_unseen_end(p, o, err);
 	if (json_object_get_boolean(at(o, "relayed")))
 		adopt_exec_logs(p, at(logs, name));
 	return go_on_reading(p, o, name, err) < 0 ? -1 : process_watch_end(p, err);
@@ -392,6 +410,7 @@ int adopt_living(struct container *c, struct err *err)
 	json_object_put(top);
 	if (r < 0)
 		return err_add(err, "cannot adopt container '%s'", c->id);
+	keep_drop_rest(c);
 	c->served = false;
 	c->adopted = true;
 	container_note_shim(c);

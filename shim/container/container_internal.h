@@ -16,7 +16,7 @@
 #include "shim/sandbox/ns.h"
 #include "shim/sandbox/resctrl.h"
 #include "shim/sandbox/seccomp.h"
-#include "shim/stdio/keeper.h"
+#include "shim/stdio/keeping.h"
 #include "shim/stdio/relay.h"
 
 struct cgroup;
@@ -67,9 +67,10 @@ struct keep {
 	int fd;     /* the connection to it; -1: there is none */
 	struct event *event, *restart;
 	bool armed, over;
-	bool had;               /* one, until it was over */
-	bool taken;             /* it was another shim's before */
-	int held[KEEPER_SLOTS]; /* what it has given us, until that is taken */
+	bool had;                /* one, until it was over */
+	bool taken;              /* it was another shim's before */
+	bool for_terminals;      /* of exec'd processes, and nothing else: it leaves with the last of them */
+	struct keeper_held held; /* what it has given us, until that is taken */
 };
 
 struct container {
@@ -257,6 +258,12 @@ void keep_close(struct container *c, Stream stream);
 void keep_end(struct container *c);   /* nothing is left to be held */
 void keep_again(struct container *c); /* after keep_end(): it has come back */
 void keep_take(struct container *c);  /* the keeper of a shim that has died, if there is one: c->keep.held */
+
+/* The same of an exec'd process, where its terminal is ours: before it runs, and when it is over. With the first that is held for it a container gets a keeper. */
+void keep_terminal(struct process *p);
+void keep_close_terminal(struct process *p);
+int keep_take_terminal(struct process *p); /* what the keeper has held of it, the caller's; -1: nothing */
+void keep_drop_rest(struct container *c);  /* nobody is left who would take it */
 
 Saved__Keeper *keep_save(const struct container *c);
 int keep_resume(struct container *c, const Saved__Keeper *s, struct err *err);

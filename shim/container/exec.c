@@ -103,6 +103,7 @@ static void exec_free(struct exec *x)
 	launch_over(x);
 	relay_ends_close(&x->ends);
 	logging_release(&x->p, !x->runs);
+	keep_close_terminal(&x->p);
 	process_release(&x->p);
 	free(x);
 }
@@ -294,6 +295,7 @@ static int let_it_run(struct exec *x, struct err *err)
 	    fd_socket_send_pidfd(x->params.fds.pidfd_fd, x->p.pidfd, false, err) < 0 ||
 	    process_watch_end(&x->p, err) < 0)
 		return -1;
+	keep_terminal(&x->p);
 	x->told_to_run = true;
 	if (handshake_order(x->sync_fd, CHILD_RUN, err) < 0)
 		return -1;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper of a container: what it is given to hold while we live, so that whoever follows us has it. */
 #include <event2/event.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
-#include "shim/stdio/keeping.h"
 #include "shim/stdio/saved.h"
 
 /* One that ends at once is not started again and again at full speed. */
@@ -26,8 +26,7 @@ static void forget(struct keep *k)
 void keep_init(struct keep *k)
 {
 	*k = (struct keep) { .fd = -1, .exe_fd = -1 };
-	for (int i = 0; i < KEEPER_SLOTS; i++)
-		k->held[i] = -1;
+	keeper_held_init(&k->held);
 }
 
 void keep_release(struct keep *k)
@@ -35,8 +34,7 @@ void keep_release(struct keep *k)
 	forget(k);
 	if (k->restart)
 		event_free(k->restart);
-	for (int i = 0; i < KEEPER_SLOTS; i++)
-		fd_close(&k->held[i]);
+	keeper_held_release(&k->held);
 	fd_close(&k->exe_fd);
 }
 
@@ -63,17 +61,32 @@ static int watch(struct container *c, struct err *err)
 	return 0;
 }
 
-static void hold(struct container *c, enum keeper_slot slot, int fd)
+static void hold(struct container *c, uint32_t slot, int fd)
 {
 	if (fd >= 0)
 		keeper_tell(c->keep.fd, KEEPER_HOLD, slot, fd);
 }
 
+static bool has_terminal(const struct process *p)
+{
+	return p->relay && relay_is_tty(p->relay) && relay_fd(p->relay, STREAM_STDOUT) >= 0;
+}
+
+/* Its name is the decimal number that it was given. */
+static uint32_t terminal_slot(const struct process *p)
+{
+	return KEEPER_TERMINAL + (uint32_t)strtoul(p->name, NULL, 10);
+}
+
 static void hold_all(struct container *c)
 {
 	const struct relay *r = c->init.relay;
+	const struct process *p;
 
 	hold(c, KEEPER_INIT, c->init.pidfd);
+	LIST_FOREACH(p, &c->execs, link)
+	if (has_terminal(p))
+		hold(c, terminal_slot(p), relay_fd(p->relay, STREAM_STDOUT));
 	if (!r)
 		return;
 	hold(c, KEEPER_STDIN, relay_fd(r, STREAM_STDIN));
@@ -132,9 +145,76 @@ void keep_close(struct container *c, Stream stream)
 		keeper_tell(c->keep.fd, KEEPER_CLOSE, tty ? KEEPER_STDIN : (enum keeper_slot)stream, -1);
 }
 
+/* ---- terminals of exec'd processes ----------------------------------------------------------------------------------- */
+
+void keep_terminal(struct process *p)
+{
+	struct container *c = p->c;
+	struct keep *k = &c->keep;
+
+	if (!has_terminal(p))
+		return;
+	keep_arm(c);
+	if (k->fd >= 0) {
+		hold(c, terminal_slot(p), relay_fd(p->relay, STREAM_STDOUT));
+		return;
+	}
+	/* One that has just died is there for the container. */
+	if (!k->restart || !event_pending(k->restart, EV_TIMEOUT, NULL))
+		k->for_terminals = true;
+	keep_begin(c);
+}
+
+void keep_close_terminal(struct process *p)
+{
+	struct container *c = p->c;
+	struct keep *k = &c->keep;
+	const struct process *other;
+
+	if (!has_terminal(p))
+		return;
+	if (k->fd >= 0)
+		keeper_tell(k->fd, KEEPER_CLOSE, terminal_slot(p), -1);
+	if (!k->for_terminals)
+		return;
+	LIST_FOREACH(other, &c->execs, link)
+	if (other != p && has_terminal(other))
+		return;
+	if (k->fd >= 0)
+		keeper_tell(k->fd, KEEPER_END, 0, -1);
+	if (k->restart)
+		event_del(k->restart);
+	forget(k);
+	k->for_terminals = false;
+}
+
+int keep_take_terminal(struct process *p)
+{
+	struct keeper_held *held = &p->c->keep.held;
+
+	for (size_t i = 0; i < held->n_terminals; i++)
+		if (KEEPER_TERMINAL + held->terminals[i].process == terminal_slot(p))
+			return take_fd(&held->terminals[i].fd);
+	return -1;
+}
+
+/* Of processes that nobody knows: their shim has died before it could record them, and with it their start. */
+void keep_drop_rest(struct container *c)
+{
+	struct keep *k = &c->keep;
+
+	for (size_t i = 0; i < k->held.n_terminals; i++)
+		if (k->held.terminals[i].fd >= 0)
+			keeper_tell(k->fd, KEEPER_CLOSE, KEEPER_TERMINAL + k->held.terminals[i].process, -1);
+	keeper_held_release(&k->held);
+}
+
+/* ---- its end --------------------------------------------------------------------------------------------------------- */
+
 void keep_end(struct container *c)
 {
 	c->keep.over = true;
+	c->keep.for_terminals = false;
 	c->keep.had = c->keep.fd >= 0;
 	if (c->keep.had)
 		keeper_tell(c->keep.fd, KEEPER_END, 0, -1);
@@ -162,6 +242,7 @@ Saved__Keeper *keep_save(const struct container *c)
 	s->over = k->over;
 	s->had = k->had;
 	s->taken = k->taken;
+	s->for_terminals = k->for_terminals;
 	s->restart = k->restart && event_pending(k->restart, EV_TIMEOUT, NULL);
 	return s;
 }
@@ -177,6 +258,7 @@ int keep_resume(struct container *c, const Saved__Keeper *s, struct err *err)
 	k->over = s->over;
 	k->had = s->had;
 	k->taken = s->taken;
+	k->for_terminals = s->for_terminals;
 	if (s->restart)
 		died_cb(-1, 0, c);
 	return k->fd >= 0 ? watch(c, err) : 0;
@@ -207,7 +289,7 @@ void keep_take(struct container *c)
 {
 	struct err err;
 
-	if (keeper_take(c->dir_fd, c->keep.held, &c->keep.fd, &err) == 0) {
+	if (keeper_take(c->dir_fd, &c->keep.held, &c->keep.fd, &err) == 0) {
 		c->keep.taken = c->keep.armed = true;
 		if (watch(c, &err) == 0)
 			return;

@@ -205,7 +205,7 @@ static void drop_half_dumped(struct container *c)
 /* It has ended while nobody was there but its keeper, whose pidfd still tells how. */
 static bool kept_init(struct container *c)
 {
-	int *held = &c->keep.held[KEEPER_INIT];
+	int *held = &c->keep.held.fd[KEEPER_INIT];
 
 	if (*held < 0 || c->rec.exit_recorded || proc_pidfd_inode(*held) != c->rec.init_pidfd_inode)
 		return false;

@@ -173,6 +173,8 @@ void process_closed_cb(void *arg, Stream stream)
 
 	if (p == &p->c->init)
 		keep_close(p->c, stream);
+	else
+		keep_close_terminal(p);
 }
 
 void process_news(struct process *p)

@@ -27,7 +27,7 @@ static void cancelled(struct call *call)
 	free(e);
 }
 
-/* Between two shims somebody has to have the reader's end of its pipes: else the process gets a SIGPIPE. Of init that is the keeper. */
+/* Between two shims somebody has to have the reader's end of its pipes: else the process gets a SIGPIPE. Of init, and of terminals, that is the keeper. */
 static int add_held(const struct relay *r, ExecReply *answer, int *fds, int n)
 {
 	const FdRole roles[] = { FD_HELD_STDOUT, FD_HELD_STDERR };

@@ -19,6 +19,10 @@ enum keeper_fd {
 
 enum keeper_slot { KEEPER_STDIN, KEEPER_STDOUT, KEEPER_STDERR, KEEPER_INIT, KEEPER_SLOTS };
 
+/* And from here on the masters of exec'd processes' terminals: the number that a process has as its name is added. What is more than so many in all is not held. */
+#define KEEPER_TERMINAL 16u
+#define KEEPER_HELD_MAX 64
+
 enum keeper_word {
 	KEEPER_HOLD =
 		1, /* this descriptor, in the place of what is in the slot: stdin's write end or the pty's master, the outputs' read ends, init's pidfd */

@@ -103,9 +103,14 @@ struct timespec_64 {
 #define DELAY_FIRST_MS 20
 #define DELAY_MAX_MS 20000
 
+struct held {
+	uint32_t slot;
+	int fd; /* -1: a place that is free */
+};
+
 struct keeper {
 	int shim_fd; /* -1: it is gone */
-	int held[KEEPER_SLOTS];
+	struct held held[KEEPER_HELD_MAX];
 	int armed;
 	int delay_ms;
 	const char *root, *id;
@@ -142,18 +147,34 @@ static int send_word(int to, uint32_t word, uint32_t slot, int fd)
 	return CALL(sendmsg, to, &h, MSG_NOSIGNAL, 0) == sizeof(msg) ? 0 : -1;
 }
 
+static void close_slot(struct keeper *k, uint32_t slot)
+{
+	for (int i = 0; i < KEEPER_HELD_MAX; i++)
+		if (k->held[i].slot == slot)
+			drop(&k->held[i].fd);
+}
+
+/* Takes it. */
+static void hold(struct keeper *k, uint32_t slot, int fd)
+{
+	for (int i = 0; i < KEEPER_HELD_MAX; i++)
+		if (k->held[i].fd < 0) {
+			k->held[i] = (struct held) { slot, fd };
+			return;
+		}
+	drop(&fd);
+}
+
 static void hear(struct keeper *k, const struct keeper_message *msg, int fd)
 {
-	int *slot = msg->slot < KEEPER_SLOTS ? &k->held[msg->slot] : 0;
-
-	if (msg->word == KEEPER_HOLD && slot && fd >= 0) {
-		drop(slot);
-		*slot = fd;
+	if (msg->word == KEEPER_HOLD && fd >= 0) {
+		close_slot(k, msg->slot);
+		hold(k, msg->slot, fd);
 		return;
 	}
 	drop(&fd);
-	if (msg->word == KEEPER_CLOSE && slot)
-		drop(slot);
+	if (msg->word == KEEPER_CLOSE)
+		close_slot(k, msg->slot);
 	else if (msg->word == KEEPER_ARM)
 		k->armed = 1;
 	else if (msg->word == KEEPER_END)
@@ -195,8 +216,8 @@ static void from_outside(struct keeper *k)
 
 	if (fd < 0)
 		return;
-	for (uint32_t i = 0; i < KEEPER_SLOTS; i++)
-		if (k->held[i] >= 0 && send_word(fd, KEEPER_HOLD, i, k->held[i]) < 0) {
+	for (int i = 0; i < KEEPER_HELD_MAX; i++)
+		if (k->held[i].fd >= 0 && send_word(fd, KEEPER_HOLD, k->held[i].slot, k->held[i].fd) < 0) {
 			drop(&fd);
 			return;
 		}
@@ -306,8 +327,8 @@ void keeper_start(long *stack)
 	if (stack[0] != 4)
 		leave();
 	k.shim_fd = KEEPER_FD_SHIM;
-	for (int i = 0; i < KEEPER_SLOTS; i++)
-		k.held[i] = -1;
+	for (int i = 0; i < KEEPER_HELD_MAX; i++)
+		k.held[i] = (struct held) { 0, -1 };
 	k.armed = 0;
 	k.delay_ms = 0;
 	k.root = (const char *)stack[2];

@@ -6,8 +6,10 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,6 +20,7 @@
 
 #define CHILD_STACK_SIZE (16 * 1024)
 #define ANSWER_TAKES_S 2
+#define BEHIND_MS 100
 
 struct child {
 	int fds[KEEPER_FD_FREE - KEEPER_FD_SHIM]; /* by enum keeper_fd */
@@ -90,7 +93,17 @@ int keeper_launch(const struct keeper_launch *p, int *ret_fd, struct err *err)
 	return 0;
 }
 
-void keeper_tell(int keeper_fd, enum keeper_word word, enum keeper_slot slot, int fd)
+/* Some ten packets may wait for it. It does little else than take them; but it may be stopped. */
+static void send_patiently(int to, const struct msghdr *h)
+{
+	struct pollfd p = { .fd = to, .events = POLLOUT };
+
+	while (sendmsg(to, h, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR && (errno != EAGAIN || poll(&p, 1, BEHIND_MS) != 1))
+			return;
+}
+
+void keeper_tell(int keeper_fd, enum keeper_word word, uint32_t slot, int fd)
 {
 	struct keeper_message msg = { word, slot };
 	struct iovec iov = { &msg, sizeof(msg) };
@@ -110,8 +123,7 @@ void keeper_tell(int keeper_fd, enum keeper_word word, enum keeper_slot slot, in
 		cm->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(cm), &fd, sizeof(int));
 	}
-	while (sendmsg(keeper_fd, &h, MSG_NOSIGNAL) < 0 && errno == EINTR)
-		;
+	send_patiently(keeper_fd, &h);
 }
 
 /* Returns 1 for a message, 0 for the end, -1 on failure. */
@@ -140,7 +152,39 @@ static int receive(int from, struct keeper_message *ret, int *ret_fd, struct err
 	return n == sizeof(*ret) ? 1 : 0;
 }
 
-static int take_all(int from, int held[KEEPER_SLOTS], struct err *err)
+void keeper_held_init(struct keeper_held *h)
+{
+	*h = (struct keeper_held) { .n_terminals = 0 };
+	for (int i = 0; i < KEEPER_SLOTS; i++)
+		h->fd[i] = -1;
+}
+
+void keeper_held_release(struct keeper_held *h)
+{
+	for (int i = 0; i < KEEPER_SLOTS; i++)
+		fd_close(&h->fd[i]);
+	for (size_t i = 0; i < h->n_terminals; i++)
+		fd_close(&h->terminals[i].fd);
+	free(h->terminals);
+	keeper_held_init(h);
+}
+
+/* Takes *fd. False: no keeper holds that. */
+static bool put(struct keeper_held *h, uint32_t slot, int *fd)
+{
+	if (slot < KEEPER_SLOTS) {
+		fd_close(&h->fd[slot]);
+		h->fd[slot] = take_fd(fd);
+		return true;
+	}
+	if (slot < KEEPER_TERMINAL || h->n_terminals == KEEPER_HELD_MAX)
+		return false;
+	h->terminals = xrealloc(h->terminals, (h->n_terminals + 1) * sizeof(*h->terminals));
+	h->terminals[h->n_terminals++] = (struct keeper_terminal) { slot - KEEPER_TERMINAL, take_fd(fd) };
+	return true;
+}
+
+static int take_all(int from, struct keeper_held *held, struct err *err)
 {
 	for (;;) {
 		struct keeper_message msg;
@@ -153,33 +197,27 @@ static int take_all(int from, int held[KEEPER_SLOTS], struct err *err)
 			return err_set(err, ERR_GONE, "the keeper has ended");
 		if (msg.word == KEEPER_ALL)
 			return 0;
-		if (msg.word != KEEPER_HOLD || msg.slot >= KEEPER_SLOTS || fd < 0)
+		if (msg.word != KEEPER_HOLD || fd < 0 || !put(held, msg.slot, &fd))
 			return err_set(err, ERR_PROTOCOL, "the keeper says something else than a keeper does");
-		fd_close(&held[msg.slot]);
-		held[msg.slot] = take_fd(&fd);
 	}
 }
 
-int keeper_take(int dir_fd, int ret_held[KEEPER_SLOTS], int *ret_fd, struct err *err)
+int keeper_take(int dir_fd, struct keeper_held *ret_held, int *ret_fd, struct err *err)
 {
 	const struct timeval patience = { .tv_sec = ANSWER_TAKES_S };
-	int held[KEEPER_SLOTS];
+	struct keeper_held held;
 	cleanup_fd int fd = -1;
 
 	if (statedir_connect(dir_fd, STATEDIR_KEEPER, &fd, err) < 0)
 		return -1;
-	for (int i = 0; i < KEEPER_SLOTS; i++)
-		held[i] = -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
 		return err_sys(err, "cannot set a deadline");
-	if (take_all(fd, held, err) < 0) {
-		for (int i = 0; i < KEEPER_SLOTS; i++)
-			fd_close(&held[i]);
+	keeper_held_init(&held);
+	if (take_all(fd, &held, err) < 0 || fd_set_nonblock(fd, true, err) < 0) {
+		keeper_held_release(&held);
 		return -1;
 	}
-	if (fd_set_nonblock(fd, true, err) < 0)
-		return -1;
-	memcpy(ret_held, held, sizeof(held));
+	*ret_held = held;
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

@@ -376,6 +376,7 @@ kill_in() { # PHASE MICROSECONDS
 		thole run -d --log-opt max-size=64k --bundle "$B" "$c" < /dev/null > /dev/null
 		case $1 in
 		exec) kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" exec "$c" true ;;
+		terminal) kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" exec -t "$c" true ;;
 		attach) kill_after "$2" shim "$ROOT" timeout 2 "$THOLE" --root "$ROOT" attach --no-stdin "$c" ;;
 		rotation) kill_after "$2" shim "$ROOT" true ;;
 		end) kill_after "$2" shim "$ROOT" "$THOLE" --root "$ROOT" kill "$c" TERM ;;
@@ -406,12 +407,12 @@ check_after_kill() { # WHAT
 	nothing_left || wait_for nothing_left || fail "$1: left: $(leftovers)"
 }
 
-@test "SIGKILL to the shim at random moments of create, start, exec, attach, rotation, an end and delete" {
-	local i us phases=(create start exec attach rotation end delete) moments=14 phase
+@test "SIGKILL to the shim at random moments of create, start, exec with and without a terminal, attach, rotation, an end and delete" {
+	local i us phases=(create start exec terminal attach rotation end delete) moments=16 phase
 	[ -z "$THOLE_LONG" ] || moments=200
 	args sh -c 'trap "exit 5" TERM; while :; do echo "some text that fills a log, again and again"; done'
 	for ((i = 0; i < moments; i++)); do
-		phase=${phases[i % 7]} us=$(((RANDOM * 32768 + RANDOM) % 60000))
+		phase=${phases[i % 8]} us=$(((RANDOM * 32768 + RANDOM) % 60000))
 		kill_in "$phase" $us
 		check_after_kill "$phase, killed after $us us"
 	done
