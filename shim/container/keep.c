@@ -268,10 +268,17 @@ int keep_resume(struct container *c, const Saved__Keeper *s, struct err *err)
 void keep_renew(struct container *c)
 {
 	struct keep *k = &c->keep, old = *k;
+	struct process *p;
 	struct err err;
 
-	if (k->exe_fd < 0 || k->fd < 0 || k->over)
+	if (k->exe_fd < 0 || k->over)
 		return;
+	if (k->fd < 0) {
+		/* Older programs have none for these. */
+		LIST_FOREACH(p, &c->execs, link)
+		keep_terminal(p);
+		return;
+	}
 	k->fd = -1;
 	k->event = NULL;
 	if (start(c, &err) < 0) {

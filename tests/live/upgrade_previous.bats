@@ -104,3 +104,18 @@ there_and_back() {
 	thole upgrade "$c"
 	exits 3 thole wait "$c"
 }
+
+@test "there and back: an exec'd process with a terminal, which the present one has its keeper hold" {
+	detached_by_previous() { args "$@" && previous run -d --bundle "$B" "$c" < /dev/null > "$T/run.out"; }
+	detached_by_previous sleep 1000
+	previous exec -d -t "$c" sh -c 'trap "touch /tmp/hup" HUP; while [ ! -e /tmp/ask ]; do usleep 10000; done; echo said; touch /tmp/said; exec sleep 1000' < /dev/null
+	there_and_back
+	local shim
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	adopted() { [ "$(shims | wc -l)" = 1 ] && [ "$(shims)" != "$shim" ] && [ "$(shim_of "$c")" = "$(shims)" ]; }
+	wait_for adopted
+	touch "$B/rootfs/tmp/ask"
+	wait_for test -e "$B/rootfs/tmp/said"
+	[ ! -e "$B/rootfs/tmp/hup" ]
+}
