@@ -6,6 +6,7 @@ load ../live/lib
 setup_test() { bundle; }
 
 teardown_test() {
+	user_over
 	systemctl stop "thole-test-$c.service" 2> /dev/null || true
 	if [ -n "${U:-}" ]; then
 		systemctl stop "$U" 2> /dev/null || true
@@ -182,6 +183,89 @@ no_state() { ! [ -e "$STATE" ]; }
 	WAIT_S=60 wait_for again || fail "$(systemctl status "$U")"
 	systemctl stop "$U"
 	no_state
+}
+
+# ---- the same of an ordinary user: contrib/systemd/user/thole@.service
+
+ME=54321
+
+# as_me CMD...: with what a login of his would have
+as_me() {
+	setpriv --reuid $ME --regid $ME --clear-groups env -i PATH="$PATH" HOME="/home/user$ME" XDG_RUNTIME_DIR="/run/user/$ME" "$@"
+}
+
+# A user whose manager runs. There is no pam_systemd here to tell it where its directory is.
+user_manager() {
+	grep -q "^user$ME:" /etc/passwd || {
+		echo "user$ME:x:$ME:$ME::/home/user$ME:/bin/sh" >> /etc/passwd
+		echo "user$ME:!:20000::::::" >> /etc/shadow # PAM looks whether it has expired
+	}
+	mkdir -p "/home/user$ME/.config/thole" /etc/systemd/system/user@.service.d /etc/systemd/user
+	chown -R $ME:$ME "/home/user$ME"
+	printf '[Service]\nEnvironment=XDG_RUNTIME_DIR=/run/user/%%i\n' > /etc/systemd/system/user@.service.d/a.conf
+	systemctl daemon-reload
+	loginctl enable-linger user$ME
+	manager_runs() { [ -S /run/user/$ME/systemd/private ] && systemctl is-active --quiet user@$ME; }
+	WAIT_S=60 wait_for manager_runs || fail "$(systemctl status user@$ME)"
+}
+
+# The unit as it is; the programs are where it says, and the user's bundle too.
+user_service() { # CMD...
+	NAME=$c
+	BUNDLE=/home/user$ME/.config/thole/$NAME
+	user_manager
+	cp "$BIN/thole" "$BIN/thole-shim" "$BIN/thole-keeper" /usr/local/bin
+	cp "$TREE/contrib/systemd/user/thole@.service" /etc/systemd/user
+	owned_rootfs $ME $ME
+	rm "$B/config.json"
+	cp -a "$B" "$BUNDLE"
+	chown $ME:$ME "$BUNDLE"
+	as_me /usr/local/bin/thole spec --rootless --bundle "$BUNDLE"
+	B=$BUNDLE
+	args "$@"
+	config '.process.terminal = false | .root.readonly = false'
+	chown $ME:$ME "$BUNDLE/config.json"
+	as_me systemctl --user daemon-reload
+	UU=thole@$NAME.service
+	STATE=/run/user/$ME/thole/$NAME
+}
+ushow() { as_me systemctl --user show --value -p "$1" "$UU"; }
+ustate_is() { [ "$(ushow ActiveState)" = "$1" ]; }
+user_over() {
+	[ -z "${UU:-}" ] || {
+		as_me systemctl --user stop "$UU"
+		as_me /usr/local/bin/thole delete --force "$NAME"
+		loginctl disable-linger user$ME
+		systemctl stop user@$ME
+	} > /dev/null 2>&1 || true
+}
+
+@test "thole@.service of a user's manager: ready, reload, a failure, a shim that is killed, stop; nothing is left" {
+	user_service sh -c 'n=$(cat /n); echo $((n + 1)) > /n; trap "echo again" HUP; trap "echo bye; exit 0" TERM; echo up; while :; do [ ! -e /fail ] || { rm /fail; exit 3; }; sleep 0.1; done'
+	echo 0 > "$BUNDLE/rootfs/n"
+	chown $ME "$BUNDLE/rootfs/n"
+	as_me mkdir -p "/home/user$ME/.config/systemd/user/$UU.d"
+	printf '[Service]\nRestartSec=10ms\n' > "/home/user$ME/.config/systemd/user/$UU.d/a.conf"
+	as_me systemctl --user daemon-reload
+	as_me systemctl --user enable --now "$UU" 2> "$T/enable.err" || fail "$(as_me systemctl --user status "$UU"; journalctl -n 40)"
+	equal "$(ushow ActiveState) $(ushow SubState)" 'active running'
+	equal "$(ushow MainPID)" "$(jq .shim.pid "$STATE/state.json")"
+	equal "$(awk '/^Uid:/ { print $2, $3 }' "/proc/$(jq .processes.init.pid "$STATE/state.json")/status")" "$ME $ME"
+	as_me systemctl --user reload "$UU"
+	in_journal() { journalctl -o cat "CONTAINER_NAME=$NAME" | grep -qx "$1"; }
+	wait_for in_journal again
+	as_me touch "$BUNDLE/rootfs/fail"
+	times() { [ "$(ushow NRestarts)" = "$1" ] && ustate_is active && [ "$(cat "$BUNDLE/rootfs/n")" = $((1 + $1)) ]; }
+	WAIT_S=60 wait_for times 1 || fail "$(as_me systemctl --user status "$UU")"
+	kill -KILL "$(ushow MainPID)"
+	WAIT_S=60 wait_for times 2 || fail "$(as_me systemctl --user status "$UU")"
+	as_me systemctl --user restart "$UU"
+	equal "$(cat "$BUNDLE/rootfs/n")" 4
+	as_me systemctl --user disable --now "$UU" 2> "$T/enable.err"
+	equal "$(ushow ActiveState) $(ushow Result)" 'inactive success'
+	in_journal bye
+	no_state
+	equal "$(own_cgroups)" ''
 }
 
 own_criu() { [ -x "$BUILD/criu/bin/criu" ] && grep -q '^nf_tables ' /proc/modules || skip "needs: $BUILD/criu, and modules for it"; }
