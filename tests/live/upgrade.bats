@@ -527,18 +527,38 @@ long() { if [ "$THOLE_LONG" ]; then echo "$2"; else echo "$1"; fi; }
 	whole "$N" run
 }
 
-@test "the shim is killed at a random moment of an upgrade: the container runs on and is adopted" {
-	local i n pid
-	n=$(long 8 200)
-	detached sh -c 'trap "exit 6" TERM; while :; do echo tick; usleep 5000; done'
+# Records in pieces, so that hundreds of kills do not fill the disk; numbered through, with where it ends in FILE.
+writes() { # FILE
+	echo "i=1; while [ ! -e /tmp/enough ]; do /usr/bin/records 200 64 \$i; i=\$((i + 200)); usleep 3000; done; echo \$((i - 1)) > /tmp/$1.new; mv /tmp/$1.new /tmp/$1"
+}
+
+@test "the shim is killed at a random moment of an upgrade: the container runs on and is adopted, and not a record is lost" {
+	[ "${THOLE_FLAVOUR:-}" != san ] || skip "moments are those of the release build"
+	local i n pid us run begin took=20000
+	n=$(long 20 200)
+	args sh -c "trap 'exit 6' TERM; $(writes end); while :; do usleep 5000; done"
+	thole run -d --log-driver k8s-file --log-opt max-size=unlimited --bundle "$B" "$c" < /dev/null
 	pid=$(init_of "$c")
+	in_background "$THOLE" --root "$ROOT" exec "$c" sh -c "$(writes exec_end); exit 7" < /dev/null > "$T/exec.out" 2> "$T/exec.err"
+	run=$!
+	wait_for test -s "$T/exec.out"
 	for ((i = 0; i < n; i++)); do
-		kill_after $((RANDOM % 25000)) shim "$ROOT" "$THOLE" --root "$ROOT" upgrade "$c"
+		us=$((RANDOM % (took + took / 4)))
+		kill_after $us shim "$ROOT" "$THOLE" --root "$ROOT" upgrade "$c"
 		thole recover "$c"
-		equal "$(init_of "$c")" "$pid"
-		equal "$(thole exec "$c" echo served < /dev/null)" served
+		equal "$(init_of "$c")" "$pid" "killed after $us us"
+		equal "$(thole exec "$c" echo served < /dev/null)" served "killed after $us us"
+		begin=${EPOCHREALTIME/[.,]/}
 		thole upgrade "$c"
+		took=$((${EPOCHREALTIME/[.,]/} - begin)) # a moment of the next one
 	done
+	touch "$B/rootfs/tmp/enough"
+	WAIT_S=60 wait_for test -e "$B/rootfs/tmp/end"
+	WAIT_S=60 wait_for test -e "$B/rootfs/tmp/exec_end"
+	exits 7 wait $run || fail "$(grep -av '^0' "$T/exec.err" | head -3)"
+	whole "$(cat "$B/rootfs/tmp/exec_end")" exec
+	thole logs "$c" > "$T/log.out" 2> "$T/log.err"
+	whole "$(cat "$B/rootfs/tmp/end")" log
 	thole kill "$c" TERM
 	exits 6 thole wait "$c"
 }
