@@ -87,8 +87,12 @@ static bool read_wait_status(const struct process *p, int *ret_status)
 	siginfo_t info = { 0 };
 	struct proc_stat st;
 	struct err ignored;
+	int r;
 
-	if (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | (p->leave ? WNOWAIT : 0)) == 0) {
+	do /* a tracer of its may have to be waited for: one that is not reaped would be taken for alive */
+		r = waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | (p->leave ? WNOWAIT : 0));
+	while (r < 0 && errno == EINTR);
+	if (r == 0) {
 		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status & 0x7f;
 		return true;
 	}

@@ -47,7 +47,7 @@ sweep() {
 
 @test "calls of create, run, start, exec, kill, delete, upgrade and adoption fail" {
 	local s
-	for s in 'run -d' run exec delete adopt upgrade; do
+	for s in 'run -d' run exec 'exec -t' delete adopt upgrade; do
 		sweep "$s" fail 1
 	done
 	[ "$THOLE_LONG" ] || return 0
@@ -58,7 +58,7 @@ sweep() {
 
 @test "they are the moment of SIGKILL" {
 	local s
-	for s in 'run -d' exec delete; do
+	for s in 'run -d' exec 'exec -t' delete; do
 		sweep "$s" kill 1
 	done
 	[ "$THOLE_LONG" ] || return 0
@@ -73,6 +73,7 @@ sweep() {
 		sweep "$s" again 0 --every $([ "$THOLE_LONG" ] && echo 1 || echo 9)
 		sweep "$s" short 0 --every $([ "$THOLE_LONG" ] && echo 1 || echo 9)
 	done
+	sweep exec again 0 --call waitid
 	[ "$THOLE_LONG" ] || return 0
 	for s in run delete adopt; do
 		sweep "$s" again 0
