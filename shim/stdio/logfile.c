@@ -306,21 +306,20 @@ static int put_out(struct logfile *lf, struct iovec *v, int n_v, enum keep keep,
 	size_t done = 0, kept;
 	ssize_t n = 0;
 
-	while (n_v > 0) {
-		n = writev(lf->fd, v, n_v);
-		if (n < 0 && errno == EINTR)
-			continue;
+	for (;;) {
+		for (; n_v > 0 && (size_t)n >= v->iov_len; v++, n_v--)
+			n -= (ssize_t)v->iov_len;
+		if (n_v == 0) {
+			lf->size += done;
+			return 0;
+		}
+		*v = (struct iovec) { .iov_base = (char *)v->iov_base + n, .iov_len = v->iov_len - (size_t)n };
+		do
+			n = writev(lf->fd, v, n_v);
+		while (n < 0 && errno == EINTR);
 		if (n <= 0)
 			break;
 		done += (size_t)n;
-		for (; n_v > 0 && (size_t)n >= v->iov_len; v++, n_v--)
-			n -= (ssize_t)v->iov_len;
-		if (n_v > 0)
-			*v = (struct iovec) { .iov_base = (char *)v->iov_base + n, .iov_len = v->iov_len - (size_t)n };
-	}
-	if (n_v == 0) {
-		lf->size += done;
-		return 0;
 	}
 	err_sysno(err, n < 0 ? errno : ENOSPC, "cannot write to the log '%s'", lf->path);
 	newline = keep == KEEP_RECORDS ? memrchr(buf, '\n', done) : NULL;
