@@ -2,6 +2,7 @@
 /* One process of the container that the shim looks after: its end, and who wants to hear of it. */
 #include "shim/container/process.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -125,17 +126,12 @@ static void look_again(struct process *p)
 		fatal("out of memory");
 }
 
-static void end_cb(evutil_socket_t fd, short what, void *arg)
+/* It is dead: when, and how. */
+static void note_exit(struct process *p)
 {
-	struct process *p = arg;
 	struct timespec now;
 	int status = 0;
 
-	if (is_held(p)) {
-		look_again(p);
-		return;
-	}
-	event_del(p->end);
 	clock_gettime(CLOCK_REALTIME, &now);
 	p->exit.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	p->exit.known = read_wait_status(p, &status);
@@ -144,6 +140,18 @@ static void end_cb(evutil_socket_t fd, short what, void *arg)
 		p->exit.code = WIFSIGNALED(status) ? (uint8_t)(128 + WTERMSIG(status)) : (uint8_t)WEXITSTATUS(status);
 	}
 	p->exited = true;
+}
+
+static void end_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+
+	if (is_held(p)) {
+		look_again(p);
+		return;
+	}
+	event_del(p->end);
+	note_exit(p);
 	if (!p->ops->ended_cb(p)) {
 		p->exited = false;
 		return;
@@ -361,10 +369,12 @@ void process_kill_joiner(struct container *c, int pidfd, pid_t *cloned)
 	c->n_dying++;
 }
 
+#define DYING_MS 5000
+
 void process_kill_now(struct process *p)
 {
+	struct pollfd dead = { .fd = p->pidfd, .events = POLLIN };
 	struct err ignored;
-	siginfo_t info;
 
 	if (p->end)
 		event_free(p->end);
@@ -372,7 +382,9 @@ void process_kill_now(struct process *p)
 	if (p->pidfd < 0 || (p->exited && !p->leave))
 		return;
 	proc_pidfd_kill(p->pidfd, SIGKILL, &ignored);
-	while (waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+	/* One that somebody else's shim has started is not waited for by waitid(2). */
+	while (poll(&dead, 1, DYING_MS) < 0 && errno == EINTR)
 		;
-	p->exited = true;
+	p->leave = false; /* nobody else is to know of it */
+	note_exit(p);
 }

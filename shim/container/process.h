@@ -101,7 +101,7 @@ Saved__Process *process_save_status(const char *name, const struct container_exi
 /* Make it so again, of one that process_init() has made; `s` has been judged (saved.h). */
 int process_resume(struct process *p, const Saved__Process *s, struct err *err);
 
-/* SIGKILL it and reap it, if it is ours and has not ended. Waits for its end. */
+/* SIGKILL it and reap it, if it is ours and has not ended. Waits for its end; how that was is in its exit. */
 void process_kill_now(struct process *p);
 
 #endif
