@@ -19,6 +19,7 @@
 #include "shim/oci/names.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/device.h"
+#include "shim/sandbox/lsm.h"
 #include "shim/sandbox/rootfs.h"
 
 #define LOG_EVERYTHING 4
@@ -186,18 +187,18 @@ static int check_veths(const struct checkpoint_options *o, struct err *err)
 	return 0;
 }
 
+static const struct {
+	const char *prefix, *path;
+} lsm_kinds[] = { { "apparmor:", "/sys/kernel/security/apparmor" }, { "selinux:", "/sys/fs/selinux/enforce" } };
+
 /* A profile of what this kernel does not have would be lost without a word. */
 static int check_lsm(const struct checkpoint_options *o, struct err *err)
 {
-	static const struct {
-		const char *prefix, *path;
-	} kinds[] = { { "apparmor:", "/sys/kernel/security/apparmor" }, { "selinux:", "/sys/fs/selinux/enforce" } };
-
-	if (o->lsm_mount_context && access(kinds[1].path, F_OK) < 0)
+	if (o->lsm_mount_context && access(lsm_kinds[1].path, F_OK) < 0)
 		return err_set(err, ERR_UNSUPPORTED, "--lsm-mount-context: SELinux is not in force here");
-	for (size_t i = 0; o->lsm_profile && i < ARRAY_SIZE(kinds); i++)
-		if (!strncmp(o->lsm_profile, kinds[i].prefix, strlen(kinds[i].prefix)))
-			return access(kinds[i].path, F_OK) == 0
+	for (size_t i = 0; o->lsm_profile && i < ARRAY_SIZE(lsm_kinds); i++)
+		if (!strncmp(o->lsm_profile, lsm_kinds[i].prefix, strlen(lsm_kinds[i].prefix)))
+			return access(lsm_kinds[i].path, F_OK) == 0
 				       ? 0
 				       : err_set(err, ERR_UNSUPPORTED, "--lsm-profile: %s is not in force here",
 						 i == 0 ? "AppArmor" : "SELinux");
@@ -706,12 +707,24 @@ static int make_mount_points(const struct oci_config *config, int root_fd, struc
 	return 0;
 }
 
+/* criu (4.2.1) waits for ever for a process that could not get its profile. */
+static int check_profile(const struct checkpoint_options *o, const struct oci_config *config, struct err *err)
+{
+	const char *prefix = lsm_kinds[0].prefix, *name = config->process.apparmor_profile;
+
+	if (o->lsm_profile && !strncmp(o->lsm_profile, prefix, strlen(prefix)))
+		name = o->lsm_profile + strlen(prefix);
+	return name ? lsm_check_loaded(name, "/sys", err) : 0;
+}
+
 int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config,
 		      const char *rootfs, const struct cgroup *cgroup, int *ret_fds, size_t *ret_n, struct err *err)
 {
 	cleanup_fd int root_fd = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	add_common(p, o, config, rootfs, "restore.log");
+	if (check_profile(o, config, err) < 0)
+		return -1;
 	if (root_fd < 0)
 		return err_sys(err, "cannot open '%s'", rootfs);
 	if (make_mount_points(config, root_fd, err) < 0)

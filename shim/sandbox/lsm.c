@@ -12,6 +12,8 @@
 #include "common/fd.h"
 #include "shim/sandbox/procfs.h"
 
+#define PROFILES_MAX (16 << 20)
+
 static bool has_apparmor(const char *sys)
 {
 	cleanup_free char *path = xasprintf("%s/module/apparmor/parameters/enabled", sys), *text = NULL;
@@ -36,6 +38,30 @@ int lsm_check(const struct oci_config *c, const char *sys, struct err *err)
 	if (c->mount_label && !has_selinux(sys))
 		return err_set(err, ERR_UNSUPPORTED, "linux.mountLabel: SELinux is not enabled on this host");
 	return 0;
+}
+
+/* "NAME (enforce)", a line each. */
+static bool is_listed(const char *list, const char *profile)
+{
+	size_t len = strlen(profile);
+
+	for (const char *line = list; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, profile, len) && !strncmp(line + len, " (", 2))
+			return true;
+	}
+	return false;
+}
+
+int lsm_check_loaded(const char *profile, const char *sys, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/kernel/security/apparmor/profiles", sys), *list = NULL;
+	struct err ignored;
+
+	if (!strcmp(profile, "unconfined") || profile[0] == ':' || strstr(profile, "//") ||
+	    fd_read_file_at(AT_FDCWD, path, PROFILES_MAX, &list, &ignored) < 0 || is_listed(list, profile))
+		return 0;
+	return err_set(err, ERR_UNSUPPORTED, "the AppArmor profile '%s' is not loaded", profile);
 }
 
 /* Since 5.8 each module has a directory of its own: attr/exec itself belongs to whichever comes first. */

@@ -10,6 +10,9 @@
  * "/sys" but in tests. */
 int lsm_check(const struct oci_config *config, const char *sys, struct err *err);
 
+/* ERR_UNSUPPORTED when the kernel knows no AppArmor profile of this name. Where it does not list them, and of names of more than one profile, nothing is said. `sys` as above. */
+int lsm_check_loaded(const char *profile, const char *sys, struct err *err);
+
 /* In the child, with the shim's privileges: the next execve enters the profile, and gets the label. Nothing asked for, nothing done. */
 int child_lsm_apply(const struct oci_process *process, struct err *err);
 

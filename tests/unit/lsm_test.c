@@ -29,9 +29,12 @@ static void put_file(const char *dir, const char *below, const char *name, const
 
 static void remove_tree(const char *dir)
 {
-	static const char *const files[] = { "module/apparmor/parameters/enabled", "fs/selinux/enforce" };
-	static const char *const dirs[] = { "module/apparmor/parameters", "module/apparmor", "module", "fs/selinux",
-					    "fs" };
+	static const char *const files[] = { "module/apparmor/parameters/enabled", "fs/selinux/enforce",
+					     "kernel/security/apparmor/profiles" };
+	static const char *const dirs[] = {
+		"module/apparmor/parameters", "module/apparmor", "module", "fs/selinux", "fs",
+		"kernel/security/apparmor",   "kernel/security", "kernel"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		cleanup_free char *path = xasprintf("%s/%s", dir, files[i]);
@@ -86,6 +89,28 @@ static void refused_where_the_module_is_not_enabled(void **state)
 	remove_tree(dir);
 }
 
+/* covers: restore --lsm-profile */
+static void a_profile_is_loaded_or_not(void **state)
+{
+	static const char *const there[] = { "one", "the last", "unconfined", ":other:one", "one//&two", "one//hat" };
+	static const char *const missing[] = { "two", "on", "one (enforce)", "last", "" };
+	char dir[] = "/tmp/lsm-test.XXXXXX";
+	struct err err = { 0 };
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(lsm_check_loaded("two", dir, &err), 0); /* nobody lists them */
+	put_file(dir, "kernel/security/apparmor", "profiles",
+		 "one (enforce)\nanother one (complain)\nthe last (kill)\n");
+	for (size_t i = 0; i < ARRAY_SIZE(there); i++)
+		assert_int_equal(lsm_check_loaded(there[i], dir, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
+		assert_int_equal(lsm_check_loaded(missing[i], dir, &err), -1);
+	assert_int_equal(lsm_check_loaded("two", dir, &err), -1);
+	assert_int_equal(err.code, ERR_UNSUPPORTED);
+	assert_string_equal(err.text, "the AppArmor profile 'two' is not loaded");
+	remove_tree(dir);
+}
+
 /* On a kernel that has the module a profile of that name is missing, on any other there is nothing that takes it. */
 static void what_the_kernel_refuses_names_the_field(void **state)
 {
@@ -121,6 +146,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused_where_the_module_is_not_enabled),
+		cmocka_unit_test(a_profile_is_loaded_or_not),
 		cmocka_unit_test(what_the_kernel_refuses_names_the_field),
 		cmocka_unit_test(labels_in_mount_options),
 	};

@@ -52,3 +52,30 @@ profile() { # NAME RULES
 @test "features says that AppArmor is there" {
 	equal "$(thole features | jq .linux.apparmor.enabled)" true
 }
+
+# covers: restore --lsm-profile
+@test "what comes back has the profile that it had, or the one of restore --lsm-profile, which is enforced" {
+	needs criu
+	[ -x "$BUILD/criu/bin/criu" ]
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	local img=$T/img
+	config '.process.apparmorProfile = "thole-strict"'
+	args sh -c 'while :; do cat /etc/secret 2> /dev/null || echo denied; usleep 200000; done'
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null > "$T/run.out"
+	thole checkpoint --image-path "$img" "$c"
+	profile_of() { cat "/proc/$(init_of "$c")/attr/current"; }
+	back() { # PROFILE SAYS OPTIONS...
+		thole restore -d --bundle "$B" --image-path "$img" --log-path "$T/log.2" "${@:3}" "$c" < /dev/null
+		equal "$(profile_of)" "$1 (enforce)"
+		says() { tail -1 "$T/log.2" | grep -q " $1$"; }
+		wait_for says "$2" || fail "$(cat "$T/log.2")"
+		thole delete --force "$c"
+		rm -f "$T/log.2"
+	}
+	back thole-strict denied
+	back thole-loose secret --lsm-profile apparmor:thole-loose
+	refused 125 "the AppArmor profile 'thole-missing' is not loaded" thole restore -d --bundle "$B" --image-path "$img" --lsm-profile apparmor:thole-missing "$c"
+	nothing_left
+	refused 125 'lsm-profile: SELinux is not in force here' thole restore -d --bundle "$B" --image-path "$img" --lsm-profile selinux:x "$c"
+	back thole-strict denied
+}
