@@ -104,6 +104,7 @@ void catchup_add_part(struct catchup *c, const LogPart *part, int fd)
 int catchup_replay(struct catchup *c, uint64_t lines, struct err *err)
 {
 	struct replay *r = &c->replay;
+	bool last = true;
 	uint64_t start;
 	int found = 0;
 
@@ -114,12 +115,12 @@ int catchup_replay(struct catchup *c, uint64_t lines, struct err *err)
 	while (r->at > 0 && !found) {
 		struct part *p = &r->parts[--r->at];
 
-		found = logfile_tail_part(p->fd, p->msg.position, p->msg.end, r->at == r->n_parts - 1, c->format,
-					  &lines, &start, err);
+		found = logfile_tail_part(p->fd, p->msg.position, p->msg.end, last, c->format, &lines, &start, err);
 		if (found < 0)
 			return -1;
 		r->told[0] = p->msg.stdout_from;
 		r->told[1] = p->msg.stderr_from;
+		last = last && p->msg.position == p->msg.end;
 		if (found)
 			p->msg.position = start;
 	}

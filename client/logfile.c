@@ -320,14 +320,16 @@ static void count_unfinished(struct backwards *b, uint64_t from, uint64_t to)
 	b->start = to;
 }
 
-static int scan_file(struct backwards *b, bool last, struct err *err)
+/* last: nothing stands behind it. A file that has just been begun has nothing yet. */
+static int scan_file(struct backwards *b, bool *last, struct err *err)
 {
 	struct stat st;
 
 	if (fstat(b->fd, &st) < 0)
 		return err_sys(err, "cannot look at the log");
-	if (last && !b->format->parse)
+	if (*last && !b->format->parse)
 		count_unfinished(b, 0, (uint64_t)st.st_size);
+	*last = *last && st.st_size == 0;
 	return b->found ? 0 : scan_part(b, 0, (uint64_t)st.st_size, err);
 }
 
@@ -349,6 +351,7 @@ int logfile_seek_tail(struct logfile *f, const char *path, const struct log_form
 {
 	int oldest = oldest_number(path);
 	struct backwards b = { .format = format, .wanted = n };
+	bool last = true;
 
 	free(f->path);
 	f->path = xstrdup(path);
@@ -364,7 +367,7 @@ int logfile_seek_tail(struct logfile *f, const char *path, const struct log_form
 		f->fd = fd;
 		f->offset = 0;
 		b.fd = fd;
-		if (scan_file(&b, number == 0, err) < 0)
+		if (scan_file(&b, &last, err) < 0)
 			return -1;
 		if (b.found) {
 			f->offset = b.start;

@@ -190,6 +190,26 @@ static void tail_of_lines_that_are_no_records(void **state)
 	expect_tail(1, NULL, 1); /* what is not finished comes on top */
 }
 
+static void expect_raw_tail(uint64_t n, const char *text)
+{
+	cleanup_logfile struct logfile f = LOGFILE_NONE;
+	struct err err;
+
+	assert_int_equal(logfile_seek_tail(&f, path, log_format_find("raw"), n, &err), 0);
+	expect(&f, text);
+}
+
+static void an_unfinished_line_is_the_last_also_before_a_file_that_is_new(void **state)
+{
+	append(path1, "one\ntwo\npart");
+	append(path, "");
+	expect_raw_tail(0, "");
+	expect_raw_tail(1, "part");
+	expect_raw_tail(2, "two\npart");
+	append(path, "ing\n");
+	expect_raw_tail(1, "parting\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup(a_log_may_not_be_there_yet, clear),
 		cmocka_unit_test_setup(tails, clear),
 		cmocka_unit_test_setup(tail_of_lines_that_are_no_records, clear),
+		cmocka_unit_test_setup(an_unfinished_line_is_the_last_also_before_a_file_that_is_new, clear),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
