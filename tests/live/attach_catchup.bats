@@ -5,14 +5,6 @@ load lib
 
 setup_test() { bundle; }
 
-# Until the shim has so many pipes more than the container's own: N clients' ends.
-attached() {
-	connected() {
-		[ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge $(($1 * 2 + 2)) ]
-	}
-	wait_for connected "$1"
-}
-
 written() { test -e "$B/rootfs/tmp/end"; }
 
 # records N [MORE...]: the container waits for /tmp/go, writes N records to both streams, says so, and waits for /tmp/leave
@@ -253,7 +245,7 @@ replayed() {
 	local pid=$!
 	attached 1
 	touch "$B/rootfs/tmp/leave"
-	exits 0 wait $pid
+	exits 0 wait $pid || fail "$(cat "$T/both")"
 	equal "$(tr '\n' ' ' < "$T/both")" '1 2 34 5 live '
 }
 

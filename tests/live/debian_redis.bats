@@ -44,8 +44,7 @@ answers() { [ "$(redis ping)" = PONG ]; }
 	# A second client stays until the end and gets the true status.
 	in_background "$THOLE" --root "$ROOT" attach --no-stdin "$c" < /dev/null > "$T/attached"
 	client=$!
-	connected() { [ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' | wc -l)" -ge 4 ]; }
-	wait_for connected
+	attached 1
 	thole kill "$c" TERM
 	exits 0 wait $client
 	exits 0 thole wait "$c"

@@ -146,6 +146,18 @@ still_ours() { # PID
 	[ "$(awk '/^PPid:/ { print $2 }' "/proc/$1/status" 2> /dev/null)" = "$BASHPID" ] || grep -qaF -- "$T" "/proc/$1/cmdline" 2> /dev/null
 }
 
+# The pipes that a shim has in common with others: its container's, and its clients'. Those whose both ends it has are its own.
+shared_pipes() { # SHIM
+	find "/proc/$1/fd" -lname 'pipe:*' -printf '%l\n' 2> /dev/null | sort | uniq -u | wc -l
+}
+
+# Until N clients of both outputs are attached to a container whose own pipes are as many as said.
+attached() { # N [PIPES]
+	# shellcheck disable=SC2154 # c: the container
+	all_attached() { [ "$(shared_pipes "$(shim_of "$c")")" -ge $(($1 * 2 + $2)) ]; }
+	wait_for all_attached "$1" "${2:-2}"
+}
+
 # ---- leftovers
 
 # pids of the programs of this test's containers (shims, keepers, clients), by the --root that each is given, and of what criu was to run.

@@ -5,14 +5,6 @@ load lib
 
 setup_test() { bundle; }
 
-# Until N clients are attached to a container with an open stdin: the shim has three pipes of the container's and two of each client.
-attached() {
-	connected() {
-		[ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge $(($1 * 2 + 3)) ]
-	}
-	wait_for connected "$1"
-}
-
 # writer N OPTIONS...: an attached client whose stdin is a fifo that this shell has open as descriptor 6+N
 writer() {
 	mkfifo "$T/in.$1"
@@ -286,7 +278,6 @@ private_kib() { # PID: what is its own; pages of its program come and go
 held_back() {
 	head -c $((64 << 20)) /dev/zero | tr '\0' x > "$T/much"
 	local shim before after
-	attached 1
 	shim=$(shim_of "$c")
 	before=$(private_kib "$shim")
 	in_background "$@"
@@ -306,6 +297,7 @@ held_back() {
 	args sh -c 'while [ ! -e /tmp/go ]; do usleep 10000; done; head -c 67108864 | md5sum | cut -d" " -f1 > /tmp/sum'
 	thole run -d -i --bundle "$B" "$c" < /dev/null
 	in_background "$THOLE" --root "$ROOT" attach --no-stdin "$c" < /dev/null > "$T/out.0"
+	attached 1
 	held_back sh -c 'exec "$0" --root "$1" attach "$2" < "$3" > /dev/null' "$THOLE" "$ROOT" "$c" "$T/much"
 }
 
@@ -324,7 +316,7 @@ held_back() {
 	thole run -d --bundle "$B" "$c" < /dev/null
 	wait_for logged "$c" ready
 	in_background "$THOLE" --root "$ROOT" attach --no-stdin "$c" < /dev/null > "$T/out.0"
-	attached() { :; }
+	attached 0 1
 	held_back sh -c 'exec "$0" --root "$1" attach "$2" < "$3" > /dev/null' "$THOLE" "$ROOT" "$c" "$T/much"
 }
 

@@ -64,14 +64,14 @@ attach_all() {
 		"$1" "$i" "$THOLE" --root "$ROOT" attach --no-stdin "$c"
 		client[i]=$!
 	done
-	local pipes=$((tty_pipes + (8 + extra) * streams))
-	connected() { [ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge $pipes ]; }
+	local pipes=$((own_pipes + (8 + extra) * streams))
+	connected() { [ "$(shared_pipes "$(shim_of "$c")")" -ge $pipes ]; }
 	wait_for connected
 }
 
 with_streams() { # TTY
-	tty=$1 streams=2 tty_pipes=2
-	[ "$tty" = false ] || streams=1 tty_pipes=0
+	tty=$1 streams=2 own_pipes=2
+	[ "$tty" = false ] || streams=1 own_pipes=0
 	config ".process.terminal = $tty"
 }
 

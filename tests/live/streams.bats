@@ -201,14 +201,6 @@ setup_test() { bundle; }
 	equal "$(cat "$T/err")" err
 }
 
-# Until N clients are attached: each has two pipes whose other ends are the shim's descriptors.
-attached() {
-	connected() {
-		[ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' 2> /dev/null | wc -l)" -ge $(($1 * 2 + 2)) ]
-	}
-	wait_for connected "$1"
-}
-
 @test "several attached clients all get everything" {
 	detached sh -c 'while [ ! -e /tmp/go ]; do usleep 10000; done; exec /usr/bin/records 20000 64 2>&1'
 	local i clients=()
