@@ -9,6 +9,7 @@
 #include <json-c/json.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -241,6 +242,31 @@ bool veth_is_pair(const char *text)
 
 	return is_name(text, host) && (text[host] != '@' || is_name(text + host + 1, bridge)) && *rest == '=' &&
 	       is_name(rest + 1, strlen(rest + 1));
+}
+
+/* ---- made anew -------------------------------------------------------------------------------------------------------------- */
+
+#define FREE_MS 5000
+#define FREE_STEP_MS 10
+
+static bool is_taken(const char *pair)
+{
+	char name[IF_NAMESIZE] = "";
+
+	memcpy(name, pair, strcspn(pair, "@=")); /* veth_is_pair() has seen to its length */
+	return if_nametoindex(name) != 0;
+}
+
+int veth_await_free(const struct oci_strings *pairs, struct err *err)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		for (int waited = 0; is_taken(pairs->v[i]) && waited < FREE_MS; waited += FREE_STEP_MS)
+			poll(NULL, 0, FREE_STEP_MS);
+		if (is_taken(pairs->v[i]))
+			return err_set(err, ERR_STATE, "there is an interface '%.*s' already",
+				       (int)strcspn(pairs->v[i], "@="), pairs->v[i]);
+	}
+	return 0;
 }
 
 /* ---- given back -------------------------------------------------------------------------------------------------------------- */

@@ -501,6 +501,8 @@ static int start_criu(struct container *c, struct err *err)
 	struct criu_plan plan = { 0 };
 	int ret = open_view(c, err);
 
+	if (ret == 0 && !r->options.empty_network)
+		ret = veth_await_free(&r->options.veths, err);
 	if (ret == 0)
 		ret = criu_plan_restore(&plan, &r->options, c->config, cr->rootfs, c->cgroup, fds, &n, err);
 

@@ -122,7 +122,6 @@ listens() { in_network busybox netstat -ltn | grep -q :7000; }
 	equal "$line" hello
 	refused 1 'tcp-established keeps it, --tcp-close drops it' thole checkpoint --image-path "$IMG" "$c"
 	checkpoint --tcp-close
-	wait_for gone_from_host "$V" # the kernel takes an ended namespace down in the background
 	restore --tcp-close
 	wait_for logged "$c" over
 	exec 8>&-
@@ -130,6 +129,19 @@ listens() { in_network busybox netstat -ltn | grep -q :7000; }
 }
 
 waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000.*ESTABLISHED'; }
+
+@test "the name of a pair's outer end is somebody else's: waited for, and refused by name before criu is asked" {
+	detached sleep 1000
+	join_by_veth
+	checkpoint
+	wait_for gone_from_host "$V"
+	ip link add "$V" type veth peer name "${V}b"
+	refused 125 "there is an interface '$V' already" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+	nothing_left
+	in_background sh -c 'sleep 1; ip link del "$0"' "$V"
+	restore
+	in_network ip link show eth0 > /dev/null
+}
 
 @test "--tcp-skip-in-flight: a connection that nobody has accepted is left out; without it that is refused, and why is said" {
 	detached sockets listen 7000
