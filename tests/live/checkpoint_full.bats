@@ -94,7 +94,8 @@ one_of_both() { # NAME FLAGS...
 	counting
 	to_set --leave-running --rootfs=none --name first
 	all=$(($(find "$SET/first" | wc -l) + 4))
-	for left in 0 1 $(seq $((all - ${THOLE_LONG:+$all - } 8)) $all); do
+	# The last one is for a process more, if the first image happened to be of the shell alone.
+	for left in 0 1 $(seq $((all - ${THOLE_LONG:+$all - } 8)) $all) $((all + 16)); do
 		at pre-dump "$(inodes_left "$left")"
 		one_of_both "left-$left" --leave-running --rootfs=none --keep 3
 	done
