@@ -141,8 +141,9 @@ has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 		eval "exec $((6 + n))<> $T/in.$n"
 		in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/in.$n" > /dev/null 2>&1
 		client[n]=$!
-		attached() { [ "$(find "/proc/$(shim_of "$c")/fd" -lname 'pipe:*' | wc -l)" -ge $((2 + 3 * n)) ]; }
-		wait_for attached
+		# Three of the container's, three of each client's; the one that owns stdin writes to the container's.
+		writes() { [ "$(shared_pipes "$(shim_of "$c")")" -ge $((2 + 3 * n)) ]; }
+		wait_for writes
 	done
 	has() { # CLIENT BYTES: one of its pipes holds so many
 		perl -e 'for (glob "/proc/$ARGV[0]/fd/*") { next if readlink !~ /^pipe:/ || !open F, ">", $_; my $n = pack "i", 0; ioctl F, 0x541B, $n; exit 0 if unpack("i", $n) == $ARGV[1] } exit 1' "$@"
