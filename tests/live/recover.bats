@@ -126,7 +126,7 @@ kernel_tells_status() {
 		thole run -d --bundle "$B" "$c" > /dev/null < /dev/null
 		lose_shim
 		thole recover "$c"
-		if [ $want = 7 ]; then echo 7 > "$B/rootfs/tmp/stop"; else thole kill "$c" KILL; fi
+		if [ $want = 7 ]; then echo 7 > "$T/stop" && mv "$T/stop" "$B/rootfs/tmp/stop"; else thole kill "$c" KILL; fi
 		if kernel_tells_status; then
 			exits $want thole wait "$c"
 			equal "$(thole state "$c" | jq -c '.thole.exit | [.known, .code]')" "[true,$want]"
