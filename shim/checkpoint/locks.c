@@ -217,14 +217,11 @@ static int append(int new_fd, const FileLockEntry *e, struct err *err)
 	return fd_write_all(fd, data, at, err) < 0 ? err_add(err, "cannot write '%s'", LOCKS_FILE) : 0;
 }
 
-static int add_if_missing(int new_fd, struct lock *l, bool wanted, struct err *err)
+static int add_if_missing(int new_fd, const char *image, size_t len, struct lock *l, bool wanted, struct err *err)
 {
-	cleanup_free char *data = NULL, *name = NULL;
-	size_t len;
+	cleanup_free char *name = NULL;
 
-	if (read_image(new_fd, &data, &len, err) < 0)
-		return -1;
-	each_entry(data, len, compare, l);
+	each_entry(image, len, compare, l);
 	/* One whose file it has open no more is about to go. */
 	if (l->is_there || l->e.pid <= 0 || !find_fd(l))
 		return 0;
@@ -236,15 +233,17 @@ static int add_if_missing(int new_fd, struct lock *l, bool wanted, struct err *e
 
 int locks_complete(int new_fd, const pid_t *pids, size_t n, bool wanted, struct err *err)
 {
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = NULL, *image = NULL;
 	char *rest = NULL;
+	size_t len;
 
-	if (fd_read_file_at(AT_FDCWD, "/proc/locks", ALL_MAX, &text, err) < 0)
+	if (fd_read_file_at(AT_FDCWD, "/proc/locks", ALL_MAX, &text, err) < 0 ||
+	    read_image(new_fd, &image, &len, err) < 0)
 		return -1;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		struct lock l;
 
-		if (parse_lock(line, pids, n, &l) && add_if_missing(new_fd, &l, wanted, err) < 0)
+		if (parse_lock(line, pids, n, &l) && add_if_missing(new_fd, image, len, &l, wanted, err) < 0)
 			return -1;
 	}
 	return 0;
