@@ -5,21 +5,6 @@ load lib
 
 setup_test() { bundle; }
 
-kernel_tells_status() {
-	[ "$(printf '%s\n6.15\n' "$(uname -r | grep -o '^[0-9]*\.[0-9]*')" | sort -V | head -1)" = 6.15 ]
-}
-
-keepers() {
-	local pid
-	for pid in $(own_processes); do
-		tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | head -1 | grep -qx thole-keeper && echo "$pid"
-	done
-	return 0
-}
-
-has_keeper() { [ -n "$(keepers)" ]; }
-has_no_keeper() { [ -z "$(keepers)" ]; }
-
 # Kills the shim, and waits for the one that comes by itself.
 lose_shim() {
 	local shim

@@ -5,10 +5,6 @@ load lib
 
 setup_test() { bundle; }
 
-kernel_tells_status() {
-	[ "$(printf '%s\n6.15\n' "$(uname -r | grep -o '^[0-9]*\.[0-9]*')" | sort -V | head -1)" = 6.15 ]
-}
-
 lose_shim() {
 	local shim
 	shim=$(shim_of "$c")

@@ -5,30 +5,11 @@ load lib
 
 setup_test() { bundle; }
 
-keepers() {
-	local pid
-	for pid in $(own_processes); do
-		tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | head -1 | grep -qx thole-keeper && echo "$pid"
-	done
-	return 0
-}
-
-has_keeper() { [ -n "$(keepers)" ]; }
-has_no_keeper() { [ -z "$(keepers)" ]; }
-
-shim_is() { # WORD
-	[ "$(thole state "$c" | jq -r .thole.shim)" = "$1" ]
-}
-
 # Another shim than this one lives.
 replaced() { # OLD
 	local now
 	now=$(shims)
 	[ -n "$now" ] && [ "$now" != "$1" ] && shim_is alive && [ "$(shim_of "$c")" = "$now" ]
-}
-
-kernel_tells_status() {
-	[ "$(printf '%s\n6.15\n' "$(uname -r | grep -o '^[0-9]*\.[0-9]*')" | sort -V | head -1)" = 6.15 ]
 }
 
 # Types a line at the container, and waits until the log has what it says to that.

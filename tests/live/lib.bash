@@ -158,6 +158,26 @@ attached() { # N [PIPES]
 	wait_for all_attached "$1" "${2:-2}"
 }
 
+# Does it tell how a process has ended that is somebody else's child?
+kernel_tells_status() {
+	[ "$(printf '%s\n6.15\n' "$(uname -r | grep -o '^[0-9]*\.[0-9]*')" | sort -V | head -1)" = 6.15 ]
+}
+
+shim_is() { # WORD
+	[ "$(thole state "$c" | jq -r .thole.shim)" = "$1" ]
+}
+
+keepers() {
+	local pid
+	for pid in $(own_processes); do
+		tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | head -1 | grep -qx thole-keeper && echo "$pid"
+	done
+	return 0
+}
+
+has_keeper() { [ -n "$(keepers)" ]; }
+has_no_keeper() { [ -z "$(keepers)" ]; }
+
 # ---- leftovers
 
 # pids of the programs of this test's containers (shims, keepers, clients), by the --root that each is given, and of what criu was to run.

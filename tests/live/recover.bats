@@ -14,14 +14,6 @@ lose_shim() {
 	wait_for shim_is lost
 }
 
-shim_is() { # WORD
-	[ "$(thole state "$c" | jq -r .thole.shim)" = "$1" ]
-}
-
-kernel_tells_status() {
-	[ "$(printf '%s\n6.15\n' "$(uname -r | grep -o '^[0-9]*\.[0-9]*')" | sort -V | head -1)" = 6.15 ]
-}
-
 # covers: recover
 @test "state and list say that the shim is lost; recover gives it another, once" {
 	detached sleep 1000
