@@ -287,7 +287,8 @@ static int launch_or_clean(const struct client *cl, const char *id, struct packe
 	if (launch_once(cl, id, p, l, err) == 0)
 		return 0;
 	if (err->code == ERR_EXISTS && is_leftover(cl, id)) {
-		if (call_undo(cl, id, &undo) < 0) {
+		/* Somebody else may have removed it just now. */
+		if (call_undo(cl, id, &undo) < 0 && undo.code != ERR_NOT_FOUND) {
 			if (undo.code == ERR_BUSY)
 				return -1; /* another create is at it: the id is in use */
 			*err = undo;

@@ -599,17 +599,12 @@ static int remove_file(int dir_fd, const char *id, const char *name, struct err 
 	return 0;
 }
 
-int statedir_remove(int root_fd, const char *id, struct err *err)
+static int remove_files(int dir_fd, const char *id, struct err *err)
 {
-	cleanup_fd int fd = -1;
+	cleanup_fd int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	cleanup_dir DIR *dir = NULL;
 	struct dirent *e;
 
-	if (statedir_check_id(id, err) < 0)
-		return -1;
-	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return 0;
 	if (fd < 0)
 		return err_sys(err, "cannot open the state directory of '%s'", id);
 	dir = fdopendir(fd);
@@ -618,12 +613,36 @@ int statedir_remove(int root_fd, const char *id, struct err *err)
 	take_fd(&fd);
 	while ((e = readdir(dir)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !is_removed_last(e->d_name) &&
-		    remove_file(dirfd(dir), id, e->d_name, err) < 0)
+		    remove_file(dir_fd, id, e->d_name, err) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(removed_last); i++)
-		if (remove_file(dirfd(dir), id, removed_last[i], err) < 0)
+		if (remove_file(dir_fd, id, removed_last[i], err) < 0)
 			return -1;
-	if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(err, "cannot remove the state directory of '%s'", id);
 	return 0;
+}
+
+static bool names_directory(int root_fd, const char *id, int dir_fd)
+{
+	struct stat a, b;
+
+	return fstat(dir_fd, &a) == 0 && fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
+/* Whoever has just found the directory without a lock makes one, to undo what a killed create has left. */
+#define REMOVE_TRIES 10
+
+int statedir_remove(int root_fd, int dir_fd, const char *id, struct err *err)
+{
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		if (remove_files(dir_fd, id, err) < 0)
+			return -1;
+		/* Only an empty one can be hit between the look and the removal, and its maker tries again (create.c). */
+		if (!names_directory(root_fd, id, dir_fd) || unlinkat(root_fd, id, AT_REMOVEDIR) == 0 ||
+		    errno == ENOENT)
+			return 0;
+		if (errno != ENOTEMPTY && errno != EEXIST)
+			break;
+	}
+	return err_sys(err, "cannot remove the state directory of '%s'", id);
 }

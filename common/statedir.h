@@ -174,8 +174,9 @@ int statedir_connect(int dir_fd, const char *name, int *ret_fd, struct err *err)
  * old one is replaced. */
 int statedir_listen(int dir_fd, const char *name, int backlog, int *ret_fd, struct err *err);
 
-/* Remove ROOT/ID and every file in it (one level, no directories expected below), the status
- * record and then the lock last. Missing is success. Not an id: ERR_USAGE. */
-int statedir_remove(int root_fd, const char *id, struct err *err);
+/* Remove every file in `dir_fd` (one level, no directories expected below), the status record and
+ * then the lock last, and ROOT/ID if it is still that directory: another of the same id, made since
+ * somebody else has removed this one, stays as it is. Missing is success. */
+int statedir_remove(int root_fd, int dir_fd, const char *id, struct err *err);
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* thole delete: remove a container and what belongs to it. */
+#include <poll.h>
+
 #include "client/call.h"
 #include "client/command.h"
 #include "common/fd.h"
 
-static int delete_container(const struct client *cl, const char *id, bool force, struct err *err)
+static int delete_once(const struct client *cl, const char *id, bool force, struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
 	Request req = Request_init_zero;
@@ -12,8 +14,14 @@ static int delete_container(const struct client *cl, const char *id, bool force,
 
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
-	if (call_is_leftover(dir_fd))
-		return call_undo(cl, id, err);
+	if (call_is_leftover(dir_fd)) {
+		int r = call_undo(cl, id, err);
+
+		/* It is not what it was a moment ago. */
+		if (r < 0 && err->code == ERR_BUSY)
+			err->code = ERR_GONE;
+		return r;
+	}
 	req.which_body = Request_delete_tag;
 	req.body.delete.force = force;
 	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0)
@@ -23,6 +31,26 @@ static int delete_container(const struct client *cl, const char *id, bool force,
 	/* One that was started for this has nothing more to do. */
 	call_await_leave(&c);
 	return 0;
+}
+
+#define DELETE_STEP_MS 20
+#define DELETE_TRIES 500
+#define GONE_TRIES 20 /* of a shim that ends before it answers */
+
+/* Several may be at it: who loses finds a shim that leaves, or is through. With --force they wait for it. */
+static int delete_container(const struct client *cl, const char *id, bool force, struct err *err)
+{
+	int gone = 0;
+
+	for (int i = 0; i < DELETE_TRIES; i++) {
+		if (delete_once(cl, id, force, err) == 0)
+			return 0;
+		gone += err->code == ERR_GONE;
+		if (gone == GONE_TRIES || (err->code != ERR_GONE && !(force && err->code == ERR_BUSY)))
+			return -1;
+		poll(NULL, 0, DELETE_STEP_MS);
+	}
+	return -1;
 }
 
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err)

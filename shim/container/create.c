@@ -28,23 +28,47 @@
 
 /* ---- the steps --------------------------------------------------------------------------------------------------------- */
 
-static int step_directory(struct container *c, struct err *err)
+static int lock_directory(struct container *c, struct err *err)
+{
+	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) < 0 ||
+	    statedir_open_lock(c->dir_fd, true, &c->lock_fd, err) < 0)
+		return -1;
+	return statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err);
+}
+
+/* One that was made, but is not ours. */
+static void leave_directory(struct container *c, const struct err *why)
 {
 	struct err ignored;
 
-	if (mkdirat(c->root_fd, c->id, 0700) < 0) {
-		if (errno == EEXIST)
-			return err_set(err, ERR_EXISTS, "container '%s' already exists", c->id);
-		return err_sys(err, "cannot make the state directory of container '%s'", c->id);
+	if (c->dir_fd < 0)
+		unlinkat(c->root_fd, c->id, AT_REMOVEDIR);
+	else if (why->code != ERR_BUSY)
+		statedir_remove(c->root_fd, c->dir_fd, c->id, &ignored);
+	fd_close(&c->lock_fd);
+	fd_close(&c->dir_fd);
+}
+
+#define DIRECTORY_TRIES 100
+
+/* Who finds it without a lock takes it for what a killed create has left, and removes it: then it is theirs until it is gone. */
+static int step_directory(struct container *c, struct err *err)
+{
+	for (int i = 0; i < DIRECTORY_TRIES; i++) {
+		if (mkdirat(c->root_fd, c->id, 0700) < 0) {
+			if (errno == EEXIST)
+				return err_set(err, ERR_EXISTS, "container '%s' already exists", c->id);
+			return err_sys(err, "cannot make the state directory of container '%s'", c->id);
+		}
+		if (lock_directory(c, err) == 0) {
+			/* Without a log of the caller's: what there is to remark on its config is found there afterwards. */
+			container_log_to_file(c, false);
+			return 0;
+		}
+		leave_directory(c, err);
+		if (err->code != ERR_BUSY && err->code != ERR_NOT_FOUND)
+			break;
 	}
-	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) == 0 &&
-	    statedir_open_lock(c->dir_fd, true, &c->lock_fd, err) == 0 &&
-	    statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0) {
-		/* Without a log of the caller's: what there is to remark on its config is found there afterwards. */
-		container_log_to_file(c, false);
-		return 0;
-	}
-	statedir_remove(c->root_fd, c->id, &ignored);
 	return err_add(err, "container '%s'", c->id);
 }
 
@@ -52,7 +76,7 @@ static void undo_directory(struct container *c)
 {
 	struct err ignored;
 
-	statedir_remove(c->root_fd, c->id, &ignored);
+	statedir_remove(c->root_fd, c->dir_fd, c->id, &ignored);
 	fd_close(&c->lock_fd);
 	fd_close(&c->dir_fd);
 }

@@ -66,7 +66,7 @@ int remove_everything(struct container *c, struct err *err)
 	keep_end(c);
 	close_logs(c);
 	remove_log(c);
-	if (statedir_remove(c->root_fd, c->id, err) < 0) {
+	if (statedir_remove(c->root_fd, c->dir_fd, c->id, err) < 0) {
 		/* Without its record nobody finds the container, or us, any more: there is nothing to stay for. */
 		c->removed = faccessat(c->dir_fd, STATEDIR_STATUS, F_OK, 0) < 0 && errno == ENOENT;
 		return -1;

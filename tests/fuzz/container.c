@@ -20,6 +20,7 @@ static int root_fd = -1;
 
 int fuzz_empty_root(void)
 {
+	cleanup_fd int dir_fd = -1;
 	struct err err;
 
 	if (root_fd < 0) {
@@ -27,7 +28,8 @@ int fuzz_empty_root(void)
 		root_fd = openat(fuzz_dir_fd(), "state", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	FUZZ_CHECK(root_fd >= 0);
-	FUZZ_CHECK(statedir_remove(root_fd, FUZZ_ID, &err) == 0);
+	dir_fd = openat(root_fd, FUZZ_ID, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	FUZZ_CHECK(dir_fd < 0 || statedir_remove(root_fd, dir_fd, FUZZ_ID, &err) == 0);
 	return root_fd;
 }
 

@@ -119,7 +119,7 @@ teardown() {
 		cat "$T"/sanitizer.* | head -50
 		failed=1
 	fi
-	wait_for nothing_left || { echo 'left over:'; leftovers; failed=1; sweep; }
+	wait_for nothing_left || { echo 'left over:'; leftovers told; failed=1; sweep; }
 	rm -rf --one-file-system "$T"
 	return $failed
 }
@@ -213,10 +213,21 @@ own_cgroups() {
 	find /sys/fs/cgroup -type d -name "*$c*" 2> /dev/null
 }
 
-leftovers() {
+# Why a process is still there: what it waits in, what it holds, whose parent it is.
+told_of() { # PID
+	local fd
+	grep -E '^(State|PPid):' "/proc/$1/status"
+	echo "in $(cat "/proc/$1/wchan"), children: $(cat "/proc/$1"/task/*/children)"
+	for fd in "/proc/$1"/fd/*; do
+		echo "${fd##*/} -> $(readlink "$fd") $(awk '/^(tfd|Pid|sigmask)/' ORS=' ' "/proc/$1/fdinfo/${fd##*/}")"
+	done
+} 2> /dev/null
+
+leftovers() { # [told]: with what the processes do
 	local pid g
 	for pid in $(own_processes); do
 		echo "process $pid: $(tr '\0' ' ' < "/proc/$pid/cmdline" 2> /dev/null)"
+		[ ! "${1:-}" ] || told_of "$pid" | sed 's/^/    /'
 	done
 	for g in $(own_cgroups); do
 		echo "cgroup $g, made $(stat -c %z "$g" 2> /dev/null), processes: $(tr '\n' ' ' < "$g/cgroup.procs" 2> /dev/null)"

@@ -25,6 +25,22 @@ storm() { # SECONDS [OPTIONS]
 	storm "$([ "$THOLE_LONG" ] && echo 120 || echo 4)" --workers 4 --names 1
 }
 
+# Slowly: one makes the directory, another finds it without a lock and takes it for what a killed create has left, and before it is removed somebody else comes.
+@test "a directory that was taken for a killed create's is removed by one alone, and never that of the next container" {
+	needs strace
+	local slow=(strace -f -qq -o /dev/null)
+	in_background "${slow[@]}" -e trace=mkdirat -e inject=mkdirat:delay_exit=2000000:when=1 "$THOLE" --root "$ROOT" create --bundle "$B" "$c" < /dev/null > "$T/first" 2>&1
+	wait_for test -d "$ROOT/$c"
+	in_background "${slow[@]}" -e trace=unlinkat -e inject=unlinkat:delay_enter=3000000:when=1 "$THOLE" --root "$ROOT" delete --force "$c" < /dev/null > "$T/second" 2>&1
+	wait "${STARTED[0]}" || true
+	thole create --bundle "$B" "$c" < /dev/null > "$T/third" 2>&1 || grep -qx "thole: container '$c' already exists" "$T/third" || fail "$(cat "$T/third")"
+	wait "${STARTED[1]}" || fail "$(cat "$T/second")"
+	equal "$(cat "$T/second")" '' 'what the delete says'
+	# Whoever has a shim has a record.
+	[ -z "$(shims)" ] || is "$c" created
+	[ ! -d "$ROOT/$c" ] || [ -n "$(shims)" ]
+}
+
 @test "an hour of mixed load: memory and descriptors of shims stay as they are" {
 	[ "$THOLE_LONG" ] || skip 'only with THOLE_LONG=1'
 	[ "${THOLE_FLAVOUR:-}" != san ] || skip 'figures of the release'
