@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "client/shim_exec.h"
@@ -241,8 +240,8 @@ int call_exec(const struct client *cl, const char *id, bool leaves, struct call 
 
 void call_await_leave(struct call *c)
 {
-	while (c->shim_pid > 0 && waitpid(c->shim_pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (c->shim_pid > 0)
+		proc_wait(c->shim_pid);
 	c->shim_pid = 0;
 }
 

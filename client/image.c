@@ -16,9 +16,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 
 #define NOBODY 65534
 #define MEMORY_MAX (512ul << 20)
@@ -298,10 +298,7 @@ static void take_report(const struct shared *s, size_t room, struct image_report
 
 static int hear(const struct shared *s, size_t room, pid_t pid, struct image_report *ret, struct err *err)
 {
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	proc_wait(pid);
 	if (!s->done)
 		return err_set(err, ERR_CONFIG, "its manifest cannot be read");
 	if (s->result < 0) {

@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -155,7 +154,7 @@ static int start_child(struct shim_child *c, pid_t *ret_pid, struct err *err)
 {
 	char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
 	sigset_t all, old;
-	int pid, status;
+	int pid;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
@@ -172,7 +171,7 @@ static int start_child(struct shim_child *c, pid_t *ret_pid, struct err *err)
 		*ret_pid = pid;
 		return 0;
 	}
-	waitpid(pid, &status, 0);
+	proc_wait(pid);
 	*ret_pid = 0;
 	if (!c->failed)
 		return 0;

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 
 #include "common/fd.h"
 
@@ -231,6 +231,27 @@ int proc_pidfd_exit_status(int pidfd, int *ret_wait_status, struct err *err)
 		return err_set(err, ERR_STATE, "the exit status is not known yet");
 	*ret_wait_status = info.exit_code;
 	return 0;
+}
+
+int proc_wait(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return status;
+}
+
+int proc_wait_pidfd(int pidfd, int options, siginfo_t *ret_info)
+{
+	int r;
+
+	*ret_info = (siginfo_t) { 0 };
+	do
+		r = waitid(P_PIDFD, (id_t)pidfd, ret_info, WEXITED | options);
+	while (r < 0 && errno == EINTR);
+	return r;
 }
 
 /* Names that the C library does not give back for their numbers. */

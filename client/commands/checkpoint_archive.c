@@ -11,13 +11,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #include "client/checkpoint.h"
 #include "client/set.h"
 #include "client/tar.h"
 #include "client/zstream.h"
 #include "common/fd.h"
+#include "common/proc.h"
 
 #define COPY_BYTES (256 << 10)
 #define NOBODY 65534
@@ -288,7 +288,7 @@ static int import_members(int from, int dir_fd, struct err *err)
 static int receive(int archive_fd, int dir_fd, struct err *err)
 {
 	cleanup_fd int near = -1;
-	int fds[2], r, status;
+	int fds[2], r;
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -303,8 +303,7 @@ static int receive(int archive_fd, int dir_fd, struct err *err)
 	r = import_members(near, dir_fd, err);
 	if (r < 0)
 		kill(pid, SIGKILL); /* our own child, not reaped yet */
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	proc_wait(pid);
 	return r;
 }
 

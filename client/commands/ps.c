@@ -10,6 +10,7 @@
 #include "client/command.h"
 #include "client/json.h"
 #include "common/fd.h"
+#include "common/proc.h"
 
 #define PS_OUTPUT_MAX (64 << 20)
 
@@ -61,9 +62,9 @@ static int run_ps(char *const *options, int n, char **ret_output, struct err *er
 	fd_close(&out);
 	r = fd_read_all(in, PS_OUTPUT_MAX, ret_output, &len, err);
 	fd_close(&in);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(err, "cannot wait for ps");
+	status = proc_wait(pid);
+	if (status < 0)
+		return err_sys(err, "cannot wait for ps");
 	if (r < 0)
 		return -1;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)

@@ -462,11 +462,11 @@ static void end_helpers(const struct criu *k)
 
 static void explain_end(struct criu *k)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info;
 	struct err said, ignored;
 
 	end_helpers(k);
-	waitid(P_PIDFD, (id_t)k->pidfd, &info, WEXITED | WNOHANG);
+	proc_wait_pidfd(k->pidfd, WNOHANG, &info);
 	if (k->answered || k->why.code)
 		return;
 	if (wire_recv_err(k->said_fd, &said, &ignored) == 1)
@@ -702,8 +702,8 @@ int criu_ask(const char *path, struct criu_abilities *ret, struct err *err)
 	if (r == 0)
 		r = question(&k, ret, err);
 	criu_kill(&k);
-	while (k.pidfd >= 0 && waitid(P_PIDFD, (id_t)k.pidfd, &info, WEXITED) < 0 && errno == EINTR)
-		;
+	if (k.pidfd >= 0)
+		proc_wait_pidfd(k.pidfd, 0, &info);
 	fd_close(&k.sock);
 	fd_close(&k.said_fd);
 	fd_close(&k.pidfd);

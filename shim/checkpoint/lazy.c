@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -223,10 +222,10 @@ static void ready_cb(evutil_socket_t fd, short what, void *arg)
 
 static int reap(const struct lazy *l, struct err *err)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info;
 	struct err said, ignored;
 
-	waitid(P_PIDFD, (id_t)l->pidfd, &info, WEXITED);
+	proc_wait_pidfd(l->pidfd, 0, &info);
 	if (info.si_code == CLD_EXITED && info.si_status == 0 && l->is_ready)
 		return 0;
 	if (wire_recv_err(l->said_fd, &said, &ignored) == 1)

@@ -15,9 +15,9 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 
 #define NAME_PREFIX "CRIU"
 #define TABLES_MAX 8
@@ -135,7 +135,7 @@ static void run_quietly(char *const argv[])
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
 	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 	if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) == 0)
-		waitpid(pid, NULL, 0);
+		proc_wait(pid);
 	posix_spawn_file_actions_destroy(&actions);
 }
 
@@ -217,7 +217,8 @@ int netlock_clear(pid_t pid, struct err *err)
 	child = fork();
 	if (child == 0)
 		_exit(clear_all(ns_fd, err) < 0 ? 1 : 0);
-	if (child < 0 || waitpid(child, &status, 0) < 0)
+	status = child < 0 ? -1 : proc_wait(child);
+	if (status < 0)
 		return err_sys(err, "cannot run a child");
 	return status == 0 ? 0 : err_set(err, ERR_SYS, "cannot remove criu's lock of the network");
 }

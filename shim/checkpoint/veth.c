@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/json.h"
@@ -133,7 +132,7 @@ static int read_inner(pid_t pid, struct links *ret, struct err *err)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/ns/net", (int)pid);
 	cleanup_fd int ns_fd = open(path, O_RDONLY | O_CLOEXEC), in = -1;
-	int pair[2], status = 1;
+	int pair[2];
 	pid_t child;
 	struct link l;
 
@@ -151,9 +150,7 @@ static int read_inner(pid_t pid, struct links *ret, struct err *err)
 		ret->v = xreallocarray(ret->v, ret->n + 1, sizeof(*ret->v));
 		ret->v[ret->n++] = l;
 	}
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-		;
-	return status == 0 ? 0 : err_set(err, ERR_SYS, "cannot look into the network namespace");
+	return proc_wait(child) == 0 ? 0 : err_set(err, ERR_SYS, "cannot look into the network namespace");
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------------------- */

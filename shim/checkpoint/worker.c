@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/proc.h"
@@ -71,10 +70,10 @@ static void child_run(const struct worker_task *task, int said, pid_t parent)
 
 static int reap(const struct worker *w, struct err *err)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info;
 	struct err said, ignored;
 
-	waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED);
+	proc_wait_pidfd(w->pidfd, 0, &info);
 	if (info.si_code == CLD_EXITED && info.si_status == 0)
 		return 0;
 	if (wire_recv_err(w->said_fd, &said, &ignored) == 1)

@@ -68,9 +68,9 @@ int launch_order(struct launch *l, enum child_order order, struct err *err)
 /* Why a child that said nothing is gone. */
 static void explain_death(const struct container *c, struct err *err)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info;
 
-	waitid(P_PIDFD, (id_t)c->init.pidfd, &info, WEXITED | WNOWAIT | WNOHANG);
+	proc_wait_pidfd(c->init.pidfd, WNOWAIT | WNOHANG, &info);
 	if (cgroup_oom_kills(c->cgroup) > 0)
 		err_set(err, ERR_LIMIT,
 			"linux.resources.memory.limit: too low: the kernel killed the container's first process before "

@@ -85,15 +85,12 @@ int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err)
 /* False: nobody can say. */
 static bool read_wait_status(const struct process *p, int *ret_status)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info;
 	struct proc_stat st;
 	struct err ignored;
-	int r;
 
-	do /* a tracer of its may have to be waited for: one that is not reaped would be taken for alive */
-		r = waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | (p->leave ? WNOWAIT : 0));
-	while (r < 0 && errno == EINTR);
-	if (r == 0) {
+	/* A tracer of its may have to be waited for: one that is not reaped would be taken for alive. */
+	if (proc_wait_pidfd(p->pidfd, p->leave ? WNOWAIT : 0, &info) == 0) {
 		*ret_status = info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : info.si_status & 0x7f;
 		return true;
 	}
@@ -108,9 +105,9 @@ static bool read_wait_status(const struct process *p, int *ret_status)
 /* Dead, but its tracer, which may be criu or a debugger, has not let it go: until then it is nobody else's to reap. */
 static bool is_held(const struct process *p)
 {
-	siginfo_t info = { 0 };
+	siginfo_t info;
 
-	return waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | WNOWAIT | WNOHANG) == 0 && !info.si_pid;
+	return proc_wait_pidfd(p->pidfd, WNOWAIT | WNOHANG, &info) == 0 && !info.si_pid;
 }
 
 static void end_cb(evutil_socket_t fd, short what, void *arg);
@@ -339,7 +336,7 @@ static void dead_cb(evutil_socket_t fd, short what, void *arg)
 	struct container *c = d->c;
 	siginfo_t info;
 
-	waitid(P_PIDFD, (id_t)d->pidfd, &info, WEXITED | WNOHANG);
+	proc_wait_pidfd(d->pidfd, WNOHANG, &info);
 	event_free(d->end);
 	fd_close(&d->pidfd);
 	if (d->cloned)

@@ -11,7 +11,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/proc.h"
@@ -41,8 +40,7 @@ void trial_free(struct trial *t)
 		event_free(t->end);
 	if (t->pidfd >= 0) {
 		proc_pidfd_kill(t->pidfd, SIGKILL, &ignored);
-		while (waitid(P_PIDFD, (id_t)t->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-			;
+		proc_wait_pidfd(t->pidfd, 0, &info);
 	}
 	fd_close(&t->pidfd);
 	fd_close(&t->answer_fd);
@@ -88,7 +86,7 @@ static int start(struct trial *t, const struct trial_request *req, struct err *e
 		return 0;
 	err_sys(err, "cannot watch the program that is tried out");
 	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	proc_wait(pid);
 	return -1;
 }
 
@@ -152,7 +150,7 @@ static void end_cb(evutil_socket_t fd, short what, void *arg)
 		t->done_cb(t->arg, &err);
 		return;
 	}
-	if (waitid(P_PIDFD, (id_t)t->pidfd, &info, WEXITED) < 0 && err_sys(&err, "cannot wait for the new shim") < 0) {
+	if (proc_wait_pidfd(t->pidfd, 0, &info) < 0 && err_sys(&err, "cannot wait for the new shim") < 0) {
 		t->done_cb(t->arg, &err);
 		return;
 	}

@@ -16,7 +16,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -186,7 +185,6 @@ static int clone_orphan(int *found, struct err *err)
 	};
 	struct clone_args between = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
 	pid_t middle = proc_clone(&between), pid;
-	int status;
 
 	if (middle == 0) {
 		pid = proc_clone(&args);
@@ -196,9 +194,7 @@ static int clone_orphan(int *found, struct err *err)
 	}
 	if (middle < 0)
 		return err_sys(err, "cannot clone a process in the container");
-	while (waitpid(middle, &status, 0) < 0 && errno == EINTR)
-		;
-	return status == 0 ? 1 : err_set(err, ERR_SYS, "cannot clone a process in the container");
+	return proc_wait(middle) == 0 ? 1 : err_set(err, ERR_SYS, "cannot clone a process in the container");
 }
 
 /* One that ends at once: does anybody notice? Only the end of its end is asked for: POLLHUP, which comes when it is reaped. */

@@ -98,9 +98,9 @@ static int run_one(const struct oci_hook *hook, const struct hook_run *run, stru
 	in_time = wait_for_end(pidfd, hook->timeout_s);
 	if (!in_time)
 		proc_pidfd_kill(pidfd, SIGKILL, err);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(err, "cannot wait for the hook");
+	status = proc_wait(pid);
+	if (status < 0)
+		return err_sys(err, "cannot wait for the hook");
 	if (!in_time)
 		return err_set(err, ERR_SYS, "timed out after %d s", hook->timeout_s);
 	if (status == 0)
@@ -166,8 +166,7 @@ void hook_kill(pid_t pid)
 
 	if (proc_pidfd_open(pid, 0, &pidfd, &ignored) < 0 || proc_pidfd_kill(pidfd, SIGKILL, &ignored) < 0)
 		return;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	proc_wait(pid);
 }
 
 int hook_result(pid_t pid, int fd, struct err *err)
@@ -175,8 +174,7 @@ int hook_result(pid_t pid, int fd, struct err *err)
 	struct err outcome;
 	int n = wire_recv_err(fd, &outcome, err);
 
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	proc_wait(pid);
 	if (n < 0)
 		return -1;
 	if (n == 0)

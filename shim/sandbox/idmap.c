@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/proc.h"
@@ -114,8 +113,7 @@ int idmap_open(const struct oci_id_maps *uids, const struct oci_id_maps *gids, i
 			r = err_sys(err, "cannot open a user namespace");
 	}
 	proc_pidfd_kill(pidfd, SIGKILL, &ignored);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	proc_wait(pid);
 	if (r == 0)
 		*ret_fd = fd;
 	return r;

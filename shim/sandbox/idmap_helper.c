@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -97,7 +96,6 @@ int idmap_helper_run(const char *program, pid_t pid, const struct oci_id_maps *m
 	while (n < 0 && errno == EINTR);
 	/* A program that is root by its file is not ours to kill; its end is not waited for. */
 	if (n > 0)
-		while (waitpid(helper, &status, 0) < 0 && errno == EINTR)
-			;
+		status = proc_wait(helper);
 	return outcome(program, status, n > 0, said_fd, err);
 }

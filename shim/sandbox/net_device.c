@@ -16,7 +16,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "common/fd.h"
 #include "common/wire.h"
@@ -340,8 +339,7 @@ int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *
 	}
 	n = wire_recv_err(pair[0], &outcome, err);
 	fd_close(&pair[0]);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-		;
+	proc_wait(child);
 	if (n < 0)
 		return -1;
 	if (n == 0)

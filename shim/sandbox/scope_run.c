@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,15 +55,6 @@ static int start_tool(char *const argv[], const int stdio[3], pid_t *ret_pid, in
 	return 0;
 }
 
-static int reap(pid_t pid)
-{
-	int status = 0;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
 /* Wait for one of two; -1: the time is over. */
 static int wait_for_either(int a, int b)
 {
@@ -101,10 +91,10 @@ static int run_tool(char *const argv[], struct err *err)
 		return -1;
 	if (wait_for_either(pidfd, -1) < 0) {
 		kill(pid, SIGKILL);
-		reap(pid);
+		proc_wait(pid);
 		return err_set(err, ERR_SYS, "%s: no answer after %d s", argv[0], WAIT_MS / 1000);
 	}
-	return reap(pid) == 0 ? 0 : failed(argv[0], said, err);
+	return proc_wait(pid) == 0 ? 0 : failed(argv[0], said, err);
 }
 
 /* ---- starting ---------------------------------------------------------------------------------------------------------------- */
@@ -157,7 +147,7 @@ void scope_let_go(struct scope_holder *h)
 {
 	fd_close(&h->fd);
 	if (h->pid > 0)
-		reap(h->pid);
+		proc_wait(h->pid);
 	h->pid = 0;
 }
 
