@@ -62,7 +62,8 @@ LIBS_CLIENT := $(LIBS_COMMON) -lzstd
 LIBS_SHIM   := $(LIBS_COMMON) -levent_core -lseccomp -lcap -lprotobuf-c -lm
 LIBS_ALL    := $(LIBS_SHIM) -lzstd
 
-COMMON_SRC := $(wildcard common/*.c)
+# common/start.c stands in the place of a part of the static C library: in nothing else.
+COMMON_SRC := $(filter-out common/start.c,$(wildcard common/*.c))
 CLIENT_SRC := $(wildcard client/*.c client/commands/*.c)
 SHIM_SRC   := $(filter-out shim/stdio/keeper_main.c,$(wildcard shim/*.c shim/*/*.c))
 UNIT_SRC   := $(wildcard tests/unit/*_test.c)
@@ -73,18 +74,19 @@ FUZZ_SRC   := $(wildcard tests/fuzz/*.c)
 GEN    := $(BUILD)/proto/control.pb.h $(BUILD)/proto/criu.pb-c.h $(BUILD)/proto/upgrade.pb-c.h
 objs    = $(patsubst %.c,$(OBJ)/%.o,$(1))
 COMMON_OBJ := $(call objs,$(COMMON_SRC)) $(OBJ)/proto/control.pb.o $(if $(FAULTS),$(OBJ)/tests/faults/fault.o)
+START_OBJ  := $(if $(LINK),$(OBJ)/common/start.o)
 CLIENT_OBJ := $(call objs,$(CLIENT_SRC))
 SHIM_OBJ   := $(call objs,$(SHIM_SRC)) $(OBJ)/proto/criu.pb-c.o $(OBJ)/proto/upgrade.pb-c.o
 
 .PHONY: all
 all: $(OUT)/thole $(OUT)/thole-shim $(OUT)/thole-keeper $(OUT)/thole-oci ## build thole, thole-shim and thole-oci below build/
 
-$(OUT)/thole: $(CLIENT_OBJ) $(COMMON_OBJ)
+$(OUT)/thole: $(CLIENT_OBJ) $(COMMON_OBJ) $(START_OBJ)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CLIENT)
 
-$(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ)
+$(OUT)/thole-shim: $(SHIM_OBJ) $(COMMON_OBJ) $(START_OBJ)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_SHIM)
@@ -191,10 +193,12 @@ $(OUT)/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_LIB)
 
 # Probes run inside containers, so they bring everything with them.
 PROBES := $(patsubst tests/live/probes/%.c,$(BUILD)/probes/%,$(PROBE_SRC))
+$(BUILD)/probes/start: common/start.c
+$(BUILD)/probes/start: PROBE_CFLAGS := -fstack-protector-strong
 $(BUILD)/probes/%: tests/live/probes/%.c tests/live/probes/probe.h
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
-	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
+	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 -g $(WARN) $(PROBE_CFLAGS) -static -o $@ $<
 
 # What the benchmarks bring with them.
 $(BUILD)/bench/%: tests/bench/%.c

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What state and list print in the same way: times and owners. */
+/* What state and list print in the same way: owners. */
 #include "client/print.h"
 
 #include <fcntl.h>
@@ -8,19 +8,6 @@
 
 #include "client/passwd.h"
 #include "common/fd.h"
-#include "common/utc.h"
-
-void print_time(uint64_t ns, char ret[PRINT_TIME_SIZE])
-{
-	size_t n = utc_text(ns, ret);
-
-	n += (size_t)snprintf(ret + n, PRINT_TIME_SIZE - n, ".%09llu", (unsigned long long)(ns % 1000000000ULL));
-	while (ret[n - 1] == '0')
-		n--;
-	if (ret[n - 1] == '.')
-		n--;
-	memcpy(ret + n, "Z", 2);
-}
 
 const char *print_owner(struct print_owner *cache, uint32_t uid)
 {

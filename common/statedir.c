@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,16 +34,23 @@ const char *container_status_name(enum container_status s)
 	return (size_t)s < ARRAY_SIZE(status_names) ? status_names[s] : status_names[STATUS_NONE];
 }
 
+static bool is_id_char(char ch)
+{
+	return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || ch == '_' ||
+	       ch == '+' || ch == '.' || ch == '-';
+}
+
 int statedir_check_id(const char *id, struct err *err)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-";
-	size_t n = strlen(id);
+	size_t n = 0;
 
-	if (n == 0)
+	while (is_id_char(id[n]))
+		n++;
+	if (id[0] == '\0')
 		return err_set(err, ERR_USAGE, "container id cannot be empty");
-	if (n > STATEDIR_ID_MAX)
+	if (strlen(id + n) + n > STATEDIR_ID_MAX)
 		return err_set(err, ERR_USAGE, "container id is longer than %d bytes", STATEDIR_ID_MAX);
-	if (strspn(id, allowed) != n)
+	if (id[n])
 		return err_set(err, ERR_USAGE, "invalid container id '%s': only letters, digits and _+.- are allowed",
 			       id);
 	if (id[0] == '-')
@@ -139,6 +147,8 @@ int statedir_open(int root_fd, const char *id, int *ret_dir_fd, struct err *err)
 }
 
 #define SUM_START 0xcbf29ce484222325ull
+#define SUM_AT offsetof(struct status_record, checksum)
+#define QUICK_SUM_AT offsetof(struct status_record, quick_sum)
 
 static uint64_t sum_step(uint64_t h, uint64_t word)
 {
@@ -165,19 +175,24 @@ static uint32_t checksum(const struct status_record *rec)
 	return (uint32_t)(h ^ (h >> 32));
 }
 
+/* Word after word where they are: this is much of what a list of many containers does. */
 static uint64_t quick_sum(const struct status_record *rec)
 {
-	uint64_t h[] = { SUM_START, SUM_START, SUM_START, SUM_START }, all = SUM_START;
-	union block b = { .rec = *rec };
+	uint64_t a = SUM_START, b = SUM_START, c = SUM_START, d = SUM_START, w[4];
+	const char *at = (const char *)rec;
 
-	b.rec.checksum = 0;
-	b.rec.quick_sum = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(b.words); i += ARRAY_SIZE(h))
-		for (size_t k = 0; k < ARRAY_SIZE(h); k++)
-			h[k] = sum_step(h[k], b.words[i + k]);
-	for (size_t k = 0; k < ARRAY_SIZE(h); k++)
-		all = sum_step(all, h[k]);
-	return all;
+	for (size_t i = 0; i < sizeof(*rec); i += sizeof(w)) {
+		memcpy(w, at + i, sizeof(w));
+		if (i == SUM_AT / sizeof(w) * sizeof(w))
+			memset((char *)w + SUM_AT % sizeof(w), 0, sizeof(rec->checksum));
+		if (i == QUICK_SUM_AT / sizeof(w) * sizeof(w))
+			w[QUICK_SUM_AT / sizeof(w[0]) % ARRAY_SIZE(w)] = 0;
+		a = sum_step(a, w[0]);
+		b = sum_step(b, w[1]);
+		c = sum_step(c, w[2]);
+		d = sum_step(d, w[3]);
+	}
+	return sum_step(sum_step(sum_step(sum_step(SUM_START, a), b), c), d);
 }
 
 /* One look at the file. Returns 1 for a record in order, 0 (err filled) for one that may just be
@@ -232,6 +247,7 @@ static int read_record(int fd, struct status_record *ret_rec, struct err *err)
 	rec.freezer[sizeof(rec.freezer) - 1] = '\0';
 	rec.bundle[sizeof(rec.bundle) - 1] = '\0';
 	rec.rootfs[sizeof(rec.rootfs) - 1] = '\0';
+	rec.shim_version[sizeof(rec.shim_version) - 1] = '\0';
 	*ret_rec = rec;
 	return 0;
 }
@@ -247,28 +263,39 @@ int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *
 	return read_record(fd, ret_rec, err);
 }
 
+#define IN_DIRECTORY_MAX (STATEDIR_ID_MAX + sizeof("/" STATEDIR_STATUS))
+
+/* ID/NAME, of an id that was checked. */
+static const char *in_directory(const char *id, const char *name, char ret[IN_DIRECTORY_MAX])
+{
+	size_t n = strlen(id);
+
+	memcpy(ret, id, n);
+	ret[n] = '/';
+	memcpy(ret + n + 1, name, strlen(name) + 1);
+	return ret;
+}
+
 /* `fd`: the container's status record, which mostly is its lock file as well. */
 static bool is_shim_alive(int root_fd, const char *id, int fd)
 {
-	char path[STATEDIR_ID_MAX + sizeof("/" STATEDIR_LOCK)];
+	char path[IN_DIRECTORY_MAX];
 	cleanup_fd int lock_fd = -1;
 
 	if (statedir_is_locked(fd, STATEDIR_LOCK_SHIM))
 		return true;
-	snprintf(path, sizeof(path), "%s/" STATEDIR_LOCK, id);
-	lock_fd = openat(root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	lock_fd = openat(root_fd, in_directory(id, STATEDIR_LOCK, path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	return lock_fd >= 0 && statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
 }
 
 int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, bool *ret_shim, struct err *err)
 {
-	char path[STATEDIR_ID_MAX + sizeof("/" STATEDIR_STATUS)];
+	char path[IN_DIRECTORY_MAX];
 	cleanup_fd int fd = -1;
 
 	if (statedir_check_id(id, err) < 0)
 		return -1;
-	snprintf(path, sizeof(path), "%s/" STATEDIR_STATUS, id);
-	fd = openat(root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(root_fd, in_directory(id, STATEDIR_STATUS, path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return err_set(err, ERR_NOT_FOUND, "container '%s' does not exist", id);
 	if (fd < 0)
@@ -425,7 +452,7 @@ static bool is_frozen(struct statedir_view *v, const char *dir)
 		cleanup_fd int fd = -1;
 		ssize_t n;
 
-		snprintf(path, sizeof(path), "%s/%s", name, freezer_files[row].name);
+		stpcpy(stpcpy(stpcpy(path, name), "/"), freezer_files[row].name);
 		fd = openat(v->above_fd, path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			continue;
@@ -436,7 +463,7 @@ static bool is_frozen(struct statedir_view *v, const char *dir)
 	return false;
 }
 
-enum container_status statedir_view_refresh(struct statedir_view *v, const struct status_record *rec)
+enum container_status statedir_view_refresh(struct statedir_view *v, const struct status_record *rec, bool shim)
 {
 	enum container_status s = (enum container_status)rec->status;
 
@@ -452,7 +479,7 @@ enum container_status statedir_view_refresh(struct statedir_view *v, const struc
 	case STATUS_PAUSED:
 		break;
 	}
-	if (!init_alive_booted(rec, v->boot_id))
+	if (shim ? rec->exit_recorded : !init_alive_booted(rec, v->boot_id))
 		return STATUS_STOPPED;
 	if (is_frozen(v, rec->freezer))
 		return STATUS_PAUSED;
@@ -464,7 +491,7 @@ enum container_status statedir_refresh(const struct status_record *rec)
 	cleanup_statedir_view struct statedir_view v;
 
 	statedir_view_init(&v);
-	return statedir_view_refresh(&v, rec);
+	return statedir_view_refresh(&v, rec, false);
 }
 
 int statedir_open_lock(int dir_fd, bool make, int *ret_fd, struct err *err)

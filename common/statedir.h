@@ -142,8 +142,9 @@ void statedir_view_init(struct statedir_view *v);
 void statedir_view_release(struct statedir_view *v);
 #define cleanup_statedir_view __attribute__((cleanup(statedir_view_release)))
 
-/* statedir_refresh() and statedir_ended_by_reboot() for who asks about many. */
-enum container_status statedir_view_refresh(struct statedir_view *v, const struct status_record *rec);
+/* statedir_refresh() and statedir_ended_by_reboot() for who asks about many. `shim`: one lives, and has it written down when init ends: then /proc and pidfds are not asked, whose answer would be
+ * ahead of the record by the moment that the shim takes for that. */
+enum container_status statedir_view_refresh(struct statedir_view *v, const struct status_record *rec, bool shim);
 bool statedir_view_reboot(const struct statedir_view *v, const struct status_record *rec);
 
 /* Has the machine been started again since, and did nobody see it end before? */

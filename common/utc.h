@@ -11,4 +11,7 @@
 /* "2026-11-23T20:30:00" for nanoseconds since the epoch, whose fraction is left out. Returns its length. */
 size_t utc_text(uint64_t ns, char ret[UTC_TEXT_SIZE]);
 
+/* The same with its fraction, as RFC 3339 has it, without zeros at its end: "2026-11-23T20:30:00.12Z". */
+size_t utc_text_exact(uint64_t ns, char ret[UTC_TEXT_SIZE]);
+
 #endif

@@ -9,6 +9,7 @@
 #include "client/print.h"
 #include "client/set.h"
 #include "common/fd.h"
+#include "common/utc.h"
 
 /* ---- one image, as JSON ---------------------------------------------------------------------------------------------------- */
 
@@ -30,10 +31,10 @@ static json_object *new_statistics(const struct manifest_statistics *s)
 
 static void add_manifest(json_object *o, const struct manifest *m)
 {
-	char time[PRINT_TIME_SIZE];
+	char time[UTC_TEXT_SIZE];
 	json_object *pre_dumps;
 
-	print_time(m->created_ns, time);
+	utc_text_exact(m->created_ns, time);
 	json_add_string(o, "id", m->id);
 	json_add_string(o, "created", time);
 	json_add_int(o, "size", (int64_t)m->size);
@@ -103,10 +104,10 @@ static void print_table(const struct set *s)
 	printf("%-24s %-24s %-20s %10s  %s\n", "NAME", "CREATED", "ID", "SIZE", "STATE");
 	for (size_t i = 0; i < s->n; i++) {
 		const struct set_entry *e = &s->v[i];
-		char time[PRINT_TIME_SIZE] = "-", size[24] = "-";
+		char time[UTC_TEXT_SIZE] = "-", size[24] = "-";
 
 		if (e->good) {
-			print_time(e->m.created_ns / 1000000000u * 1000000000u, time);
+			utc_text_exact(e->m.created_ns / 1000000000u * 1000000000u, time);
 			snprintf(size, sizeof(size), "%llu KiB", (unsigned long long)(e->m.size + 1023) >> 10);
 		}
 		printf("%-24s %-24s %-20s %10s  %s%s\n", e->name, time, e->good ? e->m.id : "-", size,

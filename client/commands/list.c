@@ -11,9 +11,11 @@
 #include "client/print.h"
 #include "common/fd.h"
 #include "common/statedir.h"
+#include "common/utc.h"
 
 struct row {
-	char *id, *bundle, *rootfs;
+	char *id; /* with the two behind it in one piece */
+	const char *bundle, *rootfs;
 	enum container_status status;
 	int32_t pid;
 	uint64_t created_ns;
@@ -32,25 +34,28 @@ struct rows {
 
 static void rows_release(struct rows *r)
 {
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < r->n; i++)
 		free(r->v[i].id);
-		free(r->v[i].bundle);
-		free(r->v[i].rootfs);
-	}
 	free(r->v);
 }
 
 static void rows_add(struct rows *r, const char *id, const struct status_record *rec, enum container_status status,
 		     const char *shim, bool lives, bool reboot)
 {
+	size_t id_size = strlen(id) + 1, bundle_size = strlen(rec->bundle) + 1, rootfs_size = strlen(rec->rootfs) + 1;
+	char *texts = xmalloc(id_size + bundle_size + rootfs_size);
+
+	memcpy(texts, id, id_size);
+	memcpy(texts + id_size, rec->bundle, bundle_size);
+	memcpy(texts + id_size + bundle_size, rec->rootfs, rootfs_size);
 	if (r->n == r->room) {
 		r->room = r->room ? r->room * 2 : 64;
 		r->v = xreallocarray(r->v, r->room, sizeof(*r->v));
 	}
 	r->v[r->n++] = (struct row) {
-		.id = xstrdup(id),
-		.bundle = xstrdup(rec->bundle),
-		.rootfs = xstrdup(rec->rootfs),
+		.id = texts,
+		.bundle = texts + id_size,
+		.rootfs = texts + id_size + bundle_size,
 		.status = status,
 		.pid = status == STATUS_STOPPED || status == STATUS_CHECKPOINTED ? 0 : rec->init_pid,
 		.created_ns = rec->created_ns,
@@ -59,8 +64,7 @@ static void rows_add(struct rows *r, const char *id, const struct status_record 
 		.reboot = reboot,
 	};
 	if (lives)
-		snprintf(r->v[r->n - 1].version, sizeof(r->v->version), "%s",
-			 rec->shim_version[0] ? rec->shim_version : "unknown");
+		stpcpy(r->v[r->n - 1].version, rec->shim_version[0] ? rec->shim_version : "unknown");
 }
 
 static int compare(const void *a, const void *b)
@@ -87,7 +91,7 @@ static void read_one(const struct client *cl, int root_fd, const char *id, struc
 
 	if (statedir_read_status_of(root_fd, id, &rec, rows->with_shims ? &lives : NULL, &err) == 0) {
 		if (!rows->only_ids)
-			status = statedir_view_refresh(view, &rec);
+			status = statedir_view_refresh(view, &rec, lives);
 		rows_add(rows, id, &rec, status, rows->with_shims ? call_shim_word(&rec, lives) : NULL, lives,
 			 status == STATUS_STOPPED && statedir_view_reboot(view, &rec));
 	} else if (err.code == ERR_NOT_FOUND) {
@@ -125,13 +129,13 @@ enum { COLUMNS_OCI = 6, COLUMNS = 8, COLUMN_MIN = 12, COLUMN_GAP = 3 };
 
 struct cells {
 	const char *text[COLUMNS];
-	char pid[16], created[PRINT_TIME_SIZE];
+	char pid[16], created[UTC_TEXT_SIZE];
 };
 
 static void fill_cells(const struct row *row, struct print_owner *owner, struct cells *c)
 {
 	snprintf(c->pid, sizeof(c->pid), "%d", row->pid);
-	print_time(row->created_ns, c->created);
+	utc_text_exact(row->created_ns, c->created);
 	c->text[0] = row->id;
 	c->text[1] = c->pid;
 	c->text[2] = row->reboot ? "stopped (reboot)" : container_status_name(row->status);
@@ -218,9 +222,9 @@ static json_object *new_extra(const struct row *row)
 static json_object *new_entry(const struct client *cl, const struct row *row, int root_fd, struct print_owner *owner)
 {
 	json_object *o = json_new_object();
-	char time[PRINT_TIME_SIZE];
+	char time[UTC_TEXT_SIZE];
 
-	print_time(row->created_ns, time);
+	utc_text_exact(row->created_ns, time);
 	json_add_string(o, "ociVersion", CLIENT_OCI_VERSION);
 	json_add_string(o, "id", row->id);
 	json_add_int(o, "pid", row->pid);

@@ -9,6 +9,7 @@
 #include "client/print.h"
 #include "common/fd.h"
 #include "common/statedir.h"
+#include "common/utc.h"
 
 struct sources {
 	struct status_record rec;
@@ -34,14 +35,14 @@ static void add_annotations(json_object *o, const struct sources *s)
 static json_object *new_exit(const struct status_record *rec)
 {
 	json_object *o = json_new_object();
-	char time[PRINT_TIME_SIZE];
+	char time[UTC_TEXT_SIZE];
 
 	json_add_bool(o, "known", rec->exit_known);
 	if (rec->exit_known) {
 		json_add_int(o, "code", rec->exit_code);
 		json_add_int(o, "signal", rec->exit_signal);
 	}
-	print_time(rec->exited_ns, time);
+	utc_text_exact(rec->exited_ns, time);
 	json_add_string(o, "finished", time);
 	json_add_bool(o, "oomKilled", rec->oom_killed);
 	return o;
@@ -77,9 +78,9 @@ static void print_state(const char *id, const struct sources *s)
 {
 	cleanup_json json_object *o = json_new_object();
 	struct print_owner owner = { 0 };
-	char time[PRINT_TIME_SIZE];
+	char time[UTC_TEXT_SIZE];
 
-	print_time(s->rec.created_ns, time);
+	utc_text_exact(s->rec.created_ns, time);
 	add_text(o, s, "ociVersion", "container.ociVersion", CLIENT_OCI_VERSION);
 	json_add_string(o, "id", id);
 	json_add_int(o, "pid", s->status == STATUS_STOPPED ? 0 : s->rec.init_pid);

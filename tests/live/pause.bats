@@ -38,6 +38,18 @@ frozen() { grep -qx "$(v1_or_v2 FROZEN 'frozen 1')" "$(cgroup_of "$c" freezer)/$
 	wait_for more_than "$((b + 3))"
 }
 
+@test "who is frozen by somebody else is paused, in state and list, and running again when thawed" {
+	detached sleep 1000
+	local file word
+	file=$(cgroup_of "$c" freezer)/$(v1_or_v2 freezer.state cgroup.freeze)
+	for word in "$(v1_or_v2 FROZEN 1) paused" "$(v1_or_v2 THAWED 0) running"; do
+		echo "${word% *}" > "$file"
+		wait_for is "$c" "${word#* }"
+		matches "$(thole list | tail -1)" "^$c +[0-9]+ +${word#* } +"
+		equal "$(thole list --format json | jq -r '.[0].status')" "${word#* }" 'in the list'
+	done
+}
+
 @test "only what runs is paused, only what is paused is resumed; the error names the state" {
 	args sleep 1000
 	refused 1 "container 'none.$c' does not exist" thole pause "none.$c"

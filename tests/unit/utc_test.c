@@ -31,6 +31,27 @@ static void every_day_until_2500(void **state)
 	check(86400);
 }
 
+static void fractions(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} rows[] = {
+		{ 0, "1970-01-01T00:00:00Z" },
+		{ 1, "1970-01-01T00:00:00.000000001Z" },
+		{ 1120000000, "1970-01-01T00:00:01.12Z" },
+		{ 1000000100, "1970-01-01T00:00:01.0000001Z" },
+		{ 10000000000, "1970-01-01T00:00:10Z" },
+		{ UINT64_MAX, "2554-07-21T23:34:33.709551615Z" },
+	};
+	char text[UTC_TEXT_SIZE];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(utc_text_exact(rows[i].ns, text), strlen(rows[i].text));
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
 static void the_last_one(void **state)
 {
 	char text[UTC_TEXT_SIZE];
@@ -43,6 +64,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_day_until_2500),
+		cmocka_unit_test(fractions),
 		cmocka_unit_test(the_last_one),
 	};
 
