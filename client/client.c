@@ -32,6 +32,19 @@ int client_open_container(const struct client *cl, const char *id, int *ret_root
 	return 0;
 }
 
+int client_read_container(const struct client *cl, const char *id, int *ret_dir_fd, struct status_record *ret_rec,
+			  struct err *err)
+{
+	cleanup_fd int dir_fd = -1;
+
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+		return -1;
+	if (statedir_read_status(dir_fd, ret_rec, err) < 0)
+		return err_add(err, "container '%s'", id);
+	*ret_dir_fd = take_fd(&dir_fd);
+	return 0;
+}
+
 /* The directory above all containers' data directories, perhaps relative to the current directory. */
 static char *data_root(void)
 {

@@ -8,6 +8,8 @@
 
 #include "common/err.h"
 
+struct status_record;
+
 /* Newest version of the OCI runtime specification that thole knows. */
 #define CLIENT_OCI_VERSION "1.3.0"
 
@@ -38,6 +40,10 @@ int client_open_root(const struct client *cl, bool make, int *ret_fd, struct err
 /* Check `id` and open its state directory. ERR_NOT_FOUND "container 'ID' does not exist" also when not even the root is there.
  * ret_root_fd may be NULL. */
 int client_open_container(const struct client *cl, const char *id, int *ret_root_fd, int *ret_dir_fd, struct err *err);
+
+/* The same with its status record. On failure nothing is open; one without a record, which is being made or removed, is ERR_NOT_FOUND. */
+int client_read_container(const struct client *cl, const char *id, int *ret_dir_fd, struct status_record *ret_rec,
+			  struct err *err);
 
 /* Where log and quick-run bundle of `id` are: $THOLE_LOG_DIR/ID, else /var/lib/thole/ID, rootless $XDG_STATE_HOME/thole/ID. Absolute;
  * caller frees. */

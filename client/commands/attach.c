@@ -60,7 +60,7 @@ static int open_call(const struct client *cl, const char *id, struct call *c, bo
 	cleanup_fd int dir_fd = -1;
 	struct status_record rec;
 
-	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || statedir_read_status(dir_fd, &rec, err) < 0)
+	if (client_read_container(cl, id, &dir_fd, &rec, err) < 0)
 		return -1;
 	*ret_stopped = statedir_refresh(&rec) == STATUS_STOPPED;
 	return *ret_stopped ? 0 : call_open(cl, id, dir_fd, CALL_REFUSE, c, err);

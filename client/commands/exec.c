@@ -221,8 +221,7 @@ static int start_process(struct execution *x, const struct invocation *inv, stru
 	cleanup_fd int dir_fd = -1;
 	struct status_record rec;
 
-	if (client_open_container(x->cl, x->id, NULL, &dir_fd, err) < 0 ||
-	    statedir_read_status(dir_fd, &rec, err) < 0 || check_state(x->id, &rec, err) < 0 ||
+	if (client_read_container(x->cl, x->id, &dir_fd, &rec, err) < 0 || check_state(x->id, &rec, err) < 0 ||
 	    fill_request(x, inv, rec.rootfs, &req, &h, err) < 0 || open_call(x, dir_fd, err) < 0)
 		return -1;
 	return call_send(&x->call, &req, h.fd, h.n, err) < 0 ? -1 : receive_reply(x, err);

@@ -102,10 +102,8 @@ int cmd_state(const struct client *cl, const struct invocation *inv, struct err 
 	struct sources s;
 	struct err no_state;
 
-	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
+	if (client_read_container(cl, id, &dir_fd, &s.rec, err) < 0)
 		return -1;
-	if (statedir_read_status(dir_fd, &s.rec, err) < 0)
-		return err_add(err, "container '%s'", id);
 	/* Not there before `created`; a broken one must not hide what the record knows. */
 	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &no_state) < 0 &&
 	    !err_is_sys(&no_state, ENOENT))

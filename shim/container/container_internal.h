@@ -238,7 +238,9 @@ bool remove_is_awaited(struct container *c);
 int remove_now(struct container *c, container_done_cb *done_cb, void *done_arg, struct err *err);
 /* Something has ended for which a deletion may wait. */
 void remove_goes_on(struct container *c);
-void remove_log(struct container *c);
+/* What belongs to the logs at their default paths: the files and the rotated ones, and a quick run's bundle. Checkpoints stay, and with them the directory. What is refused
+ * for good (EROFS, EACCES, EPERM) stays, with a warning; other failures are returned, and another attempt may do better. */
+int remove_log(struct container *c, struct err *err);
 int remove_everything(struct container *c, struct err *err);
 
 /* hooks.c: run the hooks of a kind, but for those that run in the container; done_cb from the loop. Returns 1 when there are none (done_cb never

@@ -236,19 +236,20 @@ static void undo_resctrl(struct container *c)
 	resctrl_remove(&c->resctrl, &ignored);
 }
 
+static void undo_log(struct container *c)
+{
+	struct err ignored;
+
+	logging_close(&c->init);
+	remove_log(c, &ignored);
+}
+
 static int step_log(struct container *c, struct err *err)
 {
 	if (logging_open(&c->init, err) == 0)
 		return 0;
-	logging_close(&c->init);
-	remove_log(c);
+	undo_log(c);
 	return -1;
-}
-
-static void undo_log(struct container *c)
-{
-	logging_close(&c->init);
-	remove_log(c);
 }
 
 static int step_start_socket(struct container *c, struct err *err)

@@ -25,27 +25,50 @@ static bool is_log(const char *name)
 	return n > 0 && !strncmp(name + n, ".log", 4);
 }
 
-/* What belongs to the logs at their default paths: the files and the rotated ones, and a quick run's bundle. Checkpoints stay, and with them the
- * directory. */
-void remove_log(struct container *c)
+/* Nothing of it will ever be removed by us: whoever has made it so has to. The container is not kept for that. */
+static bool is_for_good(int error)
+{
+	return error == EROFS || error == EACCES || error == EPERM;
+}
+
+/* 0 also when it is not there, or holds what is not ours. */
+static int remove_name(int dir_fd, const char *name, int flags)
+{
+	return unlinkat(dir_fd, name, flags) == 0 || errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST ? 0 : -1;
+}
+
+static int remove_logs_in(DIR *dir, const char *path)
+{
+	struct dirent *e;
+
+	while ((e = readdir(dir)))
+		if (is_log(e->d_name) && remove_name(dirfd(dir), e->d_name, 0) < 0)
+			return -1;
+	if (remove_name(dirfd(dir), "bundle/config.json", 0) < 0 || remove_name(dirfd(dir), "bundle", AT_REMOVEDIR) < 0)
+		return -1;
+	return remove_name(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+int remove_log(struct container *c, struct err *err)
 {
 	cleanup_fd int dir_fd = -1;
 	cleanup_dir DIR *dir = NULL;
-	struct dirent *e;
 
 	if (!c->data_dir || c->data_dir[0] != '/')
-		return;
+		return 0;
 	dir_fd = open(c->data_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dir_fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
+		return 0;
 	dir = dir_fd < 0 ? NULL : fdopendir(dir_fd);
-	if (!dir)
-		return;
-	take_fd(&dir_fd);
-	while ((e = readdir(dir)))
-		if (is_log(e->d_name))
-			unlinkat(dirfd(dir), e->d_name, 0);
-	unlinkat(dirfd(dir), "bundle/config.json", 0);
-	unlinkat(dirfd(dir), "bundle", AT_REMOVEDIR);
-	unlinkat(AT_FDCWD, c->data_dir, AT_REMOVEDIR);
+	if (dir)
+		take_fd(&dir_fd);
+	if (dir && remove_logs_in(dir, c->data_dir) == 0)
+		return 0;
+	err_sys(err, "cannot remove the logs in '%s'", c->data_dir);
+	if (!is_for_good(err->sys_errno))
+		return -1;
+	log_warn("container '%s': %s", c->id, err->text);
+	return 0;
 }
 
 /* Relays go on until the shim ends, and what they still read would make the files anew. */
@@ -65,7 +88,8 @@ int remove_everything(struct container *c, struct err *err)
 		return -1;
 	keep_end(c);
 	close_logs(c);
-	remove_log(c);
+	if (remove_log(c, err) < 0)
+		return -1;
 	if (statedir_remove(c->root_fd, c->dir_fd, c->id, err) < 0) {
 		/* Without its record nobody finds the container, or us, any more: there is nothing to stay for. */
 		c->removed = faccessat(c->dir_fd, STATEDIR_STATUS, F_OK, 0) < 0 && errno == ENOENT;

@@ -264,12 +264,17 @@ void child_fail(int sync_fd, const struct err *err)
 
 char child_await_order(int sync_fd)
 {
+	struct err err;
 	char order;
 	ssize_t n;
 
 	do
 		n = recv(sync_fd, &order, 1, 0);
 	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		err_sys(&err, "cannot hear that it goes on");
+		child_fail(sync_fd, &err);
+	}
 	if (n != 1)
 		_exit(1); /* the shim is gone before the container was */
 	return order;

@@ -50,6 +50,7 @@ sweep() {
 	for s in 'run -d' run exec 'exec -t' delete adopt upgrade; do
 		sweep "$s" fail 1
 	done
+	sweep run fail 0 --call recv
 	[ "$THOLE_LONG" ] || return 0
 	for s in create start 'exec -d' kill state list ps pause update; do
 		sweep "$s" fail 1
