@@ -25,9 +25,9 @@ at() { # POINT WHAT
 	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != %s ] || { %s; }\nexit 0\n' "$1" "$2" > "$T/action"
 	chmod 755 "$T/action"
 }
-# Takes all room of the set but KIB, or all inodes but N.
+# Takes all room of the set but KIB, or all inodes but N, or what is left of them once somebody else has had some (":" would end the script then).
 room_left() { echo "n=\$((\$(df -k --output=avail $SET | tail -1) - $1)); [ \$n -le 0 ] || fallocate -l \${n}k $SET/filler"; }
-inodes_left() { echo "mkdir -p $SET/filler; n=\$((\$(df --output=iavail $SET | tail -1) - $1)); while [ \$n -gt 0 ]; do : > $SET/filler/\$n; n=\$((n - 1)); done"; }
+inodes_left() { echo "mkdir -p $SET/filler; n=\$((\$(df --output=iavail $SET | tail -1) - $1)); while [ \$n -gt 0 ]; do true > $SET/filler/\$n || break; n=\$((n - 1)); done"; }
 
 counting() {
 	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 5000; done'
