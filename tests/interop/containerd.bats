@@ -23,7 +23,8 @@ setup_file() {
 		[ttrpc]
 		  address = "$D/ttrpc"
 	EOF
-	unshare -m --propagation private containerd -c "$D/config.toml" < /dev/null > "$D/log" 2>&1 3>&- &
+	# It leaves what it has made an image of.
+	TMPDIR=$D unshare -m --propagation private containerd -c "$D/config.toml" < /dev/null > "$D/log" 2>&1 3>&- &
 	echo $! > "$D/started"
 	WAIT_S=60 wait_for ctl version > "$D/out" || { tail -20 "$D/log" >&2; return 1; }
 	make_image
