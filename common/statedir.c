@@ -648,12 +648,16 @@ static int remove_files(int dir_fd, const char *id, struct err *err)
 	return 0;
 }
 
-static bool names_directory(int root_fd, const char *id, int dir_fd)
+/* Is ROOT/ID still that directory? 0: it is gone, or another. -1: nobody can say. */
+static int names_directory(int root_fd, const char *id, int dir_fd)
 {
 	struct stat a, b;
 
-	return fstat(dir_fd, &a) == 0 && fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
+	if (fstat(dir_fd, &a) < 0)
+		return -1;
+	if (fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 /* Whoever has just found the directory without a lock makes one, to undo what a killed create has left. */
@@ -662,11 +666,13 @@ static bool names_directory(int root_fd, const char *id, int dir_fd)
 int statedir_remove(int root_fd, int dir_fd, const char *id, struct err *err)
 {
 	for (int i = 0; i < REMOVE_TRIES; i++) {
+		int there;
+
 		if (remove_files(dir_fd, id, err) < 0)
 			return -1;
 		/* Only an empty one can be hit between the look and the removal, and its maker tries again (create.c). */
-		if (!names_directory(root_fd, id, dir_fd) || unlinkat(root_fd, id, AT_REMOVEDIR) == 0 ||
-		    errno == ENOENT)
+		there = names_directory(root_fd, id, dir_fd);
+		if (there == 0 || (there > 0 && unlinkat(root_fd, id, AT_REMOVEDIR) == 0) || errno == ENOENT)
 			return 0;
 		if (errno != ENOTEMPTY && errno != EEXIST)
 			break;

@@ -127,12 +127,13 @@ static void deleted(void *arg, const struct err *err)
 	struct call *call = arg;
 	struct server *server = call->server;
 
-	if (err) {
+	if (err)
 		call_fail(call, err);
-		return;
-	}
-	call_done(call, NULL, NULL, 0);
-	server_ended(server);
+	else
+		call_done(call, NULL, NULL, 0);
+	/* Also where the last of it could not be removed: nobody finds us any more, and the next delete can do the rest. */
+	if (container_is_removed(server_container(server)))
+		server_ended(server);
 }
 
 void on_delete(struct call *call, Request *req, struct wire_fds *fds)
@@ -141,7 +142,7 @@ void on_delete(struct call *call, Request *req, struct wire_fds *fds)
 
 	call->outlives_conn = true;
 	if (container_delete(server_container(call->server), req->body.delete.force, deleted, call, &err) < 0)
-		call_fail(call, &err);
+		deleted(call, &err);
 }
 
 static void wait_cancelled(struct call *call)
