@@ -352,11 +352,17 @@ int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err
 	return write_record(fd, rec, err);
 }
 
-static bool same_inode(int fd, uint64_t inode)
+static bool other_inode(int fd, uint64_t inode)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_ino == inode;
+	return fstat(fd, &st) == 0 && st.st_ino != inode;
+}
+
+/* boot_id: empty when /proc does not tell. */
+static bool other_boot(const struct status_record *rec, const char *boot_id)
+{
+	return boot_id[0] && strcmp(boot_id, rec->boot_id) != 0;
 }
 
 static bool init_alive_booted(const struct status_record *rec, const char *boot_id)
@@ -365,11 +371,11 @@ static bool init_alive_booted(const struct status_record *rec, const char *boot_
 	struct proc_stat st;
 	struct err err = { 0 };
 
-	if (rec->init_pid <= 0 || rec->exit_recorded || strcmp(boot_id, rec->boot_id) != 0)
+	if (rec->init_pid <= 0 || rec->exit_recorded || other_boot(rec, boot_id))
 		return false;
 	/* The kernel takes its time to write /proc/PID/stat; a pidfd is quick, and readable once the last thread has ended. */
 	if (rec->init_pidfd_inode && proc_pidfd_open(rec->init_pid, 0, &pidfd, &err) == 0)
-		return same_inode(pidfd, rec->init_pidfd_inode) &&
+		return !other_inode(pidfd, rec->init_pidfd_inode) &&
 		       poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 0) <= 0; /* not asked is not ended */
 	if (err.code == ERR_NOT_FOUND)
 		return false;
@@ -382,9 +388,11 @@ static bool init_alive_booted(const struct status_record *rec, const char *boot_
 bool statedir_init_alive(const struct status_record *rec)
 {
 	char boot_id[PROC_BOOT_ID_SIZE];
-	struct err err;
+	struct err ignored;
 
-	return proc_boot_id(boot_id, &err) == 0 && init_alive_booted(rec, boot_id);
+	if (proc_boot_id(boot_id, &ignored) < 0)
+		boot_id[0] = '\0';
+	return init_alive_booted(rec, boot_id);
 }
 
 void statedir_view_init(struct statedir_view *v)
@@ -473,7 +481,7 @@ enum container_status statedir_view_refresh(struct statedir_view *v, const struc
 	case STATUS_STOPPED:
 		return s;
 	case STATUS_CHECKPOINTED:
-		return strcmp(rec->boot_id, v->boot_id) == 0 ? s : STATUS_STOPPED;
+		return other_boot(rec, v->boot_id) ? STATUS_STOPPED : s;
 	case STATUS_CREATED:
 	case STATUS_RUNNING:
 	case STATUS_PAUSED:

@@ -133,7 +133,7 @@ enum container_status statedir_refresh(const struct status_record *rec);
 /* What is asked for once when many containers are looked at, one after the other: this boot's id, and the group above the freezer that was
  * read last, where most of the others are too. Not for several threads at once. Starts with statedir_view_init(). */
 struct statedir_view {
-	char boot_id[PROC_BOOT_ID_SIZE]; /* empty: /proc does not tell, nothing is known to live */
+	char boot_id[PROC_BOOT_ID_SIZE]; /* empty: /proc does not tell, and by it nobody has ended */
 	char above[480];                 /* directory of above_fd */
 	int above_fd;
 };
@@ -150,7 +150,7 @@ bool statedir_view_reboot(const struct statedir_view *v, const struct status_rec
 /* Has the machine been started again since, and did nobody see it end before? */
 bool statedir_ended_by_reboot(const struct status_record *rec);
 
-/* Is the init of this record alive (not a zombie, same start time, same boot)? */
+/* Is the init of this record alive (not a zombie, same start time, same boot)? What cannot be looked at counts as alive: nothing is removed for that. */
 bool statedir_init_alive(const struct status_record *rec);
 
 /* Locks on ROOT/ID/lock (OFD). Byte 0: a shim lives. Byte 1: state.json is being changed. */

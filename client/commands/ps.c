@@ -28,7 +28,8 @@ static int ask(const struct client *cl, const char *id, char **ret_text, struct 
 
 /* ---- ps(1) --------------------------------------------------------------------------------------- */
 
-static void exec_ps(int out, char *const *options, int n)
+/* options: of its command line, none: "-ef". Caller frees the array alone. */
+static char **new_argv(char *const *options, int n)
 {
 	char **argv = xcalloc((size_t)n + 3, sizeof(*argv));
 
@@ -37,14 +38,13 @@ static void exec_ps(int out, char *const *options, int n)
 		argv[1] = "-ef";
 	for (int i = 0; i < n; i++)
 		argv[i + 1] = options[i];
-	if (dup2(out, STDOUT_FILENO) >= 0)
-		execvp("ps", argv);
-	_exit(127);
+	return argv;
 }
 
 /* What it has to complain of goes to our stderr. */
 static int run_ps(char *const *options, int n, char **ret_output, struct err *err)
 {
+	cleanup_free char **argv = new_argv(options, n);
 	cleanup_fd int in = -1, out = -1;
 	int fds[2], status, r;
 	size_t len;
@@ -57,8 +57,11 @@ static int run_ps(char *const *options, int n, char **ret_output, struct err *er
 	pid = fork();
 	if (pid < 0)
 		return err_sys(err, "cannot fork");
-	if (pid == 0)
-		exec_ps(out, options, n);
+	if (pid == 0) {
+		if (dup2(out, STDOUT_FILENO) >= 0)
+			execvp("ps", argv);
+		_exit(127);
+	}
 	fd_close(&out);
 	r = fd_read_all(in, PS_OUTPUT_MAX, ret_output, &len, err);
 	fd_close(&in);

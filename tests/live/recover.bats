@@ -232,6 +232,19 @@ lose_shim() {
 	sweep
 }
 
+@test "who cannot read the boot's id takes nobody for ended" {
+	detached sleep 1000
+	local shim
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for shim_is lost
+	unshare -m sh -c 'mount --bind /dev/null /proc/sys/kernel/random/boot_id && for w in "list" "state $2" "recover --all"; do "$0" --root "$1" $w || exit; done' "$THOLE" "$ROOT" "$c" > "$T/out" || fail "$(cat "$T/out")"
+	matches "$(grep "^$c" "$T/out")" "^$c +[0-9]+ +running "
+	grep -q '"status": *"running"' "$T/out" || fail "$(cat "$T/out")"
+	is "$c" running
+	thole exec "$c" true
+}
+
 @test "exec'd processes are adopted: their status, their signals, and the numbers of new ones" {
 	local first second
 	detached sleep 1000
