@@ -6,7 +6,6 @@
 
 #include "client/checkpoint.h"
 #include "client/json.h"
-#include "client/print.h"
 #include "client/set.h"
 #include "common/fd.h"
 #include "common/utc.h"
