@@ -262,18 +262,29 @@ static void ask_for_it(struct criu *k)
 	k->request.data = NULL;
 }
 
+/* 0: it says none, or numbers that are none. */
 static int version_of(const CriuResp *resp)
 {
 	const CriuVersion *v = resp->success ? resp->version : NULL;
+	int sublevel = v && v->has_sublevel ? v->sublevel : 0;
 
-	return v ? v->major_number * 10000 + v->minor_number * 100 + (v->has_sublevel ? v->sublevel : 0) : 0;
+	if (!v || v->major_number < 0 || v->major_number > 9999 || v->minor_number < 0 || v->minor_number > 99 ||
+	    sublevel < 0 || sublevel > 99)
+		return 0;
+	return v->major_number * 10000 + v->minor_number * 100 + sublevel;
 }
 
 static void say_too_old(int version, int needed, const char *what, struct err *err)
 {
-	err_set(err, ERR_UNSUPPORTED, "this criu (version %d.%d) is too old: %s %s %d.%d", version / 10000,
-		version / 100 % 100, what, needed == VERSION_MIN ? "need" : "needs", needed / 10000,
-		needed / 100 % 100);
+	const char *need = needed == VERSION_MIN ? "need" : "needs";
+	int major = needed / 10000, minor = needed / 100 % 100;
+
+	if (version == 0)
+		err_set(err, ERR_UNSUPPORTED, "this criu does not say its version: %s %s %d.%d", what, need, major,
+			minor);
+	else
+		err_set(err, ERR_UNSUPPORTED, "this criu (version %d.%d) is too old: %s %s %d.%d", version / 10000,
+			version / 100 % 100, what, need, major, minor);
 }
 
 /* criu is in its mount namespace by now: put what it finds there at the directory's path in its place. */

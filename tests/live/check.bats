@@ -16,7 +16,7 @@ line() { sed -n "s/^\(yes\|no\) *$1: /\1 /p" "$T/check"; }
 	if has_hybrid; then contains "$(line 'control groups')" hybrid; fi
 }
 
-@test "criu: what it is and what the kernel lets it do; none, one that is none, one that is too old" {
+@test "criu: what it is and what the kernel lets it do; none, one that is none, one that is too old, one that does not say its version" {
 	export THOLE_CRIU=$BUILD/criu/bin/criu
 	[ -x "$THOLE_CRIU" ] || skip 'needs: criu'
 	thole check > "$T/check"
@@ -37,11 +37,19 @@ line() { sed -n "s/^\(yes\|no\) *$1: /\1 /p" "$T/check"; }
 	chmod 755 "$T/criu"
 	thole --criu "$T/criu" check > "$T/check"
 	contains "$(line 'checkpoint and restore')" 'no this criu (version 3.9) is too old: checkpoints need 3.15'
+	says_version '\x08\xd9\xe3\x2f\x10\x02' > "$T/criu" # 782809.2
+	thole --criu "$T/criu" check > "$T/check"
+	contains "$(line 'checkpoint and restore')" 'no this criu does not say its version: checkpoints need 3.15'
 }
 
-# What criu 3.9 would say to the question for its version: a packet on descriptor 3.
+# A criu that answers the question for its version with that message: a packet on descriptor 3.
+says_version() {
+	local n=$((${#1} / 4))
+	printf '#!/usr/bin/perl\nopen my $s, "+<&=3" or die; recv $s, my $q, 100, 0; send $s, "\\x08\\x0a\\x10\\x01\\x52\\x%02x%s", 0; recv $s, $q, 100, 0;\n' "$n" "$1"
+}
+
 old_criu() {
-	printf '#!/usr/bin/perl\nopen my $s, "+<&=3" or die; recv $s, my $q, 100, 0; send $s, "\\x08\\x0a\\x10\\x01\\x52\\x04\\x08\\x03\\x10\\x09", 0; recv $s, $q, 100, 0;\n'
+	says_version '\x08\x03\x10\x09' # 3.9
 }
 
 @test "a criu that is too old refuses nothing but checkpoints, before anything is frozen" {
