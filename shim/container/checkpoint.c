@@ -293,12 +293,23 @@ static void once_more(struct checkpointing *k)
 		finish(k->c, &err);
 }
 
+/* It had all of them as its tracees, and those that it has killed are reaped by us only now. */
+static void let_go(struct container *c)
+{
+	struct process *p;
+
+	process_let_go(&c->init);
+	LIST_FOREACH(p, &c->execs, link)
+		process_let_go(p);
+}
+
 static void criu_done(void *arg, const struct err *failure)
 {
 	struct checkpointing *k = arg;
 	struct container *c = k->c;
 	struct err err;
 
+	let_go(c);
 	if (k->again) {
 		once_more(k);
 		return;

@@ -123,6 +123,13 @@ static void look_again(struct process *p)
 		fatal("out of memory");
 }
 
+void process_let_go(struct process *p)
+{
+	/* Only look_again() has it wait for a time. */
+	if (p->end && event_pending(p->end, EV_TIMEOUT, NULL))
+		event_active(p->end, EV_TIMEOUT, 0);
+}
+
 /* It is dead: when, and how. */
 static void note_exit(struct process *p)
 {

@@ -70,6 +70,9 @@ void process_part(struct process *p);
 /* From now on its end is noticed. */
 int process_watch_end(struct process *p, struct err *err);
 
+/* Its tracer is no more: if it is dead already that is noticed from the loop, and not only when the time has come to look at it again. */
+void process_let_go(struct process *p);
+
 /* For the relay: all output has been delivered. arg is the process. */
 void process_drained_cb(void *arg);
 
