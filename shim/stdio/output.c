@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -347,12 +348,20 @@ static size_t read_size(const struct output *o)
 	return o->talks || !logs_empty(o->relay->logs) ? RELAY_READ_BYTES : RELAY_FIRST_BYTES;
 }
 
-static char *read_buffer(struct output *o, bool kept)
+static char *read_buffer(struct output *o, bool kept, size_t size, bool there)
 {
 	struct relay *r = o->relay;
-	char *buf = kept ? unlogged_begin(r->unlogged, r->logs, o->stream, o->base + o->offset, read_size(o)) : NULL;
+	char *buf = kept ? unlogged_begin(r->unlogged, r->logs, o->stream, o->base + o->offset, size, there) : NULL;
 
 	return buf ? buf : r->buf;
+}
+
+/* Of a pipe, which nobody else reads from; -1: it does not say. */
+static ssize_t bytes_there(const struct output *o)
+{
+	int n;
+
+	return o->relay->tty || ioctl(o->fd, FIONREAD, &n) < 0 ? -1 : n;
 }
 
 static void to_log(struct output *o, const char *data, size_t len)
@@ -415,10 +424,9 @@ static void pause_to_gather(struct output *o, long ns)
 
 /* Read, and when it was little from a process that writes again and again, give it a moment to write more: otherwise each of its lines costs two wake-ups and
  * a write to the log. A terminal is somebody's who waits for an echo. */
-static ssize_t gather(struct output *o, char *buf)
+static ssize_t gather(struct output *o, char *buf, size_t size)
 {
 	struct relay *r = o->relay;
-	size_t size = read_size(o);
 	ssize_t n = read(o->fd, buf, size), more;
 	int64_t now;
 
@@ -505,17 +513,22 @@ static bool read_once(struct output *o)
 	struct relay *r = o->relay;
 	struct sink *only = only_sink(o);
 	bool kept = is_kept(o);
-	size_t size;
+	size_t size = read_size(o);
 	char *buf;
-	ssize_t n;
+	ssize_t n, there = -1;
 
 	if (only)
 		return splice_once(o, only);
 	if (ended_in_silence(o))
 		return ended(o);
-	size = read_size(o);
-	buf = read_buffer(o, kept);
-	n = gather(o, buf);
+	if (kept && o->much)
+		there = bytes_there(o);
+	if (there == 0 && !relay_hangs_up(o->fd))
+		return false;
+	if (there >= GATHER_BELOW_BYTES)
+		size = MIN(size, (size_t)there);
+	buf = read_buffer(o, kept, size, there >= (ssize_t)size);
+	n = gather(o, buf, size);
 	if (kept)
 		unlogged_got(r->unlogged, n > 0 ? (size_t)n : 0);
 	if (n < 0 && errno == EINTR)

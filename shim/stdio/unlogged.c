@@ -3,14 +3,17 @@
  *
  * Runs in the shim, which may be killed between any two instructions. The order of the stores is what counts, so the compiler is kept from changing it; the kernel keeps the pages.
  *
- * Killed within read(2) itself, nobody has noted how much came. The buffer is filled before with a byte that no UTF-8 text has: what is something else was read. Of other data the
- * last bytes may happen to look like the filler, one time in 256 for one byte; that is what can be lost then. */
+ * Killed within read(2) itself, nobody has noted how much came. Where it is known before that so much is there, a read gives all of it or never began: a mark at the buffer's end that nobody
+ * can guess tells which. Else the buffer is filled before with a byte that no UTF-8 text has: what is something else was read. Of other data the last bytes may happen to look like the filler, one
+ * time in 256 for one byte; that is what can be lost then. */
 #include "shim/stdio/unlogged.h"
 
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
@@ -19,11 +22,12 @@
 #define VERSION 2
 #define FILLER 0xfe
 #define HEAD_BYTES 4096
+#define MARK_BYTES 16
 #define STREAMS 2
 /* Pages that nobody writes to are not there: a stream without a word has none. */
 #define FILE_BYTES (HEAD_BYTES + STREAMS * RELAY_READ_BYTES)
 
-enum phase { PHASE_IDLE = 0, PHASE_READING = 1, PHASE_LOGGING = 2 };
+enum phase { PHASE_IDLE = 0, PHASE_READING = 1, PHASE_LOGGING = 2, PHASE_TAKING = 3 /* all that was asked for, or nothing */ };
 
 struct head {
 	char magic[8]; /* "THOLE\0UN" */
@@ -31,13 +35,14 @@ struct head {
 	uint32_t phase;
 	uint32_t stream;
 	uint32_t len;   /* PHASE_LOGGING: bytes */
-	uint32_t asked; /* PHASE_READING: so much was asked for */
+	uint32_t asked; /* PHASE_READING, PHASE_TAKING: so much was asked for */
 	struct log_mark marks[LOG_DRIVERS_MAX];
 	struct kept {
 		uint64_t from; /* the offset in the stream of the buffer's first byte */
 		uint32_t len;
 		uint32_t dirty; /* so much at the buffer's beginning may not be the filler */
 	} kept[STREAMS];
+	char mark[MARK_BYTES]; /* PHASE_TAKING: the end of what was asked for, as long as that has not come */
 };
 _Static_assert(sizeof(struct head) <= HEAD_BYTES, "the head is one page");
 
@@ -50,6 +55,7 @@ struct unlogged {
 	size_t room
 		[STREAMS]; /* bytes of each buffer whose pages are there; all of them are the filler but the dirty ones */
 	bool no_room;      /* until the next time of rest */
+	bool has_mark;
 	bool reading;      /* the last read was into it */
 };
 
@@ -138,16 +144,34 @@ static bool make_file(struct unlogged *u)
 	memset(u->room, 0, sizeof(u->room));
 	set_phase(u->head, PHASE_IDLE);
 	/* Of the program before us, in the same process: a client may still lack what is in a buffer that is not used again yet. */
-	if (is_ours(u->head, FILE_BYTES))
-		return true;
-	memset(u->head, 0, sizeof(*u->head));
-	memcpy(u->head->magic, magic, sizeof(magic));
-	u->head->version = VERSION;
+	if (!is_ours(u->head, FILE_BYTES)) {
+		memset(u->head, 0, sizeof(*u->head));
+		memcpy(u->head->magic, magic, sizeof(magic));
+		u->head->version = VERSION;
+	}
+	u->has_mark = getrandom(u->head->mark, MARK_BYTES, GRND_NONBLOCK) == MARK_BYTES;
 	return true;
 }
 
-char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint64_t from, size_t size)
+/* So that it shows afterwards what has come of these `size` bytes. */
+static enum phase prepare(const struct unlogged *u, struct kept *kept, char *buf, size_t size, bool there)
 {
+	size_t fill = MIN(kept->dirty, size);
+
+	if (there && u->has_mark && size > MARK_BYTES) {
+		memcpy(buf + size - MARK_BYTES, u->head->mark, MARK_BYTES);
+		kept->dirty = (uint32_t)MAX(kept->dirty, size);
+		return PHASE_TAKING;
+	}
+	memset(buf, FILLER, fill);
+	if (fill == kept->dirty)
+		kept->dirty = 0;
+	return PHASE_READING;
+}
+
+char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint64_t from, size_t size, bool there)
+{
+	enum phase phase;
 	struct kept *kept;
 	char *buf;
 
@@ -164,14 +188,13 @@ char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint6
 		u->room[index_of(stream)] = size;
 		kept->dirty = (uint32_t)size;
 	}
-	memset(buf, FILLER, kept->dirty);
-	kept->dirty = 0;
+	phase = prepare(u, kept, buf, size, there);
 	kept->from = from;
 	u->head->asked = (uint32_t)size;
 	u->head->stream = stream;
 	if (logs)
 		logs_mark(logs, u->head->marks);
-	set_phase(u->head, PHASE_READING);
+	set_phase(u->head, phase);
 	u->reading = true;
 	return buf;
 }
@@ -190,7 +213,7 @@ void unlogged_got(struct unlogged *u, size_t n)
 		return;
 	kept = &head->kept[index_of((Stream)head->stream)];
 	kept->len = head->len = (uint32_t)n;
-	kept->dirty = (uint32_t)n;
+	kept->dirty = (uint32_t)MAX(kept->dirty, n);
 	set_phase(head, n > 0 ? PHASE_LOGGING : PHASE_IDLE);
 }
 
@@ -228,6 +251,8 @@ static size_t came_in(struct head *head)
 
 	if (head->phase == PHASE_LOGGING)
 		return head->len <= RELAY_READ_BYTES ? head->len : 0;
+	if (head->phase == PHASE_TAKING)
+		return n > MARK_BYTES && memcmp(data + n - MARK_BYTES, head->mark, MARK_BYTES) != 0 ? n : 0;
 	while (n > 0 && data[n - 1] == FILLER)
 		n--;
 	return head->phase == PHASE_READING ? n : 0;

@@ -22,9 +22,9 @@ struct unlogged;
 struct unlogged *unlogged_new(int dir_fd, const char *process);
 void unlogged_free(struct unlogged *u); /* accepts NULL; the file stays */
 
-/* A buffer of `size` bytes (at most RELAY_READ_BYTES) for the next read of this stream, which goes to `logs` (NULL: none). `from`: the offset in the stream of what is to come. NULL:
- * there is no room on the disk, any other buffer will do. */
-char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint64_t from, size_t size);
+/* A buffer of `size` bytes (at most RELAY_READ_BYTES) for the next read of this stream, which goes to `logs` (NULL: none). `from`: the offset in the stream of what is to come. `there`:
+ * so much is known to be there, and the read will ask for exactly that; otherwise a large buffer takes longer. NULL: there is no room on the disk, any other buffer will do. */
+char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint64_t from, size_t size, bool there);
 
 /* Is the file there already? To make it costs some 50 us, which a process that says nothing need not pay. */
 bool unlogged_is_made(const struct unlogged *u);

@@ -262,30 +262,60 @@ lose_shim() {
 	refused 125 'no process' thole wait "$c" 77
 }
 
-# The writer numbers its records; what is in the log afterwards must be all of them, once, in order.
+# A container that numbers its records, as fast as the pipe takes them, into a log of this driver: a kill falls anywhere in reading, logging and rotating.
+start_writer() {
+	args sh -c 'awk "BEGIN { while ((getline l < \"/tmp/stop\") < 0) for (k = 0; k < 5000; k++) print \"record \" i++ \" of the writer\"; print \"the end after \" i }"; sleep 1000'
+	thole run -d --log-driver "$1" --log-opt max-size=1m --log-opt max-file=1000 --log-path "$T/$1.log" --bundle "$B" "$c" < /dev/null
+}
+
+written() { stat -c %s "$T/$1.log"* | awk '{ s += $1 } END { print s }'; }
+
+grew() { [ "$(written "$1")" -gt "$2" ]; }
+
+# stop_writer DRIVER: and what is in its log must be all of them, once, in order.
+stop_writer() {
+	local n
+	touch "$B/rootfs/tmp/stop"
+	# The last line may have been the last of its file, which has been rotated since.
+	all_there() { grep -q 'the end after' "$T/$1.log"*; }
+	wait_for all_there "$1" || fail "$1: no end" || return 1
+	n=$(grep -ho 'the end after [0-9]*' "$T/$1.log"* | grep -o '[0-9]*')
+	thole logs "$c" | grep -o 'record [0-9]* of the writer' | awk -v n="$n" '$2 != want + 0 { print NR ": got " $2 ", wanted " want + 0; exit 1 } { want++ } END { if (want != n) { print want " of " n; exit 1 } }' ||
+		fail "$1: not each of them once" || return 1
+	thole delete --force "$c"
+	rm -f "$T/$1".log* "$B/rootfs/tmp/stop"
+}
+
 @test "a writer of numbered records loses nothing and repeats nothing while shims are killed and upgraded" {
-	local i kills=5 driver n
+	local i kills=5 driver
 	[ -z "$THOLE_LONG" ] || kills=50
 	for driver in k8s-file raw json-file; do
-		# As fast as the pipe takes them: a kill falls anywhere in reading, logging and rotating.
-		args sh -c 'awk "BEGIN { while ((getline l < \"/tmp/stop\") < 0) for (k = 0; k < 5000; k++) print \"record \" i++ \" of the writer\"; print \"the end after \" i }"; sleep 1000'
-		thole run -d --log-driver $driver --log-opt max-size=1m --log-opt max-file=1000 --log-path "$T/$driver.log" --bundle "$B" "$c" < /dev/null
+		start_writer $driver
 		for ((i = 0; i < kills; i++)); do
-			grew() { [ "$(stat -c %s "$T/$driver.log"*  | awk '{ s += $1 } END { print s }')" -gt "$1" ]; }
-			wait_for grew $((i * 300000))
+			wait_for grew $driver $((i * 300000))
 			lose_shim
 			thole recover "$c"
 			thole upgrade "$c"
 		done
-		touch "$B/rootfs/tmp/stop"
-		# The last line may have been the last of its file, which has been rotated since.
-		all_there() { grep -q 'the end after' "$T/$driver.log"*; }
-		wait_for all_there || fail "$driver: no end"
-		n=$(grep -ho 'the end after [0-9]*' "$T/$driver.log"* | grep -o '[0-9]*')
-		thole logs "$c" | grep -o 'record [0-9]* of the writer' | awk -v n="$n" '$2 != want + 0 { print NR ": got " $2 ", wanted " want + 0; exit 1 } { want++ } END { if (want != n) { print want " of " n; exit 1 } }' ||
-			fail "$driver after $kills kills"
-		thole delete --force "$c"
-		rm -f "$T/$driver".log* "$B/rootfs/tmp/stop"
+		stop_writer $driver
+	done
+}
+
+@test "nor does it when the shim is killed in a read that has brought something" {
+	local when shim
+	for when in 2 9 40; do
+		start_writer raw
+		wait_for grew raw 1000000
+		shim=$(shims)
+		strace -qq -o /dev/null -e trace=read -e inject=read:delay_exit=60000000:when=$when -p "$shim" 3>&- &
+		stands() { local n; n=$(written raw); sleep 0.3; [ "$n" = "$(written raw)" ]; }
+		wait_for stands
+		kill -9 "$shim"
+		wait $! || true
+		gone() { [ ! -e "/proc/$shim" ]; }
+		wait_for gone
+		thole recover "$c"
+		stop_writer raw
 	done
 }
 

@@ -87,7 +87,7 @@ static void killed_at(enum moment moment, const char *text)
 	char *buf;
 
 	logs_write(logs, STREAM_STDOUT, "before\n", 7);
-	buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, RELAY_READ_BYTES);
+	buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, RELAY_READ_BYTES, false);
 	assert_non_null(buf);
 	memcpy(buf, text, strlen(text));
 	if (moment >= BEFORE_LOG)
@@ -118,13 +118,13 @@ static void a_second_use_is_as_good_as_the_first(void **state)
 {
 	struct logs *logs = open_logs(true);
 	struct unlogged *u = unlogged_new(dir_fd, "");
-	char *buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, RELAY_READ_BYTES);
+	char *buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, RELAY_READ_BYTES, false);
 
 	memcpy(buf, "a long line of text\n", 20);
 	unlogged_got(u, 20);
 	logs_write(logs, STREAM_STDOUT, buf, 20);
 	unlogged_done(u, logs);
-	buf = unlogged_begin(u, logs, STREAM_STDERR, 0, RELAY_READ_BYTES);
+	buf = unlogged_begin(u, logs, STREAM_STDERR, 0, RELAY_READ_BYTES, false);
 	memcpy(buf, "short\n", 6);
 	unlogged_free(u);
 	logs_free(logs);
@@ -132,20 +132,72 @@ static void a_second_use_is_as_good_as_the_first(void **state)
 	check("ctr.log", "a long line of text\nshort\n");
 }
 
+/* Killed within a read that was sure to give all of it: whatever that ends with, it is there whole or not at all, and nothing of what was in the buffer before. */
+static void what_was_there_came_whole_or_not_at_all(void **state)
+{
+	char text[100];
+
+	memset(text, 0xfe, sizeof(text));
+	for (int came = 0; came < 2; came++) {
+		struct logs *logs = open_logs(true);
+		struct unlogged *u = unlogged_new(dir_fd, "");
+		cleanup_free char *said = NULL;
+		char *buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, RELAY_READ_BYTES, false);
+		struct err err;
+		size_t len;
+
+		memset(buf, 'b', 200);
+		unlogged_got(u, 200);
+		unlogged_done(u, logs);
+		buf = unlogged_begin(u, logs, STREAM_STDOUT, 200, sizeof(text), true);
+		if (came)
+			memcpy(buf, text, sizeof(text));
+		unlogged_free(u);
+		logs_free(logs);
+		replay();
+		assert_int_equal(fd_read_file_at(dir_fd, "ctr.log", 1000, &said, &err), 0);
+		len = strlen(said);
+		assert_int_equal(len, came ? sizeof(text) : 0);
+		assert_memory_equal(said, text, len);
+	}
+}
+
+/* What is left in the buffer by such a read is not taken for what a later, smaller one has brought. */
+static void what_was_there_before_is_not_taken_for_new(void **state)
+{
+	struct logs *logs = open_logs(true);
+	struct unlogged *u = unlogged_new(dir_fd, "");
+	char *buf = unlogged_begin(u, logs, STREAM_STDOUT, 0, 5000, true);
+
+	memset(buf, 'o', 5000);
+	unlogged_got(u, 5000);
+	unlogged_done(u, logs);
+	buf = unlogged_begin(u, logs, STREAM_STDOUT, 5000, 40, false);
+	memcpy(buf, "a few bytes\n", 12);
+	unlogged_got(u, 12);
+	unlogged_done(u, logs);
+	buf = unlogged_begin(u, logs, STREAM_STDOUT, 5012, RELAY_READ_BYTES, false);
+	memcpy(buf, "the last\n", 9);
+	unlogged_free(u);
+	logs_free(logs);
+	replay();
+	check("ctr.log", "the last\n");
+}
+
 static void what_a_client_may_lack_is_kept_of_both_streams(void **state)
 {
 	struct unlogged *u = unlogged_new(dir_fd, "7");
 	struct unlogged_rest rest[2] = { 0 };
-	char *buf = unlogged_begin(u, NULL, STREAM_STDERR, 5, 4096);
+	char *buf = unlogged_begin(u, NULL, STREAM_STDERR, 5, 4096, false);
 
 	memcpy(buf, "an old error", 12);
 	unlogged_got(u, 12);
 	unlogged_done(u, NULL);
-	buf = unlogged_begin(u, NULL, STREAM_STDOUT, 100, 4096);
+	buf = unlogged_begin(u, NULL, STREAM_STDOUT, 100, 4096, false);
 	memcpy(buf, "given to it only in part", 24);
 	unlogged_got(u, 24);
 	unlogged_done(u, NULL);
-	buf = unlogged_begin(u, NULL, STREAM_STDERR, 17, RELAY_READ_BYTES);
+	buf = unlogged_begin(u, NULL, STREAM_STDERR, 17, RELAY_READ_BYTES, false);
 	memcpy(buf, "err", 3); /* killed within the read */
 	unlogged_free(u);
 
@@ -239,6 +291,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(nothing_is_lost_or_repeated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_second_use_is_as_good_as_the_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_there_came_whole_or_not_at_all, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_was_there_before_is_not_taken_for_new, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_a_client_may_lack_is_kept_of_both_streams, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_damaged_is_passed_over, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_rotation_is_finished, set_up, tear_down),
