@@ -65,7 +65,7 @@ static const struct option_row run_rows[] = {
 	{ "user",         'u', OPT_STRING, "UID[:GID]",   "", AT(launch_options, user) },
 	{ "hostname",     0,   OPT_STRING, "NAME",        "", AT(launch_options, hostname) },
 	{ "bind",         0,   OPT_LIST,   "SRC:DST[:ro]", "", AT(launch_options, bind) },
-	{ "tmpfs",        0,   OPT_LIST,   "DST",         "", AT(launch_options, tmpfs) },
+	{ "tmpfs",        0,   OPT_LIST,   "DST[:OPT,...]", "", AT(launch_options, tmpfs) },
 	{ "memory",       'm', OPT_STRING, "SIZE",        "", AT(launch_options, memory) },
 	{ "cpus",         0,   OPT_STRING, "N",           "", AT(launch_options, cpus) },
 	{ "pids-limit",   0,   OPT_UINT,   "N",           "", AT(launch_options, pids_limit) },

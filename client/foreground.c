@@ -55,6 +55,8 @@ static int relay_foreground(const struct client *cl, const struct launch_request
 		return -1;
 	if (end == RELAY_LEFT)
 		return 0;
+	if (end == RELAY_EXIT && exit.remark[0])
+		client_remark(cl, "%s", exit.remark);
 	return end == RELAY_EXIT ? call_exit_status(req->id, &exit, err) : lost_shim(cl, req->id, err);
 }
 

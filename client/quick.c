@@ -20,6 +20,7 @@
 #include "common/statedir.h"
 
 #define CPU_PERIOD_US 100000
+#define TMPFS_OPTIONS_MAX 16
 
 /* What an ordinary service needs that starts as root and then becomes somebody else. */
 static const char *const quick_capabilities[] = {
@@ -109,15 +110,33 @@ static int add_bind(json_object *config, const char *text, struct err *err)
 	return 0;
 }
 
+/* DST or DST:OPTION,... */
+static int add_tmpfs(json_object *config, const char *text, struct err *err)
+{
+	const char *options[TMPFS_OPTIONS_MAX + 4] = { "nosuid", "nodev", "mode=1777" };
+	cleanup_free char *copy = xstrdup(text);
+	char *rest = strchr(copy, ':');
+	size_t n = 3;
+
+	if (copy[0] != '/')
+		return err_set(err, ERR_USAGE, "--tmpfs is an absolute path, not '%s'", text);
+	if (rest)
+		*rest++ = '\0';
+	for (char *option; rest && (option = strsep(&rest, ","));) {
+		if (!option[0] || n == ARRAY_SIZE(options) - 1)
+			return err_set(err, ERR_USAGE, "--tmpfs '%s': after ':' comes a list of mount options, at most %d",
+				       text, TMPFS_OPTIONS_MAX);
+		options[n++] = option;
+	}
+	config_add_mount(config, copy, "tmpfs", "tmpfs", options);
+	return 0;
+}
+
 static int add_mounts(json_object *config, const struct launch_options *o, struct err *err)
 {
-	static const char *const tmpfs_options[] = { "nosuid", "nodev", "mode=1777", NULL };
-
-	for (size_t i = 0; i < o->tmpfs.n; i++) {
-		if (o->tmpfs.v[i][0] != '/')
-			return err_set(err, ERR_USAGE, "--tmpfs is an absolute path, not '%s'", o->tmpfs.v[i]);
-		config_add_mount(config, o->tmpfs.v[i], "tmpfs", "tmpfs", tmpfs_options);
-	}
+	for (size_t i = 0; i < o->tmpfs.n; i++)
+		if (add_tmpfs(config, o->tmpfs.v[i], err) < 0)
+			return -1;
 	for (size_t i = 0; i < o->bind.n; i++)
 		if (add_bind(config, o->bind.v[i], err) < 0)
 			return -1;

@@ -25,7 +25,7 @@ static void choose(enum signals_for what, sigset_t *set)
 {
 	sigemptyset(set);
 	for (int sig = 1; what != SIGNALS_WINDOW && sig < NSIG; sig++)
-		if (!is_ignored(sig))
+		if ((sig != SIGHUP && what != SIGNALS_OWN) || !is_ignored(sig))
 			sigaddset(set, sig);
 	for (size_t i = 0; i < ARRAY_SIZE(not_taken); i++)
 		sigdelset(set, not_taken[i]);

@@ -11,11 +11,13 @@
 enum signals_for {
 	SIGNALS_FOREGROUND, /* everything that is to reach the container of a foreground run */
 	SIGNALS_ATTACHED,   /* the same without SIGHUP: a terminal that hangs up is not the container's */
+	SIGNALS_OWN,        /* everything that is for ourselves */
 	SIGNALS_WINDOW,     /* only what concerns the terminal */
 };
 
-/* Block the signals and make a signalfd of them (close-on-exec, non-blocking). Not taken: what the caller ignores, what stops
- * and what kills for a fault of our own, SIGCHLD, SIGURG, SIGPIPE. SIGWINCH and SIGCONT are always taken. */
+/* Block the signals and make a signalfd of them (close-on-exec, non-blocking). Not taken: what stops and what kills for a fault of our own, SIGCHLD, SIGURG, SIGPIPE, and of what the
+ * caller ignores SIGHUP (nohup(1)), with SIGNALS_OWN all; the others are for the container to ignore, as with runc: a shell starts what is in its background with SIGINT and SIGQUIT ignored.
+ * SIGWINCH and SIGCONT are always taken. */
 int signals_open(enum signals_for what, int *ret_fd, struct err *err);
 
 /* The next one, 0 when there is none. */

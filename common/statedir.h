@@ -77,7 +77,8 @@ struct status_record {
 	char rootfs[1400];
 	uint8_t groups_made;   /* of one that is `creating`: who is in its control groups is its own */
 	char shim_version[32]; /* of the shim that has it, or had it last; empty: it is older than this field */
-	uint8_t unused[7];
+	uint8_t callers_keyring; /* --no-new-keyring */
+	uint8_t unused[6];
 	uint64_t quick_sum; /* see below; of another value: whoever wrote last does not know it */
 	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32 - 7 - 8];
 };

@@ -143,8 +143,8 @@ static int step_process(struct shim *shim, struct err *err)
 	/* Executed by descriptor, the kernel calls us by its number. */
 	if (prctl(PR_SET_NAME, "thole-shim", 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(err, "cannot set up the process");
-	/* The pauses of a few microseconds while output is gathered mean what they say. */
-	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+	/* The caller's, which is this process's default: an older program that we were upgraded from has set another, and the container's processes would inherit it. */
+	prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0);
 	/* For what others look into: the groups, from inside too. What is nobody's business is made with a mode that says so. */
 	umask(0022);
 	if (chdir("/") < 0)

@@ -74,7 +74,7 @@ int checkpoint_ask(const struct client *cl, const char *id, const struct checkpo
 	cleanup_call struct call c = CALL_NONE;
 	cleanup_fd int signal_fd = -1;
 
-	if (signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
+	if (signals_open(SIGNALS_OWN, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;
 	if (request(cl, id, f, pre_copy, set_fd, &c, err) == 0)

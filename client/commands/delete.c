@@ -11,6 +11,7 @@ static int delete_once(const struct client *cl, const char *id, bool force, stru
 	cleanup_call struct call c = CALL_NONE;
 	Request req = Request_init_zero;
 	cleanup_fd int dir_fd = -1;
+	Reply reply;
 
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
@@ -26,8 +27,10 @@ static int delete_once(const struct client *cl, const char *id, bool force, stru
 	req.body.delete.force = force;
 	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0)
 		return -1;
-	if (call_request(&c, &req, NULL, err) < 0)
+	if (call_request(&c, &req, &reply, err) < 0)
 		return -1;
+	if (reply.which_body == Reply_deleted_tag && reply.body.deleted.remark[0])
+		client_remark(cl, "%s", reply.body.deleted.remark);
 	/* One that was started for this has nothing more to do. */
 	call_await_leave(&c);
 	return 0;

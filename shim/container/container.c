@@ -278,6 +278,11 @@ struct event_base *container_base(const struct container *c)
 	return c->base;
 }
 
+const char *container_remark(const struct container *c)
+{
+	return c->remark;
+}
+
 char *container_take_remark(struct container *c)
 {
 	char *remark = c->remark;

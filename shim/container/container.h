@@ -259,7 +259,8 @@ struct logfile *container_log(struct container *c);    /* that clients can read;
 const char *container_log_driver(struct container *c); /* of that */
 bool container_terminal(struct container *c, const char *name);
 
-/* What is to be said to the user of the restore that has just succeeded; the caller's to free. NULL: nothing. */
+/* What is to be said to the user of the restore that has just succeeded, or of the removal; the one is borrowed, the other the caller's to free. NULL: nothing. */
+const char *container_remark(const struct container *c);
 char *container_take_remark(struct container *c);
 int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no such process */
 bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */

@@ -204,6 +204,7 @@ static int step_record(struct container *c, struct err *err)
 		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
 		.terminal = c->config->has_process && c->config->process.terminal,
 		.remove_at_exit = cr->params.remove_at_exit,
+		.callers_keyring = cr->params.no_new_keyring,
 		.foreign = cr->params.leave,
 	};
 	if (!cr->params.leave)

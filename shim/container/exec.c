@@ -416,6 +416,7 @@ static void run_child(struct exec *x, int sync_fd)
 			.n_close_first = ARRAY_SIZE(close_first),
 			.rows = own_size ? (uint16_t)pr->console_rows : x->params.rows,
 			.columns = own_size ? (uint16_t)pr->console_columns : x->params.columns,
+			.no_new_keyring = c->rec.callers_keyring,
 			.in_user_ns = x->ns_flags & CLONE_NEWUSER,
 			.unprivileged = !caps_have(CAP_SYS_ADMIN),
 		},

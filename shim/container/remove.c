@@ -124,9 +124,11 @@ static void poststop_done(void *arg, const struct err *err)
 {
 	struct container *c = arg;
 
-	/* The specification: a failing poststop hook is logged, and the rest goes on. */
-	if (err)
-		log_warn("container '%s': %s", c->id, err->text);
+	/* The specification: a failing poststop hook is told, and the rest goes on. Our log has gone with the container. */
+	if (err) {
+		free(c->remark);
+		c->remark = xasprintf("container '%s' is removed, but: %s", c->id, err->text);
+	}
 	deleted(c, NULL);
 }
 

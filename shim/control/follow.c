@@ -45,7 +45,7 @@ static void cancelled(struct call *call)
 	free(f);
 }
 
-void follow_exit_reply(Reply *rep, const struct container_exit *exit)
+void follow_exit_reply(Reply *rep, const struct container_exit *exit, const char *remark)
 {
 	rep->which_body = Reply_exit_tag;
 	rep->body.exit = (Exit) {
@@ -55,6 +55,8 @@ void follow_exit_reply(Reply *rep, const struct container_exit *exit)
 		.time_ns = exit->time_ns,
 		.oom_killed = exit->oom_killed,
 	};
+	if (remark)
+		snprintf(rep->body.exit.remark, sizeof(rep->body.exit.remark), "%s", remark);
 }
 
 static void ended(void *arg, const struct container_exit *exit)
@@ -66,7 +68,7 @@ static void ended(void *arg, const struct container_exit *exit)
 	call->cancelled = NULL;
 	relay_client_free(f->client); /* closes our ends of its pipes */
 	free(f);
-	follow_exit_reply(&rep, exit);
+	follow_exit_reply(&rep, exit, container_remark(server_container(call->server)));
 	call_done(call, &rep, NULL, 0);
 }
 

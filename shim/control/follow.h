@@ -25,6 +25,6 @@ void follow_gap(void *call, Stream stream, const struct logfile_part *part);
 void follow_input_end(void *call, uint64_t taken);
 
 struct container_exit;
-void follow_exit_reply(Reply *rep, const struct container_exit *exit);
+void follow_exit_reply(Reply *rep, const struct container_exit *exit, const char *remark);
 
 #endif

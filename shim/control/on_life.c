@@ -122,6 +122,17 @@ void on_kill(struct call *call, Request *req, struct wire_fds *fds)
 	call_fail(call, &err);
 }
 
+static void say_deleted(struct call *call, const char *remark)
+{
+	Reply rep = Reply_init_zero;
+
+	if (remark) {
+		rep.which_body = Reply_deleted_tag;
+		snprintf(rep.body.deleted.remark, sizeof(rep.body.deleted.remark), "%s", remark);
+	}
+	call_done(call, &rep, NULL, 0);
+}
+
 static void deleted(void *arg, const struct err *err)
 {
 	struct call *call = arg;
@@ -130,7 +141,7 @@ static void deleted(void *arg, const struct err *err)
 	if (err)
 		call_fail(call, err);
 	else
-		call_done(call, NULL, NULL, 0);
+		say_deleted(call, container_remark(server_container(server)));
 	/* Also where the last of it could not be removed: nobody finds us any more, and the next delete can do the rest. */
 	if (container_is_removed(server_container(server)))
 		server_ended(server);
@@ -160,7 +171,7 @@ static void wait_over(void *arg, const struct container_exit *exit)
 
 	call->cancelled = NULL;
 	free(call->data);
-	follow_exit_reply(&rep, exit);
+	follow_exit_reply(&rep, exit, container_remark(server_container(call->server)));
 	call_done(call, &rep, NULL, 0);
 }
 

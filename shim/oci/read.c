@@ -193,8 +193,8 @@ static const struct row process_rows[] = {
 	ROW("oomScoreAdj", read_oom_score_adj, offsetof(struct oci_process, oom_score_adj)),
 	ROW("apparmorProfile", read_string, offsetof(struct oci_process, apparmor_profile)),
 	ROW("selinuxLabel", read_string, offsetof(struct oci_process, selinux_label)),
-	ROW("ioPriority", read_filled, offsetof(struct oci_process, io_priority), .arg = &oci_io_priority_present),
-	ROW("scheduler", read_filled, offsetof(struct oci_process, scheduler), .arg = &oci_scheduler_present),
+	ROW("ioPriority", read_present, offsetof(struct oci_process, io_priority), .arg = &oci_io_priority_present),
+	ROW("scheduler", read_present, offsetof(struct oci_process, scheduler), .arg = &oci_scheduler_present),
 	ROW("execCPUAffinity", read_object, 0, .arg = &oci_affinity_table),
 };
 static const struct table process_table = TABLE(process_rows);

@@ -99,9 +99,16 @@ static int read_file_mode(const struct at *at, struct json_object *v, void *out,
 	return 0;
 }
 
+static int read_device_path(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	if (read_path(at, v, out, arg, err) < 0)
+		return -1;
+	return !strcmp(*(char **)out, "/") ? refuse(at, err, ERR_CONFIG, "must be a file in a directory") : 0;
+}
+
 static const struct row device_rows[] = {
 	ROW("type", read_device_type, offsetof(struct oci_device, type), .required = true),
-	ROW("path", read_path, offsetof(struct oci_device, path), .required = true),
+	ROW("path", read_device_path, offsetof(struct oci_device, path), .required = true),
 	ROW("major", read_major, offsetof(struct oci_device, major)),
 	ROW("minor", read_minor, offsetof(struct oci_device, minor)),
 	ROW("fileMode", read_file_mode, offsetof(struct oci_device, mode)),
@@ -382,6 +389,21 @@ static const struct row time_offsets_rows[] = {
 };
 static const struct table time_offsets_table = TABLE(time_offsets_rows);
 
+/* The keys are the names of clocks, and there are no others. */
+static int read_time_offsets(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	if (read_object(at, v, out, &time_offsets_table, err) < 0)
+		return -1;
+	json_object_object_foreach(v, key, value)
+	{
+		struct at member = { .up = at, .key = key };
+
+		if (value && strcmp(key, "monotonic") != 0 && strcmp(key, "boottime") != 0)
+			return refuse(&member, err, ERR_CONFIG, "must be of 'monotonic' or 'boottime'");
+	}
+	return 0;
+}
+
 /* It is put between quotes for the kernel. */
 static int read_label(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
@@ -410,14 +432,14 @@ static const struct row linux_rows[] = {
 	ROW("readonlyPaths", read_paths, offsetof(struct oci_config, readonly_paths)),
 	ROW("uidMappings", read_list, offsetof(struct oci_config, uid_maps), .arg = &oci_id_map_list),
 	ROW("gidMappings", read_list, offsetof(struct oci_config, gid_maps), .arg = &oci_id_map_list),
-	ROW("timeOffsets", read_object, 0, .arg = &time_offsets_table),
+	ROW("timeOffsets", read_time_offsets, 0),
 	ROW("sysctl", read_sysctl, 0),
 	ROW("mountLabel", read_label, offsetof(struct oci_config, mount_label)),
 	ROW("netDevices", read_net_devices, 0),
 	ROW("intelRdt", read_filled, offsetof(struct oci_config, intel_rdt), .arg = &oci_intel_rdt_present),
-	ROW("memoryPolicy", read_filled, offsetof(struct oci_config, process.memory_policy),
+	ROW("memoryPolicy", read_present, offsetof(struct oci_config, process.memory_policy),
 	    .arg = &oci_memory_policy_present),
-	ROW("personality", read_filled, offsetof(struct oci_config, process.personality),
+	ROW("personality", read_present, offsetof(struct oci_config, process.personality),
 	    .arg = &oci_personality_present),
 };
 const struct table oci_linux_table = TABLE(linux_rows);

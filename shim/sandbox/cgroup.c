@@ -340,9 +340,12 @@ int cgroup_write(const struct hierarchy *h, const char *field, const char *file,
 {
 	cleanup_free char *path = xasprintf("%s/%s", h->dir, file);
 
-	if (fd_write_file_at(AT_FDCWD, path, value, err) < 0)
-		return err_add(err, "%s", field);
-	return 0;
+	if (fd_write_file_at(AT_FDCWD, path, value, err) == 0)
+		return 0;
+	if (err_is_sys(err, EBUSY) && !strncmp(file, "memory.", strlen("memory.")))
+		return err_set(err, ERR_SYS, "%s: more than %s bytes are in use, and the kernel cannot free them", field,
+			       value);
+	return err_add(err, "%s", field);
 }
 
 static int read_procs(const char *dir, char **ret_text, struct err *err)

@@ -137,6 +137,7 @@ static const struct child_step before[] = {
 
 static const struct child_step after[] = {
 	{ "session", child_step_session },
+	{ "keyring", child_step_keyring },
 	{ "root", step_open_root },
 	{ "terminal", child_step_terminal },
 	{ "limits", child_step_limits },

@@ -26,6 +26,7 @@
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/hook.h"
+#include "shim/sandbox/net_device.h"
 #include "shim/sandbox/sysctl.h"
 
 static int step_join(struct child *ch, struct err *err)
@@ -68,6 +69,14 @@ static int step_sysctl(struct child *ch, struct err *err)
 static int step_sysctl_left(struct child *ch, struct err *err)
 {
 	return child_sysctl_apply(ch->init->config, ch->sysctl_todo, false, err);
+}
+
+/* As every manager expects of a new one; the rest of a network is whose it is. */
+static int step_loopback(struct child *ch, struct err *err)
+{
+	const struct oci_namespace *ns = &ch->init->config->ns[OCI_NS_NETWORK];
+
+	return ns->wanted && !ns->path ? child_loopback_up(err) : 0;
 }
 
 static int step_build_rootfs(struct child *ch, struct err *err)
@@ -143,10 +152,11 @@ static const struct child_step steps[] = {
 	{ "session", child_step_session },
 	{ "cgroup namespace", step_cgroup_namespace },
 	{ "close", child_step_close_others },
-	{ "keyring", child_step_keyring },
 	{ "names", step_names },
+	{ "loopback", step_loopback },
 	{ "sysctl", step_sysctl },
 	{ "rootfs", step_build_rootfs },
+	{ "keyring", child_step_keyring }, /* it belongs to the root of the user namespace */
 	{ "other sysctl", step_sysctl_left },
 	{ "hooks", step_hooks },
 	{ "terminal", child_step_terminal },

@@ -195,13 +195,14 @@ int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct er
 		return -1;
 	if (chdir("/") < 0)
 		return err_sys(err, "cannot enter the new root");
-	if (c->rootfs_propagation && mount(NULL, "/", NULL, c->rootfs_propagation, NULL) < 0)
-		return err_sys(err, "cannot set the propagation of the rootfs");
 	mount_hiding_begin(&hiding, root_fd, c);
 	r = hide_paths(&hiding, err);
 	mount_hiding_end(&hiding);
 	if (r < 0)
 		return -1;
+	/* After what is hidden, for which mounts are cloned: what is unbindable cannot be. */
+	if (c->rootfs_propagation && mount(NULL, "/", NULL, c->rootfs_propagation, NULL) < 0)
+		return err_sys(err, "cannot set the propagation of the rootfs");
 	/* The directory the program starts in; in a read-only root it has to be there already. */
 	if (c->has_process && c->process.cwd) {
 		cleanup_fd int cwd = -1;

@@ -65,10 +65,10 @@ static int bind_node(int dir_fd, const char *name, const char *host_path, mode_t
 	struct stat st;
 
 	if (source < 0 || fstat(source, &st) < 0)
-		return err_sys(err, "a user namespace takes the host's device, and '%s' cannot be used", host_path);
+		return err_sys(err, "none can be made here, and the host's own, '%s', cannot be used", host_path);
 	if ((st.st_mode & S_IFMT) != type || st.st_rdev != rdev)
 		return err_set(err, ERR_CONFIG,
-			       "a user namespace takes the host's device, and '%s' is there not device %u:%u",
+			       "none can be made here, and the host's own, '%s', is not device %u:%u",
 			       host_path, major(rdev), minor(rdev));
 	if (mknodat(dir_fd, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot make a file for device '%s'", name);

@@ -91,6 +91,18 @@ int child_lsm_apply(const struct oci_process *p, struct err *err)
 	return 0;
 }
 
+int child_lsm_label_keyring(const struct oci_process *p, struct err *err)
+{
+	cleanup_fd int proc_fd = -1;
+
+	if (!p->selinux_label)
+		return 0;
+	if (procfs_open(PROCFS_PIDS, &proc_fd, err) < 0 ||
+	    procfs_write(proc_fd, "self/attr/keycreate", p->selinux_label, err) < 0)
+		return err_add(err, "process.selinuxLabel");
+	return 0;
+}
+
 char *lsm_mount_data(const char *type, const char *data, const char *label)
 {
 	/* The kernel labels what is in these by itself. */

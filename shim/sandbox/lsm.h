@@ -16,6 +16,9 @@ int lsm_check_loaded(const char *profile, const char *sys, struct err *err);
 /* In the child, with the shim's privileges: the next execve enters the profile, and gets the label. Nothing asked for, nothing done. */
 int child_lsm_apply(const struct oci_process *process, struct err *err);
 
+/* The same before a keyring is made: it gets the label. */
+int child_lsm_label_keyring(const struct oci_process *process, struct err *err);
+
 /* The options of a mount of this type with the label in them, the caller's to free; NULL: this type takes none, or there is no label. */
 char *lsm_mount_data(const char *type, const char *data, const char *label);
 

@@ -362,20 +362,35 @@ static int mount_copied_up(int target, const struct oci_mount *m, const char *da
 	return finish(fs, target, m, err);
 }
 
+static bool is_there(int root_fd, const char *path)
+{
+	cleanup_fd int fd = -1;
+	struct err ignored;
+
+	return rootfs_open(root_fd, path, &fd, &ignored) == 0;
+}
+
+/* A tmpfs over a directory takes that directory's mode unless one is asked for; where there was none it is 1777, the kernel's own. */
+static bool takes_mode(int root_fd, const struct oci_mount *m)
+{
+	return !strcmp(m->type, "tmpfs") && !(m->data && (!strncmp(m->data, "mode=", 5) || strstr(m->data, ",mode="))) &&
+	       is_there(root_fd, m->destination);
+}
+
 static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
 {
 	cleanup_fd int fs = -1, target = -1;
 	const char *data = m->data;
 	cleanup_free char *with_mode = NULL;
 	struct stat st;
+	bool with_its;
 
 	if (!m->type)
 		return err_set(err, ERR_CONFIG, "a mount needs a type, or the option 'bind' or 'rbind'");
+	with_its = takes_mode(root_fd, m);
 	if (open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
 		return -1;
-	/* A tmpfs over a directory takes that directory's mode unless one is asked for: /tmp stays 1777. */
-	if (!strcmp(m->type, "tmpfs") && (!data || (strncmp(data, "mode=", 5) != 0 && !strstr(data, ",mode="))) &&
-	    fstat(target, &st) == 0) {
+	if (with_its && fstat(target, &st) == 0) {
 		with_mode = xasprintf("%s%smode=%o", data ? data : "", data ? "," : "", st.st_mode & 07777);
 		data = with_mode;
 	}
@@ -503,6 +518,11 @@ static int mount_cgroup(int root_fd, const struct oci_mount *m, const struct cgr
 {
 	struct cgroup_view v;
 
+	/* By that name a host that has both is asked for the one. */
+	if (!strcmp(m->type, "cgroup2"))
+		for (size_t i = 0; cgroup_view(cgroup, i, &v); i++)
+			if (v.is_v2)
+				return mount_cgroup_v2(root_fd, m, &v, new_ns, err);
 	/* A container without groups finds an empty directory, whatever the host has: what else it could be shown is its caller's group. */
 	if (!cgroup_is_pure_v2(cgroup) || !cgroup_view(cgroup, 0, &v))
 		return mount_cgroup_v1(root_fd, m, cgroup, new_ns, err);

@@ -448,3 +448,16 @@ int net_device_set_up(const char *name, const char *const *addresses, size_t n, 
 		return err_sys(err, "cannot set network interface '%s' up", name);
 	return 0;
 }
+
+/* ---- loopback ------------------------------------------------------------------------------------------------------------ */
+
+int child_loopback_up(struct err *err)
+{
+	/* Any socket will do, and this kind every kernel has. */
+	cleanup_fd int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+
+	if (sock < 0 || ioctl(sock, SIOCSIFFLAGS, &r) < 0)
+		return err_sys(err, "cannot set up the loopback");
+	return 0;
+}

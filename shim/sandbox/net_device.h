@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* linux.netDevices: interfaces of the host that become the container's. */
+/* Interfaces: the loopback of a new network namespace, and linux.netDevices: those of the host that become the container's. */
 #ifndef THOLE_SHIM_SANDBOX_NET_DEVICE_H
 #define THOLE_SHIM_SANDBOX_NET_DEVICE_H
 
@@ -17,5 +17,8 @@ int net_device_addresses(const char *name, char **ret, size_t max, size_t *ret_n
 
 /* Give it such addresses (those that it has already are no error), and set it up. ERR_CONFIG: one is none. */
 int net_device_set_up(const char *name, const char *const *addresses, size_t n, struct err *err);
+
+/* In the child: set up the loopback of the network namespace that it is in. */
+int child_loopback_up(struct err *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/param.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -419,7 +420,10 @@ static void pause_to_gather(struct output *o, long ns)
 	if (!o->unwatched)
 		event_del(o->readable);
 	o->unwatched = true;
+	/* By default the kernel may add 50 us. Whoever is started by us inherits what is set, so it is set for this moment alone. */
+	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	nanosleep(&(struct timespec) { .tv_nsec = ns }, NULL);
+	prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0);
 }
 
 /* Read, and when it was little from a process that writes again and again, give it a moment to write more: otherwise each of its lines costs two wake-ups and

@@ -235,6 +235,20 @@ bind() { # SRC DST OPTION...
 	done
 }
 
+# covers: linux.rootfsPropagation
+@test "an unbindable root, and paths in it that are read-only" {
+	mkdir -p "$B/rootfs/there"
+	config '.linux.rootfsPropagation = "unbindable" | .linux.readonlyPaths += ["/there"]'
+	equal "$(in_container sh -c 'touch /there/x 2>/dev/null || echo refused' < /dev/null)" refused
+}
+
+@test "a tmpfs has the mode of the directory that it covers, and 1777 where there was none" {
+	mkdir -p "$B/rootfs/there"
+	chmod 2710 "$B/rootfs/there"
+	config '.mounts += [{ destination: "/there", type: "tmpfs", source: "tmpfs" }, { destination: "/not/there", type: "tmpfs", source: "tmpfs", options: ["size=1m"] }]'
+	equal "$(in_container stat -c %a /there /not/there < /dev/null)" $'2710\n1777'
+}
+
 @test "a source that is missing is an error that names it" {
 	bind "$T/no-such-source" /mnt bind
 	refused 125 "$T/no-such-source" thole run --bundle "$B" "$c"

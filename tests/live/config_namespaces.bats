@@ -242,7 +242,7 @@ join() {
 }
 
 @test "the container's own network namespace has a loopback and nothing else" {
-	equal "$(in_container sh -c 'ls /sys/class/net' < /dev/null)" lo
+	equal "$(in_container sh -c 'ls /sys/class/net; ip -o addr show dev lo scope host | grep -o "inet [^ ]*"; ip link show dev lo up | grep -o LOWER_UP' < /dev/null)" $'lo\ninet 127.0.0.1/8\nLOWER_UP'
 }
 
 @test "a namespace path that is none is refused by name" {

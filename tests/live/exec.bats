@@ -219,10 +219,33 @@ END
 	detached sleep 1000
 	inside
 	for key in CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs Seccomp uid gid groups umask ignored blocked nice scheduler \
-		rlimit_nofile rlimit_nproc rlimit_core oom_score_adj death_signal dumpable Cpus_allowed_list env_PATH env_HOME; do
+		rlimit_nofile rlimit_nproc rlimit_core oom_score_adj death_signal dumpable Cpus_allowed_list env_PATH env_HOME timerslack_ns; do
 		equal "$(value $key)" "$(value $key "$T/init")" "$key"
 	done
 	equal "$(value NoNewPrivs)" 1
+}
+
+# Those of the one who runs us are nobody's business inside: each process of a container has the container's.
+@test "the session keyring is the container's, and with --no-new-keyring the caller's" {
+	local serial
+	grep -q keyring /proc/keys || skip 'needs: keyrings'
+	thole delete --force "$c"
+	detached sh -c 'inherit; exec sleep 1000'
+	wait_for logged "$c" keyring_serial
+	thole logs "$c" > "$T/init"
+	inside
+	serial=$(value keyring_serial "$T/init")
+	equal "$(value keyring_serial)" "$serial"
+	matches "$(value keyring)" "keyring;0;0;.*;_ses.$c"
+	inside --user 1000:1001
+	equal "$(value keyring_serial)" "$serial"
+	kill -KILL "$(shim_of "$c")"
+	inside
+	equal "$(value keyring_serial)" "$serial"
+	thole delete --force "$c"
+	thole run -d --no-new-keyring --bundle "$B" "$c" < /dev/null
+	inside
+	not contains "$(value keyring)" "_ses.$c"
 }
 
 # covers: exec --user

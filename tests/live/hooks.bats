@@ -83,7 +83,8 @@ hook() { # KIND ARGS...
 	detached true
 	thole wait "$c"
 	[ ! -e "$T/out.args" ]
-	thole delete "$c"
+	thole delete "$c" 2> "$T/err"
+	matches "$(cat "$T/err")" "container '$c' is removed, but: .*poststop"
 	wait_for test -e "$T/out.args"
 	equal "$(jq -r '"\(.id) \(.status)"' "$T/out.stdin")" "$c stopped"
 	wait_for nothing_left

@@ -75,6 +75,7 @@ check_signals() {
 		equal "$(value nice)" 3
 		equal "$(value Cpus_allowed_list)" "$all"
 		equal "$(value umask)" 0022
+		equal "$(value timerslack_ns)" "$(cat /proc/self/timerslack_ns)"
 	done
 	config 'del(.process.rlimits)'
 	unusual run

@@ -59,6 +59,9 @@ quick() {
 	equal "$(quick --bind "$T/src:/mnt:ro" -- sh -c 'touch /mnt/x 2>/dev/null || echo refused' < /dev/null)" refused
 	equal "$(quick --tmpfs /scratch -- sh -c 'touch /scratch/x; grep -c " /scratch tmpfs " /proc/mounts' < /dev/null)" 1
 	[ ! -e "$R/scratch/x" ]
+	equal "$(quick --tmpfs /scratch:size=64k,mode=700,noexec -- sh -c 'stat -c %a /scratch; grep -o " /scratch tmpfs .*noexec.*size=64k" /proc/mounts | wc -l' < /dev/null)" $'700\n1'
+	refused 125 bogus thole run --name "$c" --rootfs "$R" --tmpfs /scratch:bogus -- true
+	refused 125 'mount options' thole run --name "$c" --rootfs "$R" --tmpfs /scratch: -- true
 	refused 125 "$T/none" thole run --name "$c" --rootfs "$R" --bind "$T/none:/mnt" -- true
 	refused 125 'bind' thole run --name "$c" --rootfs "$R" --bind "$T/src" -- true
 }

@@ -88,6 +88,11 @@ memory_is() { # LIMIT SWAP
 	equal "$(thole_state "$c" '.container.resources // "none"')" none
 }
 
+@test "a limit below what is in use and cannot be freed is refused by a sentence" {
+	needs cgroup-v1
+	refused 1 'linux.resources.memory.limit: more than 4096 bytes are in use' thole update --memory 4096 "$c"
+}
+
 @test "what has changed is kept in state.json, and config.json is as it was" {
 	cp "$ROOT/$c/config.json" "$T/before"
 	thole update --memory 128m --memory-swap -1 --cpu-share 700 "$c"

@@ -258,13 +258,13 @@ static void what_is_empty_or_unknown_is_no_matter(void **state)
 		"\"process\":{\"cwd\":\"/"
 		"\",\"commandLine\":\"\",\"user\":{\"username\":\"\",\"new\":1},\"apparmorProfile\":\"\","
 		"\"selinuxLabel\":\"\","
-		"\"ioPriority\":null,\"scheduler\":{},\"execCPUAffinity\":{}}",
+		"\"ioPriority\":null,\"scheduler\":null,\"execCPUAffinity\":{}}",
 		"\"windows\":{},\"solaris\":{},\"vm\":{},\"zos\":{},\"freebsd\":{}",
 		"\"hostname\":\"\",\"domainname\":\"\",\"hooks\":{\"prestart\":[],\"createRuntime\":[],"
 		"\"createContainer\":[],\"startContainer\":null}",
 		"\"linux\":{\"uidMappings\":[],\"gidMappings\":[],\"sysctl\":{},\"mountLabel\":\"\",\"netDevices\":{},"
-		"\"intelRdt\":{},\"memoryPolicy\":{},"
-		"\"personality\":{},\"timeOffsets\":{\"monotonic\":{\"secs\":0,\"nanosecs\":0},\"boottime\":null},"
+		"\"intelRdt\":{},\"memoryPolicy\":null,"
+		"\"personality\":null,\"timeOffsets\":{\"monotonic\":{\"secs\":0,\"nanosecs\":0},\"boottime\":null},"
 		"\"rootfsPropagation\":\"\",\"cgroupsPath\":\"\"}",
 		"\"linux\":{\"resources\":{\"unified\":{},\"rdma\":{},\"hugepageLimits\":[],\"network\":{\"classID\":0,"
 		"\"priorities\":[]},"

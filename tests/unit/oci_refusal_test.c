@@ -210,7 +210,15 @@ static void wrong_values(void **state)
 static void scheduling(void **state)
 {
 	static const struct refusal rows[] = {
+		{ P "\"scheduler\":{}}", "process.scheduler.policy: is missing" },
 		{ P "\"scheduler\":{\"nice\":1}}", "process.scheduler.policy: is missing" },
+		{ P "\"ioPriority\":{}}", "process.ioPriority.class: is missing" },
+		{ "\"linux\":{\"memoryPolicy\":{}}", "linux.memoryPolicy.mode: is missing" },
+		{ "\"linux\":{\"personality\":{}}", "linux.personality.domain: is missing" },
+		{ "\"linux\":{\"timeOffsets\":{\"realtime\":{\"secs\":1}}}",
+		  "linux.timeOffsets.realtime: must be of 'monotonic' or 'boottime'" },
+		{ "\"linux\":{\"devices\":[{\"path\":\"/\",\"type\":\"c\",\"major\":1,\"minor\":3}]}",
+		  "linux.devices[0].path: must be a file in a directory" },
 		{ P "\"scheduler\":{\"policy\":\"SCHED_LAZY\"}}",
 		  "process.scheduler.policy: unknown word 'SCHED_LAZY'" },
 		{ P "\"scheduler\":{\"policy\":\"SCHED_OTHER\",\"nice\":20}}",

@@ -2,11 +2,13 @@
 /* Prints what a process was given by whoever started it, one key=value a line. It changes nothing before it has looked. */
 #include <dirent.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "tests/live/probes/probe.h"
 
@@ -118,15 +120,28 @@ static void print_session(void)
 		close(tty);
 }
 
-static void print_oom_score_adj(void)
+static void print_number(const char *name)
 {
-	FILE *f = fopen("/proc/self/oom_score_adj", "re");
-	int v;
+	char path[64];
+	FILE *f;
+	long v;
 
-	if (f && fscanf(f, "%d", &v) == 1)
-		printf("oom_score_adj=%d\n", v);
+	snprintf(path, sizeof(path), "/proc/self/%s", name);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%ld", &v) == 1)
+		printf("%s=%ld\n", name, v);
 	if (f)
 		fclose(f);
+}
+
+/* Its description: type;uid;gid;permissions;name. */
+static void print_keyring(void)
+{
+	char text[512] = "";
+
+	syscall(SYS_keyctl, KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING, text, sizeof(text), 0);
+	printf("keyring=%s\nkeyring_serial=%ld\n", text,
+	       syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0, 0, 0));
 }
 
 static void print_terminal(void)
@@ -152,7 +167,9 @@ int main(int argc, char **argv, char **envp)
 	print_ids();
 	print_session();
 	print_status_lines();
-	print_oom_score_adj();
+	print_number("oom_score_adj");
+	print_number("timerslack_ns");
+	print_keyring();
 	print_terminal();
 	printf("nice=%d\nscheduler=%d\n", getpriority(PRIO_PROCESS, 0), sched_getscheduler(0));
 	prctl(PR_GET_PDEATHSIG, &death_signal);
