@@ -396,6 +396,21 @@ int call_simple(const struct client *cl, const char *id, Request *req, struct er
 	return call_request(&c, req, NULL, err);
 }
 
+bool call_recorded_exit(int dir_fd, Exit *ret)
+{
+	struct status_record rec;
+	struct err ignored;
+
+	if (statedir_read_status(dir_fd, &rec, &ignored) < 0 || !rec.exit_recorded)
+		return false;
+	*ret = (Exit) { .known = rec.exit_known,
+			.code = rec.exit_code,
+			.signal = rec.exit_signal,
+			.time_ns = rec.exited_ns,
+			.oom_killed = rec.oom_killed };
+	return true;
+}
+
 int call_exit_status(const char *id, const Exit *e, struct err *err)
 {
 	if (!e->known)

@@ -28,15 +28,11 @@ static int follow_nobody(const struct client *cl, const struct launch_request *r
 static int lost_shim(const struct client *cl, const char *id, struct err *err)
 {
 	cleanup_fd int dir_fd = -1;
-	struct status_record rec;
 	struct err ignored;
+	Exit e;
 
-	if (client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0 &&
-	    statedir_read_status(dir_fd, &rec, &ignored) == 0 && rec.exit_recorded) {
-		Exit e = { .known = rec.exit_known, .code = rec.exit_code };
-
+	if (client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0 && call_recorded_exit(dir_fd, &e))
 		return call_exit_status(id, &e, err);
-	}
 	return -1;
 }
 

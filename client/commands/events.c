@@ -10,8 +10,10 @@
 #include "client/json.h"
 #include "client/number.h"
 #include "common/fd.h"
+#include "common/utc.h"
 
 #define INTERVAL_DEFAULT_MS 5000
+#define WATCH_TRIES 8 /* without a shim that even began to listen to us */
 
 struct events {
 	const char *id;
@@ -82,6 +84,22 @@ static int print_notice(const char *id, const Notice *n, struct err *err)
 	return print_event(id, "memory-pressure", data, err);
 }
 
+static int print_exit(const char *id, const Exit *e, struct err *err)
+{
+	json_object *data = json_new_object();
+	char time[UTC_TEXT_SIZE];
+
+	json_add_bool(data, "known", e->known);
+	if (e->known) {
+		json_add_int(data, "code", e->code);
+		json_add_int(data, "signal", e->signal);
+		utc_text_exact(e->time_ns, time);
+		json_add_string(data, "finished", time);
+	}
+	json_add_bool(data, "oomKilled", e->oom_killed);
+	return print_event(id, "exit", data, err);
+}
+
 static int ask_stats(struct events *e, struct err *err)
 {
 	Request req = Request_init_zero;
@@ -116,7 +134,9 @@ static int on_packet(struct events *e, struct err *err)
 		return 0;
 	if (reply.more && reply.which_body == Reply_notice_tag)
 		return print_notice(e->id, &reply.body.notice, err);
-	return reply.more ? 0 : 1;
+	if (reply.more)
+		return 0;
+	return reply.which_body == Reply_exit_tag && print_exit(e->id, &reply.body.exit, err) < 0 ? -1 : 1;
 }
 
 static int follow(struct events *e, struct err *err)
@@ -164,27 +184,56 @@ static int print_once(struct call *c, const char *id, struct err *err)
 	return print_stats(id, &fds, err);
 }
 
+/* Until it has ended, or its shim: ERR_GONE. ret_heard: there was one that listened. */
+static int watch(const struct client *cl, struct events *e, int dir_fd, const char *pressure, bool *ret_heard,
+		 struct err *err)
+{
+	cleanup_call struct call c = CALL_NONE;
+	Request req = Request_init_zero;
+
+	*ret_heard = call_open(cl, e->id, dir_fd, CALL_SERVE, &c, err) == 0;
+	if (!*ret_heard)
+		return -1;
+	req.which_body = Request_events_tag;
+	req.body.events.pressure = level_of(pressure);
+	if (call_send(&c, &req, NULL, 0, err) < 0)
+		return -1;
+	e->call = &c;
+	e->events_serial = c.serial;
+	e->stats_serial = 0;
+	return follow(e, err);
+}
+
+/* A shim that is killed meanwhile is followed by one that adopts the container, if that runs on. */
+static int watch_on(const struct client *cl, struct events *e, int dir_fd, const char *pressure, struct err *err)
+{
+	bool heard, watched = false;
+	Exit exit;
+
+	for (int tries = 0; watch(cl, e, dir_fd, pressure, &heard, err) < 0; tries = heard ? 0 : tries + 1) {
+		if (watched && call_recorded_exit(dir_fd, &exit))
+			return print_exit(e->id, &exit, err);
+		if (err->code != ERR_GONE || tries == WATCH_TRIES)
+			return -1;
+		watched |= heard;
+	}
+	return 0;
+}
+
 int cmd_events(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct events_options *o = inv->options;
 	cleanup_call struct call c = CALL_NONE;
-	struct events e = { .id = inv->operands[0], .call = &c, .interval_ms = INTERVAL_DEFAULT_MS };
-	Request req = Request_init_zero;
+	struct events e = { .id = inv->operands[0], .interval_ms = INTERVAL_DEFAULT_MS };
 	cleanup_fd int dir_fd = -1;
 
 	if (o->interval && number_duration_ms("--interval", o->interval, &e.interval_ms, err) < 0)
 		return -1;
 	if (e.interval_ms == 0)
 		return err_set(err, ERR_USAGE, "--interval must be at least 1ms");
-	if (client_open_container(cl, e.id, NULL, &dir_fd, err) < 0 ||
-	    call_open(cl, e.id, dir_fd, CALL_SERVE, &c, err) < 0)
+	if (client_open_container(cl, e.id, NULL, &dir_fd, err) < 0)
 		return -1;
-	if (o->stats)
-		return print_once(&c, e.id, err);
-	req.which_body = Request_events_tag;
-	req.body.events.pressure = level_of(o->pressure);
-	if (call_send(&c, &req, NULL, 0, err) < 0)
-		return -1;
-	e.events_serial = c.serial;
-	return follow(&e, err);
+	if (!o->stats)
+		return watch_on(cl, &e, dir_fd, o->pressure, err);
+	return call_open(cl, e.id, dir_fd, CALL_SERVE, &c, err) < 0 ? -1 : print_once(&c, e.id, err);
 }

@@ -42,8 +42,10 @@ static json_object *new_exit(const struct status_record *rec)
 		json_add_int(o, "code", rec->exit_code);
 		json_add_int(o, "signal", rec->exit_signal);
 	}
-	utc_text_exact(rec->exited_ns, time);
-	json_add_string(o, "finished", time);
+	if (rec->exited_ns) {
+		utc_text_exact(rec->exited_ns, time);
+		json_add_string(o, "finished", time);
+	}
 	json_add_bool(o, "oomKilled", rec->oom_killed);
 	return o;
 }

@@ -109,7 +109,7 @@ static int open_call(const struct client *cl, struct watched *w, struct err *err
 	return call_open(cl, w->id, dir_fd, CALL_SERVE, &w->call, err);
 }
 
-static int look(const struct client *cl, struct watched *w, struct err *err)
+static int look_once(const struct client *cl, struct watched *w, struct err *err)
 {
 	cleanup_json json_object *data = NULL;
 	cleanup_free char *text = NULL;
@@ -122,6 +122,19 @@ static int look(const struct client *cl, struct watched *w, struct err *err)
 		return -1;
 	take(w, data);
 	return 0;
+}
+
+/* A shim that has been killed meanwhile is followed by one that adopts the container, if that runs on. */
+static int look(const struct client *cl, struct watched *w, struct err *err)
+{
+	bool asked = w->call.sock >= 0;
+
+	if (look_once(cl, w, err) == 0)
+		return 0;
+	if (!asked || err->code != ERR_GONE)
+		return -1;
+	call_release(&w->call);
+	return look_once(cl, w, err);
 }
 
 /* Those that have ended meanwhile are left out. Returns how many are left; -1 when not even one could ever be looked at. */

@@ -7,21 +7,8 @@
 #include "client/command.h"
 #include "client/number.h"
 #include "common/fd.h"
-#include "common/statedir.h"
 
 #define WAIT_TRIES 8 /* without one that even began to listen to us */
-
-/* Has somebody recorded the end? Then there is nothing to wait for, and nobody to wake. */
-static bool read_recorded(int dir_fd, Exit *ret)
-{
-	struct status_record rec;
-	struct err ignored;
-
-	if (statedir_read_status(dir_fd, &rec, &ignored) < 0 || !rec.exit_recorded)
-		return false;
-	*ret = (Exit) { .known = rec.exit_known, .code = rec.exit_code, .signal = rec.exit_signal };
-	return true;
-}
 
 /* `name`: the process; "" for init. ret_heard: there was a shim that we could ask. */
 static int ask_shim(const struct client *cl, const char *id, int dir_fd, const char *name, Exit *ret, bool *ret_heard,
@@ -68,14 +55,15 @@ static int wait_init(const struct client *cl, const char *id, int dir_fd, struct
 
 	/* The same. */
 	for (int tries = 0; tries < WAIT_TRIES; tries = heard ? 0 : tries + 1) {
-		if (!call_shim_lives(dir_fd) && read_recorded(dir_fd, &exit))
+		/* Has somebody recorded the end? Then there is nothing to wait for, and nobody to wake. */
+		if (!call_shim_lives(dir_fd) && call_recorded_exit(dir_fd, &exit))
 			return call_exit_status(id, &exit, err);
 		if (ask_shim(cl, id, dir_fd, "", &exit, &heard, err) == 0)
 			return call_exit_status(id, &exit, err);
 		if (err->code != ERR_GONE)
 			return -1;
 	}
-	return read_recorded(dir_fd, &exit) ? call_exit_status(id, &exit, err) : -1;
+	return call_recorded_exit(dir_fd, &exit) ? call_exit_status(id, &exit, err) : -1;
 }
 
 int cmd_wait(const struct client *cl, const struct invocation *inv, struct err *err)

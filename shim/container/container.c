@@ -278,6 +278,11 @@ struct event_base *container_base(const struct container *c)
 	return c->base;
 }
 
+const struct container_exit *container_exit(const struct container *c)
+{
+	return c->init.exited ? &c->init.exit : NULL;
+}
+
 const char *container_remark(const struct container *c)
 {
 	return c->remark;

@@ -259,6 +259,8 @@ struct logfile *container_log(struct container *c);    /* that clients can read;
 const char *container_log_driver(struct container *c); /* of that */
 bool container_terminal(struct container *c, const char *name);
 
+const struct container_exit *container_exit(const struct container *c); /* of its init; NULL: that has not ended */
+
 /* What is to be said to the user of the restore that has just succeeded, or of the removal; the one is borrowed, the other the caller's to free. NULL: nothing. */
 const char *container_remark(const struct container *c);
 char *container_take_remark(struct container *c);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -178,4 +179,55 @@ int groups_remove(struct container *c, struct err *err)
 	/* Whoever is in groups of these names from now on is of another container. */
 	cgroup_forget(c->cgroup);
 	return 0;
+}
+
+/* ---- when nobody knows them any more --------------------------------------------------------------------------------------- */
+
+static bool is_known(const struct cgroup *cg, const char *dir)
+{
+	struct cgroup_view v;
+
+	for (size_t i = 0; cgroup_view(cg, i, &v); i++)
+		if (!strcmp(v.host_path, dir))
+			return true;
+	return false;
+}
+
+/* Of the groups that a container of ours with that path would have been given, those that are there and end in `leaf`. ret_mount_len: of where the freezer's hierarchy is mounted. */
+static void guess(struct container *c, const char *mountinfo, const char *path, const char *leaf, size_t *ret_mount_len)
+{
+	cleanup_free char *own = NULL;
+	struct cgroup *planned;
+	struct cgroup_view v;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &own, &ignored) < 0 ||
+	    cgroup_new(mountinfo, own, path, c->id, &planned, &ignored) < 0)
+		return;
+	for (size_t i = 0; cgroup_view(planned, i, &v); i++) {
+		size_t len = strlen(v.host_path), leaf_len = strlen(leaf), mount_len = len - strlen(v.group_path);
+
+		if (!strncmp(c->rec.freezer, v.host_path, mount_len) && (!strcmp(v.subsystem, "freezer") || v.is_v2))
+			*ret_mount_len = mount_len;
+		if (len > leaf_len && !strcmp(v.host_path + len - leaf_len, leaf) && !is_known(c->cgroup, v.host_path) &&
+		    access(v.host_path, F_OK) == 0)
+			cgroup_rebuild_add(c->cgroup, v.subsystem, v.host_path, len - leaf_len);
+	}
+	cgroup_free(planned);
+}
+
+void groups_guess(struct container *c)
+{
+	const char *leaf = strrchr(c->rec.freezer, '/');
+	cleanup_free char *mountinfo = NULL;
+	size_t mount_len = 0;
+	struct err ignored;
+
+	if (c->cgroup || !leaf || fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &ignored) < 0)
+		return;
+	c->cgroup = cgroup_rebuild();
+	guess(c, mountinfo, c->config ? c->config->cgroups_path : NULL, leaf, &mount_len);
+	/* Where its caller was another one's: as the freezer's is, of which the record tells. */
+	if (mount_len > 0)
+		guess(c, mountinfo, c->rec.freezer + mount_len, leaf, &mount_len);
 }

@@ -45,18 +45,27 @@ static int open_directory(struct container *c, enum container_load how, struct e
 /* The files. What cannot be read cannot be removed either: the directory still can. */
 static int read_files(struct container *c, enum container_load how, struct err *err)
 {
+	bool damaged;
+
 	if (statedir_read_status(c->dir_fd, &c->rec, err) < 0 &&
 	    (how != CONTAINER_LOAD_UNDO || err->code != ERR_NOT_FOUND))
 		return err_add(err, "container '%s'", c->id);
 	if (how == CONTAINER_LOAD_ADOPT && adopt_check(c, err) < 0)
 		return err_add(err, "cannot adopt container '%s'", c->id);
-	if (state_load(c, err) < 0) {
+	damaged = state_load(c, err) < 0;
+	if (damaged) {
 		if (how == CONTAINER_LOAD_JOIN || how == CONTAINER_LOAD_ADOPT)
 			return err_add(err, "container '%s'", c->id);
 		log_warn("container '%s': %s", c->id, err->text);
+		free(c->remark);
+		c->remark = xasprintf("container '%s': %s: where its log is, if it has one of its own, nobody knows", c->id,
+				      err->text);
 	}
 	if (how != CONTAINER_LOAD_JOIN && load_config(c, err) < 0)
 		log_debug("container '%s': %s", c->id, err->text);
+	/* Of a creation that was killed they may be somebody else's. */
+	if (damaged && how == CONTAINER_LOAD_SERVE)
+		groups_guess(c);
 	return 0;
 }
 

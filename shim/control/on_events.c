@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events. */
 #include "shim/container/container.h"
+#include "shim/control/follow.h"
 #include "shim/control/request.h"
 #include "shim/control/resume.h"
 #include "shim/control/server.h"
@@ -18,9 +19,13 @@ static void ended(void *arg)
 {
 	struct call *call = arg;
 	struct container_notices *n = call->data;
+	const struct container_exit *exit = container_exit(server_container(call->server));
+	Reply rep = Reply_init_zero;
 
 	call->cancelled = NULL;
-	call_done(call, NULL, NULL, 0);
+	if (exit)
+		follow_exit_reply(&rep, exit, NULL);
+	call_done(call, &rep, NULL, 0);
 	container_notices_free(n);
 }
 

@@ -13,6 +13,9 @@
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/user.h"
 
+/* By these words docker and podman tell a program that is missing from other failures. */
+#define NOT_FOUND "executable file not found in $PATH"
+
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 static char **find_var(char **env, const char *name)
@@ -86,7 +89,7 @@ static int judge(const char *path, struct err *err)
 			       ? err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: no such file or directory", path)
 			       : err_set(err, ERR_NOT_EXECUTABLE, "exec %s: %s", path, strerrordesc_np(errno));
 	if (S_ISDIR(st.st_mode))
-		return err_set(err, ERR_NOT_EXECUTABLE, "exec %s: is a directory", path);
+		return err_set(err, ERR_NOT_EXECUTABLE, "exec %s: permission denied: it is a directory", path);
 	if (!(st.st_mode & 0111))
 		return err_set(err, ERR_NOT_EXECUTABLE, "exec %s: permission denied: it has no x bit (mode %04o)", path,
 			       st.st_mode & 07777);
@@ -122,7 +125,7 @@ static int search_path(const char *name, const char *path, struct child_program 
 		*err = first;
 		return -1;
 	}
-	return err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: not found in PATH (%s)", name, path);
+	return err_set(err, ERR_COMMAND_NOT_FOUND, "exec %s: " NOT_FOUND " (%s)", name, path);
 }
 
 int child_find_program(const struct oci_process *process, struct child_program *prog, struct err *err)
@@ -131,8 +134,10 @@ int child_find_program(const struct oci_process *process, struct child_program *
 	char **var = find_var(prog->env, "PATH");
 	const char *path = var ? *var + strlen("PATH=") : "";
 
-	if (!name[0])
+	if (!process->args.n)
 		return err_set(err, ERR_CONFIG, "process.args: there is no program to execute");
+	if (!name[0])
+		return err_set(err, ERR_COMMAND_NOT_FOUND, "exec '': " NOT_FOUND);
 	if (!strchr(name, '/'))
 		return search_path(name, path[0] ? path : DEFAULT_PATH, prog, err);
 	if (strlen(name) >= sizeof(prog->path))

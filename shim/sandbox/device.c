@@ -159,7 +159,7 @@ int device_make_all(int root_fd, const struct oci_config *config, bool bind, str
 	if (rootfs_open_nolinks(root_fd, "/dev", &dev_fd, err) < 0) {
 		if (!err_is_sys(err, ENOENT))
 			return -1;
-		if (rootfs_make(root_fd, "/dev", ROOTFS_DIR, &made, err) < 0 ||
+		if (rootfs_make_plain(root_fd, "/dev", ROOTFS_DIR, &made, err) < 0 ||
 		    rootfs_open_nolinks(root_fd, "/dev", &dev_fd, err) < 0)
 			return -1;
 	}

@@ -205,7 +205,7 @@ int mount_change(int mount_fd, bool recursive, uint64_t attr_set, uint64_t attr_
 static bool needs_real_directory(const struct oci_mount *m)
 {
 	return (m->type && (!strcmp(m->type, "proc") || !strcmp(m->type, "sysfs"))) ||
-	       !strcmp(m->destination, "/proc") || !strcmp(m->destination, "/sys");
+	       !strcmp(m->destination, "/proc") || !strcmp(m->destination, "/sys") || !strcmp(m->destination, "/dev");
 }
 
 /* Nothing may be mounted over /proc or into it, but for what is known to be harmless (CVE-2019-16884, CVE-2025-52881). */
@@ -287,11 +287,12 @@ static int check_target(int root_fd, int target_fd, const struct oci_mount *m, s
 static int open_target(int root_fd, const struct oci_mount *m, enum rootfs_kind kind, int *ret_fd, struct err *err)
 {
 	cleanup_fd int fd = -1;
+	bool plain = needs_real_directory(m);
 
-	if (rootfs_make(root_fd, m->destination, kind, &fd, err) < 0)
+	if ((plain ? rootfs_make_plain : rootfs_make)(root_fd, m->destination, kind, &fd, err) < 0)
 		return -1;
 	/* Made is what was missing, reached through a link or not; what counts is what is reached without one. */
-	if (needs_real_directory(m)) {
+	if (plain) {
 		fd_close(&fd);
 		if (rootfs_open_nolinks(root_fd, m->destination, &fd, err) < 0)
 			return -1;

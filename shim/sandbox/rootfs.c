@@ -18,6 +18,7 @@
 /* EAGAIN: the kernel could not prove that ".." stayed inside while something was renamed. Trying again is the documented
  * answer (openat2(2)); an attacker who renames without end gets an error. */
 #define OPENAT2_TRIES 64
+#define LINKS_MAX 40 /* as the kernel has it */
 
 static int openat2_in_root(int root_fd, const char *path, int flags, uint64_t resolve)
 {
@@ -121,46 +122,57 @@ static int open_existing(int root_fd, const char *path, int *ret_fd, const char 
 			*ret_rest = path + strlen(part);
 			return 0;
 		}
-		/* A dangling link is ENOENT as well: it then fails below, in make_component, as EEXIST + ELOOP. */
+		/* A dangling link is ENOENT as well: make_component() then finds it. */
 		if (errno != ENOENT || !part[0])
 			return err_call(err, "openat2", "cannot open '%s' in the rootfs", part);
 		*strrchr(part, '/') = '\0';
 	}
 }
 
-int rootfs_make(int root_fd, const char *path, enum rootfs_kind kind, int *ret_fd, struct err *err)
+/* The path that a link leads to which has nothing behind it yet: `name` in dir_fd, which is the path's first `dir_len` bytes; `rest` follows. The caller's to free; NULL: it is no link. */
+static char *follow_dangling(int dir_fd, const char *name, const char *path, size_t dir_len, const char *rest)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(dir_fd, name, target, sizeof(target));
+
+	if (n <= 0 || n == (ssize_t)sizeof(target))
+		return NULL;
+	if (target[0] == '/')
+		return xasprintf("%.*s%s", (int)n, target, rest);
+	return xasprintf("%.*s/%.*s%s", (int)dir_len, path, (int)n, target, rest);
+}
+
+/* ret_instead: where a dangling link leads that is on the way, and then -1; else NULL. */
+static int make_path(int root_fd, const char *path, enum rootfs_kind kind, int *ret_fd, char **ret_instead,
+		     struct err *err)
 {
 	cleanup_fd int fd = -1;
 	const char *rest;
 
+	*ret_instead = NULL;
 	if (path[0] != '/')
 		return err_set(err, ERR_INTERNAL, "path '%s' is not absolute", path);
 	if (open_existing(root_fd, path, &fd, &rest, err) < 0)
 		return -1;
-	if (!*rest) {
-		if (check_kind(fd, path, kind, err) < 0)
-			return -1;
-		*ret_fd = take_fd(&fd);
-		return 0;
-	}
 	while (*rest) {
 		char name[NAME_MAX + 1];
-		size_t n;
+		const char *at = rest + strspn(rest, "/");
+		size_t n = strcspn(at, "/");
 		int next;
 
-		rest += strspn(rest, "/");
-		n = strcspn(rest, "/");
 		if (n == 0)
 			break;
 		if (n > NAME_MAX)
 			return err_sysno(err, ENAMETOOLONG, "cannot make '%s' in the rootfs", path);
-		memcpy(name, rest, n);
+		memcpy(name, at, n);
 		name[n] = '\0';
-		rest += n;
 		if (!strcmp(name, ".") || !strcmp(name, ".."))
 			return err_sysno(err, EINVAL, "cannot make '%s' in the rootfs", path);
-		if (make_component(fd, name, *rest || kind == ROOTFS_DIR, &next, err) < 0)
+		if (make_component(fd, name, at[n] || kind == ROOTFS_DIR, &next, err) < 0) {
+			*ret_instead = follow_dangling(fd, name, path, (size_t)(rest - path), at + n);
 			return err_add(err, "cannot make '%s' in the rootfs", path);
+		}
+		rest = at + n;
 		fd_close(&fd);
 		fd = next;
 	}
@@ -168,4 +180,26 @@ int rootfs_make(int root_fd, const char *path, enum rootfs_kind kind, int *ret_f
 		return -1;
 	*ret_fd = take_fd(&fd);
 	return 0;
+}
+
+int rootfs_make_plain(int root_fd, const char *path, enum rootfs_kind kind, int *ret_fd, struct err *err)
+{
+	cleanup_free char *instead = NULL;
+
+	return make_path(root_fd, path, kind, ret_fd, &instead, err);
+}
+
+int rootfs_make(int root_fd, const char *path, enum rootfs_kind kind, int *ret_fd, struct err *err)
+{
+	cleanup_free char *instead = NULL;
+	int r = make_path(root_fd, path, kind, ret_fd, &instead, err);
+
+	for (int links = 0; r < 0 && instead; links++) {
+		cleanup_free char *next = take_ptr(instead);
+
+		if (links == LINKS_MAX)
+			return err_sysno(err, ELOOP, "cannot make '%s' in the rootfs", path);
+		r = make_path(root_fd, next, kind, ret_fd, &instead, err);
+	}
+	return r;
 }

@@ -23,9 +23,10 @@ int rootfs_open(int root_fd, const char *path, int *ret_fd, struct err *err);
 int rootfs_open_nolinks(int root_fd, const char *path, int *ret_fd, struct err *err);
 
 /* Open PATH, making what is missing: directories 0755 and, for ROOTFS_FILE, an empty file 0644 at the end. Made by descriptor,
- * one component at a time; each component is a real directory below the root when the next one is made in it. An existing end
- * of the other kind is an error. */
+ * one component at a time; each component is a real directory below the root when the next one is made in it. Links are followed below the root, also those that have nothing behind
+ * them: that is then made. An existing end of the other kind is an error. rootfs_make_plain() makes nothing behind a link (ELOOP, ENOTDIR). */
 int rootfs_make(int root_fd, const char *path, enum rootfs_kind kind, int *ret_fd, struct err *err);
+int rootfs_make_plain(int root_fd, const char *path, enum rootfs_kind kind, int *ret_fd, struct err *err);
 
 /* Open PATH for reading or writing (flags without O_CREAT) below the root. */
 int rootfs_open_flags(int root_fd, const char *path, int flags, int *ret_fd, struct err *err);

@@ -57,6 +57,10 @@ inspect() { d inspect -f "{{.$1}}" "$c"; }
 	equal "$(echo text | run_docker --rm -i box cat)" text
 	exits 127 run_docker --rm box /no/such < /dev/null 2> "$T/err"
 	contains "$(cat "$T/err")" 'exec /no/such: no such file or directory'
+	exits 127 run_docker --rm box nope < /dev/null 2> "$T/err"
+	exits 127 run_docker --rm box '' < /dev/null 2> "$T/err"
+	exits 126 run_docker --rm box /etc < /dev/null 2> "$T/err"
+	equal "$(run_docker --rm --user 1000 --tmpfs /made box sh -c 'stat -c %a /made; touch /made/x && echo written' < /dev/null)" $'1777\nwritten'
 	exits 126 run_docker --rm box /etc/passwd < /dev/null 2> "$T/err"
 	contains "$(cat "$T/err")" 'permission denied'
 	# all of it through pipes that containerd's shim reads
@@ -76,6 +80,7 @@ inspect() { d inspect -f "{{.$1}}" "$c"; }
 	wait_for d exec "$c" test -e /tmp/detached < /dev/null
 	equal "$(d exec -u 1000 -w /tmp -e A=b "$c" sh -c 'id -u; pwd; echo $A' < /dev/null | xargs)" '1000 /tmp b'
 	exits 127 d exec "$c" /no/such < /dev/null > "$T/out" 2>&1 || exits 126 d exec "$c" /no/such < /dev/null > "$T/out" 2>&1
+	exits 127 d exec "$c" nope < /dev/null > "$T/out" 2>&1 || exits 126 d exec "$c" nope < /dev/null > "$T/out" 2>&1
 	equal "$(d logs "$c")" 'from inside'
 	contains "$(d top "$c")" 'sleep 1000'
 	d stop -t 20 "$c" > "$T/out"

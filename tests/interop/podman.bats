@@ -49,6 +49,10 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	equal "$(echo text | run_pod --rm -i box cat)" text
 	exits 127 run_pod --rm box /no/such < /dev/null 2> "$T/err"
 	contains "$(cat "$T/err")" '/no/such'
+	exits 127 run_pod --rm box nope < /dev/null 2> "$T/err"
+	exits 126 run_pod --rm box /etc < /dev/null 2> "$T/err"
+	equal "$(run_pod --rm --user 1000 --tmpfs /made box sh -c 'stat -c %a /made; touch /made/x && echo written' < /dev/null)" $'1777\nwritten'
+	contains "$(run_pod --rm box ip link show lo < /dev/null)" LOWER_UP
 	exits 126 run_pod --rm box /etc/passwd < /dev/null 2> "$T/err"
 	equal "$(ls -A "$ROOT")" '' 'state directory'
 	no_shims
@@ -64,6 +68,8 @@ inspect() { pod inspect "$c" | jq -r ".[0].$1"; }
 	pod exec -d "$c" sh -c 'echo > /tmp/detached; sleep 1000' < /dev/null > "$T/out"
 	wait_for pod exec "$c" test -e /tmp/detached < /dev/null
 	equal "$(pod exec -u user -w /tmp -e A=b "$c" sh -c 'id -un; pwd; echo $A' < /dev/null | xargs)" 'user /tmp b'
+	exits 127 pod exec "$c" nope < /dev/null 2> "$T/err"
+	exits 126 pod exec "$c" /etc < /dev/null 2> "$T/err"
 	equal "$(pod logs "$c")" 'from inside'
 	contains "$(pod top "$c")" 'sleep 1000'
 	pod stop -t 20 "$c"

@@ -249,6 +249,21 @@ bind() { # SRC DST OPTION...
 	equal "$(in_container stat -c %a /there /not/there < /dev/null)" $'2710\n1777'
 }
 
+@test "a destination behind a link that leads nowhere yet is made where it leads, below the root" {
+	echo text > "$T/src"
+	mkdir -p "$T/dir" "$B/rootfs/etc"
+	touch "$T/dir/in"
+	ln -sfn ../run/resolve/stub.conf "$B/rootfs/etc/stub.conf"
+	ln -sfn /run/deep "$B/rootfs/link"
+	ln -sfn loop "$B/rootfs/loop"
+	config --arg s "$T/src" --arg d "$T/dir" '.mounts += [{ destination: "/etc/stub.conf", type: "bind", source: $s, options: ["bind"] },
+		{ destination: "/link/below", type: "bind", source: $d, options: ["bind"] }]'
+	equal "$(in_container sh -c 'cat /etc/stub.conf; ls /run/deep/below; readlink /etc/stub.conf' < /dev/null)" $'text\nin\n../run/resolve/stub.conf'
+	[ -f "$B/rootfs/run/resolve/stub.conf" ]
+	config --arg s "$T/src" '.mounts += [{ destination: "/loop", type: "bind", source: $s, options: ["bind"] }]'
+	refused 125 "/loop.*symbolic links" thole run --bundle "$B" "$c"
+}
+
 @test "a source that is missing is an error that names it" {
 	bind "$T/no-such-source" /mnt bind
 	refused 125 "$T/no-such-source" thole run --bundle "$B" "$c"

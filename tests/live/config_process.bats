@@ -136,6 +136,16 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	refused 127 apt-get thole run --bundle "$B" "$c"
 }
 
+@test "what is not found, and what is a directory, is said in the words that docker and podman look for" {
+	config '.process.env = ["PATH=/bin"]'
+	args nope
+	refused 127 'exec nope: executable file not found in .PATH \(/bin\)' thole run --bundle "$B" "$c"
+	args ''
+	refused 127 "exec '': executable file not found in .PATH" thole run --bundle "$B" "$c"
+	args /etc
+	refused 126 'exec /etc: permission denied' thole run --bundle "$B" "$c"
+}
+
 @test "PATH search passes over what cannot be executed, and says 126 when there is nothing else" {
 	mkdir -p "$B/rootfs/one" "$B/rootfs/two"
 	printf '#!/bin/sh\necho wrong\n' > "$B/rootfs/one/prog"

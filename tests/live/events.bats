@@ -31,6 +31,29 @@ go() { echo go > "$B/rootfs/go"; }
 	equal "$(jq -r .id "$T/events" | sort -u)" "$c"
 	thole kill "$c" KILL
 	exits 0 wait "$follower"
+	equal "$(tail -1 "$T/events" | jq -c '[.type, .id, .data.known, .data.code, .data.signal, .data.oomKilled]')" "[\"exit\",\"$c\",true,137,9,false]"
+	equal "$(tail -1 "$T/events" | jq -r .data.finished)" "$(thole state "$c" | jq -r .thole.exit.finished)"
+}
+
+@test "the shim is killed: events and stats go on with the next one" {
+	detached sleep 1000
+	follow --interval 50ms
+	in_background "$THOLE" --root "$ROOT" stats --format json "$c" > "$T/stats"
+	local stats=$! shim n
+	wait_for counted 1
+	wait_for test -s "$T/stats"
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	n=$(wc -l < "$T/events")
+	wait_for counted $((n + 3))
+	not equal "$(shim_of "$c")" "$shim" 2> /dev/null
+	n=$(wc -c < "$T/stats")
+	grown() { [ "$(wc -c < "$T/stats")" -gt "$n" ]; }
+	wait_for grown
+	thole kill "$c" KILL
+	exits 0 wait "$follower"
+	equal "$(tail -1 "$T/events" | jq -r .type)" exit
+	exits 0 wait $stats
 }
 
 @test "OOM of init: one event before the end" {

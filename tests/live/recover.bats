@@ -364,6 +364,26 @@ untouched() {
 	shim_is alive
 }
 
+@test "delete --force without a shim and with a damaged state: the groups go too, and what nobody knows is said" {
+	local how
+	for how in ': >' 'head -c 300 "$T/good" >' 'rm'; do
+		detached sleep 1000
+		pid=$(init_of "$c")
+		[ "$(group_dirs | wc -l)" -gt 0 ]
+		cp "$ROOT/$c/state.json" "$T/good"
+		lose_shim
+		eval "$how \"$ROOT/$c/state.json\""
+		thole delete --force "$c" 2> "$T/err"
+		matches "$(cat "$T/err")" "container '$c': .*state.json.*log"
+		[ ! -d "/proc/$pid" ] || wait_for test ! -d "/proc/$pid"
+		equal "$(group_dirs)" ''
+		[ ! -e "$ROOT/$c" ]
+		rm -rf "${THOLE_LOG_DIR:?}/$c"
+	done
+}
+
+group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
+
 @test "a lock that somebody else holds: nobody listens, and that is said" {
 	detached sleep 1000
 	lose_shim

@@ -163,7 +163,8 @@ attempt() { # CMD...: whatever it does, it must not touch the outside
 	mkdir -p "$B/rootfs/a/b/c"
 	link_out /a/b/c/file /new
 	attempt true
-	refused 125 '/a/b/c/file' thole run --bundle "$B" "$c"
+	# As with runc it is made where the link leads, below the root.
+	[ -f "$B/rootfs$T/outside/new" ]
 	link_out /a/b/c/file /file
 	attempt true
 }
