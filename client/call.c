@@ -58,14 +58,15 @@ static int wait_readable(struct call *c, struct err *err)
 {
 	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->signal_fd, .events = POLLIN } };
 
-	while (c->signal_fd >= 0) {
-		int sig;
+	while (c->signal_fd >= 0 || c->patience_ms > 0) {
+		int sig, n = poll(p, ARRAY_SIZE(p), c->patience_ms > 0 ? c->patience_ms : -1);
 
-		if (poll(p, ARRAY_SIZE(p), -1) < 0) {
-			if (errno == EINTR)
-				continue;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
 			return err_sys(err, "cannot wait for the shim");
-		}
+		if (n == 0)
+			return err_set(err, ERR_STATE, "the shim has not answered for %d s", c->patience_ms / 1000);
 		if (p[0].revents)
 			break;
 		sig = signals_next(c->signal_fd);

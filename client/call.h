@@ -20,6 +20,7 @@ struct call {
 	uint32_t serial;   /* of the last request */
 	pid_t shim_pid;    /* of the shim, when it was started for this call; else 0 */
 	uint64_t features; /* WIRE_FEATURE_*, of a shim that has said hello */
+	int patience_ms;   /* for each answer; ERR_STATE when it is over; 0: for ever */
 };
 
 #define CALL_NONE ((struct call) { .sock = -1, .signal_fd = -1 })

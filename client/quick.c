@@ -124,8 +124,9 @@ static int add_tmpfs(json_object *config, const char *text, struct err *err)
 		*rest++ = '\0';
 	for (char *option; rest && (option = strsep(&rest, ","));) {
 		if (!option[0] || n == ARRAY_SIZE(options) - 1)
-			return err_set(err, ERR_USAGE, "--tmpfs '%s': after ':' comes a list of mount options, at most %d",
-				       text, TMPFS_OPTIONS_MAX);
+			return err_set(err, ERR_USAGE,
+				       "--tmpfs '%s': after ':' comes a list of mount options, at most %d", text,
+				       TMPFS_OPTIONS_MAX);
 		options[n++] = option;
 	}
 	config_add_mount(config, copy, "tmpfs", "tmpfs", options);

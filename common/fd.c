@@ -89,7 +89,8 @@ int fd_read_all(int fd, size_t max, char **ret_data, size_t *ret_len, struct err
 
 int fd_read_file_at(int dir_fd, const char *path, size_t max, char **ret_data, struct err *err)
 {
-	cleanup_fd int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+	/* A FIFO that somebody has put there would be waited for. */
+	cleanup_fd int fd = openat(dir_fd, path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(err, "cannot open '%s'", path);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "common/fd.h"
 #include "common/path.h"
@@ -514,20 +515,36 @@ int statedir_open_lock(int dir_fd, bool make, int *ret_fd, struct err *err)
 	return 0;
 }
 
+#define LOCK_WAIT_MS 5000
+#define LOCK_PAUSE_MAX_NS 20000000
+
 static struct flock lock_byte(enum statedir_lock which, short type)
 {
 	return (struct flock) { .l_type = type, .l_whence = SEEK_SET, .l_start = which, .l_len = 1 };
+}
+
+/* Those of ours who hold it do so for a moment. */
+static int take_lock(int lock_fd, struct flock *fl, bool wait)
+{
+	struct timespec pause = { .tv_nsec = 200000 };
+	int r;
+
+	for (int waited_ms = 0;; waited_ms += (int)(pause.tv_nsec / 1000000)) {
+		r = fcntl(lock_fd, F_OFD_SETLK, fl);
+		if (r == 0 || !wait || (errno != EAGAIN && errno != EACCES) || waited_ms > LOCK_WAIT_MS)
+			return r;
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < LOCK_PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
+	}
 }
 
 int statedir_lock(int dir_fd, int lock_fd, enum statedir_lock which, bool wait, struct err *err)
 {
 	struct flock fl = lock_byte(which, F_WRLCK);
 	struct stat a, b;
-	int r;
+	int r = take_lock(lock_fd, &fl, wait);
 
-	do
-		r = fcntl(lock_fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &fl);
-	while (r < 0 && errno == EINTR);
 	if (r < 0 && (errno == EAGAIN || errno == EACCES))
 		return err_set(err, ERR_BUSY, "somebody else holds the lock");
 	if (r < 0)

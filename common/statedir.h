@@ -75,8 +75,8 @@ struct status_record {
 	char freezer[480]; /* directory of the container's freezer (v1) or cgroup (v2); empty: none */
 	char bundle[1400];
 	char rootfs[1400];
-	uint8_t groups_made;   /* of one that is `creating`: who is in its control groups is its own */
-	char shim_version[32]; /* of the shim that has it, or had it last; empty: it is older than this field */
+	uint8_t groups_made;     /* of one that is `creating`: who is in its control groups is its own */
+	char shim_version[32];   /* of the shim that has it, or had it last; empty: it is older than this field */
 	uint8_t callers_keyring; /* --no-new-keyring */
 	uint8_t unused[6];
 	uint64_t quick_sum; /* see below; of another value: whoever wrote last does not know it */
@@ -160,7 +160,7 @@ enum statedir_lock { STATEDIR_LOCK_SHIM = 0, STATEDIR_LOCK_STATE = 1 };
 /* Open the lock file; `make` creates it (0600). */
 int statedir_open_lock(int dir_fd, bool make, int *ret_fd, struct err *err);
 
-/* Take byte `which` for writing. wait false: ERR_BUSY when somebody has it. After success the open file is known to
+/* Take byte `which` for writing. ERR_BUSY when somebody has it; `wait`: and keeps it for more than 5 s. After success the open file is known to
  * be the one that the path names (else ERR_NOT_FOUND: the directory was removed meanwhile). */
 int statedir_lock(int dir_fd, int lock_fd, enum statedir_lock which, bool wait, struct err *err);
 int statedir_unlock(int lock_fd, enum statedir_lock which, struct err *err);

@@ -185,27 +185,27 @@ static int print_once(struct call *c, const char *id, struct err *err)
 }
 
 /* Until it has ended, or its shim: ERR_GONE. ret_heard: there was one that listened. */
-static int watch(const struct client *cl, struct events *e, int dir_fd, const char *pressure, bool *ret_heard,
+static int watch(const struct client *cl, const struct events *like, int dir_fd, const char *pressure, bool *ret_heard,
 		 struct err *err)
 {
+	struct events e = *like;
 	cleanup_call struct call c = CALL_NONE;
 	Request req = Request_init_zero;
 
-	*ret_heard = call_open(cl, e->id, dir_fd, CALL_SERVE, &c, err) == 0;
+	*ret_heard = call_open(cl, e.id, dir_fd, CALL_SERVE, &c, err) == 0;
 	if (!*ret_heard)
 		return -1;
 	req.which_body = Request_events_tag;
 	req.body.events.pressure = level_of(pressure);
 	if (call_send(&c, &req, NULL, 0, err) < 0)
 		return -1;
-	e->call = &c;
-	e->events_serial = c.serial;
-	e->stats_serial = 0;
-	return follow(e, err);
+	e.call = &c;
+	e.events_serial = c.serial;
+	return follow(&e, err);
 }
 
 /* A shim that is killed meanwhile is followed by one that adopts the container, if that runs on. */
-static int watch_on(const struct client *cl, struct events *e, int dir_fd, const char *pressure, struct err *err)
+static int watch_on(const struct client *cl, const struct events *e, int dir_fd, const char *pressure, struct err *err)
 {
 	bool heard, watched = false;
 	Exit exit;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "client/all.h"
 #include "client/call.h"
 #include "client/command.h"
 #include "client/json.h"
@@ -108,6 +109,15 @@ static int start_directly(int dir_fd, const char *id, struct err *err)
 	return 0;
 }
 
+/* It runs, and somebody has to take what it says. */
+static void adopt(const struct client *cl, const char *id)
+{
+	struct err err;
+
+	if (all_recover_one(cl, id, &err) < 0 && err.code != ERR_NOT_FOUND)
+		client_remark(cl, "container '%s' runs, but nobody has taken the place of its shim: %s", id, err.text);
+}
+
 int cmd_start(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const char *id = inv->operands[0];
@@ -125,5 +135,11 @@ int cmd_start(const struct client *cl, const struct invocation *inv, struct err 
 	if (status != STATUS_CREATED)
 		return err_set(err, ERR_STATE, "cannot start container '%s': it is %s", id,
 			       container_status_name(status));
-	return has_poststart(dir_fd) ? start_through_shim(cl, id, dir_fd, err) : start_directly(dir_fd, id, err);
+	if (has_poststart(dir_fd))
+		return start_through_shim(cl, id, dir_fd, err);
+	if (start_directly(dir_fd, id, err) < 0)
+		return -1;
+	if (!rec.foreign)
+		adopt(cl, id);
+	return 0;
 }

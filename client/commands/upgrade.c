@@ -6,6 +6,8 @@
 #include "client/shim_exec.h"
 #include "common/fd.h"
 
+#define PATIENCE_MS 30000 /* with a shim, or a program, that does not answer: the others are not to wait for ever */
+
 static int add(Upgrade *msg, int fds[3], FdRole role, int fd)
 {
 	if (fd < 0)
@@ -54,6 +56,7 @@ static int upgrade_one(const struct client *cl, const char *id, const struct shi
 	cleanup_call struct call c = CALL_NONE;
 	cleanup_fd int dir_fd = -1;
 
+	c.patience_ms = PATIENCE_MS;
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
 	/* Without one there is nothing old: whichever is started is what there is now. */

@@ -300,7 +300,7 @@ static void let_go(struct container *c)
 
 	process_let_go(&c->init);
 	LIST_FOREACH(p, &c->execs, link)
-		process_let_go(p);
+	process_let_go(p);
 }
 
 static void criu_done(void *arg, const struct err *failure)

@@ -159,7 +159,8 @@ int groups_update(struct container *c, const struct oci_resources *r, struct err
 int groups_undo(struct container *c,
 		struct err *err); /* of a creation that was killed: what it has not made is let alone, and forgotten */
 int groups_remove(struct container *c, struct err *err); /* and whatever is in them */
-void groups_guess(struct container *c); /* when the state is damaged: which ones it has, as the record and the kernel tell */
+void groups_guess(
+	struct container *c); /* when the state is damaged: which ones it has, as the record and the kernel tell */
 
 /* create.c */
 int create_come_back(struct container *c, struct container_fds *fds, const struct create_step *steps, size_t n_steps,

@@ -209,8 +209,8 @@ static void guess(struct container *c, const char *mountinfo, const char *path, 
 
 		if (!strncmp(c->rec.freezer, v.host_path, mount_len) && (!strcmp(v.subsystem, "freezer") || v.is_v2))
 			*ret_mount_len = mount_len;
-		if (len > leaf_len && !strcmp(v.host_path + len - leaf_len, leaf) && !is_known(c->cgroup, v.host_path) &&
-		    access(v.host_path, F_OK) == 0)
+		if (len > leaf_len && !strcmp(v.host_path + len - leaf_len, leaf) &&
+		    !is_known(c->cgroup, v.host_path) && access(v.host_path, F_OK) == 0)
 			cgroup_rebuild_add(c->cgroup, v.subsystem, v.host_path, len - leaf_len);
 	}
 	cgroup_free(planned);

@@ -58,8 +58,8 @@ static int read_files(struct container *c, enum container_load how, struct err *
 			return err_add(err, "container '%s'", c->id);
 		log_warn("container '%s': %s", c->id, err->text);
 		free(c->remark);
-		c->remark = xasprintf("container '%s': %s: where its log is, if it has one of its own, nobody knows", c->id,
-				      err->text);
+		c->remark = xasprintf("container '%s': %s: where its log is, if it has one of its own, nobody knows",
+				      c->id, err->text);
 	}
 	if (how != CONTAINER_LOAD_JOIN && load_config(c, err) < 0)
 		log_debug("container '%s': %s", c->id, err->text);

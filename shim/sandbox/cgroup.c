@@ -343,8 +343,8 @@ int cgroup_write(const struct hierarchy *h, const char *field, const char *file,
 	if (fd_write_file_at(AT_FDCWD, path, value, err) == 0)
 		return 0;
 	if (err_is_sys(err, EBUSY) && !strncmp(file, "memory.", strlen("memory.")))
-		return err_set(err, ERR_SYS, "%s: more than %s bytes are in use, and the kernel cannot free them", field,
-			       value);
+		return err_set(err, ERR_SYS, "%s: more than %s bytes are in use, and the kernel cannot free them",
+			       field, value);
 	return err_add(err, "%s", field);
 }
 

@@ -103,9 +103,8 @@ int child_step_keyring(struct child *ch, struct err *err)
 	snprintf(name, sizeof(name), "_ses.%s", ch->p->id);
 	keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0);
 	if (keyring < 0)
-		return errno == ENOSYS
-			       ? 0
-			       : err_sys(err, "cannot make a session keyring (--no-new-keyring does without)");
+		return errno == ENOSYS ? 0
+				       : err_sys(err, "cannot make a session keyring (--no-new-keyring does without)");
 	if (syscall(SYS_keyctl, KEYCTL_SETPERM, keyring,
 		    KEYRING_PERMISSIONS | (ch->p->in_user_ns ? KEYRING_OTHERS_SEARCH : 0), 0, 0) < 0 &&
 	    errno != EACCES)

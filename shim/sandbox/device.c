@@ -67,8 +67,7 @@ static int bind_node(int dir_fd, const char *name, const char *host_path, mode_t
 	if (source < 0 || fstat(source, &st) < 0)
 		return err_sys(err, "none can be made here, and the host's own, '%s', cannot be used", host_path);
 	if ((st.st_mode & S_IFMT) != type || st.st_rdev != rdev)
-		return err_set(err, ERR_CONFIG,
-			       "none can be made here, and the host's own, '%s', is not device %u:%u",
+		return err_set(err, ERR_CONFIG, "none can be made here, and the host's own, '%s', is not device %u:%u",
 			       host_path, major(rdev), minor(rdev));
 	if (mknodat(dir_fd, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
 		return err_sys(err, "cannot make a file for device '%s'", name);

@@ -374,7 +374,8 @@ static bool is_there(int root_fd, const char *path)
 /* A tmpfs over a directory takes that directory's mode unless one is asked for; where there was none it is 1777, the kernel's own. */
 static bool takes_mode(int root_fd, const struct oci_mount *m)
 {
-	return !strcmp(m->type, "tmpfs") && !(m->data && (!strncmp(m->data, "mode=", 5) || strstr(m->data, ",mode="))) &&
+	return !strcmp(m->type, "tmpfs") &&
+	       !(m->data && (!strncmp(m->data, "mode=", 5) || strstr(m->data, ",mode="))) &&
 	       is_there(root_fd, m->destination);
 }
 

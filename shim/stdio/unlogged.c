@@ -27,7 +27,12 @@
 /* Pages that nobody writes to are not there: a stream without a word has none. */
 #define FILE_BYTES (HEAD_BYTES + STREAMS * RELAY_READ_BYTES)
 
-enum phase { PHASE_IDLE = 0, PHASE_READING = 1, PHASE_LOGGING = 2, PHASE_TAKING = 3 /* all that was asked for, or nothing */ };
+enum phase {
+	PHASE_IDLE = 0,
+	PHASE_READING = 1,
+	PHASE_LOGGING = 2,
+	PHASE_TAKING = 3 /* all that was asked for, or nothing */
+};
 
 struct head {
 	char magic[8]; /* "THOLE\0UN" */
@@ -56,7 +61,7 @@ struct unlogged {
 		[STREAMS]; /* bytes of each buffer whose pages are there; all of them are the filler but the dirty ones */
 	bool no_room;      /* until the next time of rest */
 	bool has_mark;
-	bool reading;      /* the last read was into it */
+	bool reading; /* the last read was into it */
 };
 
 static char *file_name(const char *process)

@@ -356,6 +356,10 @@ untouched() {
 	bad "cannot open 'config.json'" 'rm config.json'
 	bad 'lock' 'rm lock'
 	bad 'control.sock' 'rm -f control.sock; mkdir control.sock; touch control.sock/x'
+	mv "$ROOT/$c/state.json" "$T/state.json"
+	mkfifo "$ROOT/$c/state.json"
+	refused 1 'state.json is damaged' thole recover "$c"
+	mv "$T/state.json" "$ROOT/$c/state.json"
 	chown 1000 "$ROOT/$c"
 	untouched refused 1 'belongs to uid 1000' thole recover "$c"
 	chown 0 "$ROOT/$c"
@@ -392,6 +396,15 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	local holder=$!
 	wait_for grep -q held "$T/held"
 	refused 1 'somebody holds its lock, but no shim listens' thole pause "$c"
+	kill -KILL $holder
+	thole exec "$c" true < /dev/null
+	# The whole file, while a shim has its own byte of it.
+	lose_shim
+	perl -e 'open F, "+<", shift or die; my $l = pack("s s x4 q q i x4", 1, 0, 1, 0, 0); fcntl F, 6, $l or die $!; $| = 1; print "held\n"; sleep 100' "$ROOT/$c/lock" > "$T/held" 3>&- &
+	STARTED+=($!)
+	holder=$!
+	wait_for grep -q held "$T/held"
+	exits 0 timeout 60 "$THOLE" --root "$ROOT" exec "$c" true < /dev/null 2> "$T/err" || contains "$(cat "$T/err")" 'somebody else holds the lock'
 	kill -KILL $holder
 	thole exec "$c" true < /dev/null
 }

@@ -19,6 +19,8 @@ setup_test() { bundle; }
 	wait_for test -s "$B/rootfs/tmp/began"
 	is "$c" running
 	equal "$(init_of "$c")" "$pid"
+	# And somebody takes what it says.
+	wait_for eval '[ "$(thole state "$c" | jq -r .thole.shim)" = alive ]'
 }
 
 @test "a created container survives its shim, and delete removes it" {
