@@ -8,14 +8,17 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <mntent.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -250,6 +253,15 @@ static void mask_paths(void)
 	}
 }
 
+static void set_up_loopback(void)
+{
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (sock < 0 || ioctl(sock, SIOCSIFFLAGS, &r) < 0 || close(sock) < 0)
+		err(125, "lo");
+}
+
 static void inside(const char *root, char **argv)
 {
 	for (size_t i = 0; i < n_groups; i++)
@@ -257,6 +269,7 @@ static void inside(const char *root, char **argv)
 			err(125, "join %s", groups[i].dir);
 	if (setsid() < 0 || unshare(CLONE_NEWCGROUP) < 0 || sethostname("floor", 5) < 0)
 		err(125, "unshare");
+	set_up_loopback();
 	mount_all(root);
 	make_devices(root);
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
