@@ -417,6 +417,7 @@ static void run_child(struct exec *x, int sync_fd)
 			.rows = own_size ? (uint16_t)pr->console_rows : x->params.rows,
 			.columns = own_size ? (uint16_t)pr->console_columns : x->params.columns,
 			.no_new_keyring = c->rec.callers_keyring,
+			.foreign = c->rec.foreign,
 			.in_user_ns = x->ns_flags & CLONE_NEWUSER,
 			.unprivileged = !caps_have(CAP_SYS_ADMIN),
 		},

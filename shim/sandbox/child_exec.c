@@ -170,6 +170,7 @@ static void go_on(struct child *ch)
 	if (child_await_order(ch->sync_fd) != CHILD_RUN)
 		_exit(1);
 	child_run_program(ch, &err);
+	child_fail_as_program(ch, &err);
 	child_fail(ch->sync_fd, &err);
 }
 

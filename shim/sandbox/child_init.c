@@ -204,12 +204,14 @@ void child_init(const struct child_init_params *p)
 	if (child_await_order(ch.sync_fd) == CHILD_RUN) {
 		fd_close(&ch.start_fd);
 		child_run_program(&ch, &err);
+		child_fail_as_program(&ch, &err);
 		child_fail(ch.sync_fd, &err);
 	}
 	fd_close(&ch.sync_fd);
 	conn = await_start(ch.start_fd);
 	fd_close(&ch.start_fd);
 	child_run_program(&ch, &err);
+	child_fail_as_program(&ch, &err);
 	wire_send_err(conn, &err);
 	_exit(err.code == ERR_COMMAND_NOT_FOUND ? 127 : err.code == ERR_NOT_EXECUTABLE ? 126 : 1);
 }

@@ -80,6 +80,9 @@ int child_step_notify(struct child *ch, struct err *err);
 /* `fd` goes beside the word; -1: none. Exits when the shim is gone. */
 void child_say(int sync_fd, enum child_word word, const struct err *err, int fd);
 void child_fail(int sync_fd, const struct err *err) __attribute__((noreturn));
+
+/* The same of what execve(2) has refused, where that is the program's own end: on its stderr, which is in place by then. Returns where it is not. */
+void child_fail_as_program(const struct child *ch, const struct err *err);
 char child_await_order(int sync_fd); /* exits when the shim is gone */
 
 /* The filter, the last capabilities, execve. Comes back only when something failed. */

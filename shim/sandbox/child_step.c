@@ -276,6 +276,14 @@ void child_fail(int sync_fd, const struct err *err)
 	_exit(1);
 }
 
+void child_fail_as_program(const struct child *ch, const struct err *err)
+{
+	if (!ch->p->foreign || (err->code != ERR_COMMAND_NOT_FOUND && err->code != ERR_NOT_EXECUTABLE))
+		return;
+	dprintf(STDERR_FILENO, "%s\n", err->text);
+	_exit(1);
+}
+
 char child_await_order(int sync_fd)
 {
 	struct err err;

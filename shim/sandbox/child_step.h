@@ -55,6 +55,7 @@ struct child_params {
 	const int *close_first; /* what the child must not keep even for a moment: the shim's lock above all */
 	int n_close_first;
 	bool no_new_keyring;
+	bool foreign; /* its monitor expects what runc does: once all is checked, what execve(2) refuses is the process's own failure */
 	bool in_user_ns; /* another one than the shim's: who sets limits has to be outside, and that is the shim, after READY */
 	bool unprivileged; /* the shim is an ordinary user's: what is to be done in a user namespace is done inside, by who is root there */
 	uint16_t rows, columns;

@@ -39,6 +39,26 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	nothing_left
 }
 
+@test "a program that execve refuses: the start succeeds, the process says so itself and ends with 1, as with runc" {
+	printf 'neither ELF nor a script\n' > "$B/rootfs/bin/odd"
+	chmod 755 "$B/rootfs/bin/odd"
+	args /bin/odd
+	exits 1 oci run --bundle "$B" "$c" < /dev/null 2> "$T/err"
+	equal "$(grep -c 'exec /bin/odd: exec format error' "$T/err")" 1
+	oci create --bundle "$B" "$c" < /dev/null > "$T/out" 2>&1
+	oci start "$c"
+	wait_for is "$c" stopped
+	contains "$(cat "$T/out")" 'exec format error'
+	oci delete "$c"
+	args sleep 1000
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/out" 2>&1
+	exits 1 oci exec "$c" /bin/odd < /dev/null 2> "$T/err"
+	equal "$(grep -c 'exec /bin/odd: exec format error' "$T/err")" 1
+	# What can be seen before is told before.
+	exits 255 oci exec "$c" /bin/none < /dev/null 2> "$T/err"
+	oci delete --force "$c"
+}
+
 @test "init belongs to the monitor already when create returns" {
 	local n
 	args sleep 1000
