@@ -131,18 +131,31 @@ static int judge_globals(struct client *cl, struct err *err)
 	return statedir_root_path(cl->global.root, &cl->root_path, err);
 }
 
+/* runc has a status of its own for this. */
+#define OCI_UNKNOWN_COMMAND 3
+
+static int unknown_command(const struct client *cl, const char *name, struct err *err)
+{
+	err_set(err, ERR_USAGE, "unknown command '%s': see '%s help'", name, cl->program);
+	if (!cl->oci)
+		return -1;
+	client_report(cl, err);
+	return OCI_UNKNOWN_COMMAND;
+}
+
 /* ret_cmd: set as soon as it is known, since the failure's exit status depends on it. */
 static int run_words(struct client *cl, const struct parsed *p, const struct command **ret_cmd, struct err *err)
 {
+	bool asked = p->help || (cl->oci && p->n_operands == 0);
 	int status;
 
-	if (p->help || p->n_operands == 0) {
-		command_help_all(cl, p->help ? stdout : stderr);
-		return flush_stdout(p->help ? 0 : 1, err);
+	if (asked || p->n_operands == 0) {
+		command_help_all(cl, asked ? stdout : stderr);
+		return flush_stdout(asked ? 0 : 1, err);
 	}
 	*ret_cmd = command_find(p->operands[0]);
 	if (!*ret_cmd)
-		return err_set(err, ERR_USAGE, "unknown command '%s': see '%s help'", p->operands[0], cl->program);
+		return unknown_command(cl, p->operands[0], err);
 	if (judge_globals(cl, err) < 0)
 		return -1;
 	status = run_command(cl, *ret_cmd, p->n_operands - 1, p->operands + 1, err);

@@ -23,6 +23,13 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 	refused 1 'does not exist' oci recover "$c"
 }
 
+@test "without a command it prints its help and succeeds, of an unknown one it says 3, as runc" {
+	"$THOLE_OCI" > "$T/out" 2> "$T/err"
+	contains "$(cat "$T/out")" COMMAND
+	equal "$(cat "$T/err")" ''
+	refused 3 "unknown command 'nope'" "$THOLE_OCI" nope
+}
+
 @test "state, list, delete and kill of a container that thole made, and the other way round" {
 	detached sleep 1000
 	equal "$(oci state "$c" | jq -r .status)" running
