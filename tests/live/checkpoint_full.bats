@@ -105,7 +105,7 @@ one_of_both() { # NAME FLAGS...
 	umount -l "$SET"
 }
 
-@test "a restore whose root's disk is full: named, nothing runs, the next one does it; without room for criu's log it works" {
+@test "a restore whose root's disk is full: named, nothing runs, the next one does it; the same without room for criu's log" {
 	mkdir "$T/work"
 	mount -t tmpfs -o size=64m,mode=700 tmpfs "$SET"
 	cp -a "$B/rootfs" "$SET/root"
@@ -128,8 +128,11 @@ one_of_both() { # NAME FLAGS...
 	to_elsewhere
 	mkdir "$SET/work"
 	eval "$(room_left 0)"
+	# criu has ip(8) say there that the loopback has its addresses already, and ip(8) takes that for an error when it cannot be said.
+	refused 125 "cannot restore container '$c': .*the disk is full" timeout 60 "$THOLE" --root "$ROOT" restore -d --rootfs=keep --from "$T/set" --work-path "$SET/work" "$c"
+	is "$c" checkpointed
+	rm "$SET/filler"
 	timeout 60 "$THOLE" --root "$ROOT" restore -d --rootfs=keep --from "$T/set" --work-path "$SET/work" "$c" < /dev/null
-	equal "$(stat -c %s "$SET/work/restore.log")" 0
 	goes_on
 	thole delete --force "$c"
 	umount -l "$SET"
