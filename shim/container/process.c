@@ -82,6 +82,22 @@ int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err)
 	return 0;
 }
 
+#define REAPING_MS 500
+
+/* Between a zombie's end and what its pidfd says afterwards there is a moment in which neither tells anything. */
+static bool reaped_status(int pidfd, int *ret_status)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct err err;
+
+	for (int ms = 0; proc_pidfd_exit_status(pidfd, ret_status, &err) < 0; ms++) {
+		if (err.code != ERR_STATE || ms == REAPING_MS)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
 /* False: nobody can say. */
 static bool read_wait_status(const struct process *p, int *ret_status)
 {
@@ -99,7 +115,7 @@ static bool read_wait_status(const struct process *p, int *ret_status)
 		*ret_status = st.exit_status;
 		return true;
 	}
-	return proc_pidfd_exit_status(p->pidfd, ret_status, &ignored) == 0;
+	return reaped_status(p->pidfd, ret_status);
 }
 
 /* Dead, but its tracer, which may be criu or a debugger, has not let it go: until then it is nobody else's to reap. */

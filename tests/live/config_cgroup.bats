@@ -230,7 +230,7 @@ own_path() { # CONTROLLER: the caller's own group
 	wait_for connected
 	thole kill "$c" KILL
 	exits 0 wait $events
-	equal "$(cat "$T/events")" ''
+	equal "$(jq -r .type "$T/events")" exit
 	thole delete --force "$c"
 	config '.linux.resources.pids = { limit: 5 }'
 	refused 125 'linux.resources.pids.limit: .*no cgroup' thole --cgroup-manager disabled run --bundle "$B" "$c"

@@ -227,6 +227,8 @@ join() {
 	config '.linux.timeOffsets.boottime = { secs: "1" }'
 	refused 125 'linux\.timeOffsets\.boottime\.secs' thole run --bundle "$B" "$c"
 	config '.linux.timeOffsets = { realtime: { secs: 0 }, monotonic: {} }'
+	refused 125 "linux\.timeOffsets\.realtime: must be of 'monotonic' or 'boottime'" thole run --bundle "$B" "$c"
+	config '.linux.timeOffsets = { boottime: null, monotonic: {} }'
 	thole run --bundle "$B" "$c" < /dev/null
 }
 

@@ -230,7 +230,7 @@ SH
 	on_disk 64 "$T/script"
 	equal "$(jq -c 'select(.type == "log") | [.id, .data.status, .data.driver, .data.reason]' "$T/events")" "[\"$c\",\"failing\",\"k8s-file\",\"No space left on device\"]
 [\"$c\",\"resumed\",\"k8s-file\",\"No space left on device\"]"
-	equal "$(jq -c .data.lostBytes "$T/late" | tail -1)" "$(jq -c . "$T/lost")" 'lost, say events and state'
+	equal "$(jq -c 'select(.type == "log").data.lostBytes' "$T/late" | tail -1)" "$(jq -c . "$T/lost")" 'lost, say events and state'
 	equal "$(jq -c '.data | [.status, .lostBytes.stdout >= 576]' "$T/late" | head -1)" '["failing",true]'
 	equal "$(jq -s '[.[] | select(.type == "log")] | [.[0].data.lostBytes.stdout <= .[1].data.lostBytes.stdout, (.[1].data.lostBytes.stdout > 0)] | all' "$T/events")" true
 }

@@ -308,10 +308,13 @@ stop_writer() {
 		wait_for grew raw 1000000
 		shim=$(shims)
 		strace -qq -o /dev/null -e trace=read -e inject=read:delay_exit=60000000:when=$when -p "$shim" 3>&- &
+		local tracer=$!
 		stands() { local n; n=$(written raw); sleep 0.3; [ "$n" = "$(written raw)" ]; }
 		wait_for stands
 		kill -9 "$shim"
-		wait $! || true
+		# It may wait for the end of the delay all the same.
+		kill $tracer
+		wait $tracer || true
 		gone() { [ ! -e "/proc/$shim" ]; }
 		wait_for gone
 		thole recover "$c"
