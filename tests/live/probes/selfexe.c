@@ -101,20 +101,27 @@ static void try_harder(const char *pid, const char *path)
 	close(exe);
 }
 
+static bool read_target(const char *path, char target[1024])
+{
+	memset(target, 0, 1024);
+	return readlink(path, target, 1023) > 0;
+}
+
 static void try_process(const char *pid)
 {
-	char path[512];
+	char path[512], before[1024], target[1024];
 	int fd;
 	DIR *dir;
 
 	if (!is_wanted(pid))
 		return;
 	snprintf(path, sizeof(path), "/proc/%s/exe", pid);
+	/* A process that executes another program meanwhile would have what was opened taken for that. */
+	if (!read_target(path, before))
+		return;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0 || errno == ETXTBSY) {
-		char target[1024] = "";
-
-		if (readlink(path, target, sizeof(target) - 1) > 0 && is_runtime(target)) {
+		if (read_target(path, target) && !strcmp(before, target) && is_runtime(target)) {
 			printf("writable pid=%s %s\n", pid, target);
 			writable++;
 		}
