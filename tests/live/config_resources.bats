@@ -152,8 +152,10 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	nothing_left
 }
 
+# On one processor: of what is charged the kernel keeps up to 64 pages back on each (MEMCG_CHARGE_BATCH), and what another one keeps is handed back by a work item there, which a busy machine
+# may run too late for a limit of 64 pages. Of 1,500 starts beside a load 12 failed so, none on one processor.
 @test "a static program starts under a memory limit of 256 KiB" {
-	config '.linux.resources.memory = { limit: 262144 }'
+	config --arg cpu "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" '.linux.resources.memory = { limit: 262144 } | .linux.resources.cpu = { cpus: $cpu }'
 	exits 0 in_container /usr/bin/nothing < /dev/null
 }
 
