@@ -416,9 +416,9 @@ static const struct {
 	const char *name;
 	int (*run)(struct shim *shim, struct err *err);
 } steps[] = {
-	{ "signals", step_signals }, { "hangup", step_hangup },   { "process", step_process },
-	{ "log", step_log },         { "control", step_control }, { "caller", step_caller },
-	{ "root", step_root },       { "objects", step_objects },
+	{ "guard", upgrade_guard },  { "signals", step_signals }, { "hangup", step_hangup },
+	{ "process", step_process }, { "log", step_log },         { "control", step_control },
+	{ "caller", step_caller },   { "root", step_root },       { "objects", step_objects },
 };
 
 /* Nobody reads our stderr: the error goes to whoever started us, as a reply to the request that it may be waiting with. */

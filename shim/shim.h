@@ -12,6 +12,7 @@ struct container;
 struct event;
 struct event_base;
 struct server;
+struct upgrade_guard;
 
 enum shim_mode { SHIM_LAUNCH, SHIM_SERVE, SHIM_EXEC, SHIM_ADOPT, SHIM_UNDO, SHIM_UPGRADED, SHIM_CHECK_STATE };
 
@@ -20,13 +21,14 @@ struct shim {
 	const char *root_path, *id; /* of the command line */
 	bool debug, json_log;
 	int log_fd;
-	int seal_fd;         /* the mount that our executable is seen through: only to be closed */
-	int keeper_fd;       /* the keeper's program */
-	int caller_fd;       /* its /proc/self/cgroup, when we were not born in the same groups */
-	int state_fd;        /* what another program has left, or a copy of it */
-	int old_fd;          /* that program, to go back to */
-	bool keeper_came;    /* with the upgrade: keeper_fd */
-	const char *because; /* we are that program: why the other could not go on */
+	int seal_fd;                 /* the mount that our executable is seen through: only to be closed */
+	int keeper_fd;               /* the keeper's program */
+	int caller_fd;               /* its /proc/self/cgroup, when we were not born in the same groups */
+	int state_fd;                /* what another program has left, or a copy of it */
+	int old_fd;                  /* that program, to go back to */
+	struct upgrade_guard *guard; /* until nothing leads back there */
+	bool keeper_came;            /* with the upgrade: keeper_fd */
+	const char *because;         /* we are that program: why the other could not go on */
 	Saved__Shim *saved;
 	int control_fd; /* the socket of whoever started us */
 	int root_fd;

@@ -9,12 +9,16 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/statedir.h"
 #include "shim/container/container.h"
 #include "shim/stdio/saved.h"
@@ -121,6 +125,59 @@ void upgrade_go_back(const struct shim *shim, const struct err *why)
 		syscall(SYS_execveat, shim->old_fd, "", args.v, environ, AT_EMPTY_PATH);
 }
 
+/* ---- a crash --------------------------------------------------------------------------------------------------------------- */
+
+#define CRASH_STACK_SIZE (64 << 10)
+
+static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
+
+/* At the bottom of the handler's own stack, where the handler finds it: nothing is file-level. */
+struct upgrade_guard {
+	const struct shim *shim;
+	stack_t stack_before;
+	struct sigaction before[ARRAY_SIZE(crashes)];
+};
+
+/* Goes back from within: what that calls allocates nothing. When there is no way back the signal comes again, and ends us. */
+static void crash_cb(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *c = context;
+	const struct upgrade_guard *guard = c->uc_stack.ss_sp;
+	struct err why;
+
+	err_set(&why, ERR_INTERNAL, "it has crashed (SIG%s)", proc_signal_name(sig));
+	upgrade_go_back(guard->shim, &why);
+}
+
+int upgrade_guard(struct shim *shim, struct err *err)
+{
+	const struct sigaction action = { .sa_sigaction = crash_cb,
+					  .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESETHAND };
+	stack_t stack = { .ss_size = CRASH_STACK_SIZE };
+
+	if (shim->old_fd < 0)
+		return 0;
+	stack.ss_sp = mmap(NULL, stack.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (stack.ss_sp == MAP_FAILED)
+		return err_sys(err, "cannot map a stack");
+	shim->guard = stack.ss_sp;
+	shim->guard->shim = shim;
+	if (sigaltstack(&stack, &shim->guard->stack_before) < 0)
+		return err_sys(err, "cannot set up a stack for signals");
+	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
+		if (sigaction(crashes[i], &action, &shim->guard->before[i]) < 0)
+			return err_sys(err, "cannot set up signals");
+	return 0;
+}
+
+static void end_guard(struct upgrade_guard *guard)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
+		sigaction(crashes[i], &guard->before[i], NULL);
+	sigaltstack(&guard->stack_before, NULL);
+	munmap(guard, CRASH_STACK_SIZE);
+}
+
 /* ---- going on -------------------------------------------------------------------------------------------------------------- */
 
 static int read_state(int fd, Saved__Shim **ret, struct err *err)
@@ -165,6 +222,9 @@ void upgrade_over(struct shim *shim)
 	close_all_on_exec();
 	fd_close(&shim->state_fd);
 	fd_close(&shim->old_fd);
+	if (shim->guard)
+		end_guard(shim->guard);
+	shim->guard = NULL;
 	if (shim->keeper_came)
 		close_old_keeper(shim->saved->container->keeper);
 	saved_free(shim->saved);

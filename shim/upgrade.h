@@ -10,6 +10,9 @@
 /* Execute u->exe_fd with the state and the descriptors in it. Returns only on failure, with everything as it was. */
 int upgrade_execute(const struct shim *shim, const struct server_upgrade *u, struct err *err);
 
+/* From here to upgrade_over() a crash (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT) is one more reason to go back. Does nothing when there is no program to go back to. */
+int upgrade_guard(struct shim *shim, struct err *err);
+
 /* Read and judge the state that we are executed with (shim->state_fd): into shim->saved, and root_fd from there. */
 int upgrade_read(struct shim *shim, struct err *err);
 

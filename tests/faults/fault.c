@@ -23,7 +23,7 @@
 
 #define EVERY UINT64_MAX
 
-enum fault_way { FAULT_NONE = 0, FAULT_FAIL = 1, FAULT_KILL = 2, FAULT_AGAIN = 3, FAULT_SHORT = 4 };
+enum fault_way { FAULT_NONE = 0, FAULT_FAIL = 1, FAULT_KILL = 2, FAULT_AGAIN = 3, FAULT_SHORT = 4, FAULT_CRASH = 5 };
 
 /* As tests/faults/sweep packs it: little endian, without holes. */
 struct plan {
@@ -109,6 +109,9 @@ static enum fault_way fault(const char *name, int error, const char *ways, const
 	case FAULT_KILL:
 		__real_kill(getpid(), SIGKILL, 0, 0, 0, 0, 0);
 		_exit(128 + SIGKILL); /* the first process of a pid namespace cannot do that to itself */
+	case FAULT_CRASH:
+		raise(SIGSEGV);
+		break;
 	case FAULT_FAIL:
 		errno = plan->error ? plan->error : error;
 		break;

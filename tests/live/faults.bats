@@ -45,6 +45,14 @@ sweep() {
 	done
 }
 
+@test "a program that crashes in the shim's place, at whichever step, gives its place back" {
+	local s
+	for s in signals hangup process log control caller root objects; do
+		sweep upgrade crash 0 --call "step shim: $s" --at 0
+		contains "$(cat "$T/found")" 'the new shim could not go on, and the old one does: it has crashed (SIGSEGV)'
+	done
+}
+
 @test "calls of create, run, start, exec, kill, delete, upgrade and adoption fail" {
 	local s
 	for s in 'run -d' run exec 'exec -t' delete adopt upgrade; do
