@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/statedir.h"
 
 #define KEY_MAX 64
 
@@ -81,7 +82,7 @@ int json_read_at(int dir_fd, const char *name, size_t max, json_object **ret, st
 {
 	cleanup_free char *text = NULL;
 
-	if (fd_read_file_at(dir_fd, name, max, &text, err) < 0)
+	if (statedir_read_file(dir_fd, name, max, &text, err) < 0)
 		return -1;
 	return json_parse(text, name, ret, err);
 }

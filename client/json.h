@@ -32,7 +32,7 @@ const char *json_get_text(json_object *o, const char *path, const char *otherwis
 /* Parse a text that is called `name` in errors. The caller puts ret. */
 int json_parse(const char *text, const char *name, json_object **ret, struct err *err);
 
-/* Read and parse a file of at most `max` bytes below dir_fd. The caller puts ret. Not JSON: ERR_CONFIG. */
+/* Read and parse a file of the state directory, of at most `max` bytes: statedir_read_file(). The caller puts ret. Not JSON: ERR_CONFIG. */
 int json_read_at(int dir_fd, const char *name, size_t max, json_object **ret, struct err *err);
 
 /* As text that people read. Borrowed from the object. */

@@ -106,6 +106,22 @@ static int check_directory(int fd, const char *what, mode_t forbidden, struct er
 	return 0;
 }
 
+int statedir_read_file(int dir_fd, const char *name, size_t max, char **ret_text, struct err *err)
+{
+	/* A FIFO that somebody has put there would be waited for. */
+	cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(err, "cannot open '%s'", name);
+	if (st.st_uid != geteuid())
+		return err_set(err, ERR_PERMISSION, "'%s' belongs to uid %u, not to uid %u", name, st.st_uid,
+			       geteuid());
+	if (fd_read_all(fd, max, ret_text, NULL, err) < 0)
+		return err_add(err, "'%s'", name);
+	return 0;
+}
+
 int statedir_open_root(const char *path, bool make, int *ret_fd, struct err *err)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -120,6 +120,9 @@ int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *
 int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, bool *ret_shim,
 			    struct err *err);
 
+/* A file of the container's directory, or of the root's by its path, as a string: at most `max` bytes. Of another owner than ours: ERR_PERMISSION. The caller frees ret_text. */
+int statedir_read_file(int dir_fd, const char *name, size_t max, char **ret_text, struct err *err);
+
 /* Write the record (magic, version and checksum filled in here) in place; makes the file when
  * missing (0600), whole or not at all: as a second name of the lock file, so that who reads it has
  * the file open whose locks tell whether a shim lives. They may be two files: older versions made

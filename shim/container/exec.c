@@ -538,7 +538,7 @@ static int read_config(struct exec *x, struct err *err)
 
 	if (memfd_read(x->params.fds.main_fd, EXEC_CONFIG_MAX, &description, &len, err) < 0)
 		return err_add(err, "the process's description");
-	if (fd_read_file_at(x->p.c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
+	if (statedir_read_file(x->p.c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
 		return -1;
 	if (exec_config_parse(config, description, len, x->params.whole, &x->config, err) < 0)
 		return -1;

@@ -83,7 +83,7 @@ static int describe(struct container *c, const struct checkpoint_options *o, str
 	struct timespec now;
 	struct stat st;
 
-	if (fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
+	if (statedir_read_file(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
 		return -1;
 	if (stat(c->rec.rootfs, &st) < 0)
 		return err_sys(err, "cannot look at '%s'", c->rec.rootfs);

@@ -303,7 +303,7 @@ struct json_object *state_read(int dir_fd, struct err *err)
 	cleanup_free char *text = NULL;
 	struct json_object *o;
 
-	if (fd_read_file_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &text, err) < 0)
+	if (statedir_read_file(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &text, err) < 0)
 		return NULL;
 	o = json_tokener_parse(text);
 	if (!o || !json_object_is_type(o, json_type_object)) {
@@ -528,7 +528,7 @@ char *state_resources(struct container *c, struct err *err)
 	cleanup_free char *text = NULL;
 	struct json_object *r;
 
-	if (!top || fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0 ||
+	if (!top || statedir_read_file(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0 ||
 	    oci_json_parse(STATEDIR_CONFIG, text, strlen(text), &config, err) < 0)
 		return NULL;
 	r = object_at(object_at(config, "linux"), "resources");

@@ -178,6 +178,25 @@ bad_field() {
 	thole kill "$c" KILL
 }
 
+@test "a state file or configuration of another owner is refused, and goes with the container" {
+	local f
+	detached sleep 1000
+	chown 1000 "$ROOT/$c/config.json"
+	refused 125 "'config.json' belongs to uid 1000, not to uid 0" thole exec "$c" true
+	chown 0 "$ROOT/$c/config.json"
+	thole exec "$c" true < /dev/null
+	chown 1000 "$ROOT/$c/state.json"
+	thole state "$c" > "$T/out" 2> "$T/err"
+	contains "$(cat "$T/err")" "'state.json' belongs to uid 1000, not to uid 0"
+	refused 1 "'state.json' belongs to uid 1000" thole logs "$c"
+	kill -KILL "$(shim_of "$c")"
+	refused 125 "'state.json' belongs to uid 1000" thole exec "$c" true
+	thole delete --force "$c" 2> "$T/err"
+	contains "$(cat "$T/err")" 'where its log is, if it has one of its own, nobody knows'
+	rm -r "$T/log/$c"
+	nothing_left || wait_for nothing_left
+}
+
 @test "the state directory is made 0700, everything in it 0600 or less" {
 	detached sleep 1000
 	equal "$(stat -c %a "$ROOT" "$ROOT/$c" | tr '\n' ' ')" '700 700 '
