@@ -397,6 +397,15 @@ int call_simple(const struct client *cl, const char *id, Request *req, struct er
 	return call_request(&c, req, NULL, err);
 }
 
+Exit call_exit_of(const struct status_record *rec)
+{
+	return (Exit) { .known = rec->exit_known,
+			.code = rec->exit_code,
+			.signal = rec->exit_signal,
+			.time_ns = rec->exited_ns,
+			.oom_killed = rec->oom_killed };
+}
+
 bool call_recorded_exit(int dir_fd, Exit *ret)
 {
 	struct status_record rec;
@@ -404,11 +413,7 @@ bool call_recorded_exit(int dir_fd, Exit *ret)
 
 	if (statedir_read_status(dir_fd, &rec, &ignored) < 0 || !rec.exit_recorded)
 		return false;
-	*ret = (Exit) { .known = rec.exit_known,
-			.code = rec.exit_code,
-			.signal = rec.exit_signal,
-			.time_ns = rec.exited_ns,
-			.oom_killed = rec.oom_killed };
+	*ret = call_exit_of(&rec);
 	return true;
 }
 

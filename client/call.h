@@ -92,6 +92,9 @@ int call_simple(const struct client *cl, const char *id, Request *req, struct er
 /* Close the sending side, so that the shim cancels what it is at, and wait until it has (at most timeout_ms). */
 void call_abandon(struct call *c, int timeout_ms);
 
+/* A recorded end, as a shim tells of it. */
+Exit call_exit_of(const struct status_record *rec);
+
 /* What somebody has recorded of the end of its init. False: it has not ended, as far as is known. */
 bool call_recorded_exit(int dir_fd, Exit *ret);
 

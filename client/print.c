@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What state and list print in the same way: owners. */
+/* What several commands print in the same way. */
 #include "client/print.h"
 
 #include <fcntl.h>
@@ -8,6 +8,7 @@
 
 #include "client/passwd.h"
 #include "common/fd.h"
+#include "common/utc.h"
 
 const char *print_owner(struct print_owner *cache, uint32_t uid)
 {
@@ -29,4 +30,22 @@ const char *print_owner(struct print_owner *cache, uint32_t uid)
 	    passwd_find_uid(text, uid, &user, &ignored) == 0)
 		memcpy(cache->name, user.name, sizeof(user.name));
 	return cache->name;
+}
+
+json_object *print_exit(const Exit *e)
+{
+	json_object *o = json_new_object();
+	char time[UTC_TEXT_SIZE];
+
+	json_add_bool(o, "known", e->known);
+	if (e->known) {
+		json_add_int(o, "code", e->code);
+		json_add_int(o, "signal", e->signal);
+	}
+	if (e->time_ns) {
+		utc_text_exact(e->time_ns, time);
+		json_add_string(o, "finished", time);
+	}
+	json_add_bool(o, "oomKilled", e->oom_killed);
+	return o;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What state and list print in the same way: owners. */
+/* What several commands print in the same way: owners, and how a container has ended. */
 #ifndef THOLE_CLIENT_PRINT_H
 #define THOLE_CLIENT_PRINT_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "client/json.h"
+#include "proto/control.pb.h"
 
 #define PRINT_OWNER_SIZE 256
 
@@ -14,5 +17,8 @@ struct print_owner {
 	uint32_t uid;
 };
 const char *print_owner(struct print_owner *cache, uint32_t uid);
+
+/* {known, code, signal, finished, oomKilled}: the first three only of what somebody saw, `finished` when the time is known. The caller puts it. */
+json_object *print_exit(const Exit *e);
 
 #endif

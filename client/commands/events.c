@@ -9,8 +9,8 @@
 #include "client/command.h"
 #include "client/json.h"
 #include "client/number.h"
+#include "client/print.h"
 #include "common/fd.h"
-#include "common/utc.h"
 
 #define INTERVAL_DEFAULT_MS 5000
 #define WATCH_TRIES 8 /* without a shim that even began to listen to us */
@@ -84,22 +84,6 @@ static int print_notice(const char *id, const Notice *n, struct err *err)
 	return print_event(id, "memory-pressure", data, err);
 }
 
-static int print_exit(const char *id, const Exit *e, struct err *err)
-{
-	json_object *data = json_new_object();
-	char time[UTC_TEXT_SIZE];
-
-	json_add_bool(data, "known", e->known);
-	if (e->known) {
-		json_add_int(data, "code", e->code);
-		json_add_int(data, "signal", e->signal);
-		utc_text_exact(e->time_ns, time);
-		json_add_string(data, "finished", time);
-	}
-	json_add_bool(data, "oomKilled", e->oom_killed);
-	return print_event(id, "exit", data, err);
-}
-
 static int ask_stats(struct events *e, struct err *err)
 {
 	Request req = Request_init_zero;
@@ -136,7 +120,9 @@ static int on_packet(struct events *e, struct err *err)
 		return print_notice(e->id, &reply.body.notice, err);
 	if (reply.more)
 		return 0;
-	return reply.which_body == Reply_exit_tag && print_exit(e->id, &reply.body.exit, err) < 0 ? -1 : 1;
+	return reply.which_body == Reply_exit_tag && print_event(e->id, "exit", print_exit(&reply.body.exit), err) < 0
+		       ? -1
+		       : 1;
 }
 
 static int follow(struct events *e, struct err *err)
@@ -212,7 +198,7 @@ static int watch_on(const struct client *cl, const struct events *e, int dir_fd,
 
 	for (int tries = 0; watch(cl, e, dir_fd, pressure, &heard, err) < 0; tries = heard ? 0 : tries + 1) {
 		if (watched && call_recorded_exit(dir_fd, &exit))
-			return print_exit(e->id, &exit, err);
+			return print_event(e->id, "exit", print_exit(&exit), err);
 		if (err->code != ERR_GONE || tries == WATCH_TRIES)
 			return -1;
 		watched |= heard;

@@ -32,24 +32,6 @@ static void add_annotations(json_object *o, const struct sources *s)
 		json_add(o, "annotations", json_object_get(annotations));
 }
 
-static json_object *new_exit(const struct status_record *rec)
-{
-	json_object *o = json_new_object();
-	char time[UTC_TEXT_SIZE];
-
-	json_add_bool(o, "known", rec->exit_known);
-	if (rec->exit_known) {
-		json_add_int(o, "code", rec->exit_code);
-		json_add_int(o, "signal", rec->exit_signal);
-	}
-	if (rec->exited_ns) {
-		utc_text_exact(rec->exited_ns, time);
-		json_add_string(o, "finished", time);
-	}
-	json_add_bool(o, "oomKilled", rec->oom_killed);
-	return o;
-}
-
 static void copy_key(json_object *to, const struct sources *s, const char *key, const char *path)
 {
 	json_object *value = json_get(s->state, path);
@@ -63,8 +45,11 @@ static json_object *new_extra(const struct sources *s)
 	json_object *o = json_new_object();
 
 	json_add_string(o, "shim", call_shim_word(&s->rec, call_shim_lives(s->dir_fd)));
-	if (s->rec.exit_recorded)
-		json_add(o, "exit", new_exit(&s->rec));
+	if (s->rec.exit_recorded) {
+		const Exit exit = call_exit_of(&s->rec);
+
+		json_add(o, "exit", print_exit(&exit));
+	}
 	if (statedir_ended_by_reboot(&s->rec))
 		json_add_bool(o, "reboot", true);
 	copy_key(o, s, "log", "container.log");
