@@ -385,17 +385,29 @@ static void leave_groups(void)
 		log_debug("the shim stays in its caller's cgroup: %s", err.text);
 }
 
-static int take_over(struct container *c, struct json_object *top, struct err *err)
+static int take_logs(struct container *c, struct json_object *top, struct err *err)
 {
-	struct json_object *processes = at(top, "processes");
-
 	if (plan_logs(&c->init, at(at(top, "container"), "logSetup"), err) < 0)
 		return -1;
 	logging_continue(&c->init);
 	take_losses(&c->init, at(top, "container"));
-	if (go_on_reading(&c->init, at(processes, "init"), "", err) < 0)
+	return 0;
+}
+
+static int take_over(struct container *c, struct json_object *top, struct err *err)
+{
+	struct json_object *processes = at(top, "processes");
+
+	if (take_logs(c, top, err) < 0 || go_on_reading(&c->init, at(processes, "init"), "", err) < 0)
 		return -1;
 	return adopt_execs(c, processes, at(at(top, "container"), "execLogs"), err);
+}
+
+static void become_its_shim(struct container *c)
+{
+	c->served = false;
+	c->adopted = true;
+	container_note_shim(c);
 }
 
 int adopt_living(struct container *c, struct err *err)
@@ -411,10 +423,44 @@ int adopt_living(struct container *c, struct err *err)
 	if (r < 0)
 		return err_add(err, "cannot adopt container '%s'", c->id);
 	keep_drop_rest(c);
-	c->served = false;
-	c->adopted = true;
-	container_note_shim(c);
+	become_its_shim(c);
 	if (process_watch_end(&c->init, err) < 0)
 		return -1;
 	return state_save(c, err);
+}
+
+static int take_over_absent(struct container *c, struct json_object *container, struct json_object *init,
+			    struct err *err)
+{
+	struct unlogged_rest rest[OUTPUTS] = { 0 };
+	bool open_stdin = pipe_inode(text_at(at(init, "streams"), stream_names[0])) != 0;
+
+	unlogged_replay(c->dir_fd, "", c->init.logs, rest);
+	c->init.terminal = c->rec.terminal;
+	read_relay_options(&c->init, init);
+	adopt_new_relay(&c->init, c->init.logs);
+	if (park_adopt(c, text_at(container, "checkpoint"), open_stdin, err) < 0)
+		return -1;
+	follower_expect(&c->init, init, rest);
+	return 0;
+}
+
+int adopt_absent(struct container *c, struct err *err)
+{
+	struct json_object *top = state_read(c->dir_fd, err), *container = at(top, "container");
+	struct json_object *init = at(container, "parked");
+	int r = 0;
+
+	if (!top)
+		return -1;
+	if (init) {
+		leave_groups();
+		r = take_logs(c, top, err) < 0 ? -1 : take_over_absent(c, container, init, err);
+	}
+	if (init && r == 0)
+		become_its_shim(c);
+	json_object_put(top);
+	if (r < 0)
+		return err_add(err, "cannot adopt container '%s'", c->id);
+	return c->adopted ? state_save(c, err) : 0;
 }

@@ -223,8 +223,12 @@ extern const struct process_ops init_ops;
 struct process *container_find(struct container *c, const char *name);
 
 /* adopt.c */
-int adopt_check(struct container *c, struct err *err);      /* can it be adopted? No effect */
-int adopt_living(struct container *c, struct err *err);     /* logs, streams and end of an init that lives */
+int adopt_check(struct container *c, struct err *err);  /* can it be adopted? No effect */
+int adopt_living(struct container *c, struct err *err); /* logs, streams and end of an init that lives */
+int adopt_absent(
+	struct container *c,
+	struct err
+		*err); /* one that is checkpointed: logs, and streams that wait for it; not one of an older version's */
 int adopt_plan_logs(struct process *p, struct err *err);    /* and its relay, as state.json has what was asked for */
 void adopt_new_relay(struct process *p, struct logs *logs); /* without streams yet */
 
@@ -293,6 +297,8 @@ int park_prepare(struct container *c, struct err *err);     /* it is frozen and 
 void park_abandon(struct container *c);                     /* it goes on after all; also when it was not prepared */
 void park_settle(struct container *c, int images_fd);       /* it is gone */
 void park_end(struct container *c);                         /* it will not come back: as if its init had ended now */
+int park_adopt(struct container *c, const char *path, bool open_stdin,
+	       struct err *err); /* it had gone before we came: new streams for init.relay */
 void park_free(struct container *c);
 const char *park_image(const struct container *c); /* where its image was; "" */
 bool park_needs_unread(struct container *c); /* it comes back: is what it had not read to be put back from the image? */

@@ -250,8 +250,12 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	if (pidfd < 0 && how == CONTAINER_LOAD_JOIN)
 		return err_set(err, ERR_STATE, "cannot exec in container '%s': it is %s", c->id,
 			       container_status_name(statedir_refresh(&c->rec)));
+	if (pidfd < 0 && how == CONTAINER_LOAD_ADOPT && container_status(c) == STATUS_CHECKPOINTED &&
+	    adopt_absent(c, err) < 0)
+		return -1;
 	if (pidfd < 0) {
-		note_end(c);
+		if (!c->adopted)
+			note_end(c);
 		return 0;
 	}
 	if (process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0)

@@ -61,12 +61,19 @@ int park_check(const struct container *c, struct err *err)
 	return 0;
 }
 
-int park_prepare(struct container *c, struct err *err)
+static struct parked *parked_new(void)
 {
 	struct parked *p = xcalloc(1, sizeof(*p));
 
 	for (int i = 0; i < 3; i++)
 		p->far[i] = -1;
+	return p;
+}
+
+int park_prepare(struct container *c, struct err *err)
+{
+	struct parked *p = parked_new();
+
 	if (relay_open_far(c->init.relay, p->far, err) < 0) {
 		parked_free(p);
 		return -1;
@@ -114,6 +121,22 @@ void park_settle(struct container *c, int images_fd)
 	relay_park(c->init.relay, true);
 	if (state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
+}
+
+int park_adopt(struct container *c, const char *path, bool open_stdin, struct err *err)
+{
+	const struct oci_process *pr = &c->config->process;
+	struct relay *r = c->init.relay;
+
+	c->parked = parked_new();
+	c->parked->settled = true;
+	c->parked->path = path[0] ? xstrdup(path) : NULL;
+	relay_park(r, true);
+	if (c->init.terminal)
+		relay_use_pty(r, -1);
+	else if (relay_make_pipes(r, true, open_stdin, pr->uid, pr->gid, c->parked->far, err) < 0)
+		return -1;
+	return relay_start(r, err);
 }
 
 void park_end(struct container *c)

@@ -367,12 +367,15 @@ static void put_absence(const struct container *c, struct json_object *top)
 
 	if (c->rec.status != STATUS_CHECKPOINTED) {
 		json_object_object_del(o, "checkpoint");
+		json_object_object_del(o, "parked");
 		return;
 	}
 	json_object_object_del(o, "namespaces");
 	json_object_object_del(object_at(top, "processes"), "init");
 	if (park_image(c)[0])
 		add_string(o, "checkpoint", park_image(c));
+	if (c->parked)
+		put_process(&c->init, false, object_at(o, "parked"));
 }
 
 /* What a shim that is killed in the middle of it leaves there is for the next one to remove. */
@@ -594,8 +597,11 @@ int state_add_process(struct container *c, struct process *p, struct err *err)
 static void refresh_process(struct container *c, struct json_object *o, void *arg)
 {
 	const struct process *p = arg;
+	bool absent = c->parked && p == &c->init;
 
-	put_process(p, false, object_at(object_at(o, "processes"), p->name));
+	put_process(p, false,
+		    absent ? object_at(object_at(o, "container"), "parked")
+			   : object_at(object_at(o, "processes"), p->name));
 }
 
 int state_save_process(struct container *c, struct process *p, struct err *err)

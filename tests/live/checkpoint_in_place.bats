@@ -207,20 +207,117 @@ attached() { [ "$(ls -l "/proc/$(shims | head -1)/fd" | grep -c socket)" -ge 3 ]
 	contiguous "$T/out"
 }
 
+# The shim of the container is killed, and whoever asks first has another one adopt it.
+lose_shim() {
+	local shim
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	pid_gone "$shim" || wait_for pid_gone "$shim"
+}
+
+@test "the shim dies while the container is away: recover gives it the next one, which brings it back" {
+	args sh -c "$COUNT"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for more_than 20
+	local n
+	for n in 1 2 3; do
+		stay
+		n=$(last_logged)
+		lose_shim
+		is "$c" checkpointed
+		matches "$(thole list)" "$c .* checkpointed .* lost"
+		thole recover "$c"
+		matches "$(thole list)" "$c .* checkpointed .* alive"
+		thole recover --all
+		equal "$(shims | wc -l)" 1
+		restore
+		equal "$(thole_state "$c" '.container.parked')" null
+		wait_for more_than $((n + 20))
+		rm -rf "$IMG"
+	done
+	the_log > "$T/out"
+	contiguous "$T/out"
+	thole kill "$c" KILL
+	exits 137 thole wait "$c"
+}
+
+@test "the shim dies while the container is away: who is attached goes on with the next one, and what was not read is" {
+	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; while read -r l; do echo "n $l"; done; exit 4'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	mkfifo "$T/typed"
+	exec 8<> "$T/typed"
+	in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/typed" > "$T/out" 2> "$T/err" 8>&-
+	local client=$!
+	seq 0 20 >&8
+	unread() { rm -rf "$T/look" && thole checkpoint --leave-running --image-path "$T/look" "$c" && [ "$(wc -l < "$T/look/thole-stdin.img")" = 21 ]; }
+	wait_for unread
+	stay
+	lose_shim
+	wait_for has_shim
+	touch "$B/rootfs/tmp/go"
+	restore
+	seq 21 60 >&8
+	wait_for reaches "$T/out" 59
+	exec 8>&-
+	exits 4 wait $client
+	contiguous "$T/out"
+	equal "$(last_in "$T/out")" 60
+	the_log > "$T/log.out"
+	contiguous "$T/log.out"
+}
+
+@test "the shim of a terminal dies while the container is away: it comes back with another one" {
+	config '.process.terminal = true'
+	args sh -c 'stty -echo; while read -r line; do [ "$line" = end ] && exit 3; echo "[$line]"; done'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	stay --shell-job
+	lose_shim
+	mkfifo "$T/typed"
+	exec 8<> "$T/typed"
+	# Who attaches meanwhile waits for it.
+	in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/typed" > "$T/seen" 2>&1 8>&-
+	local client=$!
+	wait_for has_shim
+	restore --shell-job
+	echo one >&8
+	wait_for grep -q '\[one\]' "$T/seen"
+	echo end >&8
+	exits 3 wait $client
+	exec 8>&-
+}
+
+has_shim() { [ "$(shims | wc -l)" = 1 ]; }
+
 @test "the shim dies while the container is away: it can be deleted, and restored from its image" {
 	args sh -c "$COUNT"
 	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
 	wait_for logged_in "$T/log.1" 'n 20'
 	stay
-	kill -KILL "$(shims)"
-	wait_for no_shims
-	is "$c" checkpointed
-	refused 125 "cannot restore container '$c' in place: its shim has died \(delete it, and restore it with --bundle\)" thole restore "$c"
+	lose_shim
 	thole delete "$c"
 	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" --log-path "$T/log.2" "$c" < /dev/null
 	wait_for logged_in "$T/log.2" 'n '
 	cat "$T/log.1" "$T/log.2" | sed 's/^[^ ]* stdout F //' > "$T/out"
 	contiguous "$T/out"
+}
+
+@test "who runs it in the foreground sees it come back, though its shim was killed while it was away" {
+	args sh -c "$COUNT"
+	mkfifo "$T/in"
+	foreground /dev/null "$T/out"
+	local client=$! n
+	wait_for reaches "$T/out" 20
+	stay
+	lose_shim
+	wait_for has_shim
+	n=$(last_in "$T/out")
+	restore
+	wait_for reaches "$T/out" $((n + 20))
+	thole kill "$c" KILL
+	exits 137 wait $client
+	contiguous "$T/out"
+	the_log > "$T/log.out"
+	contiguous "$T/log.out"
 }
 
 @test "who cannot stay is told so, and runs on" {
