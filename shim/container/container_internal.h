@@ -303,6 +303,9 @@ void park_free(struct container *c);
 const char *park_image(const struct container *c); /* where its image was; "" */
 bool park_needs_unread(struct container *c); /* it comes back: is what it had not read to be put back from the image? */
 int park_came_back(struct container *c, int *master_fd, struct err *err);
+/* Of an exec'd process that went along and is expected back: ret_stdio are its own ends, borrowed (-1: none). NULL: no such one is away. */
+struct process *park_expect_exec(struct container *c, const char *name, int ret_stdio[3]);
+void park_free_exec(struct process *p);
 
 /* restore.c: criu brings init back. create_launched(), create_restored() follow. */
 int restore_read(struct container *c, struct err *err);  /* options and image, judged */

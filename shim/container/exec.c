@@ -222,6 +222,8 @@ struct process *exec_revive(struct container *c, const char *name)
 
 static bool ended(struct process *p)
 {
+	if (p->away)
+		return false; /* criu's doing: it is in the image */
 	log_debug("container '%s': process %s has ended with status %d", container_id(p->c), p->name, p->exit.code);
 	return true;
 }
@@ -700,9 +702,13 @@ struct process *exec_expect(struct container *c, const char *name, bool open_std
 		.stdio = STDIO_LOG, .checkpointable = true, .open_stdin = open_stdin, .fds = container_fds_none()
 	};
 	unsigned int number = (unsigned int)strtoul(name, NULL, 10);
-	struct exec *x = exec_new(c, name, &params);
 	const struct oci_process *pr = &c->config->process;
+	struct process *away = park_expect_exec(c, name, ret_stdio);
+	struct exec *x;
 
+	if (away)
+		return away;
+	x = exec_new(c, name, &params);
 	c->last_exec = number > c->last_exec ? number : c->last_exec;
 	x->expected = true;
 	x->streams = (struct streams_request) {
@@ -722,6 +728,8 @@ int exec_came_back(struct process *p, pid_t pid, int pidfd, struct err *err)
 
 	if (process_set_pid(p, pid, pidfd, err) < 0)
 		return -1;
+	if (p->away)
+		return 0; /* park_came_back() has the rest */
 	x->expected = false;
 	x->runs = true;
 	for (int i = 0; i < 3; i++)

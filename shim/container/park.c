@@ -9,6 +9,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+
+#include <event2/event.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -24,12 +27,23 @@ struct parked {
 	bool settled; /* it is gone: before, it may still go on */
 };
 
+/* An exec'd process that went along. */
+struct away {
+	int far[3];
+	bool expected; /* it comes back */
+};
+
+static void close_all(int fds[3])
+{
+	for (int i = 0; i < 3; i++)
+		fd_close(&fds[i]);
+}
+
 static void parked_free(struct parked *p)
 {
 	if (!p)
 		return;
-	for (int i = 0; i < 3; i++)
-		fd_close(&p->far[i]);
+	close_all(p->far);
 	free(p->path);
 	free(p);
 }
@@ -43,6 +57,134 @@ void park_free(struct container *c)
 const char *park_image(const struct container *c)
 {
 	return c->parked && c->parked->path ? c->parked->path : "";
+}
+
+/* ---- exec'd processes that go along ---------------------------------------------------------------------------------------- */
+
+void park_free_exec(struct process *p)
+{
+	if (!p->away)
+		return;
+	close_all(p->away->far);
+	free(p->away);
+	p->away = NULL;
+}
+
+static int prepare_execs(struct container *c, struct err *err)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	{
+		if (!p->below_init || p->exited || p->pid <= 0)
+			continue;
+		p->away = xcalloc(1, sizeof(*p->away));
+		*p->away = (struct away) { .far = { -1, -1, -1 } };
+		if (p->relay && relay_open_far(p->relay, p->away->far, err) < 0)
+			return -1;
+		if (p->relay)
+			relay_park(p->relay, false);
+	}
+	return 0;
+}
+
+static void abandon_execs(struct container *c)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	{
+		if (!p->away)
+			continue;
+		park_free_exec(p);
+		if (p->relay)
+			relay_unpark(p->relay);
+		if (p->end)
+			event_add(p->end, NULL); /* if that has come meanwhile it was taken for criu's doing */
+	}
+}
+
+static void settle_execs(struct container *c)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	{
+		if (!p->away)
+			continue;
+		process_part(p);
+		if (p->relay)
+			relay_park(p->relay, true);
+	}
+}
+
+struct process *park_expect_exec(struct container *c, const char *name, int ret_stdio[3])
+{
+	struct process *p = container_find(c, name);
+
+	if (!p || !p->away)
+		return NULL;
+	p->away->expected = true;
+	if (p->relay && !c->parked->ino)
+		relay_drop_unread(p->relay);
+	memcpy(ret_stdio, p->away->far, sizeof(p->away->far));
+	return p;
+}
+
+static void forget_execs(struct container *c)
+{
+	struct process *p;
+
+	LIST_FOREACH(p, &c->execs, link)
+	{
+		if (!p->away)
+			continue;
+		p->away->expected = false;
+		process_part(p);
+	}
+}
+
+/* It will not come back: as if it had been killed now. */
+static void end_exec(struct process *p)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	p->exit = (struct container_exit) {
+		.known = true,
+		.code = 128 + SIGKILL,
+		.signal = SIGKILL,
+		.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+	};
+	park_free_exec(p);
+	p->exited = true;
+	if (p->relay) {
+		relay_unpark(p->relay);
+		relay_process_ended(p->relay);
+	} else {
+		p->drained = true;
+	}
+	process_news(p);
+}
+
+/* Those that are in the image are back. */
+static int take_back_execs(struct container *c, struct err *err)
+{
+	struct process *p, *next;
+
+	for (p = LIST_FIRST(&c->execs); p; p = next) {
+		next = LIST_NEXT(p, link);
+		if (!p->away)
+			continue;
+		if (!p->away->expected || p->pidfd < 0) {
+			end_exec(p);
+			continue;
+		}
+		park_free_exec(p);
+		if (process_watch_end(p, err) < 0 || (p->relay && relay_come_back(p->relay, -1, err) < 0))
+			return -1;
+	}
+	return 0;
 }
 
 /* ---- going ----------------------------------------------------------------------------------------------------------------- */
@@ -80,7 +222,7 @@ int park_prepare(struct container *c, struct err *err)
 	}
 	c->parked = p;
 	relay_park(c->init.relay, false);
-	return 0;
+	return prepare_execs(c, err);
 }
 
 void park_abandon(struct container *c)
@@ -89,6 +231,7 @@ void park_abandon(struct container *c)
 		return;
 	park_free(c);
 	relay_unpark(c->init.relay);
+	abandon_execs(c);
 }
 
 /* Nothing of it runs: what the record and state.json say of its init is over. */
@@ -119,6 +262,7 @@ void park_settle(struct container *c, int images_fd)
 	keep_end(c); /* whoever follows a shim that is killed now finds the image, not its streams */
 	forget_init(c);
 	relay_park(c->init.relay, true);
+	settle_execs(c);
 	if (state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 }
@@ -142,7 +286,11 @@ int park_adopt(struct container *c, const char *path, bool open_stdin, struct er
 void park_end(struct container *c)
 {
 	struct relay *r = c->init.relay;
+	struct process *p;
 
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->away)
+		end_exec(p);
 	park_free(c);
 	c->init.exited = true;
 	c->rec.status = STATUS_STOPPED;
@@ -173,6 +321,7 @@ static void undo_groups(struct container *c)
 	cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
 	groups_leave(c);
 	forget_init(c);
+	forget_execs(c);
 	if (state_save(c, &ignored) < 0)
 		log_warn("container '%s': %s", c->id, ignored.text);
 }
@@ -211,7 +360,7 @@ int park_came_back(struct container *c, int *master_fd, struct err *err)
 {
 	/* Nothing is left to be undone once its streams are its own. */
 	if (process_watch_end(&c->init, err) < 0 || groups_settle(c, err) < 0 ||
-	    relay_come_back(c->init.relay, take_fd(master_fd), err) < 0)
+	    relay_come_back(c->init.relay, take_fd(master_fd), err) < 0 || take_back_execs(c, err) < 0)
 		return -1;
 	park_free(c);
 	keep_again(c);

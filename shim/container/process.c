@@ -52,6 +52,7 @@ void process_settle(struct process *p)
 
 void process_release(struct process *p)
 {
+	park_free_exec(p);
 	process_settle(p);
 	if (p->news)
 		event_free(p->news);

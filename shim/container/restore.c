@@ -509,9 +509,9 @@ static int start_criu(struct container *c, struct err *err)
 	if (ret == 0)
 		inherit_streams(c, &plan, fds, &n);
 	if (ret == 0)
-		ret = inherit_execs(c, &plan, fds, &n, err);
-	if (ret == 0)
 		ret = put_unread(c, err);
+	if (ret == 0)
+		ret = inherit_execs(c, &plan, fds, &n, err);
 	plan.opts.images_dir_fd = r->view_fd >= 0 ? r->view_fd : cr->params.fds.images_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = r->work_fd >= 0 ? r->work_fd : callers_fd(cr);

@@ -110,3 +110,59 @@ told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -
 	detached sleep 1000
 	refused 125 "checkpointable: container '$c' has no pid namespace of its own" thole exec --checkpointable "$c" true
 }
+
+# The log of an exec'd process, its lines from the first on, and its clients know nothing of the container's having been away.
+@test "in place: who waits for it and its log go on, and its status is its own" {
+	local name waiter follower
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	name=$(thole exec -d --print-name --checkpointable --log-driver raw --log-opt path="$T/exec.log" "$c" sh -c 'i=0; while [ ! -e /go ]; do echo "$i"; i=$((i + 1)); usleep 5000; done; exit 42')
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	waiter=$!
+	# In the foreground, with a stdin.
+	mkfifo "$T/in"
+	exec 8<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" exec -i --checkpointable "$c" sh -c 'while read -r l; do echo "got $l"; done; exit 43' < "$T/in" > "$T/out" 2> "$T/err" 8>&-
+	follower=$!
+	echo before >&8
+	wait_for grep -qx 'got before' "$T/out"
+	local round
+	for round in 1 2; do
+		wait_for grep -qx $((round * 20)) "$T/exec.log"
+		checkpoint --stay
+		echo "while away $round" >&8
+		kill -0 $waiter
+		kill -0 $follower
+		refused 125 'criu has ended with status 1' timeout 60 "$THOLE" --criu /bin/false --root "$ROOT" restore "$c"
+		timeout 60 "$THOLE" --root "$ROOT" restore "$c"
+		wait_for grep -qx "got while away $round" "$T/out"
+		rm -rf "$IMG"
+	done
+	exec 8>&-
+	exits 43 wait $follower
+	: > "$B/rootfs/go"
+	exits 42 wait $waiter
+	exits 42 thole wait "$c" "$name"
+	awk '$0 != NR - 1 { exit 1 }' "$T/exec.log"
+}
+
+@test "in place, out of an image without it: it has been killed" {
+	local name waiter
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	checkpoint --leave-running
+	name=$(thole exec -d --print-name --checkpointable "$c" sleep 1000)
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	waiter=$!
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --stay --image-path "$T/with" "$c"
+	kill -0 $waiter
+	timeout 60 "$THOLE" --root "$ROOT" restore --image-path "$IMG" "$c"
+	exits 137 wait $waiter
+	# And so it has when the container does not come back.
+	name=$(thole exec -d --print-name --checkpointable "$c" sleep 1000)
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	waiter=$!
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --stay --image-path "$T/again" "$c"
+	thole delete "$c"
+	exits 137 wait $waiter
+}
