@@ -20,6 +20,7 @@
 #include "shim/checkpoint/lazy.h"
 #include "shim/checkpoint/locks.h"
 #include "shim/checkpoint/netlock.h"
+#include "shim/checkpoint/tcprepair.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/container/container_internal.h"
@@ -144,6 +145,14 @@ static void note_serving(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
+void checkpoint_end_repair(const struct container *c)
+{
+	struct cgroup_pids pids = c->cgroup ? cgroup_pids(c->cgroup) : (struct cgroup_pids) { 0 };
+
+	tcprepair_end(pids.v, pids.n);
+	free(pids.v);
+}
+
 static void finish(struct container *c, const struct err *err)
 {
 	struct pending done = c->checkpointing->done;
@@ -170,6 +179,7 @@ static void clean_up(struct checkpointing *k)
 	struct container *c = k->c;
 	struct err err;
 
+	checkpoint_end_repair(c);
 	if (c->cgroup && cgroup_set_frozen(c->cgroup, k->was_paused, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
 	if (k->locked && !c->init.exited && netlock_clear(c->init.pid, &err) < 0)

@@ -287,6 +287,7 @@ void pause_cancel(struct container *c);
 void checkpoint_free(struct checkpointing *k); /* accepts NULL; kills criu */
 void checkpoint_kill(
 	struct checkpointing *k); /* accepts NULL. What it dumps is dead or about to be: criu need not put it right */
+void checkpoint_end_repair(const struct container *c); /* a criu that was killed has its connections: give them back */
 void checkpoint_note_criu(struct container *c, const struct criu *k); /* it is at it; for who follows us */
 bool checkpoint_takes_end(
 	struct checkpointing *k); /* accepts NULL. Init has ended: is it because it goes into the image? */

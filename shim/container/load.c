@@ -185,6 +185,7 @@ static void thaw_half_dumped(struct container *c)
 {
 	struct err err;
 
+	checkpoint_end_repair(c);
 	if (statedir_init_alive(&c->rec) && netlock_clear(c->rec.init_pid, &err) < 0)
 		log_warn("container '%s': its network may still be locked: %s", c->id, err.text);
 	if (c->cgroup && !cgroup_is_absent(c->cgroup) && cgroup_set_frozen(c->cgroup, c->dumped_paused, &err) < 0)

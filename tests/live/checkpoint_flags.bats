@@ -161,6 +161,48 @@ waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000
 	exec 8>&-
 }
 
+# At this point every socket is in repair mode, and whoever dies there cannot undo it.
+kill_at_post_dump() { # COMMAND that prints the pid
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || [ ! -e "%s" ] || kill -KILL $(%s)\n' "$T/armed" "$1" > "$T/action"
+	chmod 755 "$T/action"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+}
+
+# Whose process waits for it in poll, that is: a read(2) that goes on at once is refused (EPERM) before anybody can be there.
+@test "a connection outlives a criu, and a shim, that are killed when they have it in their hands" {
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	args sh -c 'mkfifo /tmp/back; nc -l -p 7000 < /tmp/back | cat > /tmp/back; echo over; exec sleep 1000'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	join_by_veth
+	wait_for listens
+	exec 8<> /dev/tcp/10.113.0.2/7000
+	local who line n=0 round
+	for round in 1 2; do
+		for who in 'echo $PPID' "cat $T/shim"; do
+			kill_at_post_dump "$who"
+			shim_of "$c" > "$T/shim"
+			touch "$T/armed"
+			not checkpoint --tcp-established --leave-running 2> "$T/err"
+			rm "$T/armed"
+			thole recover "$c"
+			wait_for is_thawed
+			n=$((n + 1))
+			IMG=$T/img.$n
+			echo "hello $n" >&8
+			read -r -t 10 line <&8
+			equal "$line" "hello $n"
+		done
+	done
+	checkpoint --tcp-established --leave-running
+	echo last >&8
+	read -r -t 10 line <&8
+	equal "$line" last
+	exec 8>&-
+	wait_for logged "$c" over
+}
+
+is_thawed() { is "$c" running && [ "$(cat "$(cgroup_of "$c" freezer)/$(v1_or_v2 freezer.state cgroup.freeze)")" = "$(v1_or_v2 THAWED 0)" ]; }
+
 @test "--network-lock: how the network is held while criu works" {
 	local lock
 	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { nsenter -t "$CRTOOLS_INIT_PID" -n iptables -S; nsenter -t "$CRTOOLS_INIT_PID" -n busybox ping -c 1 -w 1 127.0.0.1; } > "%s/seen" 2>&1\nexit 0\n' "$T" > "$T/action"
