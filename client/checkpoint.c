@@ -21,14 +21,14 @@ void checkpoint_files_close(struct checkpoint_files *f)
 	fd_close(&f->images_fd);
 	fd_close(&f->work_fd);
 	fd_close(&f->options_fd);
+	path_made_release(&f->images);
+	path_made_release(&f->work);
 }
 
-static int open_directory(const char *path, bool make, int *ret_fd, struct err *err)
+void checkpoint_files_unmake(const struct checkpoint_files *f)
 {
-	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, "cannot make directory '%s'", path);
-	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *ret_fd < 0 ? err_sys(err, "cannot open directory '%s'", path) : 0;
+	path_unmake(&f->work);
+	path_unmake(&f->images);
 }
 
 /* ---- criu ------------------------------------------------------------------------------------------------------------------ */
@@ -71,9 +71,13 @@ int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err)
 {
 	const char *named = cl->global.criu ? cl->global.criu : getenv("THOLE_CRIU");
 
+	if (named && strchr(named, '/') && access(named, X_OK) < 0) {
+		err_sys(err, "cannot use criu '%s'", named);
+		err->code = ERR_CRIU;
+		return -1;
+	}
 	if (named && strchr(named, '/'))
-		return access(named, X_OK) < 0 ? err_sys(err, "cannot use criu '%s'", named)
-					       : path_absolute(named, ret, err);
+		return path_absolute(named, ret, err);
 	*ret = in_path(named ? named : "criu");
 	if (!*ret && !named)
 		*ret = beside_build();
@@ -217,10 +221,14 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 	if (o->timeout.set && o->timeout.v == 0)
 		return err_set(err, ERR_USAGE, "--timeout: must be at least a second");
 	if (take_status_fd(o, &f.status_fd, err) < 0 || checkpoint_find_criu(cl, &criu, err) < 0 ||
-	    open_directory(o->image_path ? o->image_path : IMAGE_PATH, make, &f.images_fd, err) < 0 ||
-	    (o->work_path && open_directory(o->work_path, true, &f.work_fd, err) < 0) ||
 	    fill_options(o, criu, &f.options_fd, err) < 0)
 		return -1;
+	if (path_open_directory(o->image_path ? o->image_path : IMAGE_PATH, make ? &f.images : NULL, &f.images_fd,
+				err) < 0 ||
+	    (o->work_path && path_open_directory(o->work_path, &f.work, &f.work_fd, err) < 0)) {
+		checkpoint_files_unmake(&f);
+		return -1;
+	}
 	*ret = f;
 	f = CHECKPOINT_FILES_NONE;
 	return 0;

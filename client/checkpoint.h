@@ -6,19 +6,25 @@
 #include "client/client.h"
 #include "client/command.h"
 #include "client/handover.h"
+#include "common/path.h"
 
 /* What rides beside the request; -1: none. */
 struct checkpoint_files {
 	int images_fd, work_fd, options_fd;
 	int status_fd; /* borrowed: the caller's own */
+	struct path_made images, work;
 };
 
-#define CHECKPOINT_FILES_NONE ((struct checkpoint_files) { -1, -1, -1, -1 })
+#define CHECKPOINT_FILES_NONE ((struct checkpoint_files) { -1, -1, -1, -1, PATH_MADE_NOTHING, PATH_MADE_NOTHING })
 
 void checkpoint_files_close(struct checkpoint_files *f);
+
+/* The command has failed: the directories that were made for it go again, if nothing is in them. */
+void checkpoint_files_unmake(const struct checkpoint_files *f);
 #define cleanup_checkpoint_files __attribute__((cleanup(checkpoint_files_close)))
 
-/* Open them. `make`: the directories are made (0700) when they are missing. criu is --criu, else $THOLE_CRIU, else one in PATH, else the one beside the build. ERR_NOT_FOUND. */
+/* Open them. `make`: the directories are made (0700) when they are missing. criu is --criu, else $THOLE_CRIU, else one in PATH, else the one beside the build. ERR_CRIU: there is none.
+ * What is made is noted, for checkpoint_files_unmake(). */
 int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
 			  struct checkpoint_files *ret, struct err *err);
 
@@ -47,7 +53,7 @@ int checkpoint_import(const char *file, const char *set, const char *name, struc
 /* Let them ride beside a request; they stay where they are. */
 int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, struct err *err);
 
-/* The path of the criu that is used, the caller's to free. ERR_NOT_FOUND. */
+/* The path of the criu that is used, the caller's to free. ERR_CRIU: there is none. */
 int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err);
 
 #endif

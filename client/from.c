@@ -66,10 +66,10 @@ int from_choose(const struct client *cl, const char *path, const char *id, struc
 	struct from f cleanup_from = FROM_NONE;
 
 	if (!from_is_image(path)) {
-		if (set_open(path, false, &f.set_fd, err) < 0 || take_latest(cl, path, id, &f, err) < 0)
+		if (path_open_directory(path, NULL, &f.set_fd, err) < 0 || take_latest(cl, path, id, &f, err) < 0)
 			return -1;
 	} else {
-		if (set_open(path, false, &f.image_fd, err) < 0)
+		if (path_open_directory(path, NULL, &f.image_fd, err) < 0)
 			return -1;
 		if (verify(f.image_fd, id, &f.m, err) < 0)
 			return err_add(err, "image '%s'", path);
@@ -90,7 +90,7 @@ static int open_work(int image_fd, const char *id, int *ret, struct err *err)
 	}
 	if (client_data_dir(id, &data_dir, err) < 0 || path_mkdir_all(data_dir, 0700, err) < 0)
 		return -1;
-	return set_open(data_dir, false, ret, err);
+	return path_open_directory(data_dir, NULL, ret, err);
 }
 
 int from_files(const struct client *cl, const struct from *f, const char *id, const struct criu_options *o,
@@ -98,6 +98,7 @@ int from_files(const struct client *cl, const struct from *f, const char *id, co
 {
 	const bool keep = rootfs && !strcmp(rootfs, "keep"), has = strcmp(f->m.capture, "none") != 0;
 	struct criu_options again = *o;
+	struct path_made made cleanup_path_made = PATH_MADE_NOTHING;
 	cleanup_fd int work_fd = -1;
 
 	if (!has && ((rootfs && !keep) || o->include_bind.n > 0))
@@ -112,8 +113,8 @@ int from_files(const struct client *cl, const struct from *f, const char *id, co
 	again.ext_unix_sk |= f->m.ext_unix_sk;
 	again.file_locks |= f->m.file_locks;
 	again.files = keep ? "keep" : has ? "restore" : "check";
-	if ((o->work_path ? set_open(o->work_path, true, &work_fd, err) : open_work(f->image_fd, id, &work_fd, err)) <
-	    0)
+	if ((o->work_path ? path_open_directory(o->work_path, &made, &work_fd, err)
+			  : open_work(f->image_fd, id, &work_fd, err)) < 0)
 		return -1;
 	return checkpoint_image_files(cl, &again, f->image_fd, work_fd, ret, err);
 }

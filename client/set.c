@@ -20,12 +20,13 @@ void set_release(struct set *s)
 	*s = (struct set) { 0 };
 }
 
-int set_open(const char *path, bool make, int *ret_fd, struct err *err)
+int set_open(const char *path, struct path_made *made, int *ret_fd, struct err *err)
 {
-	if (make && mkdir(path, 0700) < 0 && errno != EEXIST)
+	if (made && mkdir(path, 0700) == 0)
+		*made = (struct path_made) { xstrdup(path), xstrdup(path) };
+	else if (made && errno != EEXIST)
 		return err_sys(err, "cannot make directory '%s'", path);
-	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *ret_fd < 0 ? err_sys(err, "cannot open directory '%s'", path) : 0;
+	return path_open_directory(path, NULL, ret_fd, err);
 }
 
 int set_lock(int set_fd, const char *path, struct err *err)

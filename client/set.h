@@ -4,6 +4,7 @@
 #define THOLE_CLIENT_SET_H
 
 #include "client/image.h"
+#include "common/path.h"
 
 /* One name in it that could be an image. */
 struct set_entry {
@@ -21,8 +22,8 @@ struct set {
 void set_release(struct set *s);
 #define cleanup_set __attribute__((cleanup(set_release)))
 
-/* Open it; `make`: made (0700) when it is missing. ret_fd is the caller's. */
-int set_open(const char *path, bool make, int *ret_fd, struct err *err);
+/* Open it. `made`: it is made (0700) when it is missing, but nothing above it, which may be a disk that is not mounted; NULL: it has to be there. ret_fd is the caller's. */
+int set_open(const char *path, struct path_made *made, int *ret_fd, struct err *err);
 
 /* Be the only one who changes it, as long as this descriptor or a copy of it is open. ERR_BUSY: somebody is. */
 int set_lock(int set_fd, const char *path, struct err *err);

@@ -2,6 +2,7 @@
 /* Paths as text, and directories made step by step. */
 #include "common/path.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,6 +42,49 @@ int path_mkdir_all(const char *path, mode_t mode, struct err *err)
 	if (make_one(copy, mode) < 0)
 		return err_sys(err, "cannot make directory '%s'", copy);
 	return 0;
+}
+
+void path_made_release(struct path_made *m)
+{
+	free(m->path);
+	free(m->first);
+	*m = PATH_MADE_NOTHING;
+}
+
+int path_make(const char *path, mode_t mode, struct path_made *ret, struct err *err)
+{
+	cleanup_free char *absolute = NULL, *above = NULL;
+	struct stat st;
+
+	/* What is there may be behind links, which a clean path would not follow. */
+	if (stat(path, &st) == 0)
+		return 0;
+	if (path_absolute(path, &absolute, err) < 0)
+		return -1;
+	above = xstrdup(absolute);
+	while (above[1] && stat(above, &st) < 0 && errno == ENOENT) {
+		free(ret->first);
+		ret->first = xstrdup(above);
+		*(strrchr(above, '/') == above ? above + 1 : strrchr(above, '/')) = '\0';
+	}
+	ret->path = take_ptr(absolute);
+	return path_mkdir_all(ret->path, mode, err);
+}
+
+int path_open_directory(const char *path, struct path_made *made, int *ret_fd, struct err *err)
+{
+	if (made && path_make(path, 0700, made, err) < 0)
+		return -1;
+	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(err, "cannot open directory '%s'", path) : 0;
+}
+
+void path_unmake(const struct path_made *m)
+{
+	cleanup_free char *path = m->first ? xstrdup(m->path) : NULL;
+
+	while (path && strlen(path) >= strlen(m->first) && rmdir(path) == 0 && strchr(path, '/'))
+		*strrchr(path, '/') = '\0';
 }
 
 char *path_clean(const char *path)

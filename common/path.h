@@ -12,6 +12,23 @@
  * never for paths below a rootfs. */
 int path_mkdir_all(const char *path, mode_t mode, struct err *err);
 
+/* A directory that a command has made for itself, and the topmost of those that it took; first NULL: all of them were there. */
+struct path_made {
+	char *path, *first;
+};
+#define PATH_MADE_NOTHING ((struct path_made) { NULL, NULL })
+void path_made_release(struct path_made *m);
+#define cleanup_path_made __attribute__((cleanup(path_made_release)))
+
+/* The same, of any path. The caller releases ret, whatever comes of it. */
+int path_make(const char *path, mode_t mode, struct path_made *ret, struct err *err);
+
+/* Open a directory. `made`: it is made (0700) when it is missing, as by path_make(); NULL: it has to be there. ret_fd is the caller's. */
+int path_open_directory(const char *path, struct path_made *made, int *ret_fd, struct err *err);
+
+/* Take back what was made, from the last on, as far as it is empty. */
+void path_unmake(const struct path_made *m);
+
 /* Lexically clean an absolute path: no "//", ".", "..", no trailing "/". ".." at the root stays there. Caller frees. */
 char *path_clean(const char *path);
 

@@ -82,6 +82,7 @@ int checkpoint_ask(const struct client *cl, const char *id, const struct checkpo
 	if (!call_interrupted(err))
 		return -1;
 	call_abandon(&c, CANCEL_TIMEOUT_MS);
+	checkpoint_files_unmake(f);
 	signals_die(c.signal);
 	return -1;
 }
@@ -95,7 +96,10 @@ static int checkpoint_to_directory(const struct client *cl, const char *id, cons
 	/* Before a directory is made for one that is not there. */
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || checkpoint_files_open(cl, o, true, &f, err) < 0)
 		return -1;
-	return checkpoint_ask(cl, id, &f, o->pre_copy, -1, err);
+	if (checkpoint_ask(cl, id, &f, o->pre_copy, -1, err) == 0)
+		return 0;
+	checkpoint_files_unmake(&f);
+	return -1;
 }
 
 /* What only means something with --to. */

@@ -135,7 +135,7 @@ int checkpoint_export(const char *image, const char *file, const char *compressi
 
 	if (!strcmp(file, "-") && isatty(STDOUT_FILENO))
 		return err_set(err, ERR_USAGE, "an archive does not go to a terminal");
-	if (set_open(image, false, &fd, err) < 0)
+	if (path_open_directory(image, NULL, &fd, err) < 0)
 		return -1;
 	if (image_examine(fd, IMAGE_DIGESTS, &r, err) < 0)
 		return err_add(err, "image '%s'", image);
@@ -352,16 +352,18 @@ static int import_into(int archive_fd, int set_fd, const char *name, struct err 
 
 int checkpoint_import(const char *file, const char *set, const char *name, struct err *err)
 {
+	struct path_made made cleanup_path_made = PATH_MADE_NOTHING;
 	cleanup_fd int archive_fd = -1, set_fd = -1;
 
 	archive_fd = !strcmp(file, "-") ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (archive_fd < 0)
 		return err_sys(err, "cannot open '%s'", file);
-	if (set_open(set, true, &set_fd, err) < 0 || set_lock(set_fd, set, err) < 0)
+	if (set_open(set, &made, &set_fd, err) < 0 || set_lock(set_fd, set, err) < 0)
 		return -1;
 	set_tidy(set_fd);
 	if (import_into(archive_fd, set_fd, name, err) == 0)
 		return 0;
 	set_tidy(set_fd);
+	path_unmake(&made);
 	return err_add(err, "cannot import '%s'", file);
 }

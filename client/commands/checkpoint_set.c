@@ -72,16 +72,21 @@ static int latest_name(int set_fd, char *ret, size_t size)
 static int prepare(const struct client *cl, const char *id, const char *path, const struct criu_options *o, int *ret_fd,
 		   struct checkpoint_files *ret, struct err *err)
 {
+	struct path_made made cleanup_path_made = PATH_MADE_NOTHING;
 	cleanup_fd int dir_fd = -1;
 
 	/* Before a directory is made for one that is not there. */
-	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || set_open(path, true, ret_fd, err) < 0 ||
+	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0 || set_open(path, &made, ret_fd, err) < 0 ||
 	    set_lock(*ret_fd, path, err) < 0)
 		return -1;
 	set_tidy(*ret_fd);
-	if (check_set(*ret_fd, path, id, err) < 0)
+	if (check_set(*ret_fd, path, id, err) < 0 || checkpoint_image_files(cl, o, *ret_fd, *ret_fd, ret, err) < 0) {
+		path_unmake(&made);
 		return -1;
-	return checkpoint_image_files(cl, o, *ret_fd, *ret_fd, ret, err);
+	}
+	ret->images = made;
+	made = PATH_MADE_NOTHING;
+	return 0;
 }
 
 static int checkpoint_one(const struct client *cl, const char *id, const char *path, const struct criu_options *o,
@@ -91,8 +96,12 @@ static int checkpoint_one(const struct client *cl, const char *id, const char *p
 	char name[MANIFEST_NAME_MAX] = "";
 	cleanup_fd int set_fd = -1;
 
-	if (prepare(cl, id, path, o, &set_fd, &f, err) < 0 || checkpoint_ask(cl, id, &f, o->pre_copy, set_fd, err) < 0)
+	if (prepare(cl, id, path, o, &set_fd, &f, err) < 0)
 		return -1;
+	if (checkpoint_ask(cl, id, &f, o->pre_copy, set_fd, err) < 0) {
+		checkpoint_files_unmake(&f);
+		return -1;
+	}
 	/* The image is there, whatever becomes of the old ones. */
 	if (latest_name(set_fd, name, sizeof(name)) == 0 && o->verbose)
 		printf("%s/%s\n", path, name);
@@ -160,6 +169,7 @@ static void one_of_all(const struct client *cl, int root_fd, const char *id, con
 /* Every container that runs, each into a set of its own below the directory. The status is that of the first failure. */
 static int checkpoint_all(const struct client *cl, const struct criu_options *o, uint64_t max_bytes, struct err *err)
 {
+	struct path_made made cleanup_path_made = PATH_MADE_NOTHING;
 	cleanup_fd int root_fd = -1, to_fd = -1;
 	cleanup_dir DIR *dir = NULL;
 	struct dirent *e;
@@ -168,7 +178,7 @@ static int checkpoint_all(const struct client *cl, const struct criu_options *o,
 
 	if (client_open_root(cl, false, &root_fd, err) < 0)
 		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	if (set_open(o->to, true, &to_fd, err) < 0)
+	if (set_open(o->to, &made, &to_fd, err) < 0)
 		return -1;
 	dir = fdopendir(fcntl(root_fd, F_DUPFD_CLOEXEC, 0));
 	if (!dir)

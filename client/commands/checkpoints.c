@@ -63,7 +63,7 @@ int checkpoint_inspect(const char *path, struct err *err)
 	cleanup_fd int fd = -1;
 
 	json_add(o, "files", files);
-	if (set_open(path, false, &fd, err) < 0)
+	if (path_open_directory(path, NULL, &fd, err) < 0)
 		return -1;
 	if (image_examine(fd, IMAGE_DIGESTS, &r, err) < 0)
 		return err_add(err, "image '%s'", path);
@@ -120,7 +120,7 @@ int cmd_checkpoints(const struct client *cl, const struct invocation *inv, struc
 	struct set s cleanup_set = { 0 };
 	cleanup_fd int fd = -1;
 
-	if (set_open(inv->operands[0], false, &fd, err) < 0 ||
+	if (path_open_directory(inv->operands[0], NULL, &fd, err) < 0 ||
 	    set_read(fd, o->fast ? IMAGE_FILES : IMAGE_DIGESTS, &s, err) < 0)
 		return -1;
 	if (o->format && !strcmp(o->format, "json"))

@@ -214,6 +214,8 @@ static void failed_in(struct checkpointing *k, const struct err *failure, const 
 	/* When it was us who made it fail its log says nothing. */
 	if (err.code == ERR_CRIU)
 		image_explain(work_fd(k), log, &err);
+	if (!k->why.code && err.code != ERR_UNSUPPORTED && err.sys_errno != ENOSPC && err.sys_errno != EDQUOT)
+		err.code = ERR_CRIU; /* it was criu that has failed, in whichever way */
 	err_add(&err, "cannot checkpoint container '%s'", c->id);
 	clean_up(k);
 	finish(c, &err);

@@ -125,9 +125,21 @@ true"
 	args sleep 1000
 	thole create --bundle "$B" "$c" < /dev/null
 	refused 69 "cannot checkpoint container '$c': it is created" to_set
+	not test -e "$SET"
+	refused 1 "cannot checkpoint container '$c': it is created" thole checkpoint --image-path "$T/deep/er/img" --work-path "$T/deep/work" "$c"
+	not test -e "$T/deep"
 	thole start "$c"
+	thole checkpoint --leave-running --image-path "$T/deep/er/img" --work-path "$T/deep/work" "$c"
+	test -e "$T/deep/er/img/inventory.img"
+	test -e "$T/deep/work/dump.log"
 	refused 70 "there is no 'no-such-criu' in PATH" thole --criu no-such-criu checkpoint --to "$SET" "$c"
 	refused 70 "criu has ended with status 1 before" thole --criu /bin/false checkpoint --to "$SET" "$c"
+	refused 70 "cannot use criu '/nowhere': No such file" thole --criu /nowhere checkpoint --to "$SET" "$c"
+	printf '#!/bin/sh\nexec sleep 1000\n' > "$T/criu.hangs"
+	printf '#!/bin/sh\necho nonsense >&3\nexec sleep 1000\n' > "$T/criu.babbles"
+	chmod 755 "$T"/criu.*
+	refused 70 'criu was not through within 1 seconds \(--timeout\)' thole --criu "$T/criu.hangs" checkpoint --timeout 1 --to "$SET" "$c"
+	refused 70 'criu sends what cannot be understood' thole --criu "$T/criu.babbles" checkpoint --to "$SET" "$c"
 	thole exec -d "$c" sleep 1001
 	refused 75 "the exec'd process '1'" to_set
 	equal "$(to_set --leave-running --drop-execs --verbose)" "$(realpath "$SET/latest")"
