@@ -7,20 +7,18 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include "client/unprivileged.h"
 #include "common/fd.h"
 #include "common/proc.h"
 
-#define NOBODY 65534
 #define MEMORY_MAX (512ul << 20)
 
 /* What both see. */
@@ -124,20 +122,6 @@ static int open_all(int dir_fd, const char *prefix, struct examination *x, struc
 	return open_all(parent_fd, deeper, x, err);
 }
 
-static int give_up_privileges(struct err *err)
-{
-	const struct rlimit none = { 0, 0 }, memory = { MEMORY_MAX, MEMORY_MAX };
-
-	if (geteuid() == 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		return err_sys(err, "cannot give up privileges");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_NOFILE, &none) < 0 ||
-	    setrlimit(RLIMIT_FSIZE, &none) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0 ||
-	    setrlimit(RLIMIT_AS, &memory) < 0)
-		return err_sys(err, "cannot give up privileges");
-	return 0;
-}
-
 /* ---- the child: when it may nothing ---------------------------------------------------------------------------------------- */
 
 static struct opened *find(struct examination *x, const char *name)
@@ -213,17 +197,16 @@ static int examine(struct examination *x, struct err *err)
 	return 0;
 }
 
-static void child_run(int dir_fd, struct examination *x) __attribute__((noreturn));
-static void child_run(int dir_fd, struct examination *x)
+static void child_run(int dir_fd, struct examination *x, pid_t parent) __attribute__((noreturn));
+static void child_run(int dir_fd, struct examination *x, pid_t parent)
 {
 	struct shared *s = x->shared;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	x->v = xcalloc(s->room + 1, sizeof(*x->v));
 	allow_many_files();
 	s->result = open_all(dir_fd, "", x, &s->err);
 	if (s->result == 0)
-		s->result = give_up_privileges(&s->err);
+		s->result = unprivileged_become(parent, MEMORY_MAX, &s->err);
 	if (s->result == 0)
 		s->result = examine(x, &s->err);
 	s->done = true;
@@ -328,6 +311,7 @@ static int check_directories(int dir_fd, size_t depth, size_t *ret_entries, stru
 int image_examine(int dir_fd, enum image_depth depth, struct image_report *ret, struct err *err)
 {
 	struct examination x = { .depth = depth };
+	const pid_t parent = getpid();
 	size_t room = 0, size;
 	pid_t pid;
 	int r;
@@ -341,7 +325,7 @@ int image_examine(int dir_fd, enum image_depth depth, struct image_report *ret, 
 	x.shared->room = room;
 	pid = fork();
 	if (pid == 0)
-		child_run(dir_fd, &x);
+		child_run(dir_fd, &x, parent);
 	r = pid < 0 ? err_sys(err, "cannot fork") : hear(x.shared, room, pid, ret, err);
 	munmap(x.shared, size);
 	return r;

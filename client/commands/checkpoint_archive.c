@@ -4,23 +4,22 @@
  * What comes in is hostile. A child without privileges reads it and says, over a pipe, what member follows and then its bytes; we judge the name once more, and write below a temporary directory in the set. Only an
  * image whose manifest and digests are right gets its name. */
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "client/checkpoint.h"
 #include "client/set.h"
 #include "client/tar.h"
 #include "client/zstream.h"
+#include "client/unprivileged.h"
 #include "common/fd.h"
 #include "common/proc.h"
 
 #define COPY_BYTES (256 << 10)
-#define NOBODY 65534
 
 /* What bytes are copied from or to: the archive, or a file. */
 struct end {
@@ -104,16 +103,48 @@ static int export_all(int image_fd, const struct image_report *r, int to, bool c
 	return ret;
 }
 
-/* Whole or not at all, as everything else: under another name first. */
+/* A device, a pipe: what is there is written to, as `> FILE` would. */
+static int export_into(int image_fd, const struct image_report *r, const char *path, bool compress, struct err *err)
+{
+	cleanup_fd int to = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+
+	return to < 0 ? err_sys(err, "cannot open '%s'", path) : export_all(image_fd, r, to, compress, err);
+}
+
+/* What a killed export has left is used again. */
+static int open_temporary(const char *path, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && (errno = EEXIST)))
+		return err_sys(err, "cannot make '%s'", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(err, ERR_BUSY, "somebody else is at '%s': try again later", path);
+	if (ftruncate(fd, 0) < 0)
+		return err_sys(err, "cannot empty '%s'", path);
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Whole or not at all, as everything else: under another name first. A link stays one. */
 static int export_to_file(int image_fd, const struct image_report *r, const char *path, bool compress, struct err *err)
 {
-	cleanup_free char *temporary = xasprintf("%s.%d.tmp", path, (int)getpid());
-	cleanup_fd int to = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	cleanup_free char *real = realpath(path, NULL), *temporary = NULL;
+	cleanup_fd int to = -1;
+	struct stat st;
 
-	if (to < 0)
-		return err_sys(err, "cannot make '%s'", temporary);
+	if (real && stat(real, &st) == 0 && !S_ISREG(st.st_mode))
+		return export_into(image_fd, r, path, compress, err);
+	if (!real && (errno != ENOENT || lstat(path, &st) == 0))
+		return err_sys(err, "cannot make '%s'", path);
+	if (!real)
+		real = xstrdup(path);
+	temporary = xasprintf("%s.thole-tmp", real);
+	if (open_temporary(temporary, &to, err) < 0)
+		return -1;
 	if (export_all(image_fd, r, to, compress, err) == 0 &&
-	    ((fsync(to) == 0 && rename(temporary, path) == 0) || err_sys(err, "cannot write '%s'", path) == 0))
+	    ((fsync(to) == 0 && rename(temporary, real) == 0) || err_sys(err, "cannot write '%s'", path) == 0))
 		return 0;
 	unlink(temporary);
 	return -1;
@@ -154,19 +185,6 @@ struct said {
 	struct err err;
 };
 
-static int give_up_privileges(struct err *err)
-{
-	const struct rlimit none = { 0, 0 };
-
-	if (geteuid() == 0 &&
-	    (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		return err_sys(err, "cannot give up privileges");
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || setrlimit(RLIMIT_NOFILE, &none) < 0 ||
-	    setrlimit(RLIMIT_FSIZE, &none) < 0 || setrlimit(RLIMIT_NPROC, &none) < 0)
-		return err_sys(err, "cannot give up privileges");
-	return 0;
-}
-
 static int skip(struct zstream *from, uint64_t n, struct err *err)
 {
 	uint8_t block[TAR_BLOCK];
@@ -198,17 +216,16 @@ static int unpack(struct zstream *from, int to, struct said *s)
 	}
 }
 
-static void child_run(int from, int to) __attribute__((noreturn));
-static void child_run(int from, int to)
+static void child_run(int from, int to, pid_t parent) __attribute__((noreturn));
+static void child_run(int from, int to, pid_t parent)
 {
 	struct said s = { .failed = false };
 	struct zstream *archive = zstream_reader(from);
 	struct err ignored;
 	int r;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGPIPE, SIG_DFL);
-	r = give_up_privileges(&s.err);
+	r = unprivileged_become(parent, 0, &s.err);
 	if (r == 0)
 		r = unpack(archive, to, &s);
 	s.failed = r < 0;
@@ -287,6 +304,7 @@ static int import_members(int from, int dir_fd, struct err *err)
 
 static int receive(int archive_fd, int dir_fd, struct err *err)
 {
+	const pid_t parent = getpid();
 	cleanup_fd int near = -1;
 	int fds[2], r;
 	pid_t pid;
@@ -295,8 +313,10 @@ static int receive(int archive_fd, int dir_fd, struct err *err)
 		return err_sys(err, "cannot make a pipe");
 	near = fds[0];
 	pid = fork();
-	if (pid == 0)
-		child_run(archive_fd, fds[1]);
+	if (pid == 0) {
+		fd_close(&near);
+		child_run(archive_fd, fds[1], parent);
+	}
 	fd_close(&fds[1]);
 	if (pid < 0)
 		return err_sys(err, "cannot fork");

@@ -132,3 +132,45 @@ import_refused() { # REGEX FILE
 	refused 1 "an image cannot be called '../x'" thole checkpoint import --name ../x "$T/one.tar" "$T/in"
 	equal "$(find "$T/in" -mindepth 1)" ''
 }
+
+@test "an import that is killed leaves nobody who holds the set, and the next one takes what it has left away" {
+	thole checkpoint export "$T/set/one" "$T/one.tar"
+	mkfifo "$T/fifo"
+	exec 8<> "$T/fifo"
+	in_background "$THOLE" --root "$ROOT" checkpoint import - "$T/in" < "$T/fifo" 8>&-
+	local client=$! child
+	head -c 20000 "$T/one.tar" >&8
+	has_child() { child=$(pgrep -P "$client"); }
+	wait_for has_child
+	wait_for test -e "$T/in/.thole-dump/manifest.json"
+	kill -KILL "$client"
+	wait_for pid_gone "$child"
+	exec 8>&-
+	thole checkpoint import "$T/one.tar" "$T/in"
+	equal "$(find "$T/in" -mindepth 1 -maxdepth 1 -name '.*')" ''
+	diff -r "$T/set/one" "$T/in/one"
+}
+
+@test "export writes into what is no plain file, through a link, and over what a killed one has left" {
+	thole checkpoint export "$T/set/one" "$T/one.tar"
+	mknod "$T/null" c 1 3
+	mkfifo "$T/pipe"
+	ln -s target.tar "$T/link"
+	: > "$T/target.tar"
+	ln -s nowhere "$T/dangling"
+	printf 'half an archive' > "$T/two.tar.thole-tmp"
+	thole checkpoint export "$T/set/one" "$T/null"
+	[ -c "$T/null" ]
+	cmp - "$T/one.tar" < "$T/pipe" &
+	thole checkpoint export "$T/set/one" "$T/pipe"
+	wait $!
+	[ -p "$T/pipe" ]
+	thole checkpoint export "$T/set/one" "$T/link"
+	[ -L "$T/link" ]
+	cmp "$T/target.tar" "$T/one.tar"
+	thole checkpoint export "$T/set/one" "$T/two.tar"
+	cmp "$T/two.tar" "$T/one.tar"
+	refused 1 "cannot make '$T/dangling': No such file" thole checkpoint export "$T/set/one" "$T/dangling"
+	refused 1 "cannot open '$T/set': Is a directory" thole checkpoint export "$T/set/one" "$T/set"
+	equal "$(find "$T" -maxdepth 1 -name '*tmp')" ''
+}
