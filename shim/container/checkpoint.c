@@ -20,6 +20,7 @@
 #include "shim/checkpoint/lazy.h"
 #include "shim/checkpoint/locks.h"
 #include "shim/checkpoint/netlock.h"
+#include "shim/checkpoint/pageserver.h"
 #include "shim/checkpoint/tcprepair.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/veth.h"
@@ -754,11 +755,17 @@ void checkpoint_kill(struct checkpointing *k)
 		precopy_kill(k->precopy);
 }
 
+/* The image is there but for the memory, and nobody has come for that yet. Who has does not live without it. */
+static bool waits_for_taker(const struct checkpointing *k)
+{
+	return k->options.lazy_pages && k->criu && !pageserver_is_asked(k->c->dumper.pid);
+}
+
 bool container_cancel_checkpoint(struct container *c)
 {
 	struct checkpointing *k = c->checkpointing;
 
-	if (!k || k->complete)
+	if (!k || (k->complete && !waits_for_taker(k)))
 		return false;
 	k->done = (struct pending) { NULL, NULL };
 	k->again = false;
@@ -766,7 +773,7 @@ bool container_cancel_checkpoint(struct container *c)
 	/* criu waits for what we are at: it is told no, and lets the container go on itself. */
 	if (k->criu && sealing_runs(k->sealing))
 		sealing_kill(k->sealing);
-	else if (k->criu && k->inside) {
+	else if (k->criu && k->inside && !k->complete) {
 		k->given_up = true;
 		criu_end_soon(k->criu);
 	} else if (k->criu)

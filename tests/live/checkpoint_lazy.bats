@@ -277,3 +277,33 @@ no_server_of_ours() { ! for p in $(pgrep -f 'criu lazy-pages'); do readlink "/pr
 }
 
 oci() { "$THOLE_OCI" --root "$ROOT" "$@" < /dev/null; }
+
+# lazy_source PORT: a dump that waits for who takes the memory; its client is $source.
+lazy_source() {
+	rm -rf "$T/ready" "$IMG"
+	mkfifo "$T/ready"
+	in_background sh -c 'exec "$@" 7> "$0"' "$T/ready" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --lazy-pages --page-server "127.0.0.1:$1" --status-fd 7 "$c" 2> "$T/source.err"
+	source=$!
+	equal "$(head -c 1 "$T/ready" | od -An -tx1 | tr -d ' ')" 00
+}
+
+goes_on() { thole exec "$c" true < /dev/null 2> /dev/null && [ "$(awk '/^TracerPid/ { print $2 }' "/proc/$(init_of "$c")/status")" = 0 ]; }
+
+@test "who leaves a dump with --lazy-pages before anybody has come for the memory has the container go on; afterwards it is the taker's" {
+	local port=$((20000 + RANDOM % 20000)) source sig
+	remembers 4
+	for sig in HUP TERM KILL; do
+		lazy_source $port
+		kill -$sig "$source"
+		wait_for goes_on
+		is_whole
+		not test -e "$IMG/inventory.img"
+		port=$((port + 1))
+	done
+	lazy_source $port
+	exec 8<> "/dev/tcp/127.0.0.1/$port"
+	kill -KILL "$source"
+	wait_for pid_gone "$source"
+	refused 125 'it is being checkpointed' thole exec "$c" true
+	exec 8>&-
+}
