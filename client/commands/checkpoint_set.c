@@ -198,6 +198,8 @@ int checkpoint_to_set(const struct client *cl, const char *id, const struct criu
 		return -1;
 	if (o->max_size && number_size("--max-size", o->max_size, &max_bytes, err) < 0)
 		return -1;
+	if (o->max_size && max_bytes == 0)
+		return err_set(err, ERR_USAGE, "--max-size 0 would keep nothing");
 	if (o->keep.set && o->keep.v == 0)
 		return err_set(err, ERR_USAGE, "--keep 0 would keep nothing");
 	if (o->name && (!manifest_is_name(o->name) || !strcmp(o->name, SET_LATEST)))

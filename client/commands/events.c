@@ -20,6 +20,7 @@ struct events {
 	struct call *call;
 	uint32_t events_serial, stats_serial; /* stats_serial 0: none asked for */
 	uint64_t interval_ms;
+	bool as_runc; /* which says nothing of the end */
 };
 
 static uint64_t now_ms(void)
@@ -84,6 +85,11 @@ static int print_notice(const char *id, const Notice *n, struct err *err)
 	return print_event(id, "memory-pressure", data, err);
 }
 
+static int tell_exit(const struct events *e, const Exit *exit, struct err *err)
+{
+	return e->as_runc ? 0 : print_event(e->id, "exit", print_exit(exit), err);
+}
+
 static int ask_stats(struct events *e, struct err *err)
 {
 	Request req = Request_init_zero;
@@ -120,9 +126,7 @@ static int on_packet(struct events *e, struct err *err)
 		return print_notice(e->id, &reply.body.notice, err);
 	if (reply.more)
 		return 0;
-	return reply.which_body == Reply_exit_tag && print_event(e->id, "exit", print_exit(&reply.body.exit), err) < 0
-		       ? -1
-		       : 1;
+	return reply.which_body == Reply_exit_tag && tell_exit(e, &reply.body.exit, err) < 0 ? -1 : 1;
 }
 
 static int follow(struct events *e, struct err *err)
@@ -198,7 +202,7 @@ static int watch_on(const struct client *cl, const struct events *e, int dir_fd,
 
 	for (int tries = 0; watch(cl, e, dir_fd, pressure, &heard, err) < 0; tries = heard ? 0 : tries + 1) {
 		if (watched && call_recorded_exit(dir_fd, &exit))
-			return print_event(e->id, "exit", print_exit(&exit), err);
+			return tell_exit(e, &exit, err);
 		if (err->code != ERR_GONE || tries == WATCH_TRIES)
 			return -1;
 		watched |= heard;
@@ -210,7 +214,7 @@ int cmd_events(const struct client *cl, const struct invocation *inv, struct err
 {
 	const struct events_options *o = inv->options;
 	cleanup_call struct call c = CALL_NONE;
-	struct events e = { .id = inv->operands[0], .interval_ms = INTERVAL_DEFAULT_MS };
+	struct events e = { .id = inv->operands[0], .interval_ms = INTERVAL_DEFAULT_MS, .as_runc = cl->oci };
 	cleanup_fd int dir_fd = -1;
 
 	if (o->interval && number_duration_ms("--interval", o->interval, &e.interval_ms, err) < 0)

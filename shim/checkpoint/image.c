@@ -324,6 +324,9 @@ static const struct {
 	{ "External socket is used", "a unix socket leads outside: --ext-unix-sk" },
 	{ "unix socket is external", "a unix socket leads outside: --ext-unix-sk" },
 	{ "Can't dump half of stream unix", "a unix socket leads outside: --ext-unix-sk" },
+	{ "Unix socket", "a unix socket leads to a process outside of the container, which CRIU cannot bring back" },
+	{ "killed by signal 9", "one of its processes was killed while it came back: perhaps its memory limit, or the "
+				"machine's memory, is too small" },
 	{ "Can't lookup mount", "an open file is on no mount of the container" },
 	{ "Some file locks are hold", "files are locked: --file-locks" },
 	{ "file locks", "files are locked: --file-locks" },

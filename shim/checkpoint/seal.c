@@ -106,8 +106,11 @@ static int give_name(const struct seal *s, struct err *err)
 		return -1;
 	unlinkat(s->set_fd, SET_NEW_LATEST, 0);
 	if (symlinkat(name, s->set_fd, SET_NEW_LATEST) < 0 ||
-	    renameat(s->set_fd, SET_NEW_LATEST, s->set_fd, SET_LATEST) < 0)
-		return err_sys(err, "image '%s' is complete, but cannot be made the latest", name);
+	    renameat(s->set_fd, SET_NEW_LATEST, s->set_fd, SET_LATEST) < 0) {
+		err_sys(err, "image '%s' is complete, but cannot be made the latest", name);
+		unlinkat(s->set_fd, SET_NEW_LATEST, 0);
+		return -1;
+	}
 	return sync_fd(s->set_fd, "the set's directory", err);
 }
 

@@ -125,6 +125,10 @@ struct container {
 	struct keep keep;
 };
 
+/* create.c: what is to be told of capabilities that nobody knows, the caller's to free; NULL: nothing. */
+struct oci_caps;
+char *container_missing_caps(const struct oci_caps *caps);
+
 /* exec.c */
 void exec_free_all(struct container *c);
 void exec_retire_ended(struct container *c); /* of those that have ended keep nothing but their statuses */

@@ -123,15 +123,27 @@ static int check_terminal(const struct container *c, struct err *err)
 	return 0;
 }
 
-/* The specification wants a warning for capabilities that cannot be given, and no failure. */
-static void warn_of_missing_caps(const struct container *c)
+char *container_missing_caps(const struct oci_caps *caps)
 {
-	const struct oci_strings *unknown = &c->config->process.caps.unknown;
+	cleanup_free char *first = caps->unknown.n > 0 ? xstrdup(caps->unknown.v[0]) : NULL;
+
+	if (!first)
+		return NULL;
+	if (caps->unknown.n == 1)
+		return xasprintf("%s cannot be given: it is not known", first);
+	return xasprintf("%s and %zu more capabilities cannot be given: they are not known", first,
+			 caps->unknown.n - 1);
+}
+
+/* The specification wants a warning for capabilities that cannot be given, and no failure. Its caller hears of those that are known nowhere: of the others it may be the one who does not have them. */
+static void warn_of_missing_caps(struct container *c)
+{
+	cleanup_free char *unknown = container_missing_caps(&c->config->process.caps);
 	uint64_t missing;
 	struct err ignored;
 
-	for (size_t i = 0; i < unknown->n; i++)
-		log_warn("container '%s': %s cannot be given: it is not known", c->id, unknown->v[i]);
+	free(c->remark);
+	c->remark = unknown ? xasprintf("container '%s': %s", c->id, unknown) : NULL;
 	/* In a user namespace of its own it has all of them. */
 	if (!c->config->has_process || c->config->ns[OCI_NS_USER].wanted ||
 	    caps_missing(&c->config->process.caps, &missing, &ignored) < 0)

@@ -49,6 +49,7 @@ struct exec {
 	bool runs;     /* its program, or it did */
 	bool expected; /* out of a checkpoint, which is not through yet */
 	bool unreaped; /* init does not reap whom it inherits */
+	char *remark;  /* on its description; NULL: none */
 	struct streams_request streams;
 	uint64_t ns_flags; /* CLONE_NEW*: what the container has of its own */
 	struct relay_ends ends;
@@ -105,6 +106,7 @@ static void exec_free(struct exec *x)
 	logging_release(&x->p, !x->runs);
 	keep_close_terminal(&x->p);
 	process_release(&x->p);
+	free(x->remark);
 	free(x);
 }
 
@@ -120,6 +122,7 @@ void exec_free_all(struct container *c)
 		launch_over(x);
 		logging_release(p, false);
 		process_release(p);
+		free(x->remark);
 		free(x);
 	}
 	free(c->ended);
@@ -546,6 +549,7 @@ static int read_config(struct exec *x, struct err *err)
 		return -1;
 	if (lsm_check(x->config, "/sys", err) < 0)
 		return -1;
+	x->remark = container_missing_caps(&x->config->process.caps);
 	x->p.terminal = x->config->process.terminal;
 	if (x->params.checkpointable && x->p.terminal)
 		return err_set(err, ERR_UNSUPPORTED, "--checkpointable: not with a terminal");
@@ -677,7 +681,7 @@ const char *container_exec_note(struct container *c, const char *name)
 	const struct exec *x = p && p != &c->init ? exec_of(p) : NULL;
 
 	if (!x || !x->params.checkpointable)
-		return NULL;
+		return x ? x->remark : NULL;
 	if (x->unreaped)
 		return "the container's first process does not reap: when this one has ended it will stay a zombie";
 	if (p->pidfd >= 0 && !statuses_are_told(p->pidfd))

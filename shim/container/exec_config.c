@@ -132,20 +132,6 @@ static void lay_over(struct json_object *process, struct json_object *descriptio
 	}
 }
 
-/* What stands in a config may be for a newer kernel; what somebody asks for here and now is not. */
-static int check_added_capabilities(struct json_object *description, struct err *err)
-{
-	struct json_object *added = json_object_object_get(description, "addCapabilities");
-
-	for (size_t i = 0; i < list_length(added); i++) {
-		const char *name = json_object_get_string(json_object_array_get_idx(added, i));
-
-		if (name && oci_capability_number(name) < 0)
-			return err_set(err, ERR_CONFIG, "unknown capability '%s'", name);
-	}
-	return 0;
-}
-
 int exec_config_parse(const char *config, const char *description, size_t len, bool whole, struct oci_config **ret,
 		      struct err *err)
 {
@@ -157,11 +143,6 @@ int exec_config_parse(const char *config, const char *description, size_t len, b
 		return -1;
 	process = parse_object(description, len, "process", err);
 	if (!process) {
-		json_object_put(top);
-		return -1;
-	}
-	if (!whole && check_added_capabilities(process, err) < 0) {
-		json_object_put(process);
 		json_object_put(top);
 		return -1;
 	}

@@ -457,6 +457,15 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 		criu_answer(r->criu, true);
 }
 
+/* criu has made them with the umask that it has for the container's files. */
+static void hide_statistics(int dir_fd)
+{
+	cleanup_fd int fd = openat(dir_fd, "stats-restore", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && fchmod(fd, 0600) < 0)
+		log_debug("cannot change the mode of stats-restore");
+}
+
 static void criu_done(void *arg, const struct err *failure)
 {
 	struct container *c = arg;
@@ -464,6 +473,7 @@ static void criu_done(void *arg, const struct err *failure)
 	struct err err;
 
 	remove_lazy_links(c);
+	hide_statistics(callers_fd(cr));
 	if (!failure && cr->restoring->noted && !cr->why.code) {
 		create_restored(c, NULL);
 		return;

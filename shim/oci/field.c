@@ -321,6 +321,11 @@ int refuse_not_done(const struct at *at, struct json_object *v, void *out, const
 	return has_content(v) ? refuse(at, err, ERR_UNSUPPORTED, "not supported yet") : 0;
 }
 
+int refuse_present_platform(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	return refuse(at, err, ERR_UNSUPPORTED, "not for Linux");
+}
+
 int refuse_other_platform(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
 	return has_content(v) ? refuse(at, err, ERR_UNSUPPORTED, "not for Linux") : 0;

@@ -92,6 +92,7 @@ reader_fn read_list;    /* a count and a pointer, by the struct list at arg */
 /* Fields that are known and not done: nothing in them is fine (null, "", [], {}), anything else is refused. */
 reader_fn refuse_not_done;
 reader_fn refuse_other_platform;
+reader_fn refuse_present_platform; /* whatever is in it */
 /* clang-format on */
 
 /* For readers of their own: the kinds of a value, checked. */

@@ -310,7 +310,7 @@ static const struct row config_rows[] = {
 	ROW("solaris", refuse_other_platform, 0),
 	ROW("vm", refuse_other_platform, 0),
 	ROW("zos", refuse_other_platform, 0),
-	ROW("freebsd", refuse_other_platform, 0),
+	ROW("freebsd", refuse_present_platform, 0),
 };
 static const struct table config_table = TABLE(config_rows);
 

@@ -259,7 +259,7 @@ static void what_is_empty_or_unknown_is_no_matter(void **state)
 		"\",\"commandLine\":\"\",\"user\":{\"username\":\"\",\"new\":1},\"apparmorProfile\":\"\","
 		"\"selinuxLabel\":\"\","
 		"\"ioPriority\":null,\"scheduler\":null,\"execCPUAffinity\":{}}",
-		"\"windows\":{},\"solaris\":{},\"vm\":{},\"zos\":{},\"freebsd\":{}",
+		"\"windows\":{},\"solaris\":{},\"vm\":{},\"zos\":{}",
 		"\"hostname\":\"\",\"domainname\":\"\",\"hooks\":{\"prestart\":[],\"createRuntime\":[],"
 		"\"createContainer\":[],\"startContainer\":null}",
 		"\"linux\":{\"uidMappings\":[],\"gidMappings\":[],\"sysctl\":{},\"mountLabel\":\"\",\"netDevices\":{},"
@@ -288,7 +288,7 @@ static void examples(void **state)
 		{ "good/minimal.json", 0, NULL },
 		{ "good/minimal-for-start.json", 0, NULL },
 		{ "good/zos-minimal.json", 0, NULL },
-		{ "good/freebsd-minimal.json", 0, NULL },
+		{ "good/freebsd-minimal.json", ERR_UNSUPPORTED, "freebsd: not for Linux" },
 		/* Good, and more than this version does. */
 		{ "good/linux-netdevice.json", 0, NULL },
 		{ "good/linux-rdma.json", 0, NULL },
