@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "client/json.h"
 #include "client/shim_exec.h"
 #include "client/signals.h"
 #include "common/fd.h"
@@ -275,6 +276,16 @@ const char *call_shim_word(const struct status_record *rec, bool lives)
 	return rec->exit_recorded ? "left" : "lost";
 }
 
+/* A creation writes state.json before its record; who has come further had both. */
+static bool has_only_begun(int dir_fd)
+{
+	cleanup_json json_object *state = NULL;
+	struct err ignored;
+
+	return json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &ignored) < 0 ||
+	       !strcmp(json_get_text(state, "container.status", ""), container_status_name(STATUS_CREATING));
+}
+
 bool call_is_leftover(int dir_fd)
 {
 	struct status_record rec;
@@ -283,7 +294,7 @@ bool call_is_leftover(int dir_fd)
 	if (call_shim_lives(dir_fd))
 		return false;
 	if (statedir_read_status(dir_fd, &rec, &err) < 0)
-		return err.code == ERR_NOT_FOUND;
+		return err.code == ERR_NOT_FOUND && has_only_begun(dir_fd);
 	return rec.status == STATUS_CREATING || rec.status == STATUS_NONE;
 }
 
@@ -341,6 +352,45 @@ static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum
 }
 
 /* ret_own: the shim that this is about is one that was started here. */
+#define STRANGER_MS 3000 /* for who is not the shim to say hello */
+#define HELLO_MS 30000   /* and for the shim, which may have something to wait for itself */
+
+/* As far as it can be told. */
+static bool is_its_shim(int dir_fd, int sock)
+{
+	struct status_record rec;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	struct err ignored;
+
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0 ||
+	       statedir_read_status(dir_fd, &rec, &ignored) < 0 || rec.shim_pid == peer.pid;
+}
+
+static bool answers_within(int sock, int ms)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+
+	return poll(&p, 1, ms) != 0;
+}
+
+/* Somebody listens at its socket. */
+static int greet(const char *id, int dir_fd, struct call *c, struct err *err)
+{
+	/* One that has left may have said why. */
+	if (send_hello(c, err) < 0 && err->code != ERR_GONE)
+		return -1;
+	if (!answers_within(c->sock, STRANGER_MS)) {
+		if (!is_its_shim(dir_fd, c->sock))
+			return err_set(err, ERR_PERMISSION,
+				       "container '%s': who listens at " STATEDIR_CONTROL " is not its shim", id);
+		if (!answers_within(c->sock, HELLO_MS - STRANGER_MS))
+			return err_set(err, ERR_STATE, "container '%s': its shim has not answered for %d s", id,
+				       HELLO_MS / 1000);
+	}
+	return receive_hello(c, err);
+}
+
 static int open_once(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *c,
 		     bool *ret_own, struct err *err)
 {
@@ -358,8 +408,7 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 		*ret_own = true;
 		return start_shim(cl, id, &how, NULL, NULL, 0, c, err) < 0 ? -1 : receive_hello(c, err);
 	}
-	/* One that has left may have said why. */
-	return send_hello(c, err) < 0 && err->code != ERR_GONE ? -1 : receive_hello(c, err);
+	return greet(id, dir_fd, c, err);
 }
 
 #define OWN_TRIES 5

@@ -106,17 +106,27 @@ static int check_directory(int fd, const char *what, mode_t forbidden, struct er
 	return 0;
 }
 
+static int check_owner(int fd, const char *name, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "cannot look at '%s'", name);
+	if (st.st_uid != geteuid())
+		return err_set(err, ERR_PERMISSION, "'%s' belongs to uid %u, not to uid %u", name, st.st_uid,
+			       geteuid());
+	return 0;
+}
+
 int statedir_read_file(int dir_fd, const char *name, size_t max, char **ret_text, struct err *err)
 {
 	/* A FIFO that somebody has put there would be waited for. */
 	cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return err_sys(err, "cannot open '%s'", name);
-	if (st.st_uid != geteuid())
-		return err_set(err, ERR_PERMISSION, "'%s' belongs to uid %u, not to uid %u", name, st.st_uid,
-			       geteuid());
+	if (check_owner(fd, name, err) < 0)
+		return -1;
 	if (fd_read_all(fd, max, ret_text, NULL, err) < 0)
 		return err_add(err, "'%s'", name);
 	return 0;
@@ -277,7 +287,7 @@ int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *
 		return err_set(err, ERR_NOT_FOUND, "there is no status record");
 	if (fd < 0)
 		return err_sys(err, "cannot open the status record");
-	return read_record(fd, ret_rec, err);
+	return check_owner(fd, STATEDIR_STATUS, err) < 0 ? -1 : read_record(fd, ret_rec, err);
 }
 
 #define IN_DIRECTORY_MAX (STATEDIR_ID_MAX + sizeof("/" STATEDIR_STATUS))

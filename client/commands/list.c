@@ -77,8 +77,10 @@ static void say_missing(const struct client *cl, int root_fd, const char *id)
 {
 	cleanup_fd int dir_fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (dir_fd >= 0 && !call_shim_lives(dir_fd))
+	if (dir_fd >= 0 && call_is_leftover(dir_fd))
 		client_remark(cl, "container '%s' has no status record: 'delete %s' removes it", id, id);
+	else if (dir_fd >= 0 && !call_shim_lives(dir_fd))
+		client_remark(cl, "container '%s': its status record is missing", id);
 }
 
 static void read_one(const struct client *cl, int root_fd, const char *id, struct statedir_view *view,

@@ -109,15 +109,6 @@ static int start_directly(int dir_fd, const char *id, struct err *err)
 	return 0;
 }
 
-/* It runs, and somebody has to take what it says. */
-static void adopt(const struct client *cl, const char *id)
-{
-	struct err err;
-
-	if (all_recover_one(cl, id, &err) < 0 && err.code != ERR_NOT_FOUND)
-		client_remark(cl, "container '%s' runs, but nobody has taken the place of its shim: %s", id, err.text);
-}
-
 int cmd_start(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const char *id = inv->operands[0];
@@ -135,11 +126,8 @@ int cmd_start(const struct client *cl, const struct invocation *inv, struct err 
 	if (status != STATUS_CREATED)
 		return err_set(err, ERR_STATE, "cannot start container '%s': it is %s", id,
 			       container_status_name(status));
-	if (has_poststart(dir_fd))
+	/* One whose shim was killed gets another first: nobody would take what a quick program says. */
+	if (!rec.foreign || has_poststart(dir_fd))
 		return start_through_shim(cl, id, dir_fd, err);
-	if (start_directly(dir_fd, id, err) < 0)
-		return -1;
-	if (!rec.foreign)
-		adopt(cl, id);
-	return 0;
+	return start_directly(dir_fd, id, err);
 }

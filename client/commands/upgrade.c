@@ -51,7 +51,13 @@ static int lost(const struct client *cl, const char *id, struct err *err)
 	return -1;
 }
 
-static int upgrade_one(const struct client *cl, const char *id, const struct shim_program *shim, struct err *err)
+/* What is to take a shim's place, and whether somebody has named it. */
+struct wish {
+	struct shim_program shim;
+	bool named;
+};
+
+static int upgrade_one(const struct client *cl, const char *id, const struct wish *wish, struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
 	cleanup_fd int dir_fd = -1;
@@ -59,62 +65,66 @@ static int upgrade_one(const struct client *cl, const char *id, const struct shi
 	c.patience_ms = PATIENCE_MS;
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
-	/* Without one there is nothing old: whichever is started is what there is now. */
-	if (!call_shim_lives(dir_fd))
-		return all_recover_one(cl, id, err);
+	/* Without one there is nothing old: whichever is started is what there is now, unless it is to be another. */
+	if (!call_shim_lives(dir_fd)) {
+		if (all_recover_one(cl, id, err) < 0)
+			return -1;
+		if (!wish->named || !call_shim_lives(dir_fd))
+			return 0;
+	}
 	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0)
 		return -1;
-	if (exchange(&c, shim, err) == 0)
+	if (exchange(&c, &wish->shim, err) == 0)
 		return 0;
 	if (err->code == ERR_GONE)
 		lost(cl, id, err);
 	return err_add(err, "container '%s'", id);
 }
 
-static bool upgrade_or_say(const struct client *cl, const char *id, const struct shim_program *shim, bool may_be_gone)
+static bool upgrade_or_say(const struct client *cl, const char *id, const struct wish *wish, bool may_be_gone)
 {
 	struct err err;
 
-	if (upgrade_one(cl, id, shim, &err) == 0 || (may_be_gone && err.code == ERR_NOT_FOUND))
+	if (upgrade_one(cl, id, wish, &err) == 0 || (may_be_gone && err.code == ERR_NOT_FOUND))
 		return true;
 	client_report(cl, &err);
 	return false;
 }
 
-static bool visit(const struct client *cl, const char *id, void *shim)
+static bool visit(const struct client *cl, const char *id, void *wish)
 {
-	return upgrade_or_say(cl, id, shim, true);
+	return upgrade_or_say(cl, id, wish, true);
 }
 
-static int upgrade_all(const struct client *cl, struct shim_program *shim, struct err *err)
+static int upgrade_all(const struct client *cl, struct wish *wish, struct err *err)
 {
-	int r = all_containers(cl, visit, shim, err);
+	int r = all_containers(cl, visit, wish, err);
 
 	return r < 0 ? -1 : !r;
 }
 
-static int upgrade_these(const struct client *cl, const struct invocation *inv, const struct shim_program *shim)
+static int upgrade_these(const struct client *cl, const struct invocation *inv, const struct wish *wish)
 {
 	bool well = true;
 
 	for (int i = 0; i < inv->n; i++)
-		well = upgrade_or_say(cl, inv->operands[i], shim, false) && well;
+		well = upgrade_or_say(cl, inv->operands[i], wish, false) && well;
 	return well ? 0 : 1;
 }
 
 int cmd_upgrade(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct upgrade_options *o = inv->options;
-	struct shim_program shim;
+	struct wish wish = { .named = o->shim };
 	int r;
 
 	if (o->all && inv->n > 0)
 		return err_set(err, ERR_USAGE, "--all and an ID contradict each other");
 	if (!o->all && inv->n == 0)
 		return err_set(err, ERR_USAGE, "upgrade needs an ID, or --all");
-	if (shim_program_open(o->shim, &shim, err) < 0)
+	if (shim_program_open(o->shim, &wish.shim, err) < 0)
 		return -1;
-	r = o->all ? upgrade_all(cl, &shim, err) : upgrade_these(cl, inv, &shim);
-	shim_program_release(&shim);
+	r = o->all ? upgrade_all(cl, &wish, err) : upgrade_these(cl, inv, &wish);
+	shim_program_release(&wish.shim);
 	return r;
 }

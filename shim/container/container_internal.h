@@ -191,6 +191,7 @@ int state_save_record(struct container *c, struct err *err);  /* only the record
 int state_save_logs(struct container *c, struct err *err);    /* only what has become of the logs */
 int state_save_resctrl(struct container *c, struct err *err); /* only its group there */
 int state_load(struct container *c, struct err *err);
+bool state_is_complete(const struct container *c); /* its creation has come further than to begin */
 struct json_object *state_read(int dir_fd,
 			       struct err *err); /* all of it, an object: json_object_put(). ERR_CONFIG: damaged */
 /* What logs were asked to be, so that another shim can go on with them. The caller's. */

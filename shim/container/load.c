@@ -47,9 +47,12 @@ static int read_files(struct container *c, enum container_load how, struct err *
 {
 	bool damaged;
 
-	if (statedir_read_status(c->dir_fd, &c->rec, err) < 0 &&
-	    (how != CONTAINER_LOAD_UNDO || err->code != ERR_NOT_FOUND))
-		return err_add(err, "container '%s'", c->id);
+	if (statedir_read_status(c->dir_fd, &c->rec, err) < 0) {
+		if (err->code == ERR_NOT_FOUND && how != CONTAINER_LOAD_UNDO)
+			return err_set(err, ERR_CONFIG, "container '%s': its status record is missing", c->id);
+		if (err->code != ERR_NOT_FOUND)
+			return err_add(err, "container '%s'", c->id);
+	}
 	if (how == CONTAINER_LOAD_ADOPT && adopt_check(c, err) < 0)
 		return err_add(err, "cannot adopt container '%s'", c->id);
 	damaged = state_load(c, err) < 0;

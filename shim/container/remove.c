@@ -104,6 +104,8 @@ int container_undo(struct container *c, struct err *err)
 	if (c->rec.status != STATUS_NONE && c->rec.status != STATUS_CREATING)
 		return err_set(err, ERR_STATE, "container '%s' is %s, not half created", c->id,
 			       container_status_name(statedir_refresh(&c->rec)));
+	if (c->rec.status == STATUS_NONE && state_is_complete(c))
+		return err_set(err, ERR_CONFIG, "container '%s': its status record is missing", c->id);
 	lazy_dismiss(c->dir_fd);
 	if (c->init.pidfd >= 0 && proc_pidfd_kill(c->init.pidfd, SIGKILL, err) < 0 && err->code != ERR_STATE)
 		return -1;

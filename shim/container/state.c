@@ -697,6 +697,20 @@ static void load_dump(struct container *c, struct json_object *o)
 	c->dumper_serves = number_at(dumper, "serves") != 0;
 }
 
+bool state_is_complete(const struct container *c)
+{
+	struct json_object *top, *o;
+	struct err ignored;
+	bool complete;
+
+	top = state_read(c->dir_fd, &ignored);
+	complete = top && json_object_object_get_ex(top, "container", &o) &&
+		   json_object_is_type(o, json_type_object) && string_at(o, "status")[0] &&
+		   strcmp(string_at(o, "status"), container_status_name(STATUS_CREATING)) != 0;
+	json_object_put(top);
+	return complete;
+}
+
 int state_load(struct container *c, struct err *err)
 {
 	struct json_object *top = state_read(c->dir_fd, err), *o, *list;

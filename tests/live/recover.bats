@@ -391,6 +391,61 @@ untouched() {
 
 group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 
+@test "a status record that is missing or another's: said, and the container that has nobody is left as it is" {
+	detached sleep 1000
+	local pid cmd
+	pid=$(init_of "$c")
+	cp -p "$ROOT/$c/status" "$T/status"
+	lose_shim
+	rm "$ROOT/$c/status"
+	thole list 2> "$T/err"
+	equal "$(cat "$T/err")" "thole: container '$c': its status record is missing"
+	for cmd in state 'delete --force' delete kill pause recover start; do
+		refused 1 "there is no status record|its status record is missing" thole $cmd "$c"
+	done
+	refused 125 "container '$c' already exists" thole run -d --bundle "$B" "$c"
+	chown 1000 "$T/status"
+	cp -p "$T/status" "$ROOT/$c/status"
+	for cmd in state 'delete --force' kill recover; do
+		refused 1 "'status' belongs to uid 1000, not to uid 0" thole $cmd "$c"
+	done
+	not pid_gone "$pid"
+	chown 0 "$ROOT/$c/status"
+	thole recover "$c"
+	thole exec "$c" true < /dev/null
+}
+
+@test "a created container whose shim was killed: all that a quick program says is logged" {
+	args sh -c 'echo said; echo in error >&2; exit 3'
+	thole create --bundle "$B" "$c" < /dev/null
+	lose_shim
+	thole start "$c"
+	exits 3 thole wait "$c"
+	equal "$(thole logs "$c" 2>&1 | sort | xargs)" 'in error said'
+}
+
+@test "upgrade --shim of a container that has lost its shim: it gets the named one" {
+	detached sleep 1000
+	lose_shim
+	cp "$BIN/thole-shim" "$T/named-shim"
+	V=$("$BIN/thole-shim" --version | sed 's/.* //') perl -0777 -pi -e 's/(?<![0-9.])\Q$ENV{V}\E(?![0-9.])/9.9.9/g' "$T/named-shim"
+	thole upgrade --shim "$T/named-shim" "$c"
+	equal "$(thole version --shims)" "$c 9.9.9"
+}
+
+@test "somebody else listens at its control socket: said, the container is left as it is" {
+	detached sleep 1000
+	mv "$ROOT/$c/control.sock" "$ROOT/$c/kept.sock"
+	perl -MSocket -e 'chdir shift or die; socket S, AF_UNIX, SOCK_SEQPACKET, 0 or die; bind S, sockaddr_un("control.sock") or die; listen S, 8; $| = 1; print "listens\n"; sleep 100' "$ROOT/$c" > "$T/listens" 3>&- &
+	STARTED+=($!)
+	wait_for grep -q listens "$T/listens"
+	refused 1 "container '$c': who listens at control.sock is not its shim" thole kill "$c" KILL
+	refused 1 "container '$c': who listens at control.sock is not its shim" thole delete --force "$c"
+	rm "$ROOT/$c/control.sock"
+	mv "$ROOT/$c/kept.sock" "$ROOT/$c/control.sock"
+	thole exec "$c" true < /dev/null
+}
+
 @test "a lock that somebody else holds: nobody listens, and that is said" {
 	detached sleep 1000
 	lose_shim
