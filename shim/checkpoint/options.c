@@ -687,19 +687,19 @@ static bool is_mounted_over(const struct oci_config *config, const char *path)
 	return false;
 }
 
-/* A root that is made anew may lack what binds are mounted on: as with create, it is made. */
+/* A root that is made anew may lack what is mounted on: as with create, it is made. */
 static int make_mount_points(const struct oci_config *config, int root_fd, struct err *err)
 {
 	for (size_t i = 0; i < config->n_mounts; i++) {
 		const struct oci_mount *m = &config->mounts[i];
-		cleanup_free char *clean = m->bind ? path_clean(m->destination) : NULL;
+		cleanup_free char *clean = path_clean(m->destination);
 		cleanup_fd int fd = -1;
-		struct stat st;
+		struct stat st = { .st_mode = S_IFDIR };
 		struct err ignored;
 
-		if (!m->bind || is_mounted_over(config, clean) || rootfs_open(root_fd, clean, &fd, &ignored) == 0)
+		if (is_mounted_over(config, clean) || rootfs_open(root_fd, clean, &fd, &ignored) == 0)
 			continue;
-		if (stat(m->source, &st) < 0)
+		if (m->bind && stat(m->source, &st) < 0)
 			return err_sys(err, "mounts[%zu].source: '%s'", i, m->source);
 		if (rootfs_make(root_fd, clean, S_ISDIR(st.st_mode) ? ROOTFS_DIR : ROOTFS_FILE, &fd, err) < 0)
 			return err_add(err, "mounts[%zu].destination", i);

@@ -372,19 +372,22 @@ no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline";
 
 holds_lock() { [ "$(thole exec "$c" lock /tmp/lock try)" = locked=1 ]; }
 
-@test "restore into a root that lacks what the config's binds are mounted on: it is made, as with create" {
+@test "restore into a root that lacks what the config's mounts are mounted on: it is made, as with create" {
 	mkdir "$T/data" "$T/fresh"
 	echo data > "$T/data/file"
 	config --arg t "$T" '.mounts += [{destination: "/deep/dir", type: "bind", source: ($t + "/data"), options: ["bind"]},
 		{destination: "/etc/motd", type: "bind", source: ($t + "/data/file"), options: ["bind"]},
-		{destination: "/dev/shm/dir", type: "bind", source: ($t + "/data"), options: ["bind"]}]'
+		{destination: "/dev/shm/dir", type: "bind", source: ($t + "/data"), options: ["bind"]},
+		{destination: "/run/deep", type: "tmpfs", source: "tmpfs"}]'
 	counting
 	checkpoint
 	cp -a "$(template)" "$T/fresh/rootfs"
 	cp "$B/config.json" "$T/fresh"
 	B=$T/fresh
 	not test -e "$B/rootfs/deep"
+	not test -e "$B/rootfs/run/deep"
 	restore
+	contains "$(thole exec "$c" cat /proc/mounts)" ' /run/deep tmpfs '
 	equal "$(thole exec "$c" cat /deep/dir/file /etc/motd /dev/shm/dir/file | paste -sd ' ')" 'data data data'
 	[ -d "$B/rootfs/deep/dir" ] && [ -f "$B/rootfs/etc/motd" ]
 	not test -e "$B/rootfs/dev/shm"
