@@ -45,6 +45,39 @@ int client_read_container(const struct client *cl, const char *id, int *ret_dir_
 	return 0;
 }
 
+static bool is_being_created(int dir_fd)
+{
+	struct status_record rec;
+	struct err ignored;
+
+	return statedir_read_status(dir_fd, &rec, &ignored) < 0 || rec.status == STATUS_CREATING ||
+	       rec.status == STATUS_NONE;
+}
+
+int client_read_state(const char *id, int dir_fd, json_object **ret, struct err *err)
+{
+	cleanup_json json_object *state = NULL;
+	json_object *format;
+
+	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, err) < 0)
+		return err_is_sys(err, ENOENT) && !is_being_created(dir_fd)
+			       ? err_set(err, ERR_CONFIG, "container '%s': state.json is missing", id)
+			       : err_add(err, "container '%s'", id);
+	format = json_get(state, "format");
+	if (!json_object_is_type(json_get(state, "container"), json_type_object) ||
+	    !json_object_is_type(format, json_type_int))
+		return err_set(err, ERR_CONFIG, "container '%s': state.json is damaged", id);
+	if (json_object_get_int64(format) > STATEDIR_STATE_FORMAT)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "container '%s': state.json has format %lld, and this program knows %d", id,
+			       (long long)json_object_get_int64(format), STATEDIR_STATE_FORMAT);
+	if (strcmp(json_get_text(state, "container.id", ""), id) != 0)
+		return err_set(err, ERR_CONFIG, "container '%s': state.json is that of container '%s'", id,
+			       json_get_text(state, "container.id", ""));
+	*ret = take_ptr(state);
+	return 0;
+}
+
 /* The directory above all containers' data directories, perhaps relative to the current directory. */
 static char *data_root(void)
 {

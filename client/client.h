@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "client/json.h"
 #include "common/err.h"
 
 struct status_record;
@@ -44,6 +45,9 @@ int client_open_container(const struct client *cl, const char *id, int *ret_root
 /* The same with its status record. On failure nothing is open; one without a record, which is being made or removed, is ERR_NOT_FOUND. */
 int client_read_container(const struct client *cl, const char *id, int *ret_dir_fd, struct status_record *ret_rec,
 			  struct err *err);
+
+/* Its state.json, the caller's to put: ERR_CONFIG when it is damaged, missing or another container's, ERR_UNSUPPORTED when it is of a newer version; ENOENT as long as the container is being created. */
+int client_read_state(const char *id, int dir_fd, json_object **ret, struct err *err);
 
 /* Where log and quick-run bundle of `id` are: $THOLE_LOG_DIR/ID, else /var/lib/thole/ID, rootless $XDG_STATE_HOME/thole/ID. Absolute;
  * caller frees. */

@@ -68,7 +68,9 @@ int json_parse(const char *text, const char *name, json_object **ret, struct err
 	if (!t)
 		fatal("out of memory");
 	o = json_tokener_parse_ex(t, text, -1);
-	if (!o)
+	if (!o && json_tokener_get_error(t) == json_tokener_success)
+		err_set(err, ERR_CONFIG, "'%s' has nothing but a null in it", name);
+	else if (!o)
 		err_set(err, ERR_CONFIG, "'%s' is not JSON: %s at byte %zu", name,
 			json_tokener_error_desc(json_tokener_get_error(t)), json_tokener_get_parse_end(t));
 	json_tokener_free(t);

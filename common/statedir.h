@@ -17,6 +17,7 @@
 
 #define STATEDIR_STATUS "status"
 #define STATEDIR_STATE "state.json"
+#define STATEDIR_STATE_FORMAT 1 /* the only one so far */
 #define STATEDIR_CONFIG "config.json"
 #define STATEDIR_CONFIG_MAX (4 << 20) /* bytes of it, and of the bundle's */
 #define STATEDIR_CONTROL "control.sock"

@@ -346,9 +346,8 @@ static int recorded_path(int dir_fd, const char *id, const char *exec, char **re
 	cleanup_free char *driver_key = xasprintf("%s.log.driver", key), *path_key = xasprintf("%s.log.path", key);
 	const char *driver, *path;
 
-	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, err) < 0)
-		return err_is_sys(err, ENOENT) ? err_set(err, ERR_STATE, "container '%s' has no log yet", id)
-					       : err_add(err, "container '%s'", id);
+	if (client_read_state(id, dir_fd, &state, err) < 0)
+		return err_is_sys(err, ENOENT) ? err_set(err, ERR_STATE, "container '%s' has no log yet", id) : -1;
 	if (exec && (!exec[0] || exec[strspn(exec, "0123456789")] || !json_get(state, key)))
 		return err_set(err, ERR_NOT_FOUND, "container '%s' has no process '%s' with a log of its own", id,
 			       exec);

@@ -97,7 +97,7 @@ static int find_image(const char *id, int dir_fd, char **ret, struct err *err)
 	cleanup_json json_object *state = NULL;
 	const char *path;
 
-	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, err) < 0)
+	if (client_read_state(id, dir_fd, &state, err) < 0)
 		return -1;
 	path = json_get_text(state, "container.checkpoint", "");
 	if (!path[0])

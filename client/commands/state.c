@@ -92,9 +92,8 @@ int cmd_state(const struct client *cl, const struct invocation *inv, struct err 
 	if (client_read_container(cl, id, &dir_fd, &s.rec, err) < 0)
 		return -1;
 	/* Not there before `created`; a broken one must not hide what the record knows. */
-	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &no_state) < 0 &&
-	    !err_is_sys(&no_state, ENOENT))
-		client_remark(cl, "container '%s': %s", id, no_state.text);
+	if (client_read_state(id, dir_fd, &state, &no_state) < 0 && !err_is_sys(&no_state, ENOENT))
+		client_remark(cl, "%s", no_state.text);
 	s.state = state;
 	s.dir_fd = dir_fd;
 	s.status = statedir_refresh(&s.rec);

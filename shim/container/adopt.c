@@ -49,9 +49,9 @@ static int check_state(const struct container *c, struct json_object *top, struc
 	struct json_object *container = at(top, "container"), *init = at(at(top, "processes"), "init");
 	int64_t format = json_object_get_int64(at(top, "format"));
 
-	if (format > STATE_FORMAT)
+	if (format > STATEDIR_STATE_FORMAT)
 		return err_set(err, ERR_UNSUPPORTED, "state.json has format %lld, and this program knows %d",
-			       (long long)format, STATE_FORMAT);
+			       (long long)format, STATEDIR_STATE_FORMAT);
 	if (format < 1)
 		return err_set(err, ERR_CONFIG, "state.json is damaged: it has no format");
 	if (strcmp(text_at(container, "id"), c->id) != 0)

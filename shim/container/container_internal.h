@@ -185,7 +185,6 @@ void create_launched(struct container *c, const struct err *err); /* create.c: i
 void create_runs(struct container *c, const struct err *err);     /* create.c: the program runs, or cannot */
 
 /* state.c */
-#define STATE_FORMAT 1                                        /* of state.json */
 int state_save(struct container *c, struct err *err);         /* state.json and the status record */
 int state_save_record(struct container *c, struct err *err);  /* only the record: at exit, when the disk may be full */
 int state_save_logs(struct container *c, struct err *err);    /* only what has become of the logs */

@@ -405,7 +405,7 @@ static int save_locked(struct container *c, struct err *err)
 	if (!top)
 		return -1; /* what we do not understand is not ours to replace */
 	if (is_new(c))
-		json_add(top, "format", json_new_int64(STATE_FORMAT));
+		json_add(top, "format", json_new_int64(STATEDIR_STATE_FORMAT));
 	add_string(top, "bootId", c->rec.boot_id);
 	o = object_at(top, "container");
 	if (is_new(c))
@@ -704,8 +704,8 @@ bool state_is_complete(const struct container *c)
 	bool complete;
 
 	top = state_read(c->dir_fd, &ignored);
-	complete = top && json_object_object_get_ex(top, "container", &o) &&
-		   json_object_is_type(o, json_type_object) && string_at(o, "status")[0] &&
+	complete = top && json_object_object_get_ex(top, "container", &o) && json_object_is_type(o, json_type_object) &&
+		   string_at(o, "status")[0] &&
 		   strcmp(string_at(o, "status"), container_status_name(STATUS_CREATING)) != 0;
 	json_object_put(top);
 	return complete;

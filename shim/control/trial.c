@@ -62,7 +62,8 @@ static void run_child(const struct trial_request *req, int answer_fd)
 	if (exe_fd >= 0 && dup2(out_fd, STDOUT_FILENO) >= 0 && dup2(out_fd, STDERR_FILENO) >= 0 &&
 	    dup2(state_fd, STATE_FD) >= 0 && fd_close_range(STATE_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
 		syscall(SYS_execveat, exe_fd, "", argv, environ, AT_EMPTY_PATH);
-	dprintf(STDOUT_FILENO, "thole-shim: cannot be executed: %s\n", strerrordesc_np(errno));
+	dprintf(STDOUT_FILENO, "thole-shim: cannot be executed: %s\n",
+		errno == ENOENT ? "it is a script, or its interpreter is missing" : strerrordesc_np(errno));
 	_exit(127);
 }
 

@@ -197,6 +197,29 @@ bad_field() {
 	nothing_left || wait_for nothing_left
 }
 
+@test "a state.json that is missing, another's, newer or none: state says so beside what the record knows, logs refuses" {
+	detached sleep 1000
+	cp "$ROOT/$c/state.json" "$T/good"
+	is_told() { # REGEX
+		thole state "$c" > "$T/out" 2> "$T/err"
+		matches "$(cat "$T/err")" "$1"
+		equal "$(jq -r .status "$T/out")" running
+		refused 1 "$1" thole logs "$c"
+	}
+	jq --arg id other '.container.id = $id' "$T/good" > "$ROOT/$c/state.json"
+	is_told "container '$c': state.json is that of container 'other'"
+	jq '.format = 99' "$T/good" > "$ROOT/$c/state.json"
+	is_told "container '$c': state.json has format 99, and this program knows 1"
+	echo null > "$ROOT/$c/state.json"
+	is_told "'state.json' has nothing but a null in it"
+	echo '{}' > "$ROOT/$c/state.json"
+	is_told "container '$c': state.json is damaged"
+	rm "$ROOT/$c/state.json"
+	is_told "container '$c': state.json is missing"
+	cp "$T/good" "$ROOT/$c/state.json"
+	thole logs "$c"
+}
+
 @test "the state directory is made 0700, everything in it 0600 or less" {
 	detached sleep 1000
 	equal "$(stat -c %a "$ROOT" "$ROOT/$c" | tr '\n' ' ')" '700 700 '

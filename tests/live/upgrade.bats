@@ -66,7 +66,7 @@ untouched() { # SHIM VERSION
 	refused 1 'absent.*No such file' thole upgrade --shim "$T/absent" "$c"
 	refused 1 "cannot execute '.*/plain'.*Permission" thole upgrade --shim "$T/plain" "$c"
 	refused 1 "cannot execute '.*/dir'.*Permission" thole upgrade --shim "$T/dir" "$c"
-	refused 1 "container '$c': the new shim: cannot be executed: " thole upgrade --shim "$T/script" "$c"
+	refused 1 "container '$c': the new shim: cannot be executed: it is a script" thole upgrade --shim "$T/script" "$c"
 	refused 1 "container '$c': the new shim is another program.*status 0" thole upgrade --shim "$T/mute" "$c"
 	refused 1 "container '$c': the new shim: applet not found" thole upgrade --shim "$(command -v busybox)" "$c"
 	refused 1 "container '$c': the new shim was ended by signal 6" thole upgrade --shim "$T/crash" "$c"
