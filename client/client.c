@@ -41,6 +41,9 @@ int client_read_container(const struct client *cl, const char *id, int *ret_dir_
 		return -1;
 	if (statedir_read_status(dir_fd, ret_rec, err) < 0)
 		return err_add(err, "container '%s'", id);
+	if (strcmp(ret_rec->id, id) != 0)
+		return err_set(err, ERR_CONFIG, "container '%s': its status record is that of container '%s'", id,
+			       ret_rec->id);
 	*ret_dir_fd = take_fd(&dir_fd);
 	return 0;
 }

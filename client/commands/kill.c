@@ -25,7 +25,8 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 		return -1;
 	/* One that cannot be adopted can still be ended. */
 	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0 &&
-	    ((err->code != ERR_CONFIG && err->code != ERR_UNSUPPORTED) ||
+	    ((err->code != ERR_CONFIG && err->code != ERR_UNSUPPORTED && err->code != ERR_PERMISSION &&
+	      !err_is_sys(err, ENOENT)) ||
 	     call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0))
 		return -1;
 	return call_request(&c, &req, NULL, err);

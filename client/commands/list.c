@@ -89,9 +89,12 @@ static void read_one(const struct client *cl, int root_fd, const char *id, struc
 	struct status_record rec;
 	enum container_status status = STATUS_NONE;
 	bool lives = false;
-	struct err err;
+	struct err err = { .code = ERR_NONE };
 
-	if (statedir_read_status_of(root_fd, id, &rec, rows->with_shims ? &lives : NULL, &err) == 0) {
+	if (statedir_read_status_of(root_fd, id, &rec, rows->with_shims ? &lives : NULL, &err) == 0 &&
+	    strcmp(rec.id, id) != 0) {
+		client_remark(cl, "container '%s': its status record is that of container '%s'", id, rec.id);
+	} else if (err.code == ERR_NONE) {
 		if (!rows->only_ids)
 			status = statedir_view_refresh(view, &rec, lives);
 		rows_add(rows, id, &rec, status, rows->with_shims ? call_shim_word(&rec, lives) : NULL, lives,

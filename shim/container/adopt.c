@@ -35,8 +35,6 @@ static const char *text_at(struct json_object *o, const char *key)
 
 static int check_record(const struct container *c, struct err *err)
 {
-	if (strcmp(c->rec.id, c->id) != 0)
-		return err_set(err, ERR_CONFIG, "its status record is that of container '%s'", c->rec.id);
 	if (c->rec.status == STATUS_CREATING || c->rec.status == STATUS_NONE)
 		return err_set(err, ERR_STATE, "its creation never came to an end: delete removes what there is");
 	if (c->rec.foreign)

@@ -52,6 +52,9 @@ static int read_files(struct container *c, enum container_load how, struct err *
 			return err_set(err, ERR_CONFIG, "container '%s': its status record is missing", c->id);
 		if (err->code != ERR_NOT_FOUND)
 			return err_add(err, "container '%s'", c->id);
+	} else if (strcmp(c->rec.id, c->id) != 0) {
+		return err_set(err, ERR_CONFIG, "container '%s': its status record is that of container '%s'", c->id,
+			       c->rec.id);
 	}
 	if (how == CONTAINER_LOAD_ADOPT && adopt_check(c, err) < 0)
 		return err_add(err, "cannot adopt container '%s'", c->id);

@@ -218,7 +218,6 @@ Saved__Shim *server_save(struct server *s)
 	Saved__Shim *to = saved_new(Saved__Shim, shim);
 	Saved__Connection *conn;
 
-	to->format = SAVED_FORMAT;
 	to->version = xstrdup(THOLE_VERSION);
 	to->root_fd = saved_fd(container_root_fd(s->o.container));
 	to->listen_fd = saved_fd(s->listen_fd);
@@ -226,6 +225,7 @@ Saved__Shim *server_save(struct server *s)
 	for (size_t i = 0; i < s->n_conns; i++)
 		if ((conn = conn_save(s->conns[i])))
 			saved_append(to->connections, to->n_connections, conn);
+	to->format = saved_format(to);
 	return to;
 }
 

@@ -54,6 +54,33 @@ void saved_free(Saved__Shim *s)
 		saved__shim__free_unpacked(s, NULL);
 }
 
+static bool needs_format_2(const Saved__Process *p)
+{
+	const Saved__Relay *r = p->relay;
+
+	if (!r)
+		return false;
+	for (size_t i = 0; i < r->n_outputs; i++)
+		if (r->outputs[i]->origin)
+			return true;
+	for (size_t i = 0; r->input && i < r->input->n_sources; i++)
+		if (r->input->sources[i]->limited)
+			return true;
+	return false;
+}
+
+uint32_t saved_format(const Saved__Shim *s)
+{
+	const Saved__Container *c = s->container;
+
+	if (needs_format_2(c->init))
+		return 2;
+	for (size_t i = 0; i < c->n_execs; i++)
+		if (needs_format_2(c->execs[i]))
+			return 2;
+	return 1;
+}
+
 int saved_pack(const Saved__Shim *s, void **ret_data, size_t *ret_len, struct err *err)
 {
 	size_t len = saved__shim__get_packed_size(s);

@@ -13,7 +13,7 @@
 #include "common/err.h" /* also for saved_append() */
 #include "proto/upgrade.pb-c.h"
 
-#define SAVED_FORMAT 1
+#define SAVED_FORMAT 2        /* the latest that is understood; saved_format() says which one a state is written in */
 #define SAVED_MAX (32u << 20) /* bytes of one state */
 
 /* A new message of a type by the generated prefix: saved_new(Saved__Relay, relay). The caller's, or its parent message's. */
@@ -35,6 +35,10 @@ int saved_to_fd(uint32_t number);
 ProtobufCBinaryData saved_bytes(const void *data, size_t len);
 
 void saved_free(Saved__Shim *s); /* accepts NULL */
+
+/* The earliest format whose readers do no harm with this state: 2 when an adopted process has a foreground client, of whom those of 1 do not know what it had before (Output.origin), or when bytes of a client that has
+ * left are still to be taken. */
+uint32_t saved_format(const Saved__Shim *s);
 
 /* As bytes; caller frees. ERR_LIMIT: more than SAVED_MAX. */
 int saved_pack(const Saved__Shim *s, void **ret_data, size_t *ret_len, struct err *err);

@@ -415,6 +415,45 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	thole exec "$c" true < /dev/null
 }
 
+@test "a status record that is another container's: nobody acts on that one by this one's name" {
+	detached sleep 1000
+	local pid other=$c
+	pid=$(init_of "$c")
+	c=$c-b
+	detached sleep 1000
+	lose_shim
+	cp "$ROOT/$c/status" "$T/good"
+	cat "$ROOT/$other/status" > "$ROOT/$c/status"
+	local cmd
+	for cmd in state kill 'delete --force' delete recover pause; do
+		refused 1 "container '$c': .*its status record is that of container '$other'" thole $cmd "$c"
+	done
+	contains "$(thole list 2>&1)" "container '$c': its status record is that of container '$other'"
+	not pid_gone "$pid"
+	cat "$T/good" > "$ROOT/$c/status"
+	thole kill "$c" KILL
+	exits 137 thole wait "$c"
+	not pid_gone "$pid"
+	# Nor does delete --force say that it has done what it has not.
+	rm "$ROOT/$other/lock"
+	refused 1 'there is no lock file' thole delete --force "$other"
+	ln "$ROOT/$other/status" "$ROOT/$other/lock"
+	thole delete --force "$other"
+}
+
+@test "contrib/cron/thole-recover: its line gives a container whose shim was killed another, and says nothing" {
+	local command
+	detached sleep 1000
+	lose_shim
+	mkdir "$T/bin"
+	printf '#!/bin/sh\nexec "%s" --root "%s" "$@"\n' "$THOLE" "$ROOT" > "$T/bin/thole"
+	chmod 755 "$T/bin/thole"
+	command=$(grep '^[*]' "$TREE/contrib/cron/thole-recover" | awk '{ for (i = 1; i <= 6; i++) $i = ""; print }' | sed "s,/run/thole,$ROOT,; s,/usr/local/bin/thole,$T/bin/thole,")
+	env -i PATH=/usr/bin:/bin setsid /bin/sh -c "$command" < /dev/null > "$T/said" 2>&1
+	equal "$(cat "$T/said")" ''
+	shim_is alive
+}
+
 @test "a created container whose shim was killed: all that a quick program says is logged" {
 	args sh -c 'echo said; echo in error >&2; exit 3'
 	thole create --bundle "$B" "$c" < /dev/null

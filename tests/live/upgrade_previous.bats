@@ -119,3 +119,21 @@ there_and_back() {
 	wait_for test -e "$B/rootfs/tmp/said"
 	[ ! -e "$B/rootfs/tmp/hup" ]
 }
+
+@test "of an adopted container whose client is in the foreground: an older program would not know what that has, and is refused" {
+	args sh -c 'i=0; while [ ! -e /tmp/stop ]; do echo $i; i=$((i + 1)); done; exit 7'
+	in_background sh -c 'exec "$0" --root "$1" run --bundle "$2" "$3" < /dev/null > "$4"' "$THOLE" "$ROOT" "$B" "$c" "$T/out"
+	local client=$! shim round
+	wait_for test -s "$T/out"
+	for round in 1 2 3; do
+		shim=$(shim_of "$c")
+		kill -KILL "$shim"
+		adopted() { [ "$(shims | wc -l)" = 1 ] && [ "$(shims)" != "$shim" ]; }
+		wait_for adopted
+		refused 1 "container '$c': the new shim: .*it has format 2 .*, and format 1 is known" thole upgrade --shim "$PREVIOUS/thole-shim" "$c"
+		thole upgrade "$c"
+	done
+	touch "$B/rootfs/tmp/stop"
+	exits 7 wait $client
+	awk '$0 != NR - 1 { print "line " NR ": " $0; exit 1 }' "$T/out"
+}

@@ -182,6 +182,7 @@ static Saved__Shim *new_state(void)
 	c->adopted = true;
 	c->last_exec = 2;
 	c->init = new_process("init", 4711, 30);
+	c->init->relay->outputs[0]->origin = 4000;
 	saved_append(c->init->logs, c->init->n_logs, new_log(24));
 	saved_append(c->execs, c->n_execs, new_process("1", 4712, 0));
 	saved_append(c->execs, c->n_execs, new_process("2", 4713, 50));
@@ -247,6 +248,20 @@ static void written_and_read_it_is_the_same(void **state)
 	}
 	saved_free(s);
 	saved_free(again);
+}
+
+static void the_format_is_that_of_what_is_in_it(void **state)
+{
+	Saved__Shim *s = new_state();
+
+	s->container->init->relay->outputs[0]->origin = 0;
+	assert_int_equal(saved_format(s), 1);
+	s->container->execs[1]->relay->outputs[1]->origin = 7;
+	assert_int_equal(saved_format(s), 2);
+	s->container->execs[1]->relay->outputs[1]->origin = 0;
+	s->container->init->relay->input->sources[0]->limited = true;
+	assert_int_equal(saved_format(s), 2);
+	saved_free(s);
 }
 
 static void every_format_is_understood(void **state)
@@ -468,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written_and_read_it_is_the_same),
+		cmocka_unit_test(the_format_is_that_of_what_is_in_it),
 		cmocka_unit_test(every_format_is_understood),
 		cmocka_unit_test(every_descriptor_is_found),
 		cmocka_unit_test(what_means_nothing_is_refused),

@@ -416,3 +416,31 @@ said() { journalctl -o cat -u "$U" _TRANSPORT=stdout; }
 	thole delete --force "$c"
 	rm -rf "$SET" "/etc/systemd/system/thole-checkpoint@$NAME.timer.d"
 }
+
+# ---- contrib/systemd/thole-recover.{service,timer}
+
+@test "thole-recover.timer: a container whose shim was killed gets another one, which outlives the service" {
+	local unit
+	ROOT=/run/thole
+	args sh -c 'while :; do sleep 0.1; done'
+	thole run -d --bundle "$B" "$c" < /dev/null > "$T/run.out"
+	for unit in service timer; do
+		sed "s,/usr/local/bin/thole,$THOLE,; s,1min,2s,; s,^AccuracySec=.*,AccuracySec=100ms," "$TREE/contrib/systemd/thole-recover.$unit" > "/etc/systemd/system/thole-recover.$unit"
+	done
+	systemctl daemon-reload
+	systemctl start thole-recover.timer
+	kill -KILL "$(shim_of "$c")"
+	has_another() { [ "$(thole list --format json | jq -r '.[0].thole.shim')" = alive ]; }
+	WAIT_S=100 wait_for has_another
+	U=thole-recover.service
+	is_over() { [ "$(show ActiveState)" = inactive ]; }
+	systemctl stop thole-recover.timer
+	WAIT_S=100 wait_for is_over
+	equal "$(show Result)" success
+	has_another
+	thole exec "$c" true < /dev/null
+	unset U
+	thole delete --force "$c"
+	rm /etc/systemd/system/thole-recover.*
+	ROOT=$T/state
+}
