@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -85,6 +86,19 @@ int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err)
 		return 0;
 	return err_set(err, ERR_CRIU, "there is no '%s' in PATH: checkpoint and restore need CRIU (--criu PATH)",
 		       named ? named : "criu");
+}
+
+void checkpoint_tell_criu(const struct client *cl)
+{
+	cleanup_free char *criu = NULL;
+	struct err why;
+
+	if (checkpoint_find_criu(cl, &criu, &why) == 0) {
+		setenv("THOLE_CRIU", criu, 1);
+	} else {
+		unsetenv("THOLE_CRIU");
+		setenv("THOLE_NO_CRIU", why.text, 1);
+	}
 }
 
 /* ---- the options ----------------------------------------------------------------------------------------------------------- */

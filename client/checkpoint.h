@@ -56,4 +56,7 @@ int checkpoint_files_add(const struct checkpoint_files *f, struct handover *h, s
 /* The path of the criu that is used, the caller's to free. ERR_CRIU: there is none. */
 int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err);
 
+/* For a shim that we become: which criu is used goes into the environment, THOLE_CRIU, or why there is none, THOLE_NO_CRIU. */
+void checkpoint_tell_criu(const struct client *cl);
+
 #endif

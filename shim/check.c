@@ -217,6 +217,31 @@ static const struct {
 	{ "checkpoints of a network and its connections", connections },
 };
 
+int check_criu(const char *criu, const char *why_no_criu, char **ret_lacks)
+{
+	struct host h = { .criu = criu, .why_no_criu = why_no_criu };
+	char *lacks = NULL;
+
+	*ret_lacks = NULL;
+	if (!ask(&h)) {
+		*ret_lacks = xstrdup(h.criu_err.text);
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
+		cleanup_free char *before = lacks;
+
+		if ((questions[i].ask != pre_dumps && questions[i].ask != lazy_pages &&
+		     questions[i].ask != connections) ||
+		    questions[i].ask(&h, h.said, sizeof(h.said))) {
+			take_ptr(before);
+			continue;
+		}
+		lacks = xasprintf("%s%s%s: %s", before ? before : "", before ? "; " : "", questions[i].name, h.said);
+	}
+	*ret_lacks = lacks;
+	return h.abilities.version;
+}
+
 int check_print(const char *criu, const char *why_no_criu)
 {
 	struct host h = { .criu = criu, .why_no_criu = why_no_criu };

@@ -7,4 +7,7 @@
  * seconds. Returns the exit status: 1 when no container can be run at all. */
 int check_print(const char *criu, const char *why_no_criu);
 
+/* The same of criu alone, as one line: its version number (as 40201 of 4.2.1; 0: it cannot be used), and what it or the kernel lacks, the caller's to free (NULL: nothing). */
+int check_criu(const char *criu, const char *why_no_criu, char **ret_lacks);
+
 #endif

@@ -5,9 +5,11 @@
 #include <json-c/json.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/fd.h"
 #include "common/json.h"
+#include "shim/check.h"
 #include "shim/oci/names.h"
 #include "shim/oci/read.h"
 #include "shim/oci/words.h"
@@ -109,6 +111,21 @@ static void add_linux(struct json_object *o)
 	add_bool(object_at(o, "netDevices"), "enabled", true);
 }
 
+static void add_criu(struct json_object *o)
+{
+	cleanup_free char *lacks = NULL;
+	int version = check_criu(getenv("THOLE_CRIU"), getenv("THOLE_NO_CRIU"), &lacks);
+	char text[48];
+
+	/* What callers of runc look for before they checkpoint. */
+	json_add(o, "org.opencontainers.runc.checkpoint.enabled", json_new_string(version ? "true" : "false"));
+	snprintf(text, sizeof(text), "%d.%d.%d", version / 10000, version / 100 % 100, version % 100);
+	if (version)
+		json_add(o, "io.thole.criu.version", json_new_string(text));
+	if (lacks)
+		json_add(o, "io.thole.criu.lacks", json_new_string(lacks));
+}
+
 static void add_annotations(struct json_object *o)
 {
 	const struct scmp_version *v = seccomp_version();
@@ -116,8 +133,7 @@ static void add_annotations(struct json_object *o)
 
 	snprintf(text, sizeof(text), "%u.%u.%u", v->major, v->minor, v->micro);
 	json_add(o, "io.github.seccomp.libseccomp.version", json_new_string(text));
-	/* What callers of runc look for before they checkpoint. */
-	json_add(o, "org.opencontainers.runc.checkpoint.enabled", json_new_string("true"));
+	add_criu(o);
 	json_add(o, "io.thole.version", json_new_string(THOLE_VERSION));
 }
 

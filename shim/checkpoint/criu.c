@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -25,6 +26,7 @@
 #include "common/wire.h"
 #include "shim/checkpoint/kerndat.h"
 #include "shim/checkpoint/left.h"
+#include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 
 #define VERSION_MIN 31500   /* what knows external pid namespaces, and to freeze a v2 group */
@@ -66,6 +68,9 @@ static const struct {
 	{ VERSION_LOCKS, "--network-lock skip", wants_no_lock },
 };
 
+#define STDERR_MAX 4096
+#define ENDING_TAKES_MS 500
+
 /* Between its last word and its end. */
 static const struct timeval leaving_takes = { .tv_sec = 5 };
 
@@ -80,7 +85,7 @@ struct packed {
 struct criu {
 	struct criu_ops ops;
 	void *arg;
-	int sock, said_fd, pidfd;
+	int sock, said_fd, stderr_fd, pidfd;
 	pid_t pid; /* and the number of its process group */
 	struct event *readable, *end, *timer, *deadline;
 	unsigned int timeout_s;
@@ -123,19 +128,20 @@ static int child_cgroups(const struct criu_program *p, struct err *err)
 	return 0;
 }
 
-static int child_descriptors(const struct criu_program *p, int sock, int *said, struct err *err)
+static int child_descriptors(const struct criu_program *p, int sock, int stderr_fd, int *said, struct err *err)
 {
 	int high[CRIU_FDS_MAX], null_fd = open("/dev/null", O_RDWR), n = (int)p->n_fds;
 
 	/* First out of the way, since they may have each other's numbers. */
 	sock = fcntl(sock, F_DUPFD_CLOEXEC, SAFE_FD);
+	stderr_fd = fcntl(stderr_fd, F_DUPFD_CLOEXEC, SAFE_FD);
 	*said = fcntl(*said, F_DUPFD_CLOEXEC, SAFE_FD);
 	for (int i = 0; i < n; i++)
 		high[i] = fcntl(p->fds[i], F_DUPFD_CLOEXEC, SAFE_FD);
 	for (int fd = 0; fd < SOCKET_FD; fd++)
 		if (dup2(null_fd, fd) < 0)
 			return err_sys(err, "cannot give criu its stdio");
-	if (dup2(sock, SOCKET_FD) < 0)
+	if (dup2(stderr_fd, STDERR_FILENO) < 0 || dup2(sock, SOCKET_FD) < 0)
 		return err_sys(err, "cannot give criu its socket");
 	for (int i = 0; i < n; i++)
 		if (dup2(high[i], CRIU_FIRST_FD + i) < 0)
@@ -145,9 +151,9 @@ static int child_descriptors(const struct criu_program *p, int sock, int *said, 
 	return 0;
 }
 
-static void child_run(const struct criu_program *p, const struct kerndat *kerndat, int sock, int said)
+static void child_run(const struct criu_program *p, const struct kerndat *kerndat, int sock, int stderr_fd, int said)
 	__attribute__((noreturn));
-static void child_run(const struct criu_program *p, const struct kerndat *kerndat, int sock, int said)
+static void child_run(const struct criu_program *p, const struct kerndat *kerndat, int sock, int stderr_fd, int said)
 {
 	char socket_text[] = "3";
 	char *argv[] = { "criu", "swrk", socket_text, NULL };
@@ -160,7 +166,7 @@ static void child_run(const struct criu_program *p, const struct kerndat *kernda
 	proc_default_signals();
 	umask(p->umask);
 	if (child_cgroups(p, &err) == 0 && child_mounts(p, kerndat, &err) == 0 &&
-	    child_descriptors(p, sock, &said, &err) == 0) {
+	    child_descriptors(p, sock, stderr_fd, &said, &err) == 0) {
 		execv(p->path, argv);
 		err_sys(&err, "cannot execute criu '%s'", p->path);
 	}
@@ -471,6 +477,25 @@ static void end_helpers(const struct criu *k)
 		kill(-k->pid, SIGKILL);
 }
 
+/* It is dead. What it has said before it had a log: of its own arguments, and of the kernel. Scripts of its write there too. */
+static void add_complaint(const struct criu *k, struct err *err)
+{
+	char text[STDERR_MAX + 1];
+	ssize_t n = read(k->stderr_fd, text, STDERR_MAX);
+	char *rest = NULL;
+
+	text[n > 0 ? n : 0] = '\0';
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		struct err said = *err;
+
+		if (strncmp(line, "criu: ", 6) != 0 && !strstr(line, "Error (criu/"))
+			continue;
+		err_set(err, said.code, "%s: %s", said.text, line);
+		err_clean(err);
+		return;
+	}
+}
+
 static void explain_end(struct criu *k)
 {
 	siginfo_t info;
@@ -478,6 +503,8 @@ static void explain_end(struct criu *k)
 
 	end_helpers(k);
 	proc_wait_pidfd(k->pidfd, WNOHANG, &info);
+	if (k->answered && !k->succeeded)
+		add_complaint(k, &k->why);
 	if (k->answered || k->why.code)
 		return;
 	if (wire_recv_err(k->said_fd, &said, &ignored) == 1)
@@ -544,6 +571,7 @@ void criu_free(struct criu *k)
 	if (k->deadline)
 		event_free(k->deadline);
 	fd_close(&k->sock);
+	fd_close(&k->stderr_fd);
 	fd_close(&k->said_fd);
 	fd_close(&k->pidfd);
 	kerndat_release(&k->kerndat);
@@ -606,36 +634,42 @@ static int watch(struct criu *k, struct event_base *base, struct err *err)
 
 static int start(struct criu *k, const struct criu_program *p, struct err *err)
 {
-	int pair[2], said[2];
+	cleanup_fd int sock = -1, said_fd = -1, stderr_fd = -1;
+	int pair[2], said[2], said_there[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, "cannot make a socketpair");
 	k->sock = pair[0];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, said) < 0) {
-		fd_close(&pair[1]);
+	sock = pair[1];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, said) < 0)
 		return err_sys(err, "cannot make a socketpair");
-	}
 	k->said_fd = said[0];
+	said_fd = said[1];
+	/* Nobody reads it before the end: what does not fit is not written, and not waited for. */
+	if (pipe2(said_there, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(err, "cannot make a pipe");
+	k->stderr_fd = said_there[0];
+	stderr_fd = said_there[1];
 	k->pid = clone_criu(p, &k->pidfd);
 	if (k->pid == 0)
-		child_run(p, &k->kerndat, pair[1], said[1]);
-	if (k->pid < 0)
-		err_sys(err, "cannot clone a process for criu");
-	fd_close(&pair[1]);
-	fd_close(&said[1]);
-	return k->pid < 0 ? -1 : 0;
+		child_run(p, &k->kerndat, sock, stderr_fd, said_fd);
+	return k->pid < 0 ? err_sys(err, "cannot clone a process for criu") : 0;
 }
 
 int criu_start(struct event_base *base, const struct criu_program *program, CriuType type, CriuOpts *opts,
 	       const struct criu_ops *ops, void *arg, struct criu **ret, struct err *err)
 {
-	struct criu *k = xcalloc(1, sizeof(*k));
+	struct criu *k;
 	struct err unheard;
 
+	if (!caps_have(CAP_SYS_ADMIN))
+		return err_set(err, ERR_PERMISSION, "CRIU needs root's privileges");
+	k = xcalloc(1, sizeof(*k));
 	*k = (struct criu) { .ops = *ops,
 			     .arg = arg,
 			     .sock = -1,
 			     .said_fd = -1,
+			     .stderr_fd = -1,
 			     .pidfd = -1,
 			     .type = type,
 			     .timeout_s = program->timeout_s };
@@ -693,7 +727,13 @@ static int question(struct criu *k, struct criu_abilities *ret, struct err *err)
 	k->needs_mem_track = k->needs_lazy_pages = true;
 	if (ask_features(k, err) < 0 || !(resp = await(k, err)))
 		return -1;
-	if (resp->success && resp->features) {
+	if (!resp->success) {
+		err_set(err, ERR_CRIU, "criu %d.%d cannot work with this kernel", ret->version / 10000,
+			ret->version / 100 % 100);
+		criu_resp__free_unpacked(resp, NULL);
+		return -1;
+	}
+	if (resp->features) {
 		ret->mem_track = resp->features->has_mem_track && resp->features->mem_track;
 		ret->lazy_pages = resp->features->has_lazy_pages && resp->features->lazy_pages;
 	}
@@ -703,7 +743,7 @@ static int question(struct criu *k, struct criu_abilities *ret, struct err *err)
 
 int criu_ask(const char *path, struct criu_abilities *ret, struct err *err)
 {
-	struct criu k = { .sock = -1, .said_fd = -1, .pidfd = -1 };
+	struct criu k = { .sock = -1, .said_fd = -1, .stderr_fd = -1, .pidfd = -1 };
 	const struct criu_program program = { .path = path, .cgroup_ns_fd = -1, .umask = 0077 };
 	siginfo_t info;
 	int r;
@@ -712,11 +752,19 @@ int criu_ask(const char *path, struct criu_abilities *ret, struct err *err)
 	r = start(&k, &program, err);
 	if (r == 0)
 		r = question(&k, ret, err);
+	/* Without us it ends by itself, and says the rest of what it was at. */
+	if (r < 0 && k.pidfd >= 0) {
+		shutdown(k.sock, SHUT_RDWR);
+		poll(&(struct pollfd) { .fd = k.pidfd, .events = POLLIN }, 1, ENDING_TAKES_MS);
+	}
 	criu_kill(&k);
 	if (k.pidfd >= 0)
 		proc_wait_pidfd(k.pidfd, 0, &info);
+	if (r < 0 && err->code == ERR_CRIU)
+		add_complaint(&k, err);
 	fd_close(&k.sock);
 	fd_close(&k.said_fd);
+	fd_close(&k.stderr_fd);
 	fd_close(&k.pidfd);
 	return r;
 }

@@ -324,6 +324,7 @@ static const struct {
 	{ "External socket is used", "a unix socket leads outside: --ext-unix-sk" },
 	{ "unix socket is external", "a unix socket leads outside: --ext-unix-sk" },
 	{ "Can't dump half of stream unix", "a unix socket leads outside: --ext-unix-sk" },
+	{ "Unexpected rt vDSO", "this criu is too old for this kernel" },
 	{ "Unix socket", "a unix socket leads to a process outside of the container, which CRIU cannot bring back" },
 	{ "killed by signal 9", "one of its processes was killed while it came back: perhaps its memory limit, or the "
 				"machine's memory, is too small" },

@@ -209,15 +209,31 @@ static struct json_object *describe(const struct link *inner, const struct link 
 	return o;
 }
 
+/* Its other end is neither here nor in the container: what that is to be called when it comes back, somebody has to say. */
+static struct json_object *describe_alone(const struct link *inner)
+{
+	struct json_object *o = json_new_object();
+
+	add_text(o, "container", inner->name);
+	return o;
+}
+
+static bool are_ends(const struct link *a, const struct link *b)
+{
+	return b && b->veth && b->peer == a->index;
+}
+
 static struct json_object *match(const struct links *inner, const struct links *outer)
 {
 	struct json_object *list = json_new_array();
 
 	for (size_t i = 0; i < inner->n; i++) {
-		const struct link *host = by_index(outer, inner->v[i].peer);
+		const struct link *own = &inner->v[i], *host = by_index(outer, own->peer);
 
-		if (host && host->veth && host->peer == inner->v[i].index)
-			json_append(list, describe(&inner->v[i], host, by_index(outer, host->master)));
+		if (are_ends(own, host))
+			json_append(list, describe(own, host, by_index(outer, host->master)));
+		else if (!are_ends(own, by_index(inner, own->peer)))
+			json_append(list, describe_alone(own));
 	}
 	return list;
 }
@@ -309,6 +325,14 @@ static char *pair_of(struct json_object *o)
 	return veth_is_pair(pair) ? take_ptr(pair) : NULL;
 }
 
+/* One whose other end was nobody knows where. */
+static bool is_alone(struct json_object *o)
+{
+	const char *inner = text_at(o, "container");
+
+	return inner && is_name(inner, strlen(inner)) && !text_at(o, "host");
+}
+
 /* The pair that names this end of the container's; NULL: none does. */
 static const char *find_pair(const struct oci_strings *pairs, const char *inner)
 {
@@ -335,7 +359,7 @@ static int read_list(int dir_fd, struct json_object **ret_list, struct err *err)
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		cleanup_free char *pair = pair_of(json_object_array_get_idx(list, i));
 
-		if (!pair)
+		if (!pair && !is_alone(json_object_array_get_idx(list, i)))
 			return err_set(err, ERR_CONFIG, "%s: element %zu is no pair of interfaces", VETH_FILE, i);
 	}
 	*ret_list = take_ptr(list);
@@ -353,6 +377,12 @@ int veth_read(int dir_fd, struct oci_strings *pairs, struct err *err)
 
 		if (find_pair(pairs, text_at(o, "container")))
 			continue;
+		if (is_alone(o))
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"the other end of the container's interface '%s' was in another network namespace: "
+				"--veth NAME=%s has it come back here, --empty-ns network leaves it out",
+				text_at(o, "container"), text_at(o, "container"));
 		pairs->v = xreallocarray(pairs->v, pairs->n + 1, sizeof(*pairs->v));
 		pairs->v[pairs->n++] = pair_of(o);
 	}

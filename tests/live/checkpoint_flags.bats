@@ -97,6 +97,27 @@ teardown_test() {
 	refused 125 'thole-veths.json: element 0 is no pair of interfaces' thole restore -d --bundle "$B" --image-path "$IMG" "$c"
 }
 
+@test "a pair whose outer end is in another network namespace: restore says that somebody has to name it" {
+	detached sleep 1000
+	join_by_veth
+	local other
+	in_background unshare -n sleep 1000
+	other=$!
+	elsewhere() { [ "$(readlink "/proc/$other/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+	wait_for elsewhere
+	ip link set "$V" netns "$other"
+	nsenter -t "$other" -n ip link set "$V" up
+	# Both ends of its own are nothing to be asked about.
+	in_network ip link add own0 type veth peer name own1
+	checkpoint
+	refused 125 "the other end of the container's interface 'eth0' was in another network namespace: --veth NAME=eth0 has it come back here" \
+		timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+	nothing_left || wait_for nothing_left
+	restore --veth "x$V=eth0"
+	ip link show "x$V" > /dev/null
+	in_network ip link show own1 > /dev/null
+}
+
 @test "--empty-ns network: interfaces are left out of the image, and a hook makes them anew" {
 	detached sleep 1000
 	join_by_veth
@@ -501,6 +522,14 @@ on_terminal() {
 }
 
 # ---- criu's own config
+
+@test "what criu says before it has a log is told: options that it does not know" {
+	printf 'no-such-option\n' > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	detached sleep 1000
+	refused 1 "criu: unrecognized option '--no-such-option'" thole checkpoint --image-path "$IMG" "$c"
+	is "$c" running
+}
 
 @test "what /etc/criu/runc.conf says holds; the annotation org.criu.config names another, and an empty one none" {
 	detached sleep 1000

@@ -18,7 +18,8 @@ setup_test() { thole features > "$T/features"; }
 	equal "$(feature '.linux.seccomp | keys | join(" ")')" 'actions archs enabled knownFlags operators supportedFlags'
 	equal "$(feature '[.. | strings | select(. == "")] | length')" 0
 	equal "$("$THOLE_OCI" --root /no/such/root features)" "$(cat "$T/features")"
-	equal "$(feature '.annotations["org.opencontainers.runc.checkpoint.enabled"]')" true
+	# What criu and the kernel lack for checkpoints, as in check.
+	equal "$("$THOLE" --criu /nowhere features | jq -r '.annotations | "\(.["org.opencontainers.runc.checkpoint.enabled"]) \(.["io.thole.criu.lacks"])"')" "false cannot use criu '/nowhere': No such file or directory"
 	[ ! -e "$ROOT" ]
 }
 
