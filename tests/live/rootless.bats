@@ -308,3 +308,11 @@ with_range() {
 	touch "$B/rootfs/tmp/stop"
 	exits 5 wait $waiter
 }
+
+@test "checkpoint: what it needs is said, and the container runs on" {
+	delegated_group
+	detached sleep 1000
+	refused 1 "CRIU needs root's privileges" thole --criu /bin/false checkpoint --image-path "$T/home/img" "$c"
+	[ ! -e "$T/home/img" ]
+	is "$c" running
+}
