@@ -172,7 +172,7 @@ int child_place_fds(const int stdio[3], const int *preserved, int n_preserved, s
 	memcpy(from, stdio, 3 * sizeof(*from));
 	if (n_preserved)
 		memcpy(from + 3, preserved, sizeof(*from) * (size_t)n_preserved);
-	/* Out of the way first. The same one may be wanted twice, so the originals stay; execve closes them. */
+	/* Out of the way first. The same one may be wanted twice, so the originals stay as long as that. */
 	for (int i = 0; i < 3 + n_preserved; i++) {
 		if (from[i] < 0)
 			continue;
@@ -183,6 +183,14 @@ int child_place_fds(const int stdio[3], const int *preserved, int n_preserved, s
 	for (int i = 0; i < 3 + n_preserved; i++)
 		if (from[i] >= 0 && dup2(from[i], i) < 0)
 			return err_sys(err, "cannot place descriptor %d", i);
+	/* Who waits for its start is looked into: managers want nothing there that they do not know. */
+	for (int i = 0; i < 3 + n_preserved; i++) {
+		int original = i < 3 ? stdio[i] : preserved[i - 3];
+
+		fd_close(&from[i]);
+		if (original >= 3 + n_preserved)
+			close(original); /* or it was, being wanted twice */
+	}
 	if (fd_close_range(3 + n_preserved, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
 		return err_sys(err, "cannot close inherited descriptors");
 	return 0;

@@ -90,6 +90,21 @@ check_signals() {
 	done
 }
 
+# What managers that look there know: see runc's own tests. By the target, since /dev/null is one of them only as a stream.
+@test "between create and start init holds its streams, once, and beside them only pipes, sockets and the like" {
+	local program fd target
+	args sleep 1000
+	for program in "$THOLE" "$THOLE_OCI"; do
+		"$program" --root "$ROOT" create --bundle "$B" "$c" < /dev/null > /dev/null 2>&1
+		for fd in /proc/"$(init_of "$c")"/fd/*; do
+			target=$(readlink "$fd")
+			[ "${fd##*/}" -gt 2 ] || continue
+			matches "$target" '^(pipe|socket|anon_inode):|^/$|^/proc$|^/(memfd:)?thole-shim'
+		done
+		thole delete --force "$c"
+	done
+}
+
 @test "detached stdin is the container's own /dev/null, stdout and stderr are pipes" {
 	unusual detached
 	equal "$(value fd_0)" /dev/null
