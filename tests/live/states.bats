@@ -74,7 +74,10 @@ command_line() {
 	case ${COMMAND_LINE[0]} in
 	create | run) COMMAND_LINE+=(--bundle "$B") ;;
 	checkpoint) COMMAND_LINE+=(--image-path "$T/none") ;;
-	restore) COMMAND_LINE+=(--image-path "$T/none" --bundle "$B") ;;
+	restore)
+		mkdir -p "$T/none"
+		COMMAND_LINE+=(--image-path "$T/none" --bundle "$B")
+		;;
 	esac
 	# Options come before the id.
 	local i
