@@ -118,20 +118,32 @@ teardown_test() {
 	in_network ip link show own1 > /dev/null
 }
 
+# covers: {checkpoint,restore} --empty-ns
 @test "--empty-ns network: interfaces are left out of the image, and a hook makes them anew" {
 	detached sleep 1000
 	join_by_veth
 	checkpoint --empty-ns network
+	not compgen -G "$IMG/netdev-*.img"
 	config --arg v "$V" '.hooks.createRuntime = [{ path: "/bin/sh", env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
 		args: ["sh", "-c", "p=$(sed \"s/.*\\\"pid\\\": *//; s/[^0-9].*//\"); ip link add \($v) type veth peer name made netns $p"] }]'
 	wait_for gone_from_host "$V"
 	restore --empty-ns network
 	in_network ip link show made > /dev/null
 	not in_network ip link show eth0 2> /dev/null
+	# What is in the image stays there, too.
+	thole delete --force "$c"
+	config 'del(.hooks)'
+	detached sleep 1000
+	join_by_veth
+	checkpoint
+	compgen -G "$IMG/netdev-*.img"
+	restore --empty-ns network
+	not in_network ip link show eth0 2> /dev/null
 }
 
 listens() { in_network busybox netstat -ltn | grep -q :7000; }
 
+# covers: {checkpoint,restore} --tcp-close
 @test "--tcp-close: connections are closed in what comes back" {
 	args sh -c 'nc -l -p 7000 -e cat; echo over; exec sleep 1000'
 	thole run -d --bundle "$B" "$c" < /dev/null
@@ -164,6 +176,7 @@ waiting_connection() { in_network busybox netstat -tn | grep -q '10.113.0.2:7000
 	in_network ip link show eth0 > /dev/null
 }
 
+# covers: checkpoint --tcp-skip-in-flight
 @test "--tcp-skip-in-flight: a connection that nobody has accepted is left out; without it that is refused, and why is said" {
 	detached sockets listen 7000
 	join_by_veth
@@ -249,6 +262,7 @@ is_thawed() { is "$c" running && [ "$(cat "$(cgroup_of "$c" freezer)/$(v1_or_v2 
 
 # ---- files and sockets
 
+# covers: checkpoint --ext-unix-sk
 @test "--ext-unix-sk: a datagram socket that leads outside goes on sending; without it that is refused, and why is said" {
 	mkdir "$T/d"
 	config --arg s "$T/d" '.mounts += [{ destination: $s, type: "bind", source: $s, options: ["rbind"] }]'
@@ -270,6 +284,7 @@ is_thawed() { is "$c" running && [ "$(cat "$(cgroup_of "$c" freezer)/$(v1_or_v2 
 	wait_for grep -qx "n $(($(wc -l < "$T/d/got") + 20))" "$T/d/got"
 }
 
+# covers: checkpoint --link-remap
 @test "--link-remap: an open file whose name is gone while it has another one; without it that is refused, and why is said" {
 	args sh -c 'echo content > /tmp/a; ln /tmp/a /tmp/b; exec 3< /tmp/a; rm /tmp/a; while [ ! -e /go ]; do usleep 1000; done; cat <&3; exec sleep 1000'
 	thole run -d --bundle "$B" "$c" < /dev/null
@@ -283,6 +298,7 @@ is_thawed() { is "$c" running && [ "$(cat "$(cgroup_of "$c" freezer)/$(v1_or_v2 
 	wait_for logged "$c" content
 }
 
+# covers: {checkpoint,restore} --file-locks
 @test "--file-locks: locks come back, and one that does not, of a file that is mapped too, is named" {
 	local form
 	mkdir -p "$B"/rootfs/{lib,lib64}
@@ -412,6 +428,7 @@ one_is_lost() {
 
 # ---- groups
 
+# covers: {checkpoint,restore} --manage-cgroups-mode
 @test "--manage-cgroups-mode: groups that the container has made come back with their limits where criu is to see to that" {
 	needs cgroup-v1
 	local mode before
@@ -508,6 +525,7 @@ on_terminal() {
 	in_background script -qfc "$(printf '%q ' "$@"); read x < $T/end" "$file" < /dev/null > /dev/null
 }
 
+# covers: checkpoint --shell-job
 @test "--shell-job: a terminal of the caller's is let go, and another one taken" {
 	mkfifo "$T/end"
 	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
@@ -596,7 +614,6 @@ on_terminal() {
 	is "$c" running
 }
 
-# covers: checkpoint --status-fd, checkpoint --lazy-pages
 @test "flags that mean nothing here are refused by name" {
 	detached sleep 1000
 	refused 1 'status-fd: CRIU writes to it with --lazy-pages only' thole checkpoint --image-path "$IMG" --status-fd 1 "$c"

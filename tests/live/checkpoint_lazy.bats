@@ -166,7 +166,7 @@ serves() {
 	wait_for test -e "$T/at"
 }
 
-# covers: checkpoint --status-fd
+# covers: checkpoint --{lazy-pages,page-server,status-fd}
 @test "--status-fd: its byte comes when all but the memory is in the image and somebody listens who has that, and not before" {
 	local port source
 	serves

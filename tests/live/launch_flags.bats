@@ -207,7 +207,7 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 	equal "$(tail -1 "$T/sock.out")" "pid=$(init_of "$c")"
 }
 
-# covers: restore --{log-driver,log-opt,log-path,shim-cgroup,work-path,network-lock,pid-file,no-pivot,no-new-keyring}
+# covers: restore --{log-driver,log-opt,log-path,shim-cgroup,work-path,pid-file,no-pivot,no-new-keyring}
 @test "restore: log, groups, pid file, criu's own directory" {
 	needs criu
 	image_of sh -c 'while :; do echo tick; usleep 5000; done'
@@ -257,8 +257,7 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 	is "$c" running
 }
 
-# covers: {checkpoint,restore} --{tcp-close,ext-unix-sk,shell-job,file-locks,manage-cgroups-mode}, checkpoint --{link-remap,tcp-skip-in-flight,empty-ns}
-# covers: restore --{empty-ns,lsm-profile,lsm-mount-context}
+# What each does: checkpoint_flags.bats, and tests/unit/criu_request_test.c.
 @test "the flags that are criu's own: taken together, wrong words refused" {
 	needs criu
 	make_criu

@@ -89,7 +89,6 @@ static void refused_where_the_module_is_not_enabled(void **state)
 	remove_tree(dir);
 }
 
-/* covers: restore --lsm-profile */
 static void a_profile_is_loaded_or_not(void **state)
 {
 	static const char *const there[] = { "one", "the last", "unconfined", ":other:one", "one//&two", "one//hat" };

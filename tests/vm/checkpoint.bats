@@ -184,7 +184,7 @@ own_criu() {
 	done
 }
 
-# covers: restore --page-server
+# covers: restore --page-server, checkpoint --{lazy-pages,page-server,status-fd}
 @test "lazy pages from the other end: the memory is brought over from where the container was" {
 	local port=$((20000 + RANDOM % 20000)) first=$c
 	writes 24 0
