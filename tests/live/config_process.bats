@@ -252,3 +252,27 @@ mask_of() { # CAP NAMES of the kernel's numbering: prints the mask as /proc show
 	thole wait "$c"
 	equal "$(thole logs "$c" 2>&1 | sort)" $'e\nin\no'
 }
+
+# Below a /sys that looks like one with SELinux. A kernel without it refuses every label, and where it was written to is in the error.
+with_selinux() { # THOLE'S ARGUMENTS
+	mkdir -p "$T/groups"
+	unshare -m --propagation private sh -ec 'mount --rbind /sys/fs/cgroup "$0"; mount -t tmpfs none /sys/fs; mkdir /sys/fs/cgroup /sys/fs/selinux
+		mount --move "$0" /sys/fs/cgroup; echo 0 > /sys/fs/selinux/enforce; exec "$@"' "$T/groups" "$THOLE" --root "$ROOT" "$@"
+}
+
+# covers: process.selinuxLabel, exec --process-label
+@test "selinuxLabel: the session keyring gets it, and the program that is executed; exec --process-label the same" {
+	local flag file
+	args sleep 1000
+	for flag in '' --no-new-keyring; do
+		file=/proc/self/attr/$([ "$flag" ] && echo exec || echo keycreate)
+		config '.process.selinuxLabel = "no:such:label:s0"'
+		# shellcheck disable=SC2086 # none, or one
+		refused 125 "process.selinuxLabel: cannot write 'no:such:label:s0' to '$file': Invalid argument" with_selinux run -d $flag --bundle "$B" "$c"
+		config 'del(.process.selinuxLabel)'
+		# shellcheck disable=SC2086
+		with_selinux run -d $flag --bundle "$B" "$c" < /dev/null
+		refused 125 "process.selinuxLabel: cannot write 'no:such:label:s1' to '$file': Invalid argument" with_selinux exec --process-label no:such:label:s1 "$c" true
+		thole delete --force "$c"
+	done
+}

@@ -655,7 +655,6 @@ dirty_kib() { # PID
 	equal "$(cat "$T/out")" 'went on'
 }
 
-# covers: exec --process-label
 @test "--process-label where there is no SELinux: refused by name" {
 	[ ! -e /sys/fs/selinux/enforce ] || skip 'needs: a host without SELinux'
 	refused 125 'process.selinuxLabel: SELinux is not enabled' thole exec --process-label system_u:system_r:x:s0 "$c" true

@@ -49,6 +49,12 @@ static void remove_tree(const char *dir)
 	rmdir(dir);
 }
 
+static void expect_start(const char *text, const char *start)
+{
+	if (strncmp(text, start, strlen(start)) != 0)
+		fail_msg("'%s'", text);
+}
+
 static void refused(const struct oci_config *c, const char *sys, const char *expected)
 {
 	struct err err = { 0 };
@@ -65,7 +71,7 @@ static void accepted(const struct oci_config *c, const char *sys)
 	assert_int_equal(lsm_check(c, sys, &err), 0);
 }
 
-/* covers: process.{apparmorProfile,selinuxLabel}, linux.mountLabel */
+/* covers: process.apparmorProfile, linux.mountLabel */
 static void refused_where_the_module_is_not_enabled(void **state)
 {
 	struct oci_config profile = { .process.apparmor_profile = (char *)"p" };
@@ -110,7 +116,8 @@ static void a_profile_is_loaded_or_not(void **state)
 	remove_tree(dir);
 }
 
-/* On a kernel that has the module a profile of that name is missing, on any other there is nothing that takes it. */
+/* On a kernel that has the module a profile of that name is missing, on any other there is nothing that takes it. Where it was written to is in the error. */
+/* covers: process.selinuxLabel, exec --process-label */
 static void what_the_kernel_refuses_names_the_field(void **state)
 {
 	const struct oci_process none = { 0 }, profile = { .apparmor_profile = (char *)"no such profile" };
@@ -121,7 +128,10 @@ static void what_the_kernel_refuses_names_the_field(void **state)
 	assert_int_equal(child_lsm_apply(&profile, &err), -1);
 	assert_non_null(strstr(err.text, "process.apparmorProfile: "));
 	assert_int_equal(child_lsm_apply(&label, &err), -1);
-	assert_non_null(strstr(err.text, "process.selinuxLabel: "));
+	expect_start(err.text, "process.selinuxLabel: cannot write 'no:such:label' to '/proc/self/attr/exec': ");
+	assert_int_equal(child_lsm_label_keyring(&none, &err), 0);
+	assert_int_equal(child_lsm_label_keyring(&label, &err), -1);
+	expect_start(err.text, "process.selinuxLabel: cannot write 'no:such:label' to '/proc/self/attr/keycreate': ");
 }
 
 /* covers: linux.mountLabel */
