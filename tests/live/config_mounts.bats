@@ -352,7 +352,6 @@ in_shared_world() { # SCRIPT
 	not grep -q 'inner' "$T/out"
 }
 
-# covers: run --no-pivot
 @test "rootfsPropagation shared with --no-pivot, and a rootfs that is a mount: nothing of the container's reaches the host" {
 	mkdir -p "$B/volume"
 	config '.linux.rootfsPropagation = "shared"'

@@ -136,7 +136,23 @@ cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 	equal "$(cat "$T/out")" $'done\nlate'
 }
 
-# covers: restore --drain-timeout, restore --stdin-once
+# covers: restore --drain-timeout
+@test "restore: the same of what comes back" {
+	needs criu
+	make_criu
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	args sh -c "sh -c '$stay; sleep 1; echo late; exec sleep 1000' & echo ready; while [ ! -e /tmp/end ]; do usleep 1000; done; exit 4"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" ready
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$c"
+	timeout 60 "$THOLE" --root "$ROOT" restore -d --drain-timeout 1h --bundle "$B" --image-path "$T/img" "$c" < /dev/null
+	touch "$B/rootfs/tmp/end"
+	exits 4 timeout 10 "$THOLE" --root "$ROOT" wait "$c"
+	not drained
+	touch "$B/rootfs/tmp/go"
+	wait_for logged "$c" late
+}
+
 @test "--drain-timeout, --stdin-once: bad input" {
 	args true
 	refused 125 'drain-timeout is a time such as 5s' thole run --drain-timeout soon --bundle "$B" "$c"

@@ -170,8 +170,11 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 }
 
 # covers: {run,create} --no-pivot
-@test "--no-pivot of run and create: the root is the container's all the same" {
+@test "--no-pivot of run and create: the root is the container's, and pivot_root is not called" {
 	local how
+	without_pivot() { "$PROBES/deny" EPERM pivot_root "$THOLE" --root "$ROOT" "$@"; }
+	refused 125 'cannot pivot into the rootfs: Operation not permitted' without_pivot run -d --bundle "$B" "$c"
+	thole() { without_pivot "$@"; }
 	echo inside > "$B/rootfs/where"
 	args sh -c 'cat /where; ls -d /../../where; exec sleep 1000'
 	for how in run create; do
@@ -207,11 +210,25 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 	equal "$(tail -1 "$T/sock.out")" "pid=$(init_of "$c")"
 }
 
-# covers: restore --{log-driver,log-opt,log-path,shim-cgroup,work-path,pid-file,no-pivot,no-new-keyring}
+# covers: restore --no-new-keyring
+@test "restore --no-new-keyring: the session keyring of an exec'd process is the caller's; else the container's" {
+	needs criu
+	grep -q keyring /proc/keys || skip 'needs: keyrings'
+	config '.linux.maskedPaths -= ["/proc/keys"]'
+	image_of sleep 1000
+	launch restore < /dev/null
+	contains "$(thole exec "$c" cat /proc/keys)" "_ses.$c"
+	thole delete --force "$c"
+	wait_for no_keyring
+	launch restore --no-new-keyring < /dev/null
+	not grep "_ses.$c" <<< "$(thole exec "$c" cat /proc/keys)"
+}
+
+# covers: restore --{log-driver,log-opt,log-path,shim-cgroup,work-path,pid-file,no-pivot}
 @test "restore: log, groups, pid file, criu's own directory" {
 	needs criu
 	image_of sh -c 'while :; do echo tick; usleep 5000; done'
-	launch restore --log-driver json-file --log-opt tag=mine --log-path "$T/restored.log" --shim-cgroup keep --pid-file "$T/pid" --no-pivot --no-new-keyring < /dev/null
+	launch restore --log-driver json-file --log-opt tag=mine --log-path "$T/restored.log" --shim-cgroup keep --pid-file "$T/pid" --no-pivot < /dev/null
 	wait_for grep -q '"log":"tick' "$T/restored.log"
 	contains "$(cat "$T/restored.log")" '"tag":"mine"'
 	equal "$(cat "$T/pid")" "$(init_of "$c")"
@@ -220,7 +237,7 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 	not test -e "$T/img/restore.log"
 }
 
-# covers: restore --{stdio,monitor,interactive,preserve-fds,keep,rm,no-subreaper}
+# covers: restore --{stdio,monitor,preserve-fds,keep,rm}
 @test "restore: streams, monitor, descriptors, and what is left at the end" {
 	needs criu
 	image_of sh -c 'trap "exit 5" TERM; while :; do echo tick; usleep 5000; done'
@@ -229,7 +246,7 @@ no_keyring() { ! grep -q "_ses.$c" /proc/keys; }
 	wait_for grep -q tick "$T/out"
 	thole delete --force "$c"
 	# With -d --rm the shim removes it at the end.
-	launch restore --rm --no-subreaper < /dev/null
+	launch restore --rm < /dev/null
 	thole kill "$c" TERM
 	gone() { [ -z "$(status "$c")" ]; }
 	wait_for gone

@@ -64,6 +64,38 @@ ends_with_7() {
 	ends_with_7
 }
 
+# The orphan is made after the restore: before it, it would be nobody's whom criu knows.
+# covers: restore --no-subreaper
+@test "of a restore in the foreground it is the child; --no-subreaper leaves it to whoever is above" {
+	needs criu
+	make_criu
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	args sh -c 'echo ready; while [ ! -e /tmp/go ]; do usleep 1000; done; sh -c "sleep 1000 & echo \$! > /tmp/orphan" & wait; echo up; while [ ! -e /tmp/end ]; do usleep 1000; done; exit 7'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" ready
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$c"
+	local flag
+	for flag in '' --no-subreaper; do
+		rm -f "$B"/rootfs/tmp/{go,end}
+		in_background "$THOLE" --root "$ROOT" restore $flag --bundle "$B" --image-path "$T/img" "$c" < /dev/null > "$T/out"
+		RUN=$!
+		WAIT_S=60 wait_for is "$c" running
+		touch "$B/rootfs/tmp/go"
+		wait_for grep -q up "$T/out"
+		ORPHAN=$(cat "$B/rootfs/tmp/orphan")
+		if [ "$flag" ]; then
+			[ "$(parent_of "$ORPHAN")" != "$RUN" ]
+			[ "$(parent_of "$ORPHAN")" != "$(shim_of "$c")" ]
+		else
+			equal "$(parent_of "$ORPHAN")" "$RUN"
+		fi
+		kill -KILL "$ORPHAN"
+		touch "$B/rootfs/tmp/end"
+		exits 7 wait "$RUN"
+		wait_for pid_gone "$ORPHAN"
+	done
+}
+
 # covers: exec --no-subreaper
 @test "an orphan of an exec goes there too: exec is no subreaper, with --no-subreaper or without" {
 	foreground "$THOLE" --root "$ROOT" run --bundle "$B" "$c"

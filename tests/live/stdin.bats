@@ -56,6 +56,33 @@ reads_lines() { args sh -c 'while read -r l; do echo "got $l"; done; echo eof; e
 	refused 1 'stdin-once needs --monitor=shim' thole create --stdin-once --monitor=foreign --bundle "$B" "$c-2"
 }
 
+# covers: restore --stdin-once, restore --interactive
+@test "restore: with -i stdin stays open when the client leaves, with --stdin-once it ends" {
+	needs criu
+	make_criu
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	reads_lines
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$c"
+	timeout 60 "$THOLE" --root "$ROOT" restore -d -i --bundle "$B" --image-path "$T/img" "$c" < /dev/null
+	writer 1
+	echo one >&7
+	wait_for got one
+	kill -KILL "$writer1"
+	writer 2
+	echo two >&8
+	wait_for got two 2
+	kill -KILL "$writer2"
+	thole delete --force "$c"
+	timeout 60 "$THOLE" --root "$ROOT" restore -d --stdin-once --bundle "$B" --image-path "$T/img" "$c" < /dev/null
+	writer 3
+	echo three >&9
+	wait_for got three 3
+	kill -KILL "$writer3"
+	exits 3 thole wait "$c"
+	equal "$(thole logs "$c")" $'got three\neof'
+}
+
 @test "run --stdin-once in the foreground: a client that is killed takes stdin with it" {
 	reads_lines
 	mkfifo "$T/in"

@@ -17,6 +17,7 @@ static const struct {
 	int number;
 } calls[] = {
 	{ "openat2", SYS_openat2 },
+	{ "pivot_root", SYS_pivot_root },
 	{ "clone3", SYS_clone3 },
 	{ "mount_setattr", SYS_mount_setattr },
 	{ "open_tree", SYS_open_tree },
