@@ -68,7 +68,7 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	matches "$(cat "$(cgroup_of "$c" blkio)"/blkio*.weight)" '700'
 }
 
-# covers: linux.resources.memory.{swappiness,disableOOMKiller,kernel,kernelTCP,useHierarchy,checkBeforeUpdate}
+# covers: linux.resources.memory.{swappiness,disableOOMKiller,kernel,kernelTCP,useHierarchy}
 @test "memory: swappiness, no OOM killer, a check before update; what kernels have no more is ignored" {
 	config '.linux.resources.memory = { limit: 67108864, swappiness: 17, disableOOMKiller: true, kernel: 33554432, kernelTCP: 33554432, useHierarchy: true }'
 	detached sh -c 'dd if=/dev/zero of=/dev/shm/f bs=1M count=8 2> /dev/null; exec sleep 1000'
@@ -77,6 +77,7 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	equal "$(file_of memory memory.limit_in_bytes)" 67108864
 	used() { [ "$(file_of memory memory.usage_in_bytes)" -gt 8388608 ]; }
 	wait_for used
+	# Of v1 the kernel refuses it itself: that it is asked for changes nothing. Of v2 it would kill: tests/unit/cgroup_plan_test.c.
 	echo '{ "memory": { "limit": 1048576, "checkBeforeUpdate": true } }' > "$T/r.json"
 	refused 1 'linux.resources.memory.limit: ' thole update -r "$T/r.json" "$c"
 	equal "$(file_of memory memory.limit_in_bytes)" 67108864
