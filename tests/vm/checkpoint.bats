@@ -180,7 +180,7 @@ is_not_frozen() { [[ $(status "$c") =~ ^(running|stopped|checkpointed)$ ]]; }
 own_criu() {
 	local p
 	for p in $(shims); do
-		pgrep -P "$p" -f 'criu swrk'
+		pgrep -P "$p" -f 'criu(: | swrk)'
 	done
 }
 
