@@ -316,6 +316,12 @@ static void let_go(struct container *c)
 	process_let_go(p);
 }
 
+/* Was criu already at ending its processes, of which init is the first? */
+static bool was_ending(const struct checkpointing *k)
+{
+	return k->complete && !k->options.leave_running && !k->options.lazy_pages && process_is_dying(&k->c->init);
+}
+
 static void criu_done(void *arg, const struct err *failure)
 {
 	struct checkpointing *k = arg;
@@ -335,7 +341,7 @@ static void criu_done(void *arg, const struct err *failure)
 		return;
 	}
 	/* All of it was in the image before its processes were ended. */
-	if (failure && k->taken)
+	if (failure && (k->taken || was_ending(k)))
 		log_warn("container '%s' is checkpointed, but: %s", c->id, failure->text);
 	else if (failure) {
 		failed(k, k->why.code ? &k->why : failure);

@@ -70,6 +70,9 @@ int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err);
 /* It is gone, and may come back as another one: its streams and whoever waits for it stay. */
 void process_part(struct process *p);
 
+/* Has it ended, or does nothing keep it from that: has somebody sent it SIGKILL? Its end may not be noticed yet. */
+bool process_is_dying(const struct process *p);
+
 /* From now on its end is noticed. */
 int process_watch_end(struct process *p, struct err *err);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup criu
+# needs: root cgroup criu strace
 # checkpoint --to and restore: criu, the client and the shim are killed, at each point and at random moments. The set is good after each, and the container runs on, is checkpointed, or is cleanly stopped.
 load lib
 
@@ -198,4 +198,39 @@ own_criu() {
 	for p in $(shims); do
 		pgrep -P "$p" -f 'criu(: | swrk)'
 	done
+}
+
+# criu below strace, which kills it at a call of kill(2).
+criu_below_strace() { # STRACE'S OPTIONS
+	printf '#!/bin/sh\n[ "$1" = swrk ] || exec "%s" "$@"\nexec strace -qq -e signal=none -o "%s/trace" -e trace=kill %s "%s" "$@"\n' "$THOLE_CRIU" "$T" "$*" "$THOLE_CRIU" > "$T/criu"
+	chmod 755 "$T/criu"
+}
+
+# checkpoint_killed_at N ARGS...: of a new container. What criu calls kill(2) for before it ends processes is counted by a dump that ends none.
+checkpoint_killed_at() {
+	local n=$1 others
+	shift
+	fresh() { thole delete --force "$c" && rm -rf "$T/img" && detached sh -c 'sleep 1000 & wait'; }
+	fresh
+	criu_below_strace
+	thole --criu "$T/criu" checkpoint "$@" --leave-running "$c"
+	others=$(grep -c '^kill' "$T/trace" || true)
+	fresh
+	criu_below_strace -e inject=kill:signal=KILL:when=$((others + n))
+	thole --criu "$T/criu" checkpoint "$@" "$c"
+}
+
+@test "criu is killed while it ends the processes of a container whose image is whole: it is checkpointed, in either form" {
+	detached sleep 1000
+	# The first of all learns this kernel.
+	to_set --leave-running
+	checkpoint_killed_at 2 --to "$SET" --rootfs none
+	is "$c" checkpointed
+	thole checkpoints "$SET" > /dev/null
+	restore
+	is "$c" running
+	checkpoint_killed_at 2 --image-path "$T/img"
+	not thole state "$c" 2> /dev/null
+	restore -d --bundle "$B" --image-path "$T/img"
+	is "$c" running
 }
