@@ -282,8 +282,9 @@ static bool has_only_begun(int dir_fd)
 	cleanup_json json_object *state = NULL;
 	struct err ignored;
 
-	return json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &ignored) < 0 ||
-	       !strcmp(json_get_text(state, "container.status", ""), container_status_name(STATUS_CREATING));
+	if (json_read_at(dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &ignored) < 0)
+		return err_is_sys(&ignored, ENOENT);
+	return !strcmp(json_get_text(state, "container.status", ""), container_status_name(STATUS_CREATING));
 }
 
 bool call_is_leftover(int dir_fd)
@@ -351,27 +352,32 @@ static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum
 	return 0;
 }
 
-/* ret_own: the shim that this is about is one that was started here. */
 #define STRANGER_MS 3000 /* for who is not the shim to say hello */
 #define HELLO_MS 30000   /* and for the shim, which may have something to wait for itself */
 
-/* As far as it can be told. */
-static bool is_its_shim(int dir_fd, int sock)
+/* Is another shim alive, which has noted itself in the record? One that only serves never does, and one that adopts not at once. */
+static bool is_stranger(int dir_fd, int sock)
 {
 	struct status_record rec;
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
+	struct proc_stat st;
 	struct err ignored;
 
-	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0 ||
-	       statedir_read_status(dir_fd, &rec, &ignored) < 0 || rec.shim_pid == peer.pid;
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 &&
+	       statedir_read_status(dir_fd, &rec, &ignored) == 0 && rec.shim_pid > 0 && rec.shim_pid != peer.pid &&
+	       proc_stat(rec.shim_pid, &st, &ignored) == 0 && proc_stat_alive(&st);
 }
 
-static bool answers_within(int sock, int ms)
+/* ERR_STATE: nothing has come. */
+static int await_hello(struct call *c, int ms, struct err *err)
 {
-	struct pollfd p = { .fd = sock, .events = POLLIN };
+	int patience_ms = c->patience_ms, r;
 
-	return poll(&p, 1, ms) != 0;
+	c->patience_ms = patience_ms > 0 && patience_ms < ms ? patience_ms : ms;
+	r = wait_readable(c, err);
+	c->patience_ms = patience_ms;
+	return r;
 }
 
 /* Somebody listens at its socket. */
@@ -380,17 +386,23 @@ static int greet(const char *id, int dir_fd, struct call *c, struct err *err)
 	/* One that has left may have said why. */
 	if (send_hello(c, err) < 0 && err->code != ERR_GONE)
 		return -1;
-	if (!answers_within(c->sock, STRANGER_MS)) {
-		if (!is_its_shim(dir_fd, c->sock))
-			return err_set(err, ERR_PERMISSION,
-				       "container '%s': who listens at " STATEDIR_CONTROL " is not its shim", id);
-		if (!answers_within(c->sock, HELLO_MS - STRANGER_MS))
-			return err_set(err, ERR_STATE, "container '%s': its shim has not answered for %d s", id,
-				       HELLO_MS / 1000);
-	}
+	if (await_hello(c, STRANGER_MS, err) == 0)
+		return receive_hello(c, err);
+	if (c->signal || err->code != ERR_STATE)
+		return -1;
+	if (is_stranger(dir_fd, c->sock))
+		return err_set(err, ERR_PERMISSION,
+			       "container '%s': who listens at " STATEDIR_CONTROL " is not its shim", id);
+	if (await_hello(c, HELLO_MS - STRANGER_MS, err) < 0)
+		return c->signal || err->code != ERR_STATE ? -1
+							   : err_set(err, ERR_STATE,
+								     "container '%s': its shim has not answered for "
+								     "%d s",
+								     id, HELLO_MS / 1000);
 	return receive_hello(c, err);
 }
 
+/* ret_own: the shim that this is about is one that was started here. */
 static int open_once(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *c,
 		     bool *ret_own, struct err *err)
 {

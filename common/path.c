@@ -62,20 +62,24 @@ int path_make(const char *path, mode_t mode, struct path_made *ret, struct err *
 	if (path_absolute(path, &absolute, err) < 0)
 		return -1;
 	above = xstrdup(absolute);
-	while (above[1] && stat(above, &st) < 0 && errno == ENOENT) {
+	while (above[1] && stat(above, &st) < 0 && (errno == ENOENT || errno == ENAMETOOLONG)) {
 		free(ret->first);
 		ret->first = xstrdup(above);
 		*(strrchr(above, '/') == above ? above + 1 : strrchr(above, '/')) = '\0';
 	}
 	ret->path = take_ptr(absolute);
-	return path_mkdir_all(ret->path, mode, err);
+	if (path_mkdir_all(ret->path, mode, err) == 0)
+		return 0;
+	path_unmake(ret);
+	return -1;
 }
 
 int path_open_directory(const char *path, struct path_made *made, int *ret_fd, struct err *err)
 {
 	if (made && path_make(path, 0700, made, err) < 0)
 		return -1;
-	*ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* By the path that was made: a link in the other one may lead elsewhere. */
+	*ret_fd = open(made && made->path ? made->path : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return *ret_fd < 0 ? err_sys(err, "cannot open directory '%s'", path) : 0;
 }
 
@@ -83,7 +87,9 @@ void path_unmake(const struct path_made *m)
 {
 	cleanup_free char *path = m->first ? xstrdup(m->path) : NULL;
 
-	while (path && strlen(path) >= strlen(m->first) && rmdir(path) == 0 && strchr(path, '/'))
+	/* What was not made, when it came to a failure half way, has nothing above it that is not ours. */
+	while (path && strlen(path) >= strlen(m->first) &&
+	       (rmdir(path) == 0 || errno == ENOENT || errno == ENAMETOOLONG) && strchr(path, '/'))
 		*strrchr(path, '/') = '\0';
 }
 

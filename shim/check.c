@@ -201,20 +201,21 @@ static bool connections(struct host *h, char *ret, size_t size)
 static const struct {
 	const char *name;
 	question *ask;
+	bool of_criu; /* when there is one: something that not all of them can, or not on every kernel */
 } questions[] = {
-	{ "containers", containers },
-	{ "control groups", control_groups },
-	{ "user namespaces", user_namespaces },
-	{ "system call filters", filters },
-	{ "AppArmor", apparmor },
-	{ "SELinux", selinux },
-	{ "systemd", systemd },
-	{ "overlay file system", overlay },
-	{ "exit status after the shim's death", adopted_status },
-	{ "checkpoint and restore", checkpoints },
-	{ "pre-dumps and parent images", pre_dumps },
-	{ "lazy pages", lazy_pages },
-	{ "checkpoints of a network and its connections", connections },
+	{ "containers", containers, false },
+	{ "control groups", control_groups, false },
+	{ "user namespaces", user_namespaces, false },
+	{ "system call filters", filters, false },
+	{ "AppArmor", apparmor, false },
+	{ "SELinux", selinux, false },
+	{ "systemd", systemd, false },
+	{ "overlay file system", overlay, false },
+	{ "exit status after the shim's death", adopted_status, false },
+	{ "checkpoint and restore", checkpoints, false },
+	{ "pre-dumps and parent images", pre_dumps, true },
+	{ "lazy pages", lazy_pages, true },
+	{ "checkpoints of a network and its connections", connections, true },
 };
 
 int check_criu(const char *criu, const char *why_no_criu, char **ret_lacks)
@@ -228,15 +229,13 @@ int check_criu(const char *criu, const char *why_no_criu, char **ret_lacks)
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(questions); i++) {
-		cleanup_free char *before = lacks;
+		char *longer;
 
-		if ((questions[i].ask != pre_dumps && questions[i].ask != lazy_pages &&
-		     questions[i].ask != connections) ||
-		    questions[i].ask(&h, h.said, sizeof(h.said))) {
-			take_ptr(before);
+		if (!questions[i].of_criu || questions[i].ask(&h, h.said, sizeof(h.said)))
 			continue;
-		}
-		lacks = xasprintf("%s%s%s: %s", before ? before : "", before ? "; " : "", questions[i].name, h.said);
+		longer = xasprintf("%s%s%s: %s", lacks ? lacks : "", lacks ? "; " : "", questions[i].name, h.said);
+		free(lacks);
+		lacks = longer;
 	}
 	*ret_lacks = lacks;
 	return h.abilities.version;

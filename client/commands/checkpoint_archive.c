@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "client/checkpoint.h"
@@ -17,6 +16,7 @@
 #include "client/zstream.h"
 #include "client/unprivileged.h"
 #include "common/fd.h"
+#include "common/path.h"
 #include "common/proc.h"
 
 #define COPY_BYTES (256 << 10)
@@ -111,42 +111,59 @@ static int export_into(int image_fd, const struct image_report *r, const char *p
 	return to < 0 ? err_sys(err, "cannot open '%s'", path) : export_all(image_fd, r, to, compress, err);
 }
 
-/* What a killed export has left is used again. */
-static int open_temporary(const char *path, int *ret_fd, struct err *err)
+/* Without a name as long as it is not whole, so that a killed export leaves nothing; on a file system that has no such files under one that only we can have made. */
+static int open_new(const char *path, const char *temporary, bool *ret_named, int *ret_fd, struct err *err)
 {
-	cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	struct stat st;
+	cleanup_free char *above = path_join(path, ".."), *dir = path_clean(above);
 
-	if (fd < 0 || fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && (errno = EEXIST)))
-		return err_sys(err, "cannot make '%s'", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return err_set(err, ERR_BUSY, "somebody else is at '%s': try again later", path);
-	if (ftruncate(fd, 0) < 0)
-		return err_sys(err, "cannot empty '%s'", path);
-	*ret_fd = take_fd(&fd);
-	return 0;
+	*ret_named = false;
+	*ret_fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	if (*ret_fd >= 0)
+		return 0;
+	*ret_named = true;
+	*ret_fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return *ret_fd < 0 ? err_sys(err, "cannot make '%s'", temporary) : 0;
 }
 
-/* Whole or not at all, as everything else: under another name first. A link stays one. */
-static int export_to_file(int image_fd, const struct image_report *r, const char *path, bool compress, struct err *err)
+static int give_path(int fd, bool named, const char *temporary, const char *path)
 {
-	cleanup_free char *real = realpath(path, NULL), *temporary = NULL;
-	cleanup_fd int to = -1;
-	struct stat st;
+	char own[40];
 
-	if (real && stat(real, &st) == 0 && !S_ISREG(st.st_mode))
-		return export_into(image_fd, r, path, compress, err);
-	if (!real && (errno != ENOENT || lstat(path, &st) == 0))
-		return err_sys(err, "cannot make '%s'", path);
-	if (!real)
-		real = xstrdup(path);
-	temporary = xasprintf("%s.thole-tmp", real);
-	if (open_temporary(temporary, &to, err) < 0)
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	if (!named && linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (!named && (errno != EEXIST || linkat(AT_FDCWD, own, AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) < 0))
 		return -1;
-	if (export_all(image_fd, r, to, compress, err) == 0 &&
-	    ((fsync(to) == 0 && rename(temporary, real) == 0) || err_sys(err, "cannot write '%s'", path) == 0))
+	if (rename(temporary, path) == 0)
 		return 0;
 	unlink(temporary);
+	return -1;
+}
+
+/* Whole or not at all, as everything else. A link stays one. */
+static int export_to_file(int image_fd, const struct image_report *r, const char *path, bool compress, struct err *err)
+{
+	cleanup_free char *real = NULL, *temporary = NULL;
+	cleanup_fd int to = -1;
+	struct stat st;
+	bool named;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return export_into(image_fd, r, path, compress, err);
+	real = realpath(path, NULL);
+	if (!real && (errno != ENOENT || lstat(path, &st) == 0))
+		return err_sys(err, "cannot make '%s'", path);
+	if (!real && path_absolute(path, &real, err) < 0)
+		return -1;
+	temporary = xasprintf("%s.%d.tmp", real, (int)getpid());
+	if (open_new(real, temporary, &named, &to, err) < 0)
+		return -1;
+	if (export_all(image_fd, r, to, compress, err) == 0 &&
+	    ((fsync(to) == 0 && give_path(to, named, temporary, real) == 0) ||
+	     err_sys(err, "cannot write '%s'", path) == 0))
+		return 0;
+	if (named)
+		unlink(temporary);
 	return -1;
 }
 

@@ -31,7 +31,7 @@
 
 #define VERSION_MIN 31500   /* what knows external pid namespaces, and to freeze a v2 group */
 #define VERSION_LOCKS 31900 /* and to leave the network alone */
-#define ANSWER_TIMEOUT_MS 20000
+#define ANSWER_TIMEOUT_MS 10000
 #define PACKET_MAX (64 << 10)
 #define SOCKET_FD 3
 #define SAFE_FD 64 /* above every number that criu is given */
@@ -757,6 +757,8 @@ int criu_ask(const char *path, struct criu_abilities *ret, struct err *err)
 		shutdown(k.sock, SHUT_RDWR);
 		poll(&(struct pollfd) { .fd = k.pidfd, .events = POLLIN }, 1, ENDING_TAKES_MS);
 	}
+	if (k.pid > 0)
+		kill(-k.pid, SIGKILL); /* and what it has started */
 	criu_kill(&k);
 	if (k.pidfd >= 0)
 		proc_wait_pidfd(k.pidfd, 0, &info);

@@ -58,6 +58,7 @@ struct checkpointing {
 	bool complete; /* "post-dump": too late to give up */
 	bool taken;    /* init has ended, after that */
 	struct sealing *sealing; /* of a set: NULL: it is none */
+	bool criu_failed;        /* and not because of us */
 	bool over;               /* criu has ended while the image was being sealed: why */
 	struct err why;
 	struct departing *departing; /* those whose numbers are to be free; NULL: they go with their namespace */
@@ -215,8 +216,8 @@ static void failed_in(struct checkpointing *k, const struct err *failure, const 
 	/* When it was us who made it fail its log says nothing. */
 	if (err.code == ERR_CRIU)
 		image_explain(work_fd(k), log, &err);
-	if (!k->why.code && err.code != ERR_UNSUPPORTED && err.sys_errno != ENOSPC && err.sys_errno != EDQUOT)
-		err.code = ERR_CRIU; /* it was criu that has failed, in whichever way */
+	if (k->criu_failed && err.code != ERR_UNSUPPORTED && err.sys_errno != ENOSPC && err.sys_errno != EDQUOT)
+		err.code = ERR_CRIU; /* in whichever way */
 	err_add(&err, "cannot checkpoint container '%s'", c->id);
 	clean_up(k);
 	finish(c, &err);
@@ -329,6 +330,7 @@ static void criu_done(void *arg, const struct err *failure)
 	struct err err;
 
 	let_go(c);
+	k->criu_failed = failure && !k->why.code;
 	if (k->again) {
 		once_more(k);
 		return;
@@ -572,6 +574,7 @@ static void copied(void *arg, const struct err *failure)
 	struct err err;
 
 	if (failure) {
+		k->criu_failed = true;
 		failed_in(k, failure, PRECOPY_LOG);
 		return;
 	}

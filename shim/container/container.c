@@ -202,6 +202,8 @@ enum container_status container_status(struct container *c)
 
 static int kill_exec(const struct process *p, int sig, struct err *err)
 {
+	if (p->away)
+		return err_set(err, ERR_STATE, "cannot signal process '%s': it is checkpointed", p->name);
 	if (p->exited || p->pidfd < 0)
 		return err_set(err, ERR_STATE, "cannot signal process '%s': it has ended", p->name);
 	return proc_pidfd_kill(p->pidfd, sig, err);

@@ -229,10 +229,8 @@ struct process *container_find(struct container *c, const char *name);
 /* adopt.c */
 int adopt_check(struct container *c, struct err *err);  /* can it be adopted? No effect */
 int adopt_living(struct container *c, struct err *err); /* logs, streams and end of an init that lives */
-int adopt_absent(
-	struct container *c,
-	struct err
-		*err); /* one that is checkpointed: logs, and streams that wait for it; not one of an older version's */
+/* One that is checkpointed: logs, and streams that wait for it. Not one of an older version's: 0, and c->adopted stays false. */
+int adopt_absent(struct container *c, struct err *err);
 int adopt_plan_logs(struct process *p, struct err *err);    /* and its relay, as state.json has what was asked for */
 void adopt_new_relay(struct process *p, struct logs *logs); /* without streams yet */
 

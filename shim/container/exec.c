@@ -687,7 +687,7 @@ const char *container_exec_note(struct container *c, const char *name)
 	if (p->pidfd >= 0 && !statuses_are_told(p->pidfd))
 		return "this kernel does not tell the exit status of a process that is not the shim's child: it may "
 		       "stay unknown";
-	return NULL;
+	return x->remark;
 }
 
 void container_cancel_exec(struct container *c, const char *name)

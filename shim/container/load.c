@@ -24,7 +24,7 @@ int load_config(struct container *c, struct err *err)
 
 	if (c->config)
 		return 0;
-	if (fd_read_file_at(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0)
+	if (statedir_read_file(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0)
 		return -1;
 	return oci_config_parse(text, strlen(text), &c->config, err);
 }

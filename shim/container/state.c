@@ -597,7 +597,7 @@ int state_add_process(struct container *c, struct process *p, struct err *err)
 static void refresh_process(struct container *c, struct json_object *o, void *arg)
 {
 	const struct process *p = arg;
-	bool absent = c->parked && p == &c->init;
+	bool absent = c->rec.status == STATUS_CHECKPOINTED && p == &c->init;
 
 	put_process(p, false,
 		    absent ? object_at(object_at(o, "container"), "parked")
@@ -704,7 +704,9 @@ bool state_is_complete(const struct container *c)
 	bool complete;
 
 	top = state_read(c->dir_fd, &ignored);
-	complete = top && json_object_object_get_ex(top, "container", &o) && json_object_is_type(o, json_type_object) &&
+	if (!top)
+		return !err_is_sys(&ignored, ENOENT);
+	complete = json_object_object_get_ex(top, "container", &o) && json_object_is_type(o, json_type_object) &&
 		   string_at(o, "status")[0] &&
 		   strcmp(string_at(o, "status"), container_status_name(STATUS_CREATING)) != 0;
 	json_object_put(top);

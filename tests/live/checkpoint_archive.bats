@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup criu
+# needs: root cgroup criu strace
 # checkpoint export and import: an image as one file, which anybody may have written.
 load lib
 
@@ -151,14 +151,13 @@ import_refused() { # REGEX FILE
 	diff -r "$T/set/one" "$T/in/one"
 }
 
-@test "export writes into what is no plain file, through a link, and over what a killed one has left" {
+@test "export writes into what is no plain file, and through a link; a killed one leaves nothing" {
 	thole checkpoint export "$T/set/one" "$T/one.tar"
 	mknod "$T/null" c 1 3
 	mkfifo "$T/pipe"
 	ln -s target.tar "$T/link"
 	: > "$T/target.tar"
 	ln -s nowhere "$T/dangling"
-	printf 'half an archive' > "$T/two.tar.thole-tmp"
 	thole checkpoint export "$T/set/one" "$T/null"
 	[ -c "$T/null" ]
 	cmp - "$T/one.tar" < "$T/pipe" &
@@ -168,8 +167,20 @@ import_refused() { # REGEX FILE
 	thole checkpoint export "$T/set/one" "$T/link"
 	[ -L "$T/link" ]
 	cmp "$T/target.tar" "$T/one.tar"
+	thole checkpoint export "$T/set/one" /dev/stdout | cmp - "$T/one.tar"
+	# Over one that is there, which is whole until the other is.
+	echo old > "$T/two.tar"
+	in_background strace -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=100000000 "$THOLE" --root "$ROOT" checkpoint export "$T/set/one" "$T/two.tar"
+	local export
+	has_export() { export=$(pgrep -P "${STARTED[-1]}"); }
+	wait_for has_export
+	kill -KILL $export
+	wait_for pid_gone "$export"
+	equal "$(cat "$T/two.tar")" old
+	equal "$(find "$T" -maxdepth 1 -name 'two.tar?*')" ''
 	thole checkpoint export "$T/set/one" "$T/two.tar"
 	cmp "$T/two.tar" "$T/one.tar"
+	equal "$(stat -c %a "$T/two.tar")" 600
 	refused 1 "cannot make '$T/dangling': No such file" thole checkpoint export "$T/set/one" "$T/dangling"
 	refused 1 "cannot open '$T/set': Is a directory" thole checkpoint export "$T/set/one" "$T/set"
 	equal "$(find "$T" -maxdepth 1 -name '*tmp')" ''

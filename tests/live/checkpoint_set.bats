@@ -378,3 +378,17 @@ lie() { # FILTER
 	jq -c "$1 | .sha256 = (\"0\" * 64)" "$T/bad/manifest.json" > "$T/lie"
 	sed "s/0\{64\}/$(sha256sum < "$T/lie" | cut -d ' ' -f 1)/" "$T/lie" > "$T/bad/manifest.json"
 }
+
+@test "what is not criu's failure is not called so: a name that is taken meanwhile" {
+	args sleep 1000
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || mkdir "%s/one"\nexit 0\n' "$SET" > "$T/action"
+	chmod 755 "$T/action"
+	printf 'action-script %s/action\n' "$T" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	refused 1 "cannot give the image its name 'one': File exists" to_set --leave-running --name one
+	is "$c" running
+	# Nor is anything left of directories that could not be made.
+	refused 1 'File name too long' thole checkpoint --image-path "$T/new/sub/$(printf 'x%.0s' {1..300})" "$c"
+	not test -e "$T/new"
+}

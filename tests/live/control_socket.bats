@@ -135,3 +135,17 @@ unharmed() {
 	[ $s != 0 ] || equal "$(value version_closed) $(value version_replies)" '1 0'
 	unharmed
 }
+
+@test "a client that waits for the first word of a shim that stands still ends by its signal" {
+	local shim client
+	shim=$(shim_of "$c")
+	kill -STOP "$shim"
+	in_background "$THOLE" --root "$ROOT" exec "$c" sleep 1000 < /dev/null
+	client=$!
+	waits() { grep -q poll "/proc/$client/wchan" 2> /dev/null && [ "$(ls -l "/proc/$client/fd" | grep -c 'socket:')" -ge 1 ]; }
+	wait_for waits
+	kill -TERM "$client"
+	wait_for pid_gone "$client"
+	kill -CONT "$shim"
+	thole exec "$c" true < /dev/null
+}
