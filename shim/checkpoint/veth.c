@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The veth pairs that join a container's network namespace to ours: criu has to be told what the outer ends are called.
  *
- * Both ends name each other by index only, each in its own namespace. A child of the shim's reads the container's side, since the shim itself enters no namespace; an end
- * of ours with that index which names the container's in turn is the other one. */
+ * Both ends name each other by index, each in its own namespace, and the namespace by a number that is its reader's own. A child of the shim's reads the container's side, since
+ * the shim itself enters no namespace; an end of ours that names the container's namespace and the index there is the other one. */
 #include "shim/checkpoint/veth.h"
 
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include "common/json.h"
 #include "shim/oci/json.h"
 #include "shim/sandbox/net_device.h"
+#include "shim/sandbox/net_stats.h"
 
 #define NETLINK_BUFFER 65536
 #define PAIRS_MAX 64
@@ -28,6 +29,8 @@
 /* One interface, as far as it matters; plain data, since it goes through a pipe. */
 struct link {
 	int index, peer, master;
+	bool away; /* the other end is in another namespace */
+	int nsid;  /* by which this one knows that; -1: it has no number for it, or there is none */
 	bool veth, up;
 	char name[IFNAMSIZ];
 };
@@ -59,17 +62,21 @@ static void note(struct links *all, const struct nlmsghdr *m)
 {
 	const struct ifinfomsg *head = NLMSG_DATA(m);
 	size_t len = IFLA_PAYLOAD(m);
-	struct link l = { .index = head->ifi_index, .up = head->ifi_flags & IFF_UP };
+	struct link l = { .index = head->ifi_index, .nsid = -1, .up = head->ifi_flags & IFF_UP };
 
 	for (const struct rtattr *a = IFLA_RTA(head); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
-		if (a->rta_type == IFLA_IFNAME)
+		if (a->rta_type == IFLA_IFNAME) {
 			snprintf(l.name, sizeof(l.name), "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
-		else if (a->rta_type == IFLA_LINK)
+		} else if (a->rta_type == IFLA_LINK) {
 			read_int(a, &l.peer);
-		else if (a->rta_type == IFLA_MASTER)
+		} else if (a->rta_type == IFLA_LINK_NETNSID) {
+			l.away = true;
+			read_int(a, &l.nsid);
+		} else if (a->rta_type == IFLA_MASTER) {
 			read_int(a, &l.master);
-		else if (a->rta_type == IFLA_LINKINFO)
+		} else if (a->rta_type == IFLA_LINKINFO) {
 			l.veth = says_veth(a);
+		}
 	}
 	all->v = xreallocarray(all->v, all->n + 1, sizeof(*all->v));
 	all->v[all->n++] = l;
@@ -148,15 +155,14 @@ static void tell_inner(int ns_fd, int pipe_fd)
 	_exit(0);
 }
 
-static int read_inner(pid_t pid, struct links *ret, struct err *err)
+static int read_inner(int ns_fd, struct links *ret, struct err *err)
 {
-	cleanup_free char *path = xasprintf("/proc/%d/ns/net", (int)pid);
-	cleanup_fd int ns_fd = open(path, O_RDONLY | O_CLOEXEC), in = -1;
+	cleanup_fd int in = -1;
 	int pair[2];
 	pid_t child;
 	struct link l;
 
-	if (ns_fd < 0 || pipe2(pair, O_CLOEXEC) < 0)
+	if (pipe2(pair, O_CLOEXEC) < 0)
 		return err_sys(err, "cannot look into the network namespace");
 	in = pair[0];
 	child = fork();
@@ -174,6 +180,24 @@ static int read_inner(pid_t pid, struct links *ret, struct err *err)
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------------------- */
+
+/* ret_nsid: the number that ours has for the container's. Ours is not read when the container has none. */
+static int read_both(pid_t pid, struct links *inner, struct links *outer, int *ret_nsid, struct err *err)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/ns/net", (int)pid);
+	cleanup_fd int ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (ns_fd < 0)
+		return err_sys(err, "cannot look into the network namespace");
+	if (read_inner(ns_fd, inner, err) < 0)
+		return -1;
+	if (inner->n == 0)
+		return 0;
+	/* In this order: it has its number once a link that leads there has been shown. */
+	if (read_links(outer, err) < 0)
+		return -1;
+	return net_stats_nsid(ns_fd, ret_nsid, err);
+}
 
 static const struct link *by_index(const struct links *all, int index)
 {
@@ -218,21 +242,25 @@ static struct json_object *describe_alone(const struct link *inner)
 	return o;
 }
 
-static bool are_ends(const struct link *a, const struct link *b)
+/* Does this end of ours lead to that one in the container? Indexes alone do not say so: they repeat in every namespace. An end whose other end is here has no number (-1). */
+static bool leads_to(const struct link *host, const struct link *own, int nsid)
 {
-	return b && b->veth && b->peer == a->index;
+	return host && host->veth && nsid >= 0 && host->nsid == nsid && host->peer == own->index;
 }
 
-static struct json_object *match(const struct links *inner, const struct links *outer)
+/* nsid: what our namespace calls the container's. */
+static struct json_object *match(const struct links *inner, const struct links *outer, int nsid)
 {
 	struct json_object *list = json_new_array();
 
 	for (size_t i = 0; i < inner->n; i++) {
 		const struct link *own = &inner->v[i], *host = by_index(outer, own->peer);
 
-		if (are_ends(own, host))
+		if (!own->away)
+			continue; /* both ends are the container's */
+		if (leads_to(host, own, nsid))
 			json_append(list, describe(own, host, by_index(outer, host->master)));
-		else if (!are_ends(own, by_index(inner, own->peer)))
+		else
 			json_append(list, describe_alone(own));
 	}
 	return list;
@@ -243,12 +271,10 @@ int veth_write(pid_t pid, int dir_fd, struct err *err)
 	struct links inner = { 0 }, outer = { 0 };
 	cleanup_json struct json_object *list = NULL;
 	const char *text;
-	int r = has_only_loopback(pid) ? 0 : read_inner(pid, &inner, err);
+	int nsid = -1, r = has_only_loopback(pid) ? 0 : read_both(pid, &inner, &outer, &nsid, err);
 
-	if (r == 0 && inner.n > 0)
-		r = read_links(&outer, err);
 	if (r == 0)
-		list = match(&inner, &outer);
+		list = match(&inner, &outer, nsid);
 	free(inner.v);
 	free(outer.v);
 	if (r < 0 || json_object_array_length(list) == 0)

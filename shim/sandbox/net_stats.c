@@ -79,8 +79,8 @@ static void nsid_cb(const struct nlmsghdr *m, void *arg)
 			memcpy(arg, RTA_DATA(a), sizeof(int));
 }
 
-/* The number by which our namespace knows the one behind netns_fd; -1 when no link of ours leads there. */
-static int find_nsid(int sock, int netns_fd)
+/* ret_nsid: -1 when our namespace has no number for it. False: there is no answer. */
+static bool ask_nsid(int sock, int netns_fd, int *ret_nsid)
 {
 	struct {
 		struct nlmsghdr h;
@@ -93,11 +93,24 @@ static int find_nsid(int sock, int netns_fd)
 		.a = { .rta_len = RTA_LENGTH(sizeof(uint32_t)), .rta_type = NETNSA_FD },
 		.fd = (uint32_t)netns_fd,
 	};
-	int nsid = -1;
 
+	*ret_nsid = -1;
 	_Static_assert(offsetof(__typeof__(request), a) == NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(struct rtgenmsg)),
 		       "as netlink aligns it");
-	return converse(sock, &request.h, nsid_cb, &nsid) ? nsid : -1;
+	return converse(sock, &request.h, nsid_cb, ret_nsid);
+}
+
+int net_stats_nsid(int netns_fd, int *ret_nsid, struct err *err)
+{
+	cleanup_fd int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int nsid;
+
+	if (sock < 0)
+		return err_sys(err, "cannot make a socket");
+	if (!ask_nsid(sock, netns_fd, &nsid))
+		return err_set(err, ERR_SYS, "cannot ask for the number of a network namespace");
+	*ret_nsid = nsid;
+	return 0;
 }
 
 struct links {
@@ -179,12 +192,10 @@ static void host_sides(int netns_fd, struct interfaces *all)
 	if (sock < 0)
 		return;
 	/* A namespace gets its number when a link that leads there is shown for the first time. */
-	links.nsid = find_nsid(sock, netns_fd);
-	if (links.nsid < 0) {
-		if (!dump_links(sock, &links))
-			return;
-		links.nsid = find_nsid(sock, netns_fd);
-	}
+	if (!ask_nsid(sock, netns_fd, &links.nsid))
+		return;
+	if (links.nsid < 0 && (!dump_links(sock, &links) || !ask_nsid(sock, netns_fd, &links.nsid)))
+		return;
 	links.all = all;
 	if (links.nsid >= 0)
 		dump_links(sock, &links);

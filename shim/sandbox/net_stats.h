@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/err.h"
+
 /* As the container sees it: what it has received is rx. */
 struct net_counters {
 	uint64_t bytes, packets, errors, dropped;
@@ -23,5 +25,9 @@ struct net_interface {
  * Caller frees *ret. */
 #define NET_STATS_MAX 1024
 size_t net_stats(pid_t pid, int pidfd, struct net_interface **ret);
+
+/* The number by which our network namespace knows the one behind netns_fd, as IFLA_LINK_NETNSID has it; -1 when it knows none. It has one from when the kernel first
+ * showed somebody a link of ours that leads there: list the links before. */
+int net_stats_nsid(int netns_fd, int *ret_nsid, struct err *err);
 
 #endif

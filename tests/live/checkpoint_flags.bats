@@ -57,8 +57,19 @@ in_network() { nsenter -t "$(init_of "$c")" -n "$@"; }
 pings() { busybox ping -c 1 -w 2 10.113.0.2 > /dev/null; }
 gone_from_host() { ! ip link show "$1" > /dev/null 2>&1; }
 
+# Another network namespace: of process $OTHER.
+other_network() {
+	in_background unshare -n sleep 1000
+	OTHER=$!
+	wait_for is_elsewhere
+}
+is_elsewhere() { [ "$(readlink "/proc/$OTHER/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+
 teardown_test() {
-	[ -z "${BR:-}" ] || ip link del "$BR" 2> /dev/null || true
+	local link
+	for link in "${BR:-}" "${OWN:-}"; do
+		[ -z "$link" ] || ip link del "$link" 2> /dev/null || true
+	done
 }
 
 # covers: restore --veth
@@ -100,13 +111,9 @@ teardown_test() {
 @test "a pair whose outer end is in another network namespace: restore says that somebody has to name it" {
 	detached sleep 1000
 	join_by_veth
-	local other
-	in_background unshare -n sleep 1000
-	other=$!
-	elsewhere() { [ "$(readlink "/proc/$other/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
-	wait_for elsewhere
-	ip link set "$V" netns "$other"
-	nsenter -t "$other" -n ip link set "$V" up
+	other_network
+	ip link set "$V" netns "$OTHER"
+	nsenter -t "$OTHER" -n ip link set "$V" up
 	# Both ends of its own are nothing to be asked about.
 	in_network ip link add own0 type veth peer name own1
 	checkpoint
@@ -115,6 +122,39 @@ teardown_test() {
 	nothing_left || wait_for nothing_left
 	restore --veth "x$V=eth0"
 	ip link show "x$V" > /dev/null
+	in_network ip link show own1 > /dev/null
+}
+
+# Both ends of a pair know each other by number, and every namespace counts anew.
+@test "veth ends are a pair when they lead to each other's namespace: their numbers alone say nothing" {
+	detached sleep 1000
+	join_by_veth
+	local init n=$((1000000 + BASHPID * 10)) a
+	init=$(init_of "$c")
+	other_network
+	a=$OTHER
+	other_network
+	# Its other end is n + 1 elsewhere; ours of that number leads to n, in a third namespace.
+	nsenter -t "$a" -n ip link add a0 index $((n + 1)) type veth peer name e0 index $n netns "$init"
+	ip link add "b$V" index $((n + 1)) type veth peer name b0 index $n netns "$OTHER"
+	# The same, and ours leads to n + 2 in our own namespace.
+	nsenter -t "$a" -n ip link add a2 index $((n + 3)) type veth peer name e2 index $((n + 2)) netns "$init"
+	OWN=o$V
+	ip link add "$OWN" index $((n + 3)) type veth peer name "p$V" index $((n + 2))
+	# Two that have each other's numbers elsewhere, and two that are a pair.
+	nsenter -t "$a" -n ip link add a4 index $((n + 5)) type veth peer name e4 index $((n + 4)) netns "$init"
+	nsenter -t "$a" -n ip link add a5 index $((n + 4)) type veth peer name e5 index $((n + 5)) netns "$init"
+	in_network ip link add own0 type veth peer name own1
+	checkpoint
+	equal "$(jq -c 'map([.container, .host]) | sort' "$IMG/thole-veths.json")" \
+		'[["e0",null],["e2",null],["e4",null],["e5",null],["eth0","'"$V"'"]]'
+	wait_for gone_from_host "$V"
+	refused 125 "the other end of the container's interface 'e[0-9]' was in another network namespace: --veth NAME=e[0-9] has it come back here" \
+		timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+	nothing_left || wait_for nothing_left
+	restore --veth "0$V=e0" --veth "2$V=e2" --veth "4$V=e4" --veth "5$V=e5"
+	wait_for pings
+	ip link show "5$V" > /dev/null
 	in_network ip link show own1 > /dev/null
 }
 
