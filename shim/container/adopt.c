@@ -326,6 +326,7 @@ static int adopt_exec(struct container *c, const char *name, struct json_object 
 	if (open_process(o, &pidfd, err) < 0)
 		return -1;
 	p->terminal = json_object_get_boolean(at(o, "terminal"));
+	p->below_init = json_object_get_boolean(at(o, "belowInit"));
 	if (pidfd < 0 || process_set_pid(p, (pid_t)json_object_get_int64(at(o, "pid")), pidfd, err) < 0)
 		return note_unseen_end(p, o, err);
 	if (json_object_get_boolean(at(o, "relayed")))

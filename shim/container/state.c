@@ -277,6 +277,8 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 		json_add(o, "stdinOnce", json_new_boolean(true));
 	if (p->relay_options.has_drain)
 		add_u64(o, "drainMs", p->relay_options.drain_ms);
+	if (p->below_init)
+		json_add(o, "belowInit", json_new_boolean(true));
 	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++) {
 		char key[PROCESS_STREAM_KEY_MAX];
 

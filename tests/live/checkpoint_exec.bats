@@ -166,3 +166,66 @@ told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -
 	thole delete "$c"
 	exits 137 wait $waiter
 }
+
+# The shim of the container is killed, and another one adopts it.
+next_shim() {
+	local shim
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	pid_gone "$shim" || wait_for pid_gone "$shim"
+	thole recover "$c"
+}
+
+# What it counts, into its log and into a file, so that it can be seen to go on.
+counting() { # NAME_OF_THE_GO_FILE STATUS
+	thole exec -d --print-name --checkpointable --log-driver raw --log-opt path="$T/$1.log" "$c" sh -c "i=0; while [ ! -e /$1 ]; do echo \"\$i\"; i=\$((i + 1)); usleep 5000; done; exit $2"
+}
+
+lines() { wc -l < "$1"; }
+
+# It writes twenty lines more.
+goes_on() { # FILE
+	wait_for grep -qx $(($(lines "$1") + 20)) "$1"
+}
+
+from_zero() { awk '$0 != NR - 1 { print NR ": " $0; exit 1 }' "$1"; }
+
+@test "a shim that follows one that was killed knows what a checkpoint takes along: it stays, and comes back in place" {
+	local name waiter
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	name=$(counting go 7)
+	equal "$(thole_state "$c" ".processes[\"$name\"].belowInit")" true
+	goes_on "$T/go.log"
+	next_shim
+	equal "$(thole_state "$c" ".processes[\"$name\"].belowInit")" true
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	waiter=$!
+	checkpoint --stay
+	kill -0 $waiter
+	timeout 60 "$THOLE" --root "$ROOT" restore "$c"
+	goes_on "$T/go.log"
+	# Nor does it mind the death of that one: it has no other reader than itself meanwhile.
+	next_shim
+	goes_on "$T/go.log"
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	waiter=$!
+	: > "$B/rootfs/go"
+	exits 7 wait $waiter
+	from_zero "$T/go.log"
+}
+
+@test "a shim that follows one that was killed knows what a checkpoint takes along: it comes back in another container" {
+	local name waiter
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	name=$(counting go 7)
+	next_shim
+	checkpoint
+	equal "$(jq -r '.[0].name' "$IMG/thole-execs.json")" "$name"
+	restore
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	waiter=$!
+	: > "$B/rootfs/go"
+	exits 7 wait $waiter
+}
