@@ -11,6 +11,8 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
+#include "shim/checkpoint/distrust.h"
+#include "shim/checkpoint/execs.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/follower.h"
 #include "shim/sandbox/cgroup.h"
@@ -428,33 +430,116 @@ int adopt_living(struct container *c, struct err *err)
 	return state_save(c, err);
 }
 
-static int take_over_absent(struct container *c, struct json_object *container, struct json_object *init,
-			    struct err *err)
+/* ---- of one that is in an image ------------------------------------------------------------------------------------------ */
+
+/* As far as there can be streams without a process. `file`: as for unlogged_new(). */
+static void begin_absent(struct process *p, struct json_object *o, const char *file, struct unlogged_rest rest[OUTPUTS])
+{
+	unlogged_replay(p->c->dir_fd, file, p->logs, rest);
+	read_relay_options(p, o);
+	adopt_new_relay(p, p->logs);
+}
+
+static int adopt_absent_init(struct container *c, struct json_object *container, struct json_object *init,
+			     struct err *err)
 {
 	struct unlogged_rest rest[OUTPUTS] = { 0 };
 	bool open_stdin = pipe_inode(text_at(at(init, "streams"), stream_names[0])) != 0;
 
-	unlogged_replay(c->dir_fd, "", c->init.logs, rest);
 	c->init.terminal = c->rec.terminal;
-	read_relay_options(&c->init, init);
-	adopt_new_relay(&c->init, c->init.logs);
+	begin_absent(&c->init, init, "", rest);
 	if (park_adopt(c, text_at(container, "checkpoint"), open_stdin, err) < 0)
 		return -1;
 	follower_expect(&c->init, init, rest);
 	return 0;
 }
 
+/* Its stdin is open as the image has it: it may have been closed since state.json was written. */
+static int adopt_absent_exec(struct container *c, const struct checkpoint_exec *e, struct json_object *o,
+			     struct json_object *logs, struct err *err)
+{
+	struct process *p = exec_adopt(c, e->name);
+	struct unlogged_rest rest[OUTPUTS] = { 0 };
+
+	if (json_object_get_boolean(at(o, "relayed"))) {
+		adopt_exec_logs(p, at(logs, p->name));
+		begin_absent(p, o, p->name, rest);
+	}
+	if (park_adopt_exec(p, descriptors_is_pipe(e->streams.key[0]), err) < 0)
+		return -1;
+	follower_expect(p, o, rest);
+	return 0;
+}
+
+static bool goes_along(struct json_object *process)
+{
+	return json_object_get_boolean(at(process, "belowInit")) && strcmp(text_at(process, "owner"), "shim") == 0;
+}
+
+static bool any_goes_along(struct json_object *processes)
+{
+	if (!json_object_is_type(processes, json_type_object))
+		return false;
+	json_object_object_foreach(processes, name, o)
+	{
+		(void)name;
+		if (goes_along(o))
+			return true;
+	}
+	return false;
+}
+
+static int read_image_execs(const char *image, struct checkpoint_exec ret[EXECS_MAX], size_t *ret_n, struct err *err)
+{
+	cleanup_fd int fd = open(image, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, "cannot open '%s'", image);
+	return distrust_image(fd, err) == 0 ? execs_read(fd, ret, ret_n, err) : -1;
+}
+
+/* Who is not in the image had ended before. When nobody can say who is, the container is adopted all the same: its image may have been moved, and is named at the restore. */
+static int adopt_absent_execs(struct container *c, struct json_object *top, struct err *err)
+{
+	struct json_object *processes = at(top, "processes"), *container = at(top, "container");
+	struct checkpoint_exec execs[EXECS_MAX];
+	struct err why;
+	size_t n = 0;
+
+	if (!any_goes_along(processes))
+		return 0;
+	if (read_image_execs(text_at(container, "checkpoint"), execs, &n, &why) < 0) {
+		log_warn("container '%s': who of its exec'd processes is in its image is not known: %s", c->id,
+			 why.text);
+		return 0;
+	}
+	/* In the image the newest comes first, in the list too. */
+	while (n-- > 0) {
+		struct json_object *o = at(processes, execs[n].name);
+
+		if (goes_along(o) && adopt_absent_exec(c, &execs[n], o, at(container, "execLogs"), err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int take_over_absent(struct container *c, struct json_object *top, struct json_object *init, struct err *err)
+{
+	if (take_logs(c, top, err) < 0 || adopt_absent_init(c, at(top, "container"), init, err) < 0)
+		return -1;
+	return adopt_absent_execs(c, top, err);
+}
+
 int adopt_absent(struct container *c, struct err *err)
 {
-	struct json_object *top = state_read(c->dir_fd, err), *container = at(top, "container");
-	struct json_object *init = at(container, "parked");
+	struct json_object *top = state_read(c->dir_fd, err), *init = at(at(top, "container"), "parked");
 	int r = 0;
 
 	if (!top)
 		return -1;
 	if (init) {
 		leave_groups();
-		r = take_logs(c, top, err) < 0 ? -1 : take_over_absent(c, container, init, err);
+		r = take_over_absent(c, top, init, err);
 	}
 	if (init && r == 0)
 		become_its_shim(c);

@@ -302,6 +302,8 @@ void park_settle(struct container *c, int images_fd);       /* it is gone */
 void park_end(struct container *c);                         /* it will not come back: as if its init had ended now */
 int park_adopt(struct container *c, const char *path, bool open_stdin,
 	       struct err *err); /* it had gone before we came: new streams for init.relay */
+/* The same of an exec'd process that went along, which exec_adopt() has made: for its relay, if it has one. */
+int park_adopt_exec(struct process *p, bool open_stdin, struct err *err);
 void park_free(struct container *c);
 const char *park_image(const struct container *c); /* where its image was; "" */
 bool park_needs_unread(struct container *c); /* it comes back: is what it had not read to be put back from the image? */

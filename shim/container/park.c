@@ -70,6 +70,15 @@ void park_free_exec(struct process *p)
 	p->away = NULL;
 }
 
+static struct away *away_new(void)
+{
+	struct away *a = xcalloc(1, sizeof(*a));
+
+	for (int i = 0; i < 3; i++)
+		a->far[i] = -1;
+	return a;
+}
+
 static int prepare_execs(struct container *c, struct err *err)
 {
 	struct process *p;
@@ -78,8 +87,7 @@ static int prepare_execs(struct container *c, struct err *err)
 	{
 		if (!p->below_init || p->exited || p->pid <= 0)
 			continue;
-		p->away = xcalloc(1, sizeof(*p->away));
-		*p->away = (struct away) { .far = { -1, -1, -1 } };
+		p->away = away_new();
 		if (p->relay && relay_open_far(p->relay, p->away->far, err) < 0)
 			return -1;
 		if (p->relay)
@@ -267,20 +275,32 @@ void park_settle(struct container *c, int images_fd)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
+/* For one of whom nothing is here. */
+static int await_with_new_streams(struct process *p, bool open_stdin, int ret_far[3], struct err *err)
+{
+	const struct oci_process *pr = &p->c->config->process;
+
+	relay_park(p->relay, true);
+	if (p->terminal)
+		relay_use_pty(p->relay, -1);
+	else if (relay_make_pipes(p->relay, true, open_stdin, pr->uid, pr->gid, ret_far, err) < 0)
+		return -1;
+	return relay_start(p->relay, err);
+}
+
 int park_adopt(struct container *c, const char *path, bool open_stdin, struct err *err)
 {
-	const struct oci_process *pr = &c->config->process;
-	struct relay *r = c->init.relay;
-
 	c->parked = parked_new();
 	c->parked->settled = true;
 	c->parked->path = path[0] ? xstrdup(path) : NULL;
-	relay_park(r, true);
-	if (c->init.terminal)
-		relay_use_pty(r, -1);
-	else if (relay_make_pipes(r, true, open_stdin, pr->uid, pr->gid, c->parked->far, err) < 0)
-		return -1;
-	return relay_start(r, err);
+	return await_with_new_streams(&c->init, open_stdin, c->parked->far, err);
+}
+
+int park_adopt_exec(struct process *p, bool open_stdin, struct err *err)
+{
+	p->below_init = true;
+	p->away = away_new();
+	return p->relay ? await_with_new_streams(p, open_stdin, p->away->far, err) : 0;
 }
 
 void park_end(struct container *c)

@@ -229,3 +229,87 @@ from_zero() { awk '$0 != NR - 1 { print NR ": " $0; exit 1 }' "$1"; }
 	: > "$B/rootfs/go"
 	exits 7 wait $waiter
 }
+
+# This client is connected, and sleeps until it is answered.
+has_asked() { # PID
+	ls -l "/proc/$1/fd" | grep -q socket: && grep -qE 'poll|skb' "/proc/$1/wchan"
+}
+
+@test "the shim dies while it is away: who waits for it with the next one is told its status, and its log has each line once" {
+	local name other ended waiter round
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	ended=$(thole exec -d --print-name --checkpointable "$c" sh -c 'exit 3')
+	exits 3 thole wait "$c" "$ended"
+	name=$(counting go 42)
+	other=$(counting on 43)
+	for round in 1 2; do
+		goes_on "$T/go.log"
+		goes_on "$T/on.log"
+		checkpoint --stay
+		next_shim
+		refused 125 "has no process '$ended'" thole wait "$c" "$ended"
+		if [ $round = 1 ]; then
+			in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+			waiter=$!
+			wait_for has_asked $waiter
+		fi
+		refused 125 'criu has ended with status 1' timeout 60 "$THOLE" --criu /bin/false --root "$ROOT" restore "$c"
+		# And the next one after that.
+		[ $round = 1 ] || next_shim
+		kill -0 $waiter
+		timeout 60 "$THOLE" --root "$ROOT" restore "$c"
+		equal "$(thole_state "$c" '.processes | keys | join(" ")')" "$name $other init"
+		goes_on "$T/go.log"
+		goes_on "$T/on.log"
+		rm -rf "$IMG"
+	done
+	: > "$B/rootfs/go"
+	exits 42 wait $waiter
+	from_zero "$T/go.log"
+	: > "$B/rootfs/on"
+	exits 43 thole wait "$c" "$other"
+	from_zero "$T/on.log"
+}
+
+@test "the shim dies while it is away: who follows it in the foreground goes on with the next one" {
+	local follower
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	mkfifo "$T/in"
+	exec 8<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" exec -i --checkpointable "$c" sh -c 'while read -r l; do echo "got $l"; done; exit 43' < "$T/in" > "$T/out" 2> "$T/err" 8>&-
+	follower=$!
+	echo before >&8
+	wait_for grep -qx 'got before' "$T/out"
+	checkpoint --stay
+	kill -KILL "$(shim_of "$c")"
+	has_shim() { [ "$(shims | wc -l)" = 1 ]; }
+	wait_for has_shim
+	timeout 60 "$THOLE" --root "$ROOT" restore "$c"
+	echo after >&8
+	wait_for grep -qx 'got after' "$T/out"
+	exec 8>&-
+	exits 43 wait $follower
+	equal "$(cat "$T/out")" "$(printf 'got before\ngot after')"
+}
+
+@test "the shim dies while it is away, and its image is out of reach: the container is adopted without it, and deleted with it" {
+	local name waiter
+	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
+	reaping
+	name=$(thole exec -d --print-name --checkpointable "$c" sleep 1000)
+	checkpoint --stay
+	mv "$IMG" "$T/moved"
+	next_shim
+	refused 125 "has no process '$name'" thole wait "$c" "$name"
+	timeout 60 "$THOLE" --root "$ROOT" restore --image-path "$T/moved" "$c"
+	equal "$(thole_state "$c" ".processes[\"$name\"].owner")" shim
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --stay --image-path "$IMG" "$c"
+	next_shim
+	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
+	waiter=$!
+	wait_for has_asked $waiter
+	thole delete "$c"
+	exits 137 wait $waiter
+}
