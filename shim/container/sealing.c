@@ -165,9 +165,9 @@ static int check_room(const struct sealing *s, struct capture_size files, struct
 		return err_sysno(err, ENOSPC, "the container has %s, and %llu MiB are free", needs,
 				 (unsigned long long)free_bytes >> 20);
 	if (limit && memory + files.with_holes - SPARE_BYTES > limit)
-		return err_set(err, ERR_LIMIT, "the container has %s%s, and the set may have no more than %llu KiB",
-			       all, files.with_holes > files.bytes ? " (their holes count)" : "",
-			       (unsigned long long)limit >> 10);
+		return err_set(err, ERR_LIMIT, "the container has %s%s, and the set may have no more than %llu %s", all,
+			       files.with_holes > files.bytes ? " (their holes count)" : "",
+			       (unsigned long long)limit >> (limit >> 20 ? 20 : 10), limit >> 20 ? "MiB" : "KiB");
 	return 0;
 }
 
