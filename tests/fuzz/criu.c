@@ -82,9 +82,13 @@ static struct criu *criu_make(struct event_base *base, struct heard *h, int sock
 	CriuOpts opts = CRIU_OPTS__INIT;
 	struct err err;
 
-	*k = (struct criu) {
-		.ops = ops, .arg = h, .sock = sock, .said_fd = said, .pidfd = dead_pidfd(), .type = CRIU_TYPE__REQ_DUMP
-	};
+	*k = (struct criu) { .ops = ops,
+			     .arg = h,
+			     .sock = sock,
+			     .said_fd = said,
+			     .stderr_fd = -1,
+			     .pidfd = dead_pidfd(),
+			     .type = CRIU_TYPE__REQ_DUMP };
 	pack_request(k, &opts, false);
 	FUZZ_CHECK(watch(k, base, &err) == 0);
 	/* Not before it has said everything. */
