@@ -388,18 +388,16 @@ static int greet(const char *id, int dir_fd, struct call *c, struct err *err)
 		return -1;
 	if (await_hello(c, STRANGER_MS, err) == 0)
 		return receive_hello(c, err);
-	if (c->signal || err->code != ERR_STATE)
+	if (err->code != ERR_STATE)
 		return -1;
 	if (is_stranger(dir_fd, c->sock))
 		return err_set(err, ERR_PERMISSION,
 			       "container '%s': who listens at " STATEDIR_CONTROL " is not its shim", id);
-	if (await_hello(c, HELLO_MS - STRANGER_MS, err) < 0)
-		return c->signal || err->code != ERR_STATE ? -1
-							   : err_set(err, ERR_STATE,
-								     "container '%s': its shim has not answered for "
-								     "%d s",
-								     id, HELLO_MS / 1000);
-	return receive_hello(c, err);
+	if (await_hello(c, HELLO_MS - STRANGER_MS, err) == 0)
+		return receive_hello(c, err);
+	if (err->code == ERR_STATE)
+		err_set(err, ERR_STATE, "container '%s': its shim has not answered for %d s", id, HELLO_MS / 1000);
+	return -1;
 }
 
 /* ret_own: the shim that this is about is one that was started here. */

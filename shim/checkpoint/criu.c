@@ -477,7 +477,7 @@ static void end_helpers(const struct criu *k)
 		kill(-k->pid, SIGKILL);
 }
 
-/* It is dead. What it has said before it had a log: of its own arguments, and of the kernel. Scripts of its write there too. */
+/* It is dead. What it has said before it had a log: of its own arguments, and of the kernel. */
 static void add_complaint(const struct criu *k, struct err *err)
 {
 	char text[STDERR_MAX + 1];
@@ -757,8 +757,7 @@ int criu_ask(const char *path, struct criu_abilities *ret, struct err *err)
 		shutdown(k.sock, SHUT_RDWR);
 		poll(&(struct pollfd) { .fd = k.pidfd, .events = POLLIN }, 1, ENDING_TAKES_MS);
 	}
-	if (k.pid > 0)
-		kill(-k.pid, SIGKILL); /* and what it has started */
+	end_helpers(&k);
 	criu_kill(&k);
 	if (k.pidfd >= 0)
 		proc_wait_pidfd(k.pidfd, 0, &info);

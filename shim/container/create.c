@@ -125,14 +125,14 @@ static int check_terminal(const struct container *c, struct err *err)
 
 char *container_missing_caps(const struct oci_caps *caps)
 {
-	cleanup_free char *first = caps->unknown.n > 0 ? xstrdup(caps->unknown.v[0]) : NULL;
+	const struct oci_strings *unknown = &caps->unknown;
 
-	if (!first)
+	if (unknown->n == 0)
 		return NULL;
-	if (caps->unknown.n == 1)
-		return xasprintf("%s cannot be given: it is not known", first);
-	return xasprintf("%s and %zu more capabilities cannot be given: they are not known", first,
-			 caps->unknown.n - 1);
+	if (unknown->n == 1)
+		return xasprintf("%s cannot be given: it is not known", unknown->v[0]);
+	return xasprintf("%s and %zu more capabilities cannot be given: they are not known", unknown->v[0],
+			 unknown->n - 1);
 }
 
 /* The specification wants a warning for capabilities that cannot be given, and no failure. Its caller hears of those that are known nowhere: of the others it may be the one who does not have them. */

@@ -328,5 +328,5 @@ int refuse_present_platform(const struct at *at, struct json_object *v, void *ou
 
 int refuse_other_platform(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
 {
-	return has_content(v) ? refuse(at, err, ERR_UNSUPPORTED, "not for Linux") : 0;
+	return has_content(v) ? refuse_present_platform(at, v, out, arg, err) : 0;
 }

@@ -17,6 +17,16 @@ restore() { timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-
 # An init that reaps whom it inherits.
 reaping() { detached sh -c 'while :; do sleep 0.1; done'; }
 
+# One in the foreground, with a stdin that is descriptor 8: $follower. It has said something.
+follow_one() {
+	mkfifo "$T/in"
+	exec 8<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" exec -i --checkpointable "$c" sh -c 'while read -r l; do echo "got $l"; done; exit 43' < "$T/in" > "$T/out" 2> "$T/err" 8>&-
+	follower=$!
+	echo before >&8
+	wait_for grep -qx 'got before' "$T/out"
+}
+
 told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -1)" = 6.15 ]; }
 
 @test "it is init's descendant, has its streams and its status, and is gone when it has ended" {
@@ -119,13 +129,7 @@ told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -
 	name=$(thole exec -d --print-name --checkpointable --log-driver raw --log-opt path="$T/exec.log" "$c" sh -c 'i=0; while [ ! -e /go ]; do echo "$i"; i=$((i + 1)); usleep 5000; done; exit 42')
 	in_background "$THOLE" --root "$ROOT" wait "$c" "$name"
 	waiter=$!
-	# In the foreground, with a stdin.
-	mkfifo "$T/in"
-	exec 8<> "$T/in"
-	in_background "$THOLE" --root "$ROOT" exec -i --checkpointable "$c" sh -c 'while read -r l; do echo "got $l"; done; exit 43' < "$T/in" > "$T/out" 2> "$T/err" 8>&-
-	follower=$!
-	echo before >&8
-	wait_for grep -qx 'got before' "$T/out"
+	follow_one
 	local round
 	for round in 1 2; do
 		wait_for grep -qx $((round * 20)) "$T/exec.log"
@@ -276,12 +280,7 @@ has_asked() { # PID
 	local follower
 	told_by_the_kernel || skip 'this kernel does not tell the exit status (6.15 and later do)'
 	reaping
-	mkfifo "$T/in"
-	exec 8<> "$T/in"
-	in_background "$THOLE" --root "$ROOT" exec -i --checkpointable "$c" sh -c 'while read -r l; do echo "got $l"; done; exit 43' < "$T/in" > "$T/out" 2> "$T/err" 8>&-
-	follower=$!
-	echo before >&8
-	wait_for grep -qx 'got before' "$T/out"
+	follow_one
 	checkpoint --stay
 	kill -KILL "$(shim_of "$c")"
 	has_shim() { [ "$(shims | wc -l)" = 1 ]; }
