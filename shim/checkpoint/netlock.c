@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* criu's lock on a network: what it leaves when it is killed, and whether it is needed. With nftables it is a table "CRIU-..." of family inet, with iptables a chain CRIU that INPUT and OUTPUT jump to.
+/* criu's lock on a network: what it leaves when it is killed, and whether it is needed. With nftables it is a table "CRIU-..." of family inet, with iptables a chain CRIU that INPUT and
+ * OUTPUT jump to.
  *
  * A child of ours enters the namespace, since the shim itself never does; it runs nothing of the container's. Tables are removed over netlink: nft need not be installed. */
 #include "shim/checkpoint/netlock.h"
@@ -18,6 +19,7 @@
 
 #include "common/fd.h"
 #include "common/proc.h"
+#include "shim/checkpoint/sockets.h"
 
 #define NAME_PREFIX "CRIU"
 #define TABLES_MAX 8
@@ -167,40 +169,16 @@ static int clear_all(int ns_fd, struct err *err)
 
 /* ---- is it needed? ------------------------------------------------------------------------------------------------------- */
 
-/* As the kernel numbers the states of what criu can leave to itself: a listener, a closed socket, what is left of a connection that has ended. */
-static bool is_idle(unsigned int state)
+/* Criu can leave to itself a listener, a closed socket, and what is left of a connection that has ended. */
+static bool is_busy(const struct tcp_row *row, void *arg)
 {
-	return state == TCP_LISTEN || state == TCP_CLOSE || state == TCP_TIME_WAIT;
-}
-
-/* "  SL: LOCAL REMOTE ST ...", after a line of titles. */
-static bool has_connection(FILE *f)
-{
-	cleanup_free char *line = NULL;
-	size_t size = 0;
-	unsigned int state;
-
-	if (getline(&line, &size, f) < 0)
-		return true;
-	while (getline(&line, &size, f) >= 0)
-		if (sscanf(line, "%*s %*s %*s %x", &state) != 1 || !is_idle(state))
-			return true;
-	return ferror(f);
+	(void)arg;
+	return row->state != TCP_LISTEN && row->state != TCP_CLOSE && row->state != TCP_TIME_WAIT;
 }
 
 bool netlock_is_needed(pid_t pid)
 {
-	static const char *const names[] = { "tcp", "tcp6" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		cleanup_free char *path = xasprintf("/proc/%d/net/%s", (int)pid, names[i]);
-		cleanup_file FILE *f = fopen(path, "re");
-
-		/* A kernel without IPv6 has no such file. */
-		if (f ? has_connection(f) : errno != ENOENT)
-			return true;
-	}
-	return false;
+	return sockets_find_tcp(pid, is_busy, NULL) != 0;
 }
 
 /* ---- removing it ----------------------------------------------------------------------------------------------------------- */
