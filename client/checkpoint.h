@@ -45,8 +45,8 @@ int checkpoint_to_set(const struct client *cl, const char *id, const struct criu
 /* The command 'checkpoint inspect'. */
 int checkpoint_inspect(const char *path, struct err *err);
 
-/* The commands 'checkpoint export' and 'checkpoint import': one file ("-": stdout, stdin) out of an image, and a further image of a set out of one (name NULL: as it was called). Whole or not at all. compression: "zstd", "none" or
- * NULL: as the file is called. */
+/* The commands 'checkpoint export' and 'checkpoint import': one file ("-": stdout, stdin) out of an image, and a further image of a set out of one (name NULL: as it was called). Whole or
+ * not at all. compression: "zstd", "none" or NULL: as the file is called. */
 int checkpoint_export(const char *image, const char *file, const char *compression, struct err *err);
 int checkpoint_import(const char *file, const char *set, const char *name, struct err *err);
 

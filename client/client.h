@@ -46,7 +46,8 @@ int client_open_container(const struct client *cl, const char *id, int *ret_root
 int client_read_container(const struct client *cl, const char *id, int *ret_dir_fd, struct status_record *ret_rec,
 			  struct err *err);
 
-/* Its state.json, the caller's to put: ERR_CONFIG when it is damaged, missing or another container's, ERR_UNSUPPORTED when it is of a newer version; ENOENT as long as the container is being created. */
+/* Its state.json, the caller's to put: ERR_CONFIG when it is damaged, missing or another container's, ERR_UNSUPPORTED when it is of a newer version; ENOENT as long as the container is being
+ * created. */
 int client_read_state(const char *id, int dir_fd, json_object **ret, struct err *err);
 
 /* Where log and quick-run bundle of `id` are: $THOLE_LOG_DIR/ID, else /var/lib/thole/ID, rootless $XDG_STATE_HOME/thole/ID. Absolute;

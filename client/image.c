@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images of a set, looked at by a process that has given up its privileges.
  *
- * The child opens the files of the directory, plain ones with one name only, while it may; then it gives up its user, its capabilities and the right to open anything, and only then reads a byte. What it has to say
- * it writes into memory that it shares with us, and of that we take only what has a fixed size. */
+ * The child opens the files of the directory, plain ones with one name only, while it may; then it gives up its user, its capabilities and the right to open anything, and only then reads a
+ * byte. What it has to say it writes into memory that it shares with us, and of that we take only what has a fixed size. */
 #include "client/image.h"
 
 #include <dirent.h>

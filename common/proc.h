@@ -53,7 +53,8 @@ int proc_pidfd_exit_status(int pidfd, int *ret_wait_status, struct err *err);
 /* waitpid(2) for a child of ours, again when a signal interrupts it: its wait status, or -1 with errno. Waits for its end. */
 int proc_wait(pid_t pid);
 
-/* waitid(2) with P_PIDFD and WEXITED, `options` beside it, again when a signal interrupts it: 0, or -1 with errno. ret_info is zeroed first, and stays so when with WNOHANG there is nothing to tell. */
+/* waitid(2) with P_PIDFD and WEXITED, `options` beside it, again when a signal interrupts it: 0, or -1 with errno. ret_info is zeroed first, and stays so when with WNOHANG there is nothing
+ * to tell. */
 int proc_wait_pidfd(int pidfd, int options, siginfo_t *ret_info);
 
 /* Is there anything of the process that still runs? False for a zombie, true when only its first thread has ended. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* thole checkpoint export and import: an image as one file.
  *
- * What comes in is hostile. A child without privileges reads it and says, over a pipe, what member follows and then its bytes; we judge the name once more, and write below a temporary directory in the set. Only an
- * image whose manifest and digests are right gets its name. */
+ * What comes in is hostile. A child without privileges reads it and says, over a pipe, what member follows and then its bytes; we judge the name once more, and write below a temporary
+ * directory in the set. Only an image whose manifest and digests are right gets its name. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

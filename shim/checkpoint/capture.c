@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing the files of a container into its image.
  *
- * Runs in a worker of the shim's, with its privileges, on trees that the container has made. Each step is one name below an open directory, links are not followed, mounts are not entered, and nothing is
- * opened but what has just been seen to be a directory or a file. How much is to come is found out by the same walk, which then writes nothing. */
+ * Runs in a worker of the shim's, with its privileges, on trees that the container has made. Each step is one name below an open directory, links are not followed, mounts are not entered,
+ * and nothing is opened but what has just been seen to be a directory or a file. How much is to come is found out by the same walk, which then writes nothing. */
 #include "shim/checkpoint/capture.h"
 
 #include <dirent.h>

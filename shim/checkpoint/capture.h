@@ -51,8 +51,8 @@ struct capture_size {
 };
 int capture_measure(const struct capture_plan *p, struct capture_size *ret, struct err *err);
 
-/* For a worker, while nothing of the container runs: write it below dir_fd. ret_cloned: its data has been cloned, not copied. What fails leaves a part of it there. ERR_UNSUPPORTED: CAPTURE_REFLINK, and
- * the file system cannot. */
+/* For a worker, while nothing of the container runs: write it below dir_fd. ret_cloned: its data has been cloned, not copied. What fails leaves a part of it there. ERR_UNSUPPORTED:
+ * CAPTURE_REFLINK, and the file system cannot. */
 int capture_write(const struct capture_plan *p, enum capture_how how, int dir_fd, bool *ret_cloned, struct err *err);
 
 /* May an extended attribute of this name be in a capture? */

@@ -45,8 +45,9 @@ struct criu_program {
 	bool default_lock;       /* opts.network_lock is nobody's wish: a criu too old for it does without */
 };
 
-/* Start it, ask for its version and, where opts need one, for what it finds in the kernel, and then for `type` with `opts`: what is lacking is refused, by name,
- * before it does anything. It leads a process group of its own, which dies with it when it fails: no action script is left behind. ret is the caller's, to be freed with criu_free(); opts stay the caller's and are not needed afterwards. images_dir_fd and work_dir_fd are numbers of this process, open until the end. */
+/* Start it, ask for its version and, where opts need one, for what it finds in the kernel, and then for `type` with `opts`: what is lacking is refused, by name, before it does anything. It
+ * leads a process group of its own, which dies with it when it fails: no action script is left behind. ret is the caller's, to be freed with criu_free(); opts stay the caller's and are not
+ * needed afterwards. images_dir_fd and work_dir_fd are numbers of this process, open until the end. */
 int criu_start(struct event_base *base, const struct criu_program *program, CriuType type, CriuOpts *opts,
 	       const struct criu_ops *ops, void *arg, struct criu **ret, struct err *err);
 

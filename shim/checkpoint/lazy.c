@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The server of lazy pages: a `criu lazy-pages` that brings a restored container's memory in while that runs already.
  *
- * It is our child, with our privileges, outside the container's groups: frozen or out of memory with it, it could not go on. The container's processes give it their userfaultfds over its socket. When the last
- * copy of one is closed the kernel takes all that is still missing for zeros, and the process, which would go on with them, does not see that anything is wrong. So we keep copies (pidfd_getfd), which is enough for it
- * to wait until it is killed. What the server has done with, it closes, and then so do we: without that a process that is complete would wait for a page that nobody owes it. There is no event for either, so we
- * look, ten times a second, as long as it works. What has come to the server since we looked last is not covered: the memory of a process that was forked in that tenth of a second. */
+ * It is our child, with our privileges, outside the container's groups: frozen or out of memory with it, it could not go on. The container's processes give it their userfaultfds over its
+ * socket. When the last copy of one is closed the kernel takes all that is still missing for zeros, and the process, which would go on with them, does not see that anything is wrong. So we
+ * keep copies (pidfd_getfd), which is enough for it to wait until it is killed. What the server has done with, it closes, and then so do we: without that a process that is complete would
+ * wait for a page that nobody owes it. There is no event for either, so we look, ten times a second, as long as it works. What has come to the server since we looked last is not covered:
+ * the memory of a process that was forked in that tenth of a second. */
 #include "shim/checkpoint/lazy.h"
 
 #include <dirent.h>

@@ -37,7 +37,8 @@ struct lazy_program {
 int lazy_start(struct event_base *base, const struct lazy_program *program, const struct lazy_ops *ops, void *arg,
 	       struct lazy **ret, struct err *err);
 
-/* From now on have what the server has of the container's memory (its userfaultfds) too, as long as that is needed: when it dies whoever waits for a page goes on waiting, and does not find zeros there. */
+/* From now on have what the server has of the container's memory (its userfaultfds) too, as long as that is needed: when it dies whoever waits for a page goes on waiting, and does not find
+ * zeros there. */
 void lazy_hold(struct lazy *l);
 
 /* Does it work? Accepts NULL. */

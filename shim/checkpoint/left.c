@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ending a criu that is nobody's child any more.
  *
- * Runs in the shim that follows, before it does anything else with the container. criu does not see that the shim before has died until it has something to say to it, and an action script that waits keeps it
- * from that for ever. Killed while it runs code of its own in the container's processes it could not put them right again: so its scripts go first, which it takes for their failure, and it lets go. It is the
- * tracer of those processes exactly as long as that lasts. */
+ * Runs in the shim that follows, before it does anything else with the container. criu does not see that the shim before has died until it has something to say to it, and an action script
+ * that waits keeps it from that for ever. Killed while it runs code of its own in the container's processes it could not put them right again: so its scripts go first, which it takes for
+ * their failure, and it lets go. It is the tracer of those processes exactly as long as that lasts. */
 #include "shim/checkpoint/left.h"
 
 #include <dirent.h>

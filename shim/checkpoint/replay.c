@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The files of a capture, put back, in three passes: the archive is judged, what is not in it is removed or reset, and what is in it is made.
  *
- * Runs in a worker of the shim's that has given up all privileges but those over files. Distrusts the archive, which anybody may have written, and the tree, which the container has made: a path is resolved
- * below its area without links and without leaving its mount, and what it leads to is used by descriptor. What is the same already is left alone, so that files that are shared (hard links, page cache,
- * an overlay's lower layer) stay so. */
+ * Runs in a worker of the shim's that has given up all privileges but those over files. Distrusts the archive, which anybody may have written, and the tree, which the container has made: a
+ * path is resolved below its area without links and without leaving its mount, and what it leads to is used by descriptor. What is the same already is left alone, so that files that are
+ * shared (hard links, page cache, an overlay's lower layer) stay so. */
 #include "shim/checkpoint/replay.h"
 
 #include <dirent.h>

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* criu takes the state of a connection with its socket in repair mode (TCP_REPAIR, tcp(7)), in which it neither sends nor acknowledges, and what is written to it fails. Every socket of these processes that is in it
- * is an ordinary one afterwards. Before they go on: what they do meanwhile fails. Best effort: pidfd_getfd(2) is of kernel 5.6. Does not wait. */
+/* criu takes the state of a connection with its socket in repair mode (TCP_REPAIR, tcp(7)), in which it neither sends nor acknowledges, and what is written to it fails. Every socket of
+ * these processes that is in it is an ordinary one afterwards. Before they go on: what they do meanwhile fails. Best effort: pidfd_getfd(2) is of kernel 5.6. Does not wait. */
 void tcprepair_end(const pid_t *pids, size_t n);
 
 #endif

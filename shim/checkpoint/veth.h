@@ -19,8 +19,8 @@ int veth_write(pid_t pid, int dir_fd, struct err *err);
 /* Read them from there; none is no error. Those that `pairs` (HOST[@BRIDGE]=CONTAINER) does not name are added to it; the strings are the caller's. ERR_CONFIG: the file is damaged. */
 int veth_read(int dir_fd, struct oci_strings *pairs, struct err *err);
 
-/* Before criu makes them: are the names of our ends free? The kernel removes a pair some time after the last process of its namespace has ended, so this waits up to five seconds. ERR_STATE: one is still
- * there. */
+/* Before criu makes them: are the names of our ends free? The kernel removes a pair some time after the last process of its namespace has ended, so this waits up to five seconds. ERR_STATE:
+ * one is still there. */
 int veth_await_free(const struct oci_strings *pairs, struct err *err);
 
 /* criu has made them: give our ends their addresses back, and set them up. */

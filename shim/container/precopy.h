@@ -11,9 +11,9 @@
 struct checkpoint_options;
 struct precopy;
 
-/* Make pre-dumps of the running container until one more would gain nothing, each as "parent" below new_fd with the one before it as its own. Everything is borrowed, until precopy_free(). done_cb comes from
- * the loop: err NULL: the dump can follow, which goes on from precopy_made() of them. Where the kernel cannot, and it is not required, that is none, and precopy_note() says why.
- * An error is as criu has it, not explained. ret is the caller's. */
+/* Make pre-dumps of the running container until one more would gain nothing, each as "parent" below new_fd with the one before it as its own. Everything is borrowed, until precopy_free().
+ * done_cb comes from the loop: err NULL: the dump can follow, which goes on from precopy_made() of them. Where the kernel cannot, and it is not required, that is none, and precopy_note()
+ * says why. An error is as criu has it, not explained. ret is the caller's. */
 int precopy_start(struct container *c, const struct checkpoint_options *o, int new_fd, int work_fd,
 		  container_done_cb *done_cb, void *done_arg, struct precopy **ret, struct err *err);
 

@@ -194,7 +194,8 @@ static void remove_lazy_links(struct container *c)
 		unlinkat(c->dir_fd, left[i], 0);
 }
 
-/* Both criu have to have the same work directory, which cannot be the caller's: two restores there would take each other's socket. It is the state directory, and what is the caller's is led to his. */
+/* Both criu have to have the same work directory, which cannot be the caller's: two restores there would take each other's socket. It is the state directory, and what is the caller's is led
+ * to his. */
 static int make_lazy_links(struct container *c, struct err *err)
 {
 	struct restoring *r = c->creation->restoring;

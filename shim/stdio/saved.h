@@ -36,8 +36,8 @@ ProtobufCBinaryData saved_bytes(const void *data, size_t len);
 
 void saved_free(Saved__Shim *s); /* accepts NULL */
 
-/* The earliest format whose readers do no harm with this state: 2 when an adopted process has a foreground client, of whom those of 1 do not know what it had before (Output.origin), or when bytes of a client that has
- * left are still to be taken. */
+/* The earliest format whose readers do no harm with this state: 2 when an adopted process has a foreground client, of whom those of 1 do not know what it had before (Output.origin), or when
+ * bytes of a client that has left are still to be taken. */
 uint32_t saved_format(const Saved__Shim *s);
 
 /* As bytes; caller frees. ERR_LIMIT: more than SAVED_MAX. */
