@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "client/json.h"
@@ -85,6 +86,13 @@ static int check_hello(const Hello *hello, struct err *err)
 	return 0;
 }
 
+static void take_hello(struct call *c, const Hello *hello)
+{
+	c->features = hello->features;
+	c->state_dev = hello->state_dev;
+	c->state_ino = hello->state_ino;
+}
+
 int call_reply(struct call *c, Reply *ret, struct wire_fds *ret_fds, struct err *err)
 {
 	for (;;) {
@@ -105,7 +113,7 @@ int call_reply(struct call *c, Reply *ret, struct wire_fds *ret_fds, struct err 
 		if (ret->which_body == Reply_hello_tag && check_hello(&ret->body.hello, err) < 0)
 			return -1;
 		if (ret->which_body == Reply_hello_tag)
-			c->features = ret->body.hello.features;
+			take_hello(c, &ret->body.hello);
 		if (ret->serial == c->serial)
 			return 0;
 		wire_fds_release(ret_fds);
@@ -169,7 +177,8 @@ static int receive_hello(struct call *c, struct err *err)
 	if (call_reply(c, &reply, &fds, err) < 0)
 		return -1;
 	wire_fds_release(&fds);
-	c->features = reply.which_body == Reply_hello_tag ? reply.body.hello.features : 0;
+	if (reply.which_body != Reply_hello_tag)
+		take_hello(c, &(Hello)Hello_init_zero);
 	return 0;
 }
 
@@ -315,7 +324,7 @@ static int connect_when_listening(int dir_fd, int *ret_fd, struct err *err)
 	if (watch >= 0)
 		inotify_add_watch(watch, path, IN_CREATE | IN_ONLYDIR);
 	for (;;) {
-		int r = statedir_connect(dir_fd, STATEDIR_CONTROL, ret_fd, err);
+		int r = statedir_connect(dir_fd, STATEDIR_CONTROL, 0, ret_fd, err);
 
 		if (r == 0 || err->code != ERR_GONE || !call_shim_lives(dir_fd))
 			return r;
@@ -332,7 +341,7 @@ static int connect_running(int dir_fd, struct call *c, struct err *err)
 {
 	if (!call_shim_lives(dir_fd))
 		return err_set(err, ERR_GONE, "there is no shim");
-	if (statedir_connect(dir_fd, STATEDIR_CONTROL, &c->sock, err) == 0)
+	if (statedir_connect(dir_fd, STATEDIR_CONTROL, 0, &c->sock, err) == 0)
 		return 0;
 	return err->code == ERR_GONE ? connect_when_listening(dir_fd, &c->sock, err) : -1;
 }
@@ -380,24 +389,59 @@ static int await_hello(struct call *c, int ms, struct err *err)
 	return r;
 }
 
+/* It has said hello: as the shim of this directory? Older ones do not say of which they are. */
+static bool is_anothers(int dir_fd, const struct call *c)
+{
+	struct stat st;
+
+	if (!c->state_ino)
+		return is_stranger(dir_fd, c->sock);
+	return fstat(dir_fd, &st) < 0 || st.st_dev != c->state_dev || st.st_ino != c->state_ino;
+}
+
+static int refuse_stranger(struct err *err)
+{
+	return err_set(err, ERR_PERMISSION, "who listens at " STATEDIR_CONTROL " is not its shim");
+}
+
+/* A shim that leaves, or cannot take us, is one for all that; what a stranger says is of no interest. */
+static int finish_greeting(int dir_fd, struct call *c, struct err *err)
+{
+	if (receive_hello(c, err) < 0)
+		return is_stranger(dir_fd, c->sock) ? refuse_stranger(err) : -1;
+	return is_anothers(dir_fd, c) ? refuse_stranger(err) : 0;
+}
+
 /* Somebody listens at its socket. */
-static int greet(const char *id, int dir_fd, struct call *c, struct err *err)
+static int greet(int dir_fd, struct call *c, struct err *err)
 {
 	/* One that has left may have said why. */
 	if (send_hello(c, err) < 0 && err->code != ERR_GONE)
 		return -1;
 	if (await_hello(c, STRANGER_MS, err) == 0)
-		return receive_hello(c, err);
+		return finish_greeting(dir_fd, c, err);
 	if (err->code != ERR_STATE)
 		return -1;
 	if (is_stranger(dir_fd, c->sock))
-		return err_set(err, ERR_PERMISSION,
-			       "container '%s': who listens at " STATEDIR_CONTROL " is not its shim", id);
+		return refuse_stranger(err);
 	if (await_hello(c, HELLO_MS - STRANGER_MS, err) == 0)
-		return receive_hello(c, err);
+		return finish_greeting(dir_fd, c, err);
 	if (err->code == ERR_STATE)
-		err_set(err, ERR_STATE, "container '%s': its shim has not answered for %d s", id, HELLO_MS / 1000);
+		err_set(err, ERR_STATE, "its shim has not answered for %d s", HELLO_MS / 1000);
 	return -1;
+}
+
+/* What names no container yet, and is shown to a user. */
+static int add_id(const char *id, struct err *err)
+{
+	return err->code == ERR_GONE || call_interrupted(err) ? -1 : err_add(err, "container '%s'", id);
+}
+
+int call_open_running(const char *id, int dir_fd, struct call *ret, struct err *err)
+{
+	call_release(ret);
+	ret->serial = 0;
+	return connect_running(dir_fd, ret, err) < 0 || greet(dir_fd, ret, err) < 0 ? add_id(id, err) : 0;
 }
 
 /* ret_own: the shim that this is about is one that was started here. */
@@ -409,16 +453,15 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 	*ret_own = false;
 	call_release(c);
 	c->serial = 0;
-	if (connect_running(dir_fd, c, err) < 0) {
-		if (err->code != ERR_GONE)
-			return err_add(err, "container '%s'", id);
-		if (pick_mode(id, dir_fd, no_shim, &how.mode, err) < 0)
-			return -1;
-		how.group = how.mode == SHIM_ADOPT ? STATEDIR_SHIMS_GROUP : NULL;
-		*ret_own = true;
-		return start_shim(cl, id, &how, NULL, NULL, 0, c, err) < 0 ? -1 : receive_hello(c, err);
-	}
-	return greet(id, dir_fd, c, err);
+	if (connect_running(dir_fd, c, err) == 0)
+		return greet(dir_fd, c, err) < 0 ? add_id(id, err) : 0;
+	if (err->code != ERR_GONE)
+		return add_id(id, err);
+	if (pick_mode(id, dir_fd, no_shim, &how.mode, err) < 0)
+		return -1;
+	how.group = how.mode == SHIM_ADOPT ? STATEDIR_SHIMS_GROUP : NULL;
+	*ret_own = true;
+	return start_shim(cl, id, &how, NULL, NULL, 0, c, err) < 0 ? -1 : receive_hello(c, err);
 }
 
 #define OWN_TRIES 5

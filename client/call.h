@@ -14,13 +14,14 @@ struct status_record;
 
 /* One connection to a shim. Starts as CALL_NONE; call_release() accepts that. */
 struct call {
-	int sock;          /* -1: none */
-	int signal_fd;     /* borrowed; -1: waiting for a reply is not interrupted. See call_reply(). */
-	int signal;        /* what interrupted it */
-	uint32_t serial;   /* of the last request */
-	pid_t shim_pid;    /* of the shim, when it was started for this call; else 0 */
-	uint64_t features; /* WIRE_FEATURE_*, of a shim that has said hello */
-	int patience_ms;   /* for each answer; ERR_STATE when it is over; 0: for ever */
+	int sock;                      /* -1: none */
+	int signal_fd;                 /* borrowed; -1: waiting for a reply is not interrupted. See call_reply(). */
+	int signal;                    /* what interrupted it */
+	uint32_t serial;               /* of the last request */
+	pid_t shim_pid;                /* of the shim, when it was started for this call; else 0 */
+	uint64_t features;             /* WIRE_FEATURE_*, of a shim that has said hello */
+	uint64_t state_dev, state_ino; /* and its state directory; 0: it has not said which */
+	int patience_ms;               /* for each answer; ERR_STATE when it is over; 0: for ever */
 };
 
 #define CALL_NONE ((struct call) { .sock = -1, .signal_fd = -1 })
@@ -53,6 +54,9 @@ enum call_no_shim {
  * have said hello when this returns. */
 int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *ret,
 	      struct err *err);
+
+/* The same of the one that it has, without starting any. ERR_GONE: it has none (any more). */
+int call_open_running(const char *id, int dir_fd, struct call *ret, struct err *err);
 
 /* Does a shim live for this state directory? False when there is no lock file. */
 bool call_shim_lives(int dir_fd);

@@ -602,27 +602,52 @@ bool statedir_is_locked(int lock_fd, enum statedir_lock which)
 	return fcntl(lock_fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
 }
 
-/* sun_path holds 107 bytes; through /proc/self/fd any depth is reached. */
-static int socket_address(int dir_fd, const char *name, struct sockaddr_un *ret, struct err *err)
+uint64_t statedir_inode(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_ino : 0;
+}
+
+/* sun_path holds 107 bytes; through /proc/self/fd any depth is reached. name NULL: of the descriptor itself. */
+static int socket_address(int fd, const char *name, struct sockaddr_un *ret, struct err *err)
 {
 	int n;
 
 	*ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
-	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+	n = snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d%s%s", fd, name ? "/" : "",
+		     name ? name : "");
 	if (n < 0 || (size_t)n >= sizeof(ret->sun_path))
 		return err_set(err, ERR_INTERNAL, "socket name '%s' is too long", name);
 	return 0;
 }
 
-int statedir_connect(int dir_fd, const char *name, int *ret_fd, struct err *err)
+/* Hold the socket itself, so that what is connected to is what was looked at. */
+static int hold_socket(int dir_fd, const char *name, uint64_t inode, struct sockaddr_un *ret, int *ret_fd,
+		       struct err *err)
 {
-	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct stat st;
+
+	*ret_fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (*ret_fd < 0 && errno == ENOENT)
+		return err_set(err, ERR_GONE, "nobody listens on '%s'", name);
+	if (*ret_fd < 0 || fstat(*ret_fd, &st) < 0)
+		return err_sys(err, "cannot look at '%s'", name);
+	if (st.st_ino != inode)
+		return err_set(err, ERR_PERMISSION, "'%s' is not the container's own socket", name);
+	return socket_address(*ret_fd, NULL, ret, err);
+}
+
+int statedir_connect(int dir_fd, const char *name, uint64_t inode, int *ret_fd, struct err *err)
+{
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), held = -1;
 	struct sockaddr_un addr;
 	int r;
 
 	if (fd < 0)
 		return err_sys(err, "cannot make a socket");
-	if (socket_address(dir_fd, name, &addr, err) < 0)
+	r = inode ? hold_socket(dir_fd, name, inode, &addr, &held, err) : socket_address(dir_fd, name, &addr, err);
+	if (r < 0)
 		return -1;
 	do
 		r = connect(fd, (struct sockaddr *)&addr, sizeof(addr));

@@ -80,8 +80,9 @@ struct status_record {
 	char shim_version[32];   /* of the shim that has it, or had it last; empty: it is older than this field */
 	uint8_t callers_keyring; /* --no-new-keyring */
 	uint8_t unused[6];
-	uint64_t quick_sum; /* see below; of another value: whoever wrote last does not know it */
-	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32 - 7 - 8];
+	uint64_t quick_sum;   /* see below; of another value: whoever wrote last does not know it */
+	uint64_t start_inode; /* of the socket `start`; 0: there is none, or it is older than this field */
+	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32 - 7 - 8 - 8];
 };
 
 /* The checksum: over the block's 64-bit words w, h = (h ^ w) * 0x100000001b3, h ^= h >> 32, from
@@ -172,9 +173,12 @@ int statedir_unlock(int lock_fd, enum statedir_lock which, struct err *err);
 /* Does somebody hold byte `which`? Probes with F_OFD_GETLK, never takes it. ret_pid is not available for OFD locks. */
 bool statedir_is_locked(int lock_fd, enum statedir_lock which);
 
-/* Connect to ROOT/ID/NAME (control.sock or start), SOCK_SEQPACKET, close-on-exec, whatever the path's length.
- * ECONNREFUSED and ENOENT come as ERR_GONE (nobody listens). */
-int statedir_connect(int dir_fd, const char *name, int *ret_fd, struct err *err);
+/* Connect to ROOT/ID/NAME (control.sock or start), SOCK_SEQPACKET, close-on-exec, whatever the path's length. inode: which socket that has to be, so that nothing is said to another; 0: any.
+ * ECONNREFUSED and ENOENT come as ERR_GONE (nobody listens); ERR_PERMISSION: it is another socket. */
+int statedir_connect(int dir_fd, const char *name, uint64_t inode, int *ret_fd, struct err *err);
+
+/* The inode of ROOT/ID/NAME itself (a link is not followed); 0: there is none. */
+uint64_t statedir_inode(int dir_fd, const char *name);
 
 /* Make the listening socket ROOT/ID/NAME (0600), SOCK_SEQPACKET, close-on-exec, non-blocking. An
  * old one is replaced. */

@@ -82,7 +82,7 @@ static int check_usage(const struct client *cl, const struct invocation *inv, bo
 			       "--log-opt and --log-path need --log-driver: without one there is no log");
 	if (foreign && o->print_name)
 		return err_set(err, ERR_USAGE, "--print-name needs --monitor=shim: else nobody waits for it here");
-	if (!o->process || cl->oci)
+	if (!o->process || cl->oci || foreign)
 		return 0;
 	if (command)
 		return err_set(err, ERR_USAGE, "--process and a command contradict each other");

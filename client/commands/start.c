@@ -40,18 +40,18 @@ static int start_through_shim(const struct client *cl, const char *id, int dir_f
 }
 
 /* Connecting starts it. Nobody who accepts us: it was started by somebody else meanwhile, or it is gone. */
-static int connect_start(int dir_fd, const char *id, struct err *err)
+static int connect_start(int dir_fd, const char *id, uint64_t inode, struct err *err)
 {
 	cleanup_fd int sock = -1;
 	int sock_errno = 0, r;
 	socklen_t len = sizeof(sock_errno);
 	struct err answer;
 
-	if (statedir_connect(dir_fd, STATEDIR_START, &sock, err) < 0)
+	if (statedir_connect(dir_fd, STATEDIR_START, inode, &sock, err) < 0)
 		return err->code == ERR_GONE
 			       ? err_set(err, ERR_STATE, "cannot start container '%s': it does not wait for its start",
 					 id)
-			       : -1;
+			       : err_add(err, "cannot start container '%s'", id);
 	recv(sock, &answer, sizeof(answer), MSG_PEEK); /* wait for the answer or the end, without taking either */
 	getsockopt(sock, SOL_SOCKET, SO_ERROR, &sock_errno, &len);
 	if (sock_errno == ECONNRESET)
@@ -98,11 +98,11 @@ static int record_running(int dir_fd, struct err *err)
 	return record_state_json(dir_fd, err);
 }
 
-static int start_directly(int dir_fd, const char *id, struct err *err)
+static int start_directly(int dir_fd, const char *id, uint64_t inode, struct err *err)
 {
 	cleanup_fd int lock_fd = -1;
 
-	if (statedir_open_lock(dir_fd, false, &lock_fd, err) < 0 || connect_start(dir_fd, id, err) < 0)
+	if (statedir_open_lock(dir_fd, false, &lock_fd, err) < 0 || connect_start(dir_fd, id, inode, err) < 0)
 		return -1;
 	if (statedir_lock(dir_fd, lock_fd, STATEDIR_LOCK_STATE, true, err) < 0 || record_running(dir_fd, err) < 0)
 		return err_add(err, "container '%s' runs, but that could not be recorded", id);
@@ -129,5 +129,5 @@ int cmd_start(const struct client *cl, const struct invocation *inv, struct err 
 	/* One whose shim was killed gets another first: nobody would take what a quick program says. */
 	if (!rec.foreign || has_poststart(dir_fd))
 		return start_through_shim(cl, id, dir_fd, err);
-	return start_directly(dir_fd, id, err);
+	return start_directly(dir_fd, id, rec.start_inode, err);
 }

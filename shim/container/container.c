@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -335,6 +336,16 @@ const char *container_id(const struct container *c)
 int container_root_fd(const struct container *c)
 {
 	return c->root_fd;
+}
+
+void container_state_directory(const struct container *c, uint64_t *ret_dev, uint64_t *ret_ino)
+{
+	struct stat st = { 0 };
+
+	if (c->dir_fd >= 0 && fstat(c->dir_fd, &st) < 0)
+		st = (struct stat) { 0 };
+	*ret_dev = st.st_dev;
+	*ret_ino = st.st_ino;
 }
 
 bool container_is_removed(const struct container *c)

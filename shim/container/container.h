@@ -269,6 +269,9 @@ bool container_is_foreign(const struct container *c);       /* its init is someb
 bool container_is_adopted(const struct container *c);       /* by CONTAINER_LOAD_ADOPT, and it lives */
 const char *container_id(const struct container *c);
 int container_root_fd(const struct container *c); /* borrowed */
+
+/* st_dev and st_ino of its state directory; 0: it has none yet. */
+void container_state_directory(const struct container *c, uint64_t *ret_dev, uint64_t *ret_ino);
 bool container_is_removed(const struct container *c);
 
 /* Nothing is under way that a shim has to stay for. What was created with `leave` is then its own: the shim may exit. */

@@ -267,7 +267,10 @@ static int step_log(struct container *c, struct err *err)
 
 static int step_start_socket(struct container *c, struct err *err)
 {
-	return statedir_listen(c->dir_fd, STATEDIR_START, 4, &c->start_fd, err);
+	if (statedir_listen(c->dir_fd, STATEDIR_START, 4, &c->start_fd, err) < 0)
+		return -1;
+	c->rec.start_inode = statedir_inode(c->dir_fd, STATEDIR_START);
+	return 0;
 }
 
 static int step_control_socket(struct container *c, struct err *err)

@@ -292,11 +292,25 @@ void keep_renew(struct container *c)
 	fd_close(&old.fd);
 }
 
+/* By the first process that it watches; older keepers, and older kernels, do not tell that. */
+static bool is_anothers(const struct container *c)
+{
+	int init_fd = c->keep.held.fd[KEEPER_INIT];
+
+	return init_fd >= 0 && c->rec.init_pidfd_inode && proc_pidfd_inode(init_fd) != c->rec.init_pidfd_inode;
+}
+
 void keep_take(struct container *c)
 {
 	struct err err;
 
 	if (keeper_take(c->dir_fd, &c->keep.held, &c->keep.fd, &err) == 0) {
+		if (is_anothers(c)) {
+			keeper_held_release(&c->keep.held);
+			fd_close(&c->keep.fd);
+			log_warn("container '%s': who listens at '" STATEDIR_KEEPER "' is not its keeper", c->id);
+			return;
+		}
 		c->keep.taken = c->keep.armed = true;
 		if (watch(c, &err) == 0)
 			return;

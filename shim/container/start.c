@@ -93,12 +93,12 @@ int container_start(struct container *c, container_done_cb *done_cb, void *done_
 			       container_status_name(status));
 	s = xcalloc(1, sizeof(*s));
 	*s = (struct starting) { .c = c, .fd = -1, .done = { done_cb, done_arg } };
-	if (statedir_connect(c->dir_fd, STATEDIR_START, &s->fd, err) < 0) {
+	if (statedir_connect(c->dir_fd, STATEDIR_START, c->rec.start_inode, &s->fd, err) < 0) {
 		start_free(s);
 		if (err->code == ERR_GONE)
 			return err_set(err, ERR_STATE, "cannot start container '%s': it does not wait to be started",
 				       c->id);
-		return -1;
+		return err_add(err, "cannot start container '%s'", c->id);
 	}
 	s->event = event_new(c->base, s->fd, EV_READ, answer_cb, s);
 	if (!s->event || event_add(s->event, NULL) < 0)

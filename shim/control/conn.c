@@ -11,6 +11,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "shim/container/container.h"
 #include "shim/control/request.h"
 #include "shim/control/server.h"
 #include "shim/stdio/saved.h"
@@ -142,6 +143,7 @@ static void on_hello(struct conn *conn, const Request *req)
 	rep.body.hello.version = WIRE_VERSION;
 	rep.body.hello.features = WIRE_FEATURE_FOLLOW | WIRE_FEATURE_PRE_COPY;
 	snprintf(rep.body.hello.program, sizeof(rep.body.hello.program), "thole-shim %s", THOLE_VERSION);
+	container_state_directory(server_container(conn->server), &rep.body.hello.state_dev, &rep.body.hello.state_ino);
 	send_reply(conn, &rep, NULL, 0);
 	conn->hello_seen = true;
 	event_remove_timer(conn->event); /* no deadline any more; to add the event anew may fail */

@@ -208,7 +208,7 @@ int keeper_take(int dir_fd, struct keeper_held *ret_held, int *ret_fd, struct er
 	struct keeper_held held;
 	cleanup_fd int fd = -1;
 
-	if (statedir_connect(dir_fd, STATEDIR_KEEPER, &fd, err) < 0)
+	if (statedir_connect(dir_fd, STATEDIR_KEEPER, 0, &fd, err) < 0)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
 		return err_sys(err, "cannot set a deadline");

@@ -15,7 +15,7 @@ monitor() {
 	local name=$1
 	shift
 	: > "$T/$name.sync"
-	_OCI_SYNCPIPE=9 timeout 30 conmon --api-version 1 -c "$c" -n "$c" -r "$THOLE_OCI" --runtime-arg "--root=$ROOT" --full-attach \
+	_OCI_SYNCPIPE=9 timeout 30 conmon --api-version 1 -c "$c" -n "$c" -r "${RUNTIME:-$THOLE_OCI}" --runtime-arg "--root=$ROOT" --full-attach \
 		--socket-dir-path "$T/sock" -l "k8s-file:$T/$name.log" --log-level warning --conmon-pidfile "$T/$name.conmon" "$@" \
 		9>> "$T/$name.sync" < /dev/null > "$T/$name.out" 2>&1 3>&-
 	# It is in the background by now, and tells when the runtime has answered.
@@ -116,6 +116,11 @@ teardown_test() {
 	wait_for test -s "$T/exec/$c"
 	equal "$(cat "$T/exec/$c")" 4
 	wait_for grep -q '/dev/pts/[0-9]' "$T/exec.log"
+	# The same by its own name: conmon gives --tty beside --process, as to runc.
+	rm "$T/exec/$c"
+	RUNTIME=$THOLE exec_in -t --runtime-opt=--monitor=foreign -- sh -c 'tty; exit 5'
+	wait_for test -s "$T/exec/$c"
+	equal "$(cat "$T/exec/$c")" 5
 }
 
 # interop: attach socket

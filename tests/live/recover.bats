@@ -6,8 +6,8 @@ load lib
 setup_test() { bundle; }
 
 # Kills the shim of $c and waits until it is gone.
-lose_shim() {
-	local shim
+lose_shim() { # [ID]
+	local shim c=${1:-$c}
 	shim=$(shim_of "$c")
 	kill -KILL "$shim"
 	wait_for pid_gone "$shim"
@@ -485,6 +485,71 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	thole exec "$c" true < /dev/null
 }
 
+@test "whoever listens at its control socket and closes at once is not its shim either" {
+	detached sleep 1000
+	mv "$ROOT/$c/control.sock" "$ROOT/$c/kept.sock"
+	perl -MSocket -e 'chdir shift or die; socket S, AF_UNIX, SOCK_SEQPACKET, 0 or die; bind S, sockaddr_un("control.sock") or die; listen S, 8; $| = 1; print "listens\n"; while (accept C, S) { close C }' "$ROOT/$c" > "$T/listens" 3>&- &
+	STARTED+=($!)
+	wait_for grep -q listens "$T/listens"
+	refused 1 "container '$c': who listens at control.sock is not its shim" thole ps "$c"
+	refused 1 "container '$c': who listens at control.sock is not its shim" thole recover "$c"
+	mv -f "$ROOT/$c/kept.sock" "$ROOT/$c/control.sock"
+	thole exec "$c" true < /dev/null
+}
+
+@test "the control socket of another container in the place of its own: nothing is done to either" {
+	local other=$c.other how command
+	detached sleep 1000
+	thole run -d --bundle "$B" "$other" < /dev/null > /dev/null
+	mv "$ROOT/$c/control.sock" "$ROOT/$c/kept.sock"
+	for how in "ln -s ../$other/control.sock" "ln $ROOT/$other/control.sock"; do
+		$how "$ROOT/$c/control.sock"
+		for command in "kill $c KILL" "delete --force $c" "pause $c" "ps $c" "upgrade $c" "recover $c" "attach $c" "update --pids-limit 100 $c"; do
+			# shellcheck disable=SC2086 # words
+			refused 1 "container '$c': who listens at control.sock is not its shim" thole $command
+		done
+		for command in "wait $c" "exec $c true"; do
+			# shellcheck disable=SC2086 # words
+			refused 125 "container '$c': who listens at control.sock is not its shim" thole $command
+		done
+		is "$c" running
+		is "$other" running
+		rm "$ROOT/$c/control.sock"
+	done
+	mv "$ROOT/$c/kept.sock" "$ROOT/$c/control.sock"
+	thole exec "$c" true < /dev/null
+	thole delete --force "$other"
+}
+
+@test "the start socket of another container in the place of its own: neither is started, with their shims and without" {
+	local other=$c.other how who id
+	for who in shim lost foreign; do
+		args sleep 1000
+		for id in "$c" "$other"; do
+			if [ $who = foreign ]; then
+				thole create --monitor=foreign --bundle "$B" "$id" < /dev/null > /dev/null 2>&1
+			else
+				thole create --bundle "$B" "$id" < /dev/null
+			fi
+		done
+		[ $who != lost ] || { lose_shim "$c"; lose_shim "$other"; }
+		mv "$ROOT/$c/start" "$ROOT/$c/kept"
+		for how in "ln -s ../$other/start" "ln $ROOT/$other/start"; do
+			$how "$ROOT/$c/start"
+			refused 1 "cannot start container '$c': 'start' is not the container's own socket" thole start "$c"
+			is "$c" created
+			is "$other" created
+			rm "$ROOT/$c/start"
+		done
+		mv "$ROOT/$c/kept" "$ROOT/$c/start"
+		thole start "$c"
+		is "$c" running
+		is "$other" created
+		thole delete --force "$c"
+		thole delete --force "$other"
+	done
+}
+
 @test "a lock that somebody else holds: nobody listens, and that is said" {
 	detached sleep 1000
 	lose_shim
@@ -493,6 +558,8 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	local holder=$!
 	wait_for grep -q held "$T/held"
 	refused 1 'somebody holds its lock, but no shim listens' thole pause "$c"
+	refused 1 "container '$c': somebody holds its lock, but no shim listens" thole recover "$c"
+	refused 1 "container '$c': somebody holds its lock, but no shim listens" thole recover --all
 	kill -KILL $holder
 	thole exec "$c" true < /dev/null
 	# The whole file, while a shim has its own byte of it.
