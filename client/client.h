@@ -33,6 +33,7 @@ struct client {
 	char *root_path;        /* absolute */
 	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
 	bool stdin_open;        /* descriptor 0 was open when the program started */
+	bool line_is_right;     /* the command's options and operands have been understood */
 };
 
 /* Open the directory of all state directories. `make`: create it when missing, else ERR_NOT_FOUND. */

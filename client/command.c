@@ -422,9 +422,9 @@ int command_failure_status(const struct client *cl, const struct command *cmd, c
 {
 	if (!cmd || !(cmd->needs & NEEDS_STDIO_RULES))
 		return 1;
-	/* runc's statuses: 255 for a failed exec, 1 for all else. */
+	/* runc's statuses: 255 for an exec that failed, 1 for all else, also for one whose line it cannot read. */
 	if (cl->oci)
-		return !strcmp(cmd->name, "exec") ? 255 : 1;
+		return !strcmp(cmd->name, "exec") && cl->line_is_right ? 255 : 1;
 	if (err->code == ERR_COMMAND_NOT_FOUND)
 		return 127;
 	return err->code == ERR_NOT_EXECUTABLE ? 126 : 125;

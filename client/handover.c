@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "client/number.h"
@@ -46,6 +47,8 @@ int handover_add_stdio(struct handover *h, struct err *err)
 	return 0;
 }
 
+#define CONNECT_TAKES_S 5
+
 /* A path of any length is reached through its directory. */
 static int connect_path(const char *what, const char *path, int *ret_fd, struct err *err)
 {
@@ -54,6 +57,7 @@ static int connect_path(const char *what, const char *path, int *ret_fd, struct 
 	const char *name = slash ? path + (slash - dir) + 1 : path;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), dir_fd = -1;
+	const struct timeval patience = { .tv_sec = CONNECT_TAKES_S }, none = { 0 };
 	int n;
 
 	if (slash)
@@ -64,8 +68,14 @@ static int connect_path(const char *what, const char *path, int *ret_fd, struct 
 	n = snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
 	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
 		return err_sysno(err, ENAMETOOLONG, "cannot connect to %s socket '%s'", what, path);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return err_sys(err, "cannot connect to %s socket '%s'", what, path);
+	/* connect(2) waits while there are more who want to than listen(2) allows: for ever, and signals are blocked here. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0 ||
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &none, sizeof(none)) < 0)
+		return errno == EAGAIN
+			       ? err_set(err, ERR_STATE, "%s socket '%s': nobody has accepted a connection for %d s",
+					 what, path, CONNECT_TAKES_S)
+			       : err_sys(err, "cannot connect to %s socket '%s'", what, path);
 	*ret_fd = take_fd(&fd);
 	return 0;
 }

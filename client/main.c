@@ -80,7 +80,7 @@ static int check_operands(const struct client *cl, const struct command *cmd, co
 }
 
 /* The command's operands and options are parsed: judge them and run it. */
-static int dispatch(const struct client *cl, const struct command *cmd, const void *values, const struct parsed *p,
+static int dispatch(struct client *cl, const struct command *cmd, const void *values, const struct parsed *p,
 		    struct err *err)
 {
 	struct invocation inv = { .options = values, .n = p->n_operands, .operands = p->operands };
@@ -91,10 +91,11 @@ static int dispatch(const struct client *cl, const struct command *cmd, const vo
 	}
 	if (check_operands(cl, cmd, p, err) < 0)
 		return -1;
+	cl->line_is_right = true;
 	return cmd->run(cl, &inv, err);
 }
 
-static int run_command(const struct client *cl, const struct command *cmd, int argc, char **argv, struct err *err)
+static int run_command(struct client *cl, const struct command *cmd, int argc, char **argv, struct err *err)
 {
 	static const struct option_row no_options[] = { { .name = NULL } };
 	const struct option_row *rows = cmd->options ? cmd->options : no_options;

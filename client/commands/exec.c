@@ -314,19 +314,23 @@ static int exec_foreground(struct execution *x, const struct invocation *inv, st
 
 int cmd_exec(const struct client *cl, const struct invocation *inv, struct err *err)
 {
-	const struct exec_options *o = inv->options;
+	struct exec_options o = *(const struct exec_options *)inv->options;
+	const struct invocation own = { .options = &o, .n = inv->n, .operands = inv->operands };
 	struct execution x = {
 		.cl = cl,
-		.o = o,
+		.o = &o,
 		.id = inv->operands[0],
-		.use_stdin = o->interactive || (!o->detach && handover_has_stdin(cl)),
+		.use_stdin = o.interactive || (!o.detach && handover_has_stdin(cl)),
 		.call = CALL_NONE,
 	};
 	int status;
 
-	if (handover_foreign(cl, o->monitor, o->stdio, &x.foreign, err) < 0 || check_usage(cl, inv, x.foreign, err) < 0)
+	/* runc takes an empty word for none. */
+	if (cl->oci && o.user && !o.user[0])
+		o.user = NULL;
+	if (handover_foreign(cl, o.monitor, o.stdio, &x.foreign, err) < 0 || check_usage(cl, &own, x.foreign, err) < 0)
 		return -1;
-	status = o->detach ? exec_detached(&x, inv, err) : exec_foreground(&x, inv, err);
+	status = o.detach ? exec_detached(&x, &own, err) : exec_foreground(&x, &own, err);
 	call_release(&x.call);
 	wire_fds_release(&x.fds);
 	return status;

@@ -11,7 +11,9 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 {
 	const struct kill_options *o = inv->options;
 	const char *id = inv->operands[0];
-	int sig = inv->n > 1 ? proc_signal_number(inv->operands[1]) : SIGTERM;
+	/* runc takes an empty word for none. */
+	bool given = inv->n > 1 && (inv->operands[1][0] || !cl->oci);
+	int sig = given ? proc_signal_number(inv->operands[1]) : SIGTERM;
 	cleanup_call struct call c = CALL_NONE;
 	Request req = Request_init_zero;
 	cleanup_fd int dir_fd = -1;

@@ -75,11 +75,17 @@ static int compare(const void *a, const void *b)
 /* No record: gone meanwhile, being made just now, or broken. */
 static void say_missing(const struct client *cl, int root_fd, const char *id)
 {
-	cleanup_fd int dir_fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int dir_fd = -1;
+	struct err err;
 
-	if (dir_fd >= 0 && call_is_leftover(dir_fd))
+	if (statedir_open(root_fd, id, &dir_fd, &err) < 0) {
+		if (err.code == ERR_PERMISSION)
+			client_remark(cl, "%s", err.text);
+		return;
+	}
+	if (call_is_leftover(dir_fd))
 		client_remark(cl, "container '%s' has no status record: 'delete %s' removes it", id, id);
-	else if (dir_fd >= 0 && !call_shim_lives(dir_fd))
+	else if (!call_shim_lives(dir_fd))
 		client_remark(cl, "container '%s': its status record is missing", id);
 }
 

@@ -24,7 +24,8 @@ struct watched {
 	bool gone;
 	uint64_t cpu_ns, at_ns; /* at_ns 0: not looked at yet */
 	double cpu_percent;
-	uint64_t memory, memory_limit, pids, read, written, received, sent;
+	uint64_t memory, pids; /* 0: unknown, since the group has no such controller: what lives uses some of both */
+	uint64_t memory_limit, read, written, received, sent;
 };
 
 struct watched_list {
@@ -229,14 +230,17 @@ static bool is_limited(uint64_t limit)
 
 static void print_row(const struct watched *w)
 {
-	char memory[SIZE_TEXT], limit[SIZE_TEXT], r[SIZE_TEXT], wr[SIZE_TEXT], rx[SIZE_TEXT], tx[SIZE_TEXT],
-		of[2 * SIZE_TEXT], io[2 * SIZE_TEXT + 4], net[2 * SIZE_TEXT + 4];
+	char memory[SIZE_TEXT], limit[SIZE_TEXT], pids[SIZE_TEXT] = "-", r[SIZE_TEXT], wr[SIZE_TEXT], rx[SIZE_TEXT],
+						  tx[SIZE_TEXT], of[2 * SIZE_TEXT], io[2 * SIZE_TEXT + 4],
+						  net[2 * SIZE_TEXT + 4];
 
-	snprintf(of, sizeof(of), "%s / %s", size_text(memory, w->memory),
+	snprintf(of, sizeof(of), "%s / %s", w->memory ? size_text(memory, w->memory) : "-",
 		 is_limited(w->memory_limit) ? size_text(limit, w->memory_limit) : "-");
 	snprintf(io, sizeof(io), "%s / %s", size_text(r, w->read), size_text(wr, w->written));
 	snprintf(net, sizeof(net), "%s / %s", size_text(rx, w->received), size_text(tx, w->sent));
-	printf("%-24s %8.2f%% %-21s %6" PRIu64 " %-21s %s\n", w->id, w->cpu_percent, of, w->pids, io, net);
+	if (w->pids)
+		snprintf(pids, sizeof(pids), "%" PRIu64, w->pids);
+	printf("%-24s %8.2f%% %-21s %6s %-21s %s\n", w->id, w->cpu_percent, of, pids, io, net);
 }
 
 static void print_table(const struct watched_list *l, bool refresh)
@@ -261,10 +265,12 @@ static void print_json(const struct watched_list *l)
 		json_add_string(o, "id", w->id);
 		json_add(o, "cpuPercent", json_new_double((double)(uint64_t)(w->cpu_percent * 100 + 0.5) / 100));
 		json_add(o, "cpuNs", json_new_uint64(w->cpu_ns));
-		json_add(o, "memoryBytes", json_new_uint64(w->memory));
+		if (w->memory)
+			json_add(o, "memoryBytes", json_new_uint64(w->memory));
 		if (is_limited(w->memory_limit))
 			json_add(o, "memoryLimitBytes", json_new_uint64(w->memory_limit));
-		json_add(o, "pids", json_new_uint64(w->pids));
+		if (w->pids)
+			json_add(o, "pids", json_new_uint64(w->pids));
 		json_add(o, "readBytes", json_new_uint64(w->read));
 		json_add(o, "writtenBytes", json_new_uint64(w->written));
 		json_add(o, "receivedBytes", json_new_uint64(w->received));

@@ -13,6 +13,12 @@
 
 /* ---- values ------------------------------------------------------------------------------------------------------------ */
 
+/* Digits, without a zero before them. */
+static bool begins_number(const char *text)
+{
+	return isdigit((unsigned char)text[0]) && (text[0] != '0' || !isdigit((unsigned char)text[1]));
+}
+
 static int parse_size(struct log_plan *p, const char *text, struct err *err)
 {
 	static const char units[] = "bkmg";
@@ -27,7 +33,7 @@ static int parse_size(struct log_plan *p, const char *text, struct err *err)
 	errno = 0;
 	v = strtoull(text, &end, 10);
 	unit = *end ? strchr(units, tolower((unsigned char)*end)) : units;
-	if (!isdigit((unsigned char)text[0]) || errno || !unit || (*end && end[1]) || v > UINT64_MAX >> 30)
+	if (!begins_number(text) || errno || !unit || (*end && end[1]) || v > UINT64_MAX >> 30)
 		return err_set(err, ERR_USAGE, "log option 'max-size' is a size such as 10m, not '%s'", text);
 	p->options.max_bytes = v << (10 * (unit - units));
 	return 0;
@@ -38,7 +44,7 @@ static int parse_count(struct log_plan *p, const char *text, struct err *err)
 	char *end;
 	unsigned long v = strtoul(text, &end, 10);
 
-	if (!isdigit((unsigned char)text[0]) || *end || v < 1 || v > MAX_FILES)
+	if (!begins_number(text) || *end || v < 1 || v > MAX_FILES)
 		return err_set(err, ERR_USAGE, "log option 'max-file' is a number from 1 to %d, not '%s'", MAX_FILES,
 			       text);
 	p->options.max_files = (unsigned int)v;

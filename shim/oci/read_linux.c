@@ -267,9 +267,24 @@ static const struct row memory_rows[] = {
 };
 static const struct table memory_table = TABLE(memory_rows);
 
+#define SHARES_MIN 2
+#define SHARES_MAX 262144
+
+/* The kernel's v1 takes what is beyond for the nearest it has, and says nothing. 0 is what writers with fixed structs leave behind where there is none. */
+static int read_shares(const struct at *at, struct json_object *v, void *out, const void *arg, struct err *err)
+{
+	struct oci_u64 *n = out;
+
+	if (read_u64(at, v, out, arg, err) < 0)
+		return -1;
+	if (n->v != 0 && (n->v < SHARES_MIN || n->v > SHARES_MAX))
+		return refuse(at, err, ERR_CONFIG, "must be between %d and %d", SHARES_MIN, SHARES_MAX);
+	return 0;
+}
+
 #define CPU(field) offsetof(struct oci_resources, cpu.field)
 static const struct row cpu_rows[] = {
-	ROW("shares", read_u64, CPU(shares)),
+	ROW("shares", read_shares, CPU(shares)),
 	ROW("quota", read_i64, CPU(quota)),
 	ROW("burst", read_u64, CPU(burst)),
 	ROW("period", read_u64, CPU(period)),

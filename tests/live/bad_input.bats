@@ -176,6 +176,15 @@ bad_field() {
 	refused 1 "$c" thole kill "$c" TERM
 	chown 0 "$ROOT/$c"
 	thole kill "$c" KILL
+	# list does not promise that delete removes what it refuses.
+	mkdir -m 755 "$ROOT/$c.none"
+	thole list > "$T/out" 2> "$T/err"
+	contains "$(cat "$T/err")" "state directory '$c.none' has mode 0755: open to others"
+	refused 1 "state directory '$c.none' has mode 0755: open to others" thole delete "$c.none"
+	chmod 700 "$ROOT/$c.none"
+	thole list > "$T/out" 2> "$T/err"
+	contains "$(cat "$T/err")" "'delete $c.none' removes it"
+	thole delete "$c.none"
 }
 
 @test "a state file or configuration of another owner is refused, and goes with the container" {

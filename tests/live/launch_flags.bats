@@ -74,6 +74,11 @@ shim_groups() { cut -d : -f 2- "/proc/$(shim_of "$c")/cgroup"; }
 		thole delete --force "$c"
 	done
 	refused 125 'pidfd socket' thole run -d --pidfd-socket /no/such/socket --bundle "$B" "$c"
+	# As many wait there as may: connect(2) would wait for ever.
+	perl -MSocket -e 'socket S, AF_UNIX, SOCK_STREAM, 0 or die; bind S, sockaddr_un($ARGV[0]) or die; listen S, 0; socket C, AF_UNIX, SOCK_STREAM, 0 or die; connect C, sockaddr_un($ARGV[0]) or die; $| = 1; print "full\n"; sleep 100' "$T/full" > "$T/full.out" 3>&- &
+	STARTED+=($!)
+	wait_for grep -q full "$T/full.out"
+	refused 125 "pidfd socket '$T/full': nobody has accepted a connection for 5 s" thole run -d --pidfd-socket "$T/full" --bundle "$B" "$c"
 	nothing_left
 }
 

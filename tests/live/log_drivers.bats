@@ -348,6 +348,8 @@ back'
 	refused 125 "'nonsense'.*max-size" thole run --log-opt nonsense=1 --bundle "$B" "$c"
 	refused 125 'max-size' thole run --log-opt max-size=many --bundle "$B" "$c"
 	refused 125 'max-file' thole run --log-opt max-file=0 --bundle "$B" "$c"
+	refused 125 'max-file' thole run --log-opt max-file=02 --bundle "$B" "$c"
+	refused 125 'max-size' thole run --log-opt max-size=010k --bundle "$B" "$c"
 	refused 125 "'sync' is yes or no" thole run --log-opt sync=maybe --bundle "$B" "$c"
 	refused 125 "'tag' means nothing to log driver k8s-file" thole run --log-opt tag=x --bundle "$B" "$c"
 	refused 125 "'labels' means nothing to log driver raw" thole run --log-driver json-file,raw --log-opt raw.labels=A=b --bundle "$B" "$c"

@@ -21,6 +21,21 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 	refused 255 'does not exist' oci exec "$c" true
 	refused 1 'does not exist' oci checkpoint "$c"
 	refused 1 'does not exist' oci recover "$c"
+	# A line that it cannot read is no failed exec, to runc; one without a command is.
+	refused 1 'unknown option' oci exec --bogus "$c" true
+	refused 1 'preserve-fds' oci exec --preserve-fds x "$c" true
+	refused 1 'too few operands' oci exec
+	refused 255 'exec needs a command' oci exec "$c"
+	refused 125 'unknown option' thole exec --bogus "$c" true
+}
+
+# covers: exec --user
+@test "an empty word is none, as with runc: of a user, of a signal" {
+	detached sh -c 'trap "exit 7" TERM; while :; do sleep 0.1; done'
+	equal "$(oci exec -u '' "$c" id -u < /dev/null)" 0
+	refused 1 "'' is no signal" thole kill "$c" ''
+	oci kill "$c" ''
+	exits 7 timeout 20 "$THOLE" --root "$ROOT" wait "$c"
 }
 
 @test "without a command it prints its help and succeeds, of an unknown one it says 3, as runc" {

@@ -286,7 +286,9 @@ with_range() {
 	equal "$(cat "$DELEGATED/thole-$c/pids.max")" 17
 	thole update --pids-limit 18 "$c"
 	equal "$(cat "$DELEGATED/thole-$c/pids.max")" 18
-	equal "$(thole stats --no-stream --format json "$c" | jq -r .id)" "$c"
+	equal "$(thole stats --no-stream --format json "$c" | jq -r '"\(.id) \(.pids)"')" "$c 1"
+	# Of what no controller counts nothing is said.
+	[ -e "$DELEGATED/thole-$c/memory.current" ] || equal "$(thole stats --no-stream --format json "$c" | jq 'has("memoryBytes")')" false
 	config '.linux.resources.memory.limit = 10000000'
 	thole delete --force "$c"
 }

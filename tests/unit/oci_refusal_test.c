@@ -180,6 +180,8 @@ static const struct refusal wrong[] = {
 	{ R "\"memory\":{\"limit\":2,\"swap\":1}}}", "linux.resources.memory.swap: is below memory.limit" },
 	{ R "\"memory\":{\"limit\":-1,\"swap\":1}}}", "linux.resources.memory.swap: is below memory.limit" },
 	{ R "\"memory\":{\"swappiness\":101}}}", "linux.resources.memory.swappiness: must be between 0 and 100" },
+	{ R "\"cpu\":{\"shares\":1}}}", "linux.resources.cpu.shares: must be between 2 and 262144" },
+	{ R "\"cpu\":{\"shares\":262145}}}", "linux.resources.cpu.shares: must be between 2 and 262144" },
 	{ R "\"cpu\":{\"shares\":-1}}}", "linux.resources.cpu.shares: must be between 0 and 18446744073709551615" },
 	{ R "\"cpu\":{\"cpus\":1}}}", "linux.resources.cpu.cpus: must be a string" },
 	{ "\"linux\":{\"cgroupsPath\":{}}", "linux.cgroupsPath: must be a string" },
