@@ -225,7 +225,7 @@ static bool shares_pids(struct container *c)
 /* With nobody there success, as with runc: there is nobody left to be signalled. */
 static int kill_group(struct container *c, int sig, struct err *err)
 {
-	if (!c->cgroup || cgroup_is_empty(c->cgroup))
+	if (!c->cgroup || cgroup_is_empty(c->cgroup) || groups_are_anothers(c))
 		return 0;
 	return cgroup_kill(c->cgroup, sig, err);
 }

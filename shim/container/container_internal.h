@@ -162,7 +162,12 @@ int groups_settle(struct container *c, struct err *err); /* init is in them */
 int groups_update(struct container *c, const struct oci_resources *r, struct err *err);
 int groups_undo(struct container *c,
 		struct err *err); /* of a creation that was killed: what it has not made is let alone, and forgotten */
-int groups_remove(struct container *c, struct err *err); /* and whatever is in them */
+int groups_remove(struct container *c,
+		  struct err *err); /* and whatever is in them, unless that is another container's */
+
+/* Does somebody else's process run in them? When init has ended nothing of a container with a pid namespace of its own is left; but one below another root may have been given groups of the
+ * same names. */
+bool groups_are_anothers(struct container *c);
 void groups_guess(
 	struct container *c); /* when the state is damaged: which ones it has, as the record and the kernel tell */
 

@@ -2,6 +2,7 @@
 /* The container's control groups, by either driver: made by ourselves (cgroupfs), or first asked of systemd as a scope, and then filled by
  * ourselves all the same. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,6 +116,9 @@ static int plan_again(struct container *c, struct err *err)
 
 int groups_make_again(struct container *c, struct err *err)
 {
+	if (!c->scope_unit && !cgroup_is_empty(c->cgroup))
+		return err_set(err, ERR_EXISTS, "cgroup '%s' is in use by other processes",
+			       cgroup_freezer_dir(c->cgroup));
 	if (!c->scope_unit)
 		return cgroup_open_join(c->cgroup, err);
 	/* It may be about to end still, and then its name is not free. */
@@ -166,11 +170,47 @@ int groups_undo(struct container *c, struct err *err)
 	return 0;
 }
 
+bool groups_are_anothers(struct container *c)
+{
+	const struct oci_namespace *pid;
+	struct err ignored;
+
+	/* Of a creation nobody can say yet who was first. */
+	if (!c->cgroup || c->rec.status <= STATUS_CREATING || cgroup_is_empty(c->cgroup))
+		return false;
+	if (!c->init.exited && !c->rec.exit_recorded && c->rec.status != STATUS_CHECKPOINTED)
+		return false;
+	if (load_config(c, &ignored) < 0)
+		return false;
+	pid = &c->config->ns[OCI_NS_PID];
+	return pid->wanted && !pid->path;
+}
+
+/* Who is just ending is still seen there for a moment. */
+static bool stay_anothers(struct container *c)
+{
+	for (int i = 0; i < 20; i++) {
+		if (!groups_are_anothers(c))
+			return false;
+		poll(NULL, 0, 10);
+	}
+	return true;
+}
+
 int groups_remove(struct container *c, struct err *err)
 {
 	if (!c->cgroup)
 		return 0;
 	cgroup_close_join(c->cgroup);
+	if (stay_anothers(c)) {
+		free(c->remark);
+		c->remark =
+			xasprintf("container '%s' is removed, but not its cgroup '%s': it is in use by other processes",
+				  c->id, cgroup_freezer_dir(c->cgroup));
+		log_warn("%s", c->remark);
+		cgroup_forget(c->cgroup);
+		return 0;
+	}
 	if (!cgroup_is_empty(c->cgroup) && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
 		return -1;
 	give_back_scope(c);

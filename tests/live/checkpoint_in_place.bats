@@ -38,6 +38,21 @@ last_in() { tr -d '\r' < "$1" | awk '/^n [0-9]+$/ { n = $2 } END { print n + 0 }
 
 reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
 
+@test "its groups are another container's meanwhile, under another root: restore in place is refused, and delete leaves it alone" {
+	local other=$T/other
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	stay
+	THOLE_LOG_DIR=$T/other-log "$THOLE" --root "$other" run -d --bundle "$B" "$c" < /dev/null > "$T/out"
+	refused 125 "cgroup '.*thole-$c' is in use by other processes" restore
+	is "$c" checkpointed
+	thole delete "$c" 2> "$T/err"
+	contains "$(cat "$T/err")" "container '$c' is removed, but not its cgroup"
+	equal "$("$THOLE" --root "$other" state "$c" | jq -r .status)" running
+	THOLE_LOG_DIR=$T/other-log "$THOLE" --root "$other" delete --force "$c"
+	wait_for nothing_left
+}
+
 @test "the state in between: checkpointed, without processes, with its shim; what needs processes names the state" {
 	local shim
 	args sleep 1000

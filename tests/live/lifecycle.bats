@@ -203,6 +203,21 @@ got() { # N TEXT: has it been logged as often?
 	wait_for not is "$c" stopped
 }
 
+@test "groups of the same names under another root: nothing of a container that has ended touches who is in them now" {
+	local other=$T/other
+	args true
+	thole run -d --bundle "$B" "$c" < /dev/null > "$T/out"
+	wait_for is "$c" stopped
+	args sleep 1000
+	THOLE_LOG_DIR=$T/other-log "$THOLE" --root "$other" run -d --bundle "$B" "$c" < /dev/null > "$T/out"
+	thole kill --all "$c" KILL 2> "$T/err" || true
+	thole delete "$c" 2> "$T/err"
+	contains "$(cat "$T/err")" "container '$c' is removed, but not its cgroup"
+	equal "$("$THOLE" --root "$other" state "$c" | jq -r .status)" running
+	THOLE_LOG_DIR=$T/other-log "$THOLE" --root "$other" delete --force "$c"
+	wait_for nothing_left
+}
+
 @test "delete of a created container removes it" {
 	created
 	thole delete "$c"
