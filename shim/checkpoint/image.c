@@ -16,6 +16,7 @@
 
 #include "common/fd.h"
 #include "common/manifest.h"
+#include "proto/criu.pb-c.h"
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/veth.h"
 
@@ -311,6 +312,29 @@ int image_open_view(int dir_fd, int *ret_fd, struct err *err)
 	return 0;
 }
 
+/* ---- what is in it ---------------------------------------------------------------------------------------------------------- */
+
+#define GROUPS_FILE "cgroup.img"
+#define GROUPS_MAX (16 << 20)
+#define GROUPS_AT (8 + sizeof(uint32_t)) /* two magic numbers and the length of its one entry */
+
+bool image_has_groups(int dir_fd)
+{
+	cleanup_fd int fd = openat(dir_fd, GROUPS_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	cleanup_free char *data = NULL;
+	CgroupEntry *e = NULL;
+	struct err ignored;
+	size_t len;
+	bool has = false;
+
+	if (fd >= 0 && fd_read_all(fd, GROUPS_MAX, &data, &len, &ignored) == 0 && len >= GROUPS_AT)
+		e = cgroup_entry__unpack(NULL, len - GROUPS_AT, (const uint8_t *)data + GROUPS_AT);
+	for (size_t i = 0; e && i < e->n_controllers; i++)
+		has |= e->controllers[i]->n_dirs > 0;
+	cgroup_entry__free_unpacked(e, NULL);
+	return has;
+}
+
 /* ---- criu's log ------------------------------------------------------------------------------------------------------------ */
 
 /* What some of its errors mean. */
@@ -341,6 +365,7 @@ static const struct {
 	{ "No space left on device", DISK_FULL },
 	{ "Can't fork for", "the number of one of its processes is taken, perhaps by a zombie that the first process "
 			    "of its pid namespace does not reap" },
+	{ "No mapping for", "the container had a mount there that the bundle's config does not have" },
 	{ "shell-job", "the container has its caller's terminal: --shell-job" },
 };
 

@@ -3,6 +3,8 @@
 #ifndef THOLE_SHIM_CHECKPOINT_IMAGE_H
 #define THOLE_SHIM_CHECKPOINT_IMAGE_H
 
+#include <stdbool.h>
+
 #include "common/err.h"
 
 #define IMAGE_STDIN "thole-stdin.img" /* what had been written to its stdin and not been read yet */
@@ -33,6 +35,9 @@ int image_check(int dir_fd, struct err *err);
 
 /* Is there one in `parent`, a path below dir_fd? ERR_NOT_FOUND. */
 int image_check_parent(int dir_fd, const char *parent, struct err *err);
+
+/* Did the dump write down what the container's groups were like, so that criu can see to them? Not if its mode was to ignore them. */
+bool image_has_groups(int dir_fd);
 
 /* A view of the directory that is mounted nowhere, in which everybody may read the files: whoever has the descriptor, that is. On the disk nothing changes. ret_fd is the
  * caller's. */

@@ -739,6 +739,9 @@ int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, c
 		add_cgroup_roots(p, config, cgroup);
 	add_veths(p, o);
 	add_joined(p, config);
+	/* In runc's images that is the name of whatever masks a file. */
+	if (config->masked_paths.n > 0)
+		add_mount(p, xstrdup("/dev/null"), xstrdup("/dev/null"));
 	if (inherit_namespaces(p, config, ret_fds, ret_n, err) < 0)
 		return -1;
 	return add_mounts(p, config, cgroup, root_fd, rootfs, true, err);

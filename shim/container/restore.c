@@ -85,6 +85,12 @@ int restore_read(struct container *c, struct err *err)
 	    distrust_image(fds->images_fd, err) < 0 || descriptors_read(fds->images_fd, &r->streams, err) < 0 ||
 	    execs_read(fds->images_fd, r->execs, &r->n_execs, err) < 0)
 		return -1;
+	/* Else criu would look for groups that it knows nothing of. That they are made anew is not promised for soft and full. */
+	if (r->options.cgroups_mode && strcmp(r->options.cgroups_mode, "strict") != 0 &&
+	    !image_has_groups(fds->images_fd)) {
+		free(r->options.cgroups_mode);
+		r->options.cgroups_mode = xstrdup("ignore");
+	}
 	/* What the caller says of a pair comes first, and holds. */
 	if (!r->options.empty_network && veth_read(fds->images_fd, &r->options.veths, err) < 0)
 		return -1;

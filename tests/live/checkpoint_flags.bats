@@ -502,6 +502,40 @@ one_is_lost() {
 	refused 1 manage-cgroups-mode thole checkpoint --image-path "$IMG" --manage-cgroups-mode other "$c"
 }
 
+@test "--manage-cgroups-mode soft and full of an image without groups: there is nothing to see to" {
+	local mode
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	checkpoint
+	for mode in soft full; do
+		restore --manage-cgroups-mode $mode
+		is "$c" running
+		thole delete --force "$c"
+	done
+}
+
+@test "a bind that the bundle's config has no more is named as what is missing" {
+	args sleep 1000
+	mkdir "$T/bound"
+	config --arg s "$T/bound" '.mounts += [{ destination: "/bound", type: "bind", source: $s, options: ["bind"] }]'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	checkpoint
+	config '.mounts |= map(select(.destination != "/bound"))'
+	refused 125 "No mapping for .*\(the container had a mount there that the bundle's config does not have\)" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$IMG" "$c"
+}
+
+@test "an image of runc's, with what it masks" {
+	needs runc
+	local runc=(runc --root "$T/runc" --criu "$THOLE_CRIU")
+	args sleep 1000
+	config '.ociVersion = "1.0.2" | .linux.maskedPaths = ["/proc/timer_list", "/proc/acpi", "/proc/kcore"]'
+	"${runc[@]}" run -d --bundle "$B" "$c" < /dev/null > /dev/null 2>&1
+	"${runc[@]}" checkpoint --image-path "$IMG" "$c"
+	restore
+	is "$c" running
+	equal "$(thole exec "$c" cat /proc/timer_list < /dev/null | wc -c)" 0
+}
+
 # ---- somebody else's namespaces and terminal
 
 @test "a network namespace that is joined by path is left where it is" {
