@@ -386,14 +386,15 @@ static int make_group(struct hierarchy *h, size_t from, pid_t holder, struct err
 		*p = '\0';
 		if (mkdir(part, 0755) == 0) {
 			h->made = true;
-			if (!h->v2 && cgroup_v1_level_made(h, part, err) < 0)
+			if (!h->v2 && cgroup_v1_fill_cpuset(h, part, true, err) < 0)
 				return -1;
 		} else if (errno == ENOENT && from > strlen(h->mount)) {
 			return make_group(h, strlen(h->mount), holder, err);
 		} else if (errno != EEXIST) {
 			return err_sys(err, "cannot make cgroup '%s'", part);
 		} else if (!end) {
-			if (check_members(h, holder, err) < 0)
+			if (check_members(h, holder, err) < 0 ||
+			    (!h->v2 && cgroup_v1_fill_cpuset(h, part, false, err) < 0))
 				return -1;
 			h->found = true;
 		}

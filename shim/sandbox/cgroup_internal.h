@@ -43,8 +43,8 @@ int cgroup_write(const struct hierarchy *h, const char *field, const char *file,
 int cgroup_v1_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err);
 int cgroup_v2_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err);
 
-/* After mkdir of one level. */
-int cgroup_v1_level_made(const struct hierarchy *h, const char *dir, struct err *err);
+/* After mkdir of one level (made), or when the leaf is there already: where it is an empty cpuset it gets what is above it, and so do those on the way. */
+int cgroup_v1_fill_cpuset(const struct hierarchy *h, const char *dir, bool made, struct err *err);
 /* Before the leaf is made: let every ancestor hand its controllers down. */
 void cgroup_v2_enable_controllers(const struct hierarchy *h);
 

@@ -212,21 +212,36 @@ int cgroup_v1_plan(const struct cgroup *cg, const struct oci_resources *r, struc
 	return 0;
 }
 
-/* A new cpuset has no cpus and no memory nodes: nothing can join it until it has its parent's. */
-int cgroup_v1_level_made(const struct hierarchy *h, const char *dir, struct err *err)
+/* What a cpuset has in FILE; where that is nothing, what is above it, which it is given. */
+static int fill_file(const struct hierarchy *h, const char *dir, bool made, const char *file, char **ret_text,
+		     struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s", dir, file), *parent = NULL, *text = NULL, *above = NULL;
+
+	if (!made && fd_read_file_at(AT_FDCWD, path, 65536, &text, err) < 0)
+		return -1;
+	if (text && (text[strspn(text, "\n")] || strlen(dir) <= strlen(h->mount))) {
+		*ret_text = take_ptr(text);
+		return 0;
+	}
+	parent = strndup(dir, (size_t)(strrchr(dir, '/') - dir));
+	if (fill_file(h, parent, false, file, &above, err) < 0 || fd_write_file_at(AT_FDCWD, path, above, err) < 0)
+		return -1;
+	*ret_text = take_ptr(above);
+	return 0;
+}
+
+/* A new cpuset has no cpus and no memory nodes: nothing can join it until it has its parent's, and that may be as empty. */
+int cgroup_v1_fill_cpuset(const struct hierarchy *h, const char *dir, bool made, struct err *err)
 {
 	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
-	cleanup_free char *parent = NULL;
 
 	if (!strstr(h->subsystem, "cpuset"))
 		return 0;
-	parent = strndup(dir, (size_t)(strrchr(dir, '/') - dir));
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-		cleanup_free char *from = xasprintf("%s/%s", parent, files[i]), *to = xasprintf("%s/%s", dir, files[i]);
 		cleanup_free char *text = NULL;
 
-		if (fd_read_file_at(AT_FDCWD, from, 65536, &text, err) < 0 ||
-		    fd_write_file_at(AT_FDCWD, to, text, err) < 0)
+		if (fill_file(h, dir, made, files[i], &text, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -123,6 +123,35 @@ own_path() { # CONTROLLER: the caller's own group
 	[ -n "$(file_of cpuset cpuset.mems)" ]
 }
 
+@test "a group on the way, or at the end, whose cpuset is empty is given what is above it; what it has it keeps" {
+	local top all
+	top=$(awk '$3 == "cgroup" && $4 ~ /cpuset/ { print $2; exit }' /proc/mounts)/thole-test-$c all=$(cat "${top%/*}/cpuset.cpus")
+	mkdir -p "$top/a/b"
+	config --arg p "/thole-test-$c/a/b/new" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	equal "$(file_of cpuset cpuset.cpus)" "$all"
+	equal "$(cat "$top/cpuset.cpus" "$top/a/cpuset.mems")" "$all"$'\n'"$(cat "${top%/*}/cpuset.mems")"
+	thole delete --force "$c"
+	# The directory itself, below one that has less.
+	rmdir "$top/a/b"
+	mkdir "$top/a/c"
+	echo 0 > "$top/a/cpuset.cpus"
+	config --arg p "/thole-test-$c/a/c" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	equal "$(file_of cpuset cpuset.cpus)" 0
+	equal "$(cat "$top/cpuset.cpus")" "$all"
+	thole delete --force "$c"
+	# With processors of the config's own.
+	rmdir "$top/a" "$top"
+	mkdir -p "$top/a"
+	config --arg p "/thole-test-$c/a/new" '.linux.cgroupsPath = $p | .linux.resources.cpu = { cpus: "0" }'
+	detached sleep 1000
+	equal "$(file_of cpuset cpuset.cpus)" 0
+	equal "$(cat "$top/a/cpuset.cpus")" "$all"
+	thole delete --force "$c"
+	rmdir "$top/a" "$top"
+}
+
 # covers: linux.resources.devices
 @test "devices: the list that the kernel shows" {
 	detached sleep 1000
