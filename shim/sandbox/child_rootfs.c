@@ -98,13 +98,22 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 	return 0;
 }
 
-static int finish_late_readonly(struct mount_hiding *h, struct err *err)
+/* The mount itself: what is mounted in it is as its own options say. */
+static int finish_late_readonly(int root_fd, const struct oci_config *c, struct err *err)
 {
-	const struct oci_config *c = h->config;
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct oci_mount *m = &c->mounts[i];
+		struct oci_mount again = {
+			.destination = m->destination,
+			.source = m->type,
+			.bind = true,
+			.remount = true,
+			.flags_set = MS_RDONLY,
+		};
 
-	for (size_t i = 0; i < c->n_mounts; i++)
-		if (is_late_readonly(&c->mounts[i]) && mount_readonly_path(h, c->mounts[i].destination, err) < 0)
+		if (is_late_readonly(m) && mount_one(root_fd, &again, -1, NULL, false, err) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -120,7 +129,7 @@ static int hide_paths(struct mount_hiding *h, struct err *err)
 	if (c->masked_paths.n &&
 	    (device_open_null(h->root_fd, O_PATH, &null_fd, err) < 0 || mount_masked_paths(h, null_fd, err) < 0))
 		return -1;
-	return finish_late_readonly(h, err);
+	return finish_late_readonly(h->root_fd, c, err);
 }
 
 int child_build_rootfs(const struct child_init_params *p, int *ret_root_fd, struct err *err)

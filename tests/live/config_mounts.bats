@@ -182,6 +182,19 @@ bind() { # SRC DST OPTION...
 	equal "$(in_container sh -c 'ls /m; ls /m/in' < /dev/null)" $'in\nfrom-bind'
 }
 
+@test "a /dev that is read-only is one mount, and what is mounted in it is as its own options say" {
+	config '(.mounts[] | select(.destination == "/dev").options) += ["ro"]'
+	mounts_inside
+	equal "$(grep -c '^/dev ' "$T/mounts")" 1
+	equal "$(grep -c '^/dev/shm ' "$T/mounts")" 1
+	has_mount /dev tmpfs ro,nosuid
+	has_mount /dev/shm tmpfs rw
+	has_mount /dev/pts devpts rw
+	has_mount /dev/mqueue mqueue rw
+	in_container sh -c 'touch /dev/x 2>/dev/null || echo refused; touch /dev/shm/x && echo made; echo x > /dev/null && stat -c %t:%T /dev/zero' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" $'refused\nmade\n1:5'
+}
+
 # covers: linux.maskedPaths
 @test "masked paths: files read as empty, directories are empty and read-only" {
 	mkdir -p "$B/rootfs/secret.d"
