@@ -219,7 +219,8 @@ int child_enter_rootfs(const struct child_init_params *p, int root_fd, struct er
 		if (rootfs_make(root_fd, c->process.cwd, ROOTFS_DIR, &cwd, err) < 0)
 			return err_add(err, "cannot make the working directory '%s'", c->process.cwd);
 	}
-	if (c->root_readonly && mount_change(root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
+	if ((c->root_readonly || hiding.root_readonly) &&
+	    mount_change(root_fd, false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
 		return err_add(err, "cannot make the root read-only");
 	return 0;
 }

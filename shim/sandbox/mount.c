@@ -576,6 +576,7 @@ void mount_hiding_begin(struct mount_hiding *h, int root_fd, const struct oci_co
 	h->root_fd = root_fd;
 	h->config = c;
 	h->tmpfs_fd = -1;
+	h->root_readonly = false;
 	for (size_t i = 0; i < MOUNT_BASES; i++)
 		h->base_fd[i] = -1;
 }
@@ -640,11 +641,19 @@ static int cover(struct mount_hiding *h, int mount_fd, int target_fd, struct err
 int mount_readonly_path(struct mount_hiding *h, const char *path, struct err *err)
 {
 	cleanup_fd int target = -1, tree = -1;
+	struct statx st, root;
 
 	if (open_hidden(h, path, &target, err) < 0)
 		return err_is_sys(err, ENOENT) || err_is_sys(err, ENOTDIR) ? 0 : -1;
+	if (!look_at(target, &st) || !look_at(h->root_fd, &root))
+		return err_sys(err, "cannot look at '%s'", path);
+	/* To cover the root changes nothing for who has it as the root. */
+	if (same_place(&st, &root)) {
+		h->root_readonly = true;
+		return 0;
+	}
 	if (mount_clone(target, "", true, &tree, err) < 0 ||
-	    mount_change(tree, true, MOUNT_ATTR_RDONLY, 0, 0, err) < 0 || cover(h, tree, target, err) < 0)
+	    mount_change(tree, false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0 || cover(h, tree, target, err) < 0)
 		return err_add(err, "cannot make '%s' read-only", path);
 	return 0;
 }

@@ -47,12 +47,13 @@ struct mount_hiding {
 	const struct oci_config *config;
 	int base_fd[MOUNT_BASES]; /* the mounts of the config at /proc and /sys, once something below is wanted */
 	int tmpfs_fd;             /* what masked directories show */
+	bool root_readonly;       /* the root is among the read-only paths: the caller makes it so, last of all */
 };
 void mount_hiding_begin(struct mount_hiding *h, int root_fd, const struct oci_config *c);
 void mount_hiding_end(struct mount_hiding *h);
 
-/* linux.readonlyPaths and linux.maskedPaths: a missing path is no error, but a /proc or /sys of the config's that has been moved away is. null_fd: the
- * container's verified /dev/null. */
+/* linux.readonlyPaths and linux.maskedPaths: a missing path is no error, but a /proc or /sys of the config's that has been moved away is. Read-only is the
+ * mount of the path alone, not what is mounted below it. null_fd: the container's verified /dev/null. */
 int mount_readonly_path(struct mount_hiding *h, const char *path, struct err *err);
 int mount_masked_paths(struct mount_hiding *h, int null_fd, struct err *err);
 

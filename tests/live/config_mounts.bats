@@ -234,6 +234,25 @@ bind() { # SRC DST OPTION...
 	contains "$(jq -c .linux.readonlyPaths "$B/config.json")" '"/proc/sys"'
 }
 
+@test "what the config mounts below a read-only path stays as its own options say" {
+	config '.mounts += [{ destination: "/fixed/rw", type: "tmpfs", source: "tmpfs" }, { destination: "/fixed/ro", type: "tmpfs", source: "tmpfs", options: ["ro"] }] |
+		.linux.readonlyPaths += ["/fixed"]'
+	in_container sh -c 'for d in /fixed /fixed/rw /fixed/ro; do touch $d/x 2>/dev/null && echo made || echo refused; done' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" $'refused\nmade\nrefused'
+}
+
+@test "a read-only path that is the root: its mount is read-only, what is mounted in it is not" {
+	local p
+	ln -s / "$B/rootfs/self"
+	config '.process.cwd = "/made/here"'
+	for p in / /. //../ /self; do
+		config --arg p "$p" '.linux.readonlyPaths = [$p, "/proc/sys"] | .linux.maskedPaths = ["/etc/passwd"]'
+		in_container sh -c 'pwd; for d in / /etc /dev/shm; do touch $d/x 2>/dev/null && echo made || echo refused; done; wc -c < /etc/passwd
+			cut -d " " -f 5 /proc/self/mountinfo | grep -cx /' < /dev/null > "$T/out"
+		equal "$(cat "$T/out")" $'/made/here\nrefused\nrefused\nmade\n0\n1' "with $p"
+	done
+}
+
 # covers: linux.rootfsPropagation
 @test "rootfsPropagation is what the root gets" {
 	local p
