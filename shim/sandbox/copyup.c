@@ -157,12 +157,11 @@ static int copy_directory(int from_fd, int to_fd, int depth, struct err *err)
 int copyup(int from_fd, int to_fd, struct err *err)
 {
 	cleanup_fd int from = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), to = -1;
-	struct stat st;
 
 	to = openat(to_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (from < 0 || to < 0 || fstat(from, &st) < 0)
+	if (from < 0 || to < 0)
 		return err_sys(err, "tmpcopyup: cannot open the directory");
-	if (copy_directory(from, to, 0, err) < 0 || fchown(to, st.st_uid, st.st_gid) < 0)
+	if (copy_directory(from, to, 0, err) < 0)
 		return err_add(err, "tmpcopyup");
 	return 0;
 }

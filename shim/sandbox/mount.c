@@ -349,6 +349,26 @@ static int mount_bind(int root_fd, const struct oci_mount *m, int tree_fd, struc
 	return attach(tree_fd, target, m, err);
 }
 
+/* `option` with its "=". */
+static bool has_option(const struct oci_mount *m, const char *option)
+{
+	for (const char *p = m->data; p && (p = strstr(p, option)); p++)
+		if (p == m->data || p[-1] == ',')
+			return true;
+	return false;
+}
+
+/* As the mode: whose it is, unless that is asked for. */
+static int take_owner(int from_fd, int fs, const struct oci_mount *m, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(from_fd, &st) < 0 || fchownat(fs, "", has_option(m, "uid=") ? (uid_t)-1 : st.st_uid,
+						has_option(m, "gid=") ? (gid_t)-1 : st.st_gid, AT_EMPTY_PATH) < 0)
+		return err_sys(err, "tmpcopyup: cannot set the owner");
+	return 0;
+}
+
 /* A tmpfs that begins with what it covers; it becomes read-only when that is in it. */
 static int mount_copied_up(int target, const struct oci_mount *m, const char *data, struct err *err)
 {
@@ -356,7 +376,7 @@ static int mount_copied_up(int target, const struct oci_mount *m, const char *da
 	cleanup_fd int fs = -1;
 
 	if (mount_new_fs(m->type, m->source, data, flags & ~(unsigned long)MS_RDONLY, &fs, err) < 0 ||
-	    copyup(target, fs, err) < 0)
+	    copyup(target, fs, err) < 0 || take_owner(target, fs, m, err) < 0)
 		return -1;
 	if ((flags & MS_RDONLY) && mount_change(fs, false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
 		return -1;
@@ -374,9 +394,7 @@ static bool is_there(int root_fd, const char *path)
 /* A tmpfs over a directory takes that directory's mode unless one is asked for; where there was none it is 1777, the kernel's own. */
 static bool takes_mode(int root_fd, const struct oci_mount *m)
 {
-	return !strcmp(m->type, "tmpfs") &&
-	       !(m->data && (!strncmp(m->data, "mode=", 5) || strstr(m->data, ",mode="))) &&
-	       is_there(root_fd, m->destination);
+	return !strcmp(m->type, "tmpfs") && !has_option(m, "mode=") && is_there(root_fd, m->destination);
 }
 
 static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)

@@ -341,6 +341,21 @@ $(md5sum < "$B/rootfs/data/deep/er/big")"
 	equal "$(cat "$B/rootfs/data/a")" one
 }
 
+@test "tmpcopyup: an owner and a group that the options name are the tmpfs's, each by itself" {
+	mkdir "$B/rootfs/data"
+	chown 1000:2000 "$B/rootfs/data"
+	config '.mounts += [
+		{ destination: "/data", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "uid=7", "gid=8"] },
+		{ destination: "/a", type: "tmpfs", source: "tmpfs", options: ["uid=7", "tmpcopyup"] },
+		{ destination: "/b", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup", "size=1m", "gid=8"] },
+		{ destination: "/c", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"] }]'
+	local d
+	for d in a b c; do
+		cp -a "$B/rootfs/data" "$B/rootfs/$d"
+	done
+	equal "$(in_container stat -c %u:%g /data /a /b /c < /dev/null | xargs)" '7:8 7:2000 1000:8 1000:2000'
+}
+
 @test "tmpcopyup of a read-only tmpfs; of more than it holds; of a link that leads out" {
 	mkdir "$B/rootfs/data"
 	echo one > "$B/rootfs/data/a"
