@@ -81,7 +81,29 @@ static int bind_node(int dir_fd, const char *name, const char *host_path, mode_t
 	return 0;
 }
 
-static int make_configured(int root_fd, const struct oci_device *d, bool bind, struct err *err)
+/* Do the config's own rules keep it from being made? The default rules let everybody make nodes, but of cgroup v1 a denial with numbers, where all else is allowed, is not
+ * lifted by a rule without. */
+static bool rules_deny(const struct oci_resources *r, const struct oci_device *d)
+{
+	bool all = false, denied = false;
+
+	for (size_t i = 0; i < r->n_devices; i++) {
+		const struct oci_device_rule *rule = &r->devices[i];
+
+		if (rule->type == 'a') {
+			all = rule->allow;
+			denied = false;
+		} else if ((rule->type == 'b') == (d->type == 'b') && strchr(rule->access, 'm') &&
+			   (rule->major < 0 || rule->major == d->major) &&
+			   (rule->minor < 0 || rule->minor == d->minor)) {
+			denied = all && !rule->allow;
+		}
+	}
+	return denied;
+}
+
+static int make_configured(int root_fd, const struct oci_config *config, const struct oci_device *d, bool bind,
+			   struct err *err)
 {
 	cleanup_free char *dir = xstrdup(d->path);
 	char *slash = strrchr(dir, '/');
@@ -100,7 +122,15 @@ static int make_configured(int root_fd, const struct oci_device *d, bool bind, s
 	if (make_node(dir_fd, name, type, d->mode, rdev, d->uid, d->gid, err) == 0)
 		return 0;
 	/* We may be in a user namespace ourselves. */
-	return type != S_IFIFO && err_is_sys(err, EPERM) ? bind_node(dir_fd, name, d->path, type, rdev, err) : -1;
+	if (type == S_IFIFO || !err_is_sys(err, EPERM))
+		return -1;
+	if (bind_node(dir_fd, name, d->path, type, rdev, err) == 0)
+		return 0;
+	if (rules_deny(&config->resources, d))
+		return err_set(err, ERR_CONFIG,
+			       "cannot make device '%s': linux.resources.devices denies 'm' of %c %u:%u", d->path,
+			       type == S_IFBLK ? 'b' : 'c', major(rdev), minor(rdev));
+	return -1;
 }
 
 static int make_default(int dev_fd, size_t i, bool bind, struct err *err)
@@ -171,7 +201,8 @@ int device_make_all(int root_fd, const struct oci_config *config, bool bind, str
 	if (access("/proc/kcore", F_OK) == 0 && make_link(dev_fd, "core", "/proc/kcore", err) < 0)
 		return -1;
 	for (size_t i = 0; i < config->n_devices; i++)
-		if (!is_host_ptmx(&config->devices[i]) && make_configured(root_fd, &config->devices[i], bind, err) < 0)
+		if (!is_host_ptmx(&config->devices[i]) &&
+		    make_configured(root_fd, config, &config->devices[i], bind, err) < 0)
 			return err_add(err, "linux.devices[%zu]", i);
 	return 0;
 }

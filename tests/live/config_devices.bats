@@ -90,3 +90,13 @@ null works"
 	config '.linux.devices = [{ path: "/dev/x", type: "z", major: 1, minor: 5 }]'
 	refused 125 'linux.devices\[0\].type' thole run --bundle "$B" "$c"
 }
+
+@test "a device of the config's that the container's rules do not let be made: the message says so" {
+	needs cgroup-v1
+	config '.linux.devices = [{ path: "/dev/not-the-hosts", type: "c", major: 1, minor: 11 }] |
+		.linux.resources.devices = [{ allow: true, access: "rwm" }, { allow: false, type: "c", major: 1, minor: 11, access: "rwm" }]'
+	refused 125 "linux.devices\[0\]: cannot make device '/dev/not-the-hosts': linux.resources.devices denies 'm' of c 1:11" thole run --bundle "$B" "$c"
+	# What the host has is shown, and cannot be used.
+	config '.linux.devices[0].path = "/dev/kmsg"'
+	[ ! -c /dev/kmsg ] || equal "$(in_container sh -c 'stat -c %t:%T /dev/kmsg; (: < /dev/kmsg) 2>/dev/null || echo denied' < /dev/null | xargs)" '1:b denied'
+}
