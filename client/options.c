@@ -124,18 +124,18 @@ static int parse_long(struct cursor *c, const struct option_row *rows, void *val
 {
 	const char *equals = strchr(text, '=');
 	size_t len = equals ? (size_t)(equals - text) : strlen(text);
-	const struct option_row *row = find_long(rows, text, len);
+	const struct option_row *row = len == 1 ? find_letter(rows, text[0]) : find_long(rows, text, len);
 
 	if (row)
 		return store_with_next(c, row, values, equals ? equals + 1 : NULL, err);
-	if (!strcmp(text, "help")) {
+	if (!strcmp(text, "help") || !strcmp(text, "h")) {
 		*ret_help = true;
 		return 0;
 	}
 	return err_set(err, ERR_USAGE, "unknown option '--%.*s'", (int)len, text);
 }
 
-/* Go's programs take one dash for two, and "-b=DIR", and callers of runc write it so (containerd: -no-subreaper): a word that begins with
+/* Go's programs take one dash for two and two for one, and "-b=DIR", and callers of runc write it so (containerd: -no-subreaper): a word that begins with
  * the whole name of an option, or with a letter and '=', is one option. */
 static bool is_whole(const struct option_row *rows, const char *text)
 {

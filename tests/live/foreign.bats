@@ -419,7 +419,7 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	refused 125 'log-driver.*monitor' thole run -d --monitor=foreign --log-driver raw --bundle "$B" "$c"
 	refused 255 'print-name.*monitor' oci exec -d --print-name "$c" true
 	refused 1 'shim\|foreign' oci create --monitor=both --bundle "$B" "$c"
-	refused 255 'shim\|foreign' oci exec --monitor=both "$c" true
+	refused 1 'shim\|foreign' oci exec --monitor=both "$c" true
 	nothing_left
 }
 

@@ -64,9 +64,10 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 	equal "$(tail -1 "$T/log.json" | jq -r .level)" error
 }
 
-@test "options as runc's parser has them: one dash for two, a letter with '='" {
+@test "options as runc's parser has them: one dash for two, two for one, a letter with '='" {
 	equal "$("$THOLE_OCI" -root "$ROOT" list -format json)" null
 	equal "$("$THOLE_OCI" -root="$ROOT" -log "$T/log" -log-format=json list -f=json -q=0)" null
+	equal "$("$THOLE_OCI" --root "$ROOT" list --f json --q=false)" null
 	"$THOLE_OCI" -root "$ROOT" delete -force "$c"
 	refused 1 "is one of table.json, not 'xml'" "$THOLE_OCI" --root "$ROOT" list -format=xml
 }

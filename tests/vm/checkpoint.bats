@@ -192,7 +192,7 @@ own_criu() {
 	in_background sh -c 'exec timeout 300 "$@" 7> "$0"' "$T/ready" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --lazy-pages --page-server 127.0.0.1:$port --status-fd 7 "$c" 2> "$T/source.err"
 	local source=$!
 	equal "$(head -c 1 "$T/ready" | od -An -tx1 | tr -d ' ')" 00
-	[ "$(cat "$IMG"/pages-*.img | wc -c)" -lt 4000000 ] || fail "$(ls -l "$IMG"; tail -5 "$T/source.err")"
+	[ "$(cat "$IMG"/pages-*.img | wc -c)" -lt 4000000 ] || fail "$(ls -l "$IMG"; grep -a 'Pagemap generated\|lazy\|uffd\|userfault' "$IMG/dump.log" | tail -40; cat "$T/source.err")"
 	c=$first.there
 	restore -d --lazy-pages --page-server 127.0.0.1:$port --bundle "$B" --image-path "$IMG" --log-path "$T/log.1"
 	is_whole
