@@ -21,6 +21,10 @@ static int open_from(const struct client *cl, const char *id, const char *owner,
 {
 	struct from from cleanup_from = FROM_NONE;
 
+	/* It would not be what its manifest says any more. */
+	if (o->criu.auto_dedup)
+		return err_set(err, ERR_USAGE, "--auto-dedup would destroy what is in '%s': images of a set stay whole",
+			       path);
 	if (from_choose(cl, path, owner, &from, err) < 0)
 		return -1;
 	return from_files(cl, &from, id, &o->criu, o->rootfs, ret, err);

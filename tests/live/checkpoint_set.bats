@@ -327,6 +327,21 @@ true"
 	c=${c%.new}
 }
 
+@test "--auto-dedup is refused where it would punch holes into an image of a set, before anything happens" {
+	counting
+	to_set --name one
+	rm -f "$SET/restore.log"
+	refused 125 "--auto-dedup would destroy what is in '.*/set/one': images of a set stay whole" restore --auto-dedup
+	refused 125 "--auto-dedup would destroy what is in '$SET'" restore --auto-dedup --from "$SET"
+	refused 125 "--auto-dedup would destroy what is in '$SET/one'" thole restore -d --auto-dedup --from "$SET/one" --bundle "$B" "$c.new"
+	not test -e "$SET/restore.log"
+	is "$c" checkpointed
+	thole checkpoints "$SET" > /dev/null
+	restore
+	goes_on
+	contiguous
+}
+
 # Some line has a smaller number than the one before.
 went_back() { lines "$T/log.1" | awk '/^n / { if ($2 + 0 < last) found = 1; last = $2 + 0 } END { exit !found }'; }
 
