@@ -20,13 +20,15 @@
 #define MAPS_MAX (64 << 20)
 #define NAMED_MAX 3
 #define NOTES_MAX (MANIFEST_MAX / 2) /* bytes of the manifest for them */
+#define GONE " (deleted)"            /* what the kernel adds to a name that is no more */
+#define REMAP "link_remap."          /* how criu's own names for such files begin (--link-remap) */
 
 struct noting {
 	const struct areas *areas;
 	struct manifest *m;
 	struct names seen;
-	size_t bytes; /* that they take in the manifest, at most */
-	int proc_fd;  /* of the process */
+	size_t bytes;         /* that they take in the manifest, at most */
+	int proc_fd, root_fd; /* of the process */
 };
 
 static uint64_t mtime_of(const struct stat *st)
@@ -59,6 +61,59 @@ static void note(struct noting *n, const char *path, const struct stat *st)
 	manifest_add_open(n->m, path, (uint64_t)st->st_size, mtime_of(st));
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Something of a container may be called "x (deleted)" as well. */
+static bool has_lost_name(int root_fd, const char *path, const struct stat *st)
+{
+	size_t len = strlen(path), end = strlen(GONE);
+	cleanup_fd int fd = -1;
+	struct stat found;
+	struct err ignored;
+
+	if (len <= end || strcmp(path + len - end, GONE) != 0)
+		return false;
+	return rootfs_open(root_fd, path, &fd, &ignored) < 0 || fstat(fd, &found) < 0 || !is_same(&found, st);
+}
+
+/* It has another name, which cannot be found. The one that criu has made for it in its directory is the one by which it will be opened. NULL: there is none. */
+static char *remapped_name(int root_fd, const char *path, const struct stat *st)
+{
+	cleanup_free char *above = xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
+	cleanup_fd int fd = -1;
+	cleanup_dir DIR *dir = NULL;
+	const char *name;
+	struct stat found;
+	struct err ignored;
+
+	if (rootfs_open_flags(root_fd, above[0] ? above : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, &fd, &ignored) < 0)
+		return NULL;
+	dir = replay_list(fd, &ignored);
+	while (dir && (name = replay_next(dir)))
+		if (!strncmp(name, REMAP, strlen(REMAP)) && fstatat(fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    is_same(&found, st))
+			return xasprintf("%s/%s", above, name);
+	return NULL;
+}
+
+static void note_descriptor(struct noting *n, const char *path, const struct stat *st)
+{
+	cleanup_free char *remapped = NULL;
+
+	if (path[0] != '/' || !S_ISREG(st->st_mode) || st->st_nlink == 0)
+		return;
+	if (!has_lost_name(n->root_fd, path, st)) {
+		note(n, path, st);
+		return;
+	}
+	remapped = remapped_name(n->root_fd, path, st);
+	if (remapped)
+		note(n, remapped, st);
+}
+
 static bool is_only_appended(int proc_fd, const char *number)
 {
 	cleanup_free char *name = xasprintf("fdinfo/%s", number), *text = NULL;
@@ -87,26 +142,25 @@ static void note_descriptors(struct noting *n)
 		if (len <= 0 || fstatat(fd, name, &st, 0) < 0 || is_only_appended(n->proc_fd, name))
 			continue;
 		path[len] = '\0';
-		note(n, path, &st);
+		note_descriptor(n, path, &st);
 	}
 }
 
 /* 7f0000000000-7f0000001000 r-xp 00000000 08:01 1234   /usr/lib/libc.so.6 */
 static void note_maps(struct noting *n)
 {
-	cleanup_fd int root_fd = openat(n->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_free char *text = NULL;
 	struct err ignored;
 	char *rest = NULL;
 
-	if (root_fd < 0 || fd_read_file_at(n->proc_fd, "maps", MAPS_MAX, &text, &ignored) < 0)
+	if (fd_read_file_at(n->proc_fd, "maps", MAPS_MAX, &text, &ignored) < 0)
 		return;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		const char *path = strchr(line, '/');
 		cleanup_fd int fd = -1;
 		struct stat st;
 
-		if (path && !names_get(&n->seen, path) && rootfs_open(root_fd, path, &fd, &ignored) == 0 &&
+		if (path && !names_get(&n->seen, path) && rootfs_open(n->root_fd, path, &fd, &ignored) == 0 &&
 		    fstat(fd, &st) == 0)
 			note(n, path, &st);
 	}
@@ -121,10 +175,12 @@ void openfiles_note(const struct areas *a, const pid_t *pids, size_t n, struct m
 
 		snprintf(path, sizeof(path), "/proc/%d", (int)pids[i]);
 		x.proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (x.proc_fd < 0)
-			continue;
-		note_descriptors(&x);
-		note_maps(&x);
+		x.root_fd = x.proc_fd < 0 ? -1 : openat(x.proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (x.root_fd >= 0) {
+			note_descriptors(&x);
+			note_maps(&x);
+		}
+		fd_close(&x.root_fd);
 		fd_close(&x.proc_fd);
 	}
 	names_release(&x.seen);

@@ -312,6 +312,45 @@ after'
 	is "$c" running
 }
 
+@test "--link-remap: a file that has lost the name it was opened by comes back, with its files and without, in place and as a new one" {
+	local mode in_place
+	data() { find "$ROOTFS/data" -type f -printf '%f %n\n' | sort | xargs; }
+	has_other() { [ "$(data)" = 'other 1' ]; }
+	for mode in none copy; do
+		for in_place in yes ''; do
+			rm -rf "$ROOTFS/go" "$ROOTFS/data" "$SET"
+			mkdir "$ROOTFS/data"
+			# Another one is really called so.
+			args sh -c 'exec 5<> /data/gone 6<> "/tmp/x (deleted)"; echo before >&5; ln /data/gone /data/other; rm /data/gone; while [ ! -e /go ]; do usleep 20000; done; echo after >&5; exec sleep 1000'
+			thole run -d --keep --bundle "$B" "$c" < /dev/null
+			wait_for has_other
+			to_set --link-remap "--rootfs=$mode"
+			equal "$(jq -r '.openFiles[].path' "$SET/latest/manifest.json" | grep -v /bin/ | sed 's/[0-9]*$//' | xargs -d '\n')" '/data/link_remap. /tmp/x (deleted)'
+			[ "$mode" = none ] || rm -r "$ROOTFS/data"
+			if [ "$in_place" ]; then
+				restore
+			else
+				thole delete --force "$c"
+				restore -d --from "$SET" --bundle "$B"
+			fi
+			equal "$(data)" 'other 1'
+			: > "$ROOTFS/go"
+			wait_for grep -qx after "$ROOTFS/data/other"
+			thole delete --force "$c"
+			# criu's name for it is gone with the restore: what it was comes with its files, or not at all.
+			rm "$ROOTFS/go"
+			printf 'before\n' > "$ROOTFS/data/other"
+			if [ "$mode" = none ]; then
+				refused 125 "a file that it has open has changed since: '/data/link_remap.[0-9]+'" restore -d --from "$SET" --bundle "$B"
+			else
+				restore -d --from "$SET" --bundle "$B"
+				equal "$(data)" 'other 1'
+				thole delete --force "$c"
+			fi
+		done
+	done
+}
+
 @test "--rootfs=reflink: refused where files cannot be cloned, and the container runs on; elsewhere they are" {
 	head -c 300000 /dev/urandom > "$ROOTFS/large"
 	writing "$ROOTFS"
