@@ -73,11 +73,16 @@ void manifest_add_file(struct manifest *m, const struct manifest_file *f)
 	m->size += f->size;
 }
 
-void manifest_add_open(struct manifest *m, const char *path, uint64_t size, uint64_t mtime_ns)
+void manifest_add_open(struct manifest *m, const struct manifest_open_file *f)
 {
 	m->open = xreallocarray(m->open, m->n_open + 1, sizeof(*m->open));
-	m->open[m->n_open++] = (struct manifest_open_file) { xstrdup(path), size, mtime_ns };
+	m->open[m->n_open] = *f;
+	m->open[m->n_open++].path = xstrdup(f->path);
 }
+
+/* Two lists: those who do not know the second one would want its files to be as they were. Images of before it have none. */
+#define OPEN_FILES "openFiles"
+#define APPENDED_FILES "appendedFiles"
 
 /* ---- the members ----------------------------------------------------------------------------------------------------------- */
 
@@ -159,13 +164,16 @@ static struct json_object *new_files(const struct manifest *m)
 	return files;
 }
 
-static struct json_object *new_open(const struct manifest *m)
+static struct json_object *new_open(const struct manifest *m, bool appended)
 {
 	struct json_object *list = json_new_array();
 
 	for (size_t i = 0; i < m->n_open; i++) {
-		struct json_object *o = json_new_object();
+		struct json_object *o;
 
+		if (m->open[i].appended != appended)
+			continue;
+		o = json_new_object();
 		json_add(o, "path", json_new_string(m->open[i].path));
 		json_add(o, "size", json_new_uint64(m->open[i].size));
 		json_add(o, "mtimeNs", json_new_uint64(m->open[i].mtime_ns));
@@ -214,7 +222,8 @@ char *manifest_text(const struct manifest *m)
 		json_add(top, "statistics", new_statistics(&m->statistics));
 	if (m->n_pre_dumps)
 		json_add(top, "preDumps", new_pre_dumps(m));
-	json_add(top, "openFiles", new_open(m));
+	json_add(top, OPEN_FILES, new_open(m, false));
+	json_add(top, APPENDED_FILES, new_open(m, true));
 	json_add(top, "files", new_files(m));
 	text = xasprintf("%s\n", json_to_text(top, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(top);
@@ -302,20 +311,21 @@ static int take_files(struct json_object *o, struct manifest *m, struct err *err
 	return m->size == said ? 0 : bad(err, "'size' is not that of its files");
 }
 
-static int take_open(struct json_object *o, struct manifest *m, struct err *err)
+static int take_open(struct json_object *o, bool appended, struct manifest *m, struct err *err)
 {
 	if (!json_object_is_type(o, json_type_array) || json_object_array_length(o) > MANIFEST_FILES_MAX)
-		return bad(err, "'openFiles' is no list, or too long");
+		return bad(err, "a list of open files is none, or too long");
 	for (size_t i = 0; i < json_object_array_length(o); i++) {
 		struct json_object *v = json_object_array_get_idx(o, i), *path, *size, *mtime;
-		uint64_t bytes, ns;
+		struct manifest_open_file f = { .appended = appended };
 
 		if (!json_object_is_type(v, json_type_object) || !json_object_object_get_ex(v, "path", &path) ||
 		    !json_object_object_get_ex(v, "size", &size) || !json_object_object_get_ex(v, "mtimeNs", &mtime) ||
-		    !json_object_is_type(path, json_type_string) || take_number(size, &bytes) < 0 ||
-		    take_number(mtime, &ns) < 0)
-			return bad(err, "'openFiles' has an entry that is none");
-		manifest_add_open(m, json_object_get_string(path), bytes, ns);
+		    !json_object_is_type(path, json_type_string) || take_number(size, &f.size) < 0 ||
+		    take_number(mtime, &f.mtime_ns) < 0)
+			return bad(err, "a list of open files has an entry that is none");
+		f.path = (char *)json_object_get_string(path);
+		manifest_add_open(m, &f);
 	}
 	return 0;
 }
@@ -392,8 +402,10 @@ static int take_all(struct json_object *top, struct manifest *m, struct err *err
 	if (format == FORMAT_PARENTS &&
 	    (!json_object_object_get_ex(top, "preDumps", &v) || take_pre_dumps(v, m, err) < 0))
 		return bad(err, "'preDumps' is missing or damaged");
-	if (!json_object_object_get_ex(top, "openFiles", &v) || take_open(v, m, err) < 0)
-		return bad(err, "'openFiles' is missing or damaged");
+	if (!json_object_object_get_ex(top, OPEN_FILES, &v) || take_open(v, false, m, err) < 0)
+		return bad(err, "'" OPEN_FILES "' is missing or damaged");
+	if (json_object_object_get_ex(top, APPENDED_FILES, &v) && take_open(v, true, m, err) < 0)
+		return bad(err, "'" APPENDED_FILES "' is damaged");
 	if (!json_object_object_get_ex(top, "files", &v))
 		return bad(err, "'files' is missing");
 	return take_files(v, m, err) < 0 ? -1 : check_depth(m, err);

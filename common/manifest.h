@@ -36,6 +36,7 @@ struct manifest_file {
 struct manifest_open_file {
 	char *path; /* as the container sees it */
 	uint64_t size, mtime_ns;
+	bool appended; /* nothing else is done to it: it may have grown */
 };
 
 /* criu's own, microseconds and pages of 4 KiB. */
@@ -88,6 +89,6 @@ const struct manifest_file *manifest_find(const struct manifest *m, const char *
 
 /* Takes a copy. */
 void manifest_add_file(struct manifest *m, const struct manifest_file *f);
-void manifest_add_open(struct manifest *m, const char *path, uint64_t size, uint64_t mtime_ns);
+void manifest_add_open(struct manifest *m, const struct manifest_open_file *f);
 
 #endif

@@ -29,6 +29,7 @@ struct noting {
 	struct names seen;
 	size_t bytes;         /* that they take in the manifest, at most */
 	int proc_fd, root_fd; /* of the process */
+	bool appended;        /* what is to be noted: those that are only appended to, or the others */
 };
 
 static uint64_t mtime_of(const struct stat *st)
@@ -48,6 +49,7 @@ static size_t text_bytes(const char *path)
 
 static void note(struct noting *n, const char *path, const struct stat *st)
 {
+	const struct manifest_open_file f = { (char *)path, (uint64_t)st->st_size, mtime_of(st), n->appended };
 	cleanup_free char *dir = NULL;
 	const char *rest;
 
@@ -58,7 +60,7 @@ static void note(struct noting *n, const char *path, const struct stat *st)
 	n->bytes += text_bytes(path);
 	if (n->bytes > NOTES_MAX)
 		return;
-	manifest_add_open(n->m, path, (uint64_t)st->st_size, mtime_of(st));
+	manifest_add_open(n->m, &f);
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -139,7 +141,7 @@ static void note_descriptors(struct noting *n)
 		ssize_t len = readlinkat(fd, name, path, sizeof(path) - 1);
 		struct stat st;
 
-		if (len <= 0 || fstatat(fd, name, &st, 0) < 0 || is_only_appended(n->proc_fd, name))
+		if (len <= 0 || fstatat(fd, name, &st, 0) < 0 || is_only_appended(n->proc_fd, name) != n->appended)
 			continue;
 		path[len] = '\0';
 		note_descriptor(n, path, &st);
@@ -166,23 +168,31 @@ static void note_maps(struct noting *n)
 	}
 }
 
+static void note_process(struct noting *n, pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d", (int)pid);
+	cleanup_fd int proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int root_fd = proc_fd < 0 ? -1 : openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root_fd < 0)
+		return;
+	n->proc_fd = proc_fd;
+	n->root_fd = root_fd;
+	note_descriptors(n);
+	if (!n->appended)
+		note_maps(n);
+}
+
 void openfiles_note(const struct areas *a, const pid_t *pids, size_t n, struct manifest *m)
 {
 	struct noting x = { .areas = a, .m = m };
 
-	for (size_t i = 0; i < n; i++) {
-		char path[32];
-
-		snprintf(path, sizeof(path), "/proc/%d", (int)pids[i]);
-		x.proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		x.root_fd = x.proc_fd < 0 ? -1 : openat(x.proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (x.root_fd >= 0) {
-			note_descriptors(&x);
-			note_maps(&x);
-		}
-		fd_close(&x.root_fd);
-		fd_close(&x.proc_fd);
-	}
+	for (size_t i = 0; i < n; i++)
+		note_process(&x, pids[i]);
+	/* What somebody else has open in another way is noted by now. */
+	x.appended = true;
+	for (size_t i = 0; i < n; i++)
+		note_process(&x, pids[i]);
 	names_release(&x.seen);
 }
 
@@ -204,7 +214,11 @@ static bool is_as_it_was(const struct areas *a, const struct manifest_open_file 
 	if (dir_fd < 0 || (rest[0] && rootfs_open(dir_fd, rest, &fd, &ignored) < 0) ||
 	    fstat(rest[0] ? fd : dir_fd, &st) < 0)
 		return false;
-	return S_ISREG(st.st_mode) && (uint64_t)st.st_size == f->size && (!times || mtime_of(&st) == f->mtime_ns);
+	if (!S_ISREG(st.st_mode))
+		return false;
+	if (f->appended)
+		return !times || (uint64_t)st.st_size >= f->size;
+	return (uint64_t)st.st_size == f->size && (!times || mtime_of(&st) == f->mtime_ns);
 }
 
 static int compare(const struct areas *a, const struct manifest *m, bool times, const struct replaying *outside_of,

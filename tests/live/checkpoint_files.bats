@@ -312,6 +312,39 @@ after'
 	is "$c" running
 }
 
+@test "--rootfs=none: a file that is only appended to may have grown; gone, of another kind or shorter it is named before criu is asked" {
+	args sh -c 'exec 5>> /tmp/log 6>> /tmp/both 7<> /tmp/both; echo before >&5; while [ ! -e /go ]; do usleep 20000; done; echo after >&5; exit 3'
+	thole run -d --keep --bundle "$B" "$c" < /dev/null
+	wait_for grep -q before "$ROOTFS/tmp/log"
+	to_set --rootfs=none
+	equal "$(jq -c '.appendedFiles[] | [.path, .size]' "$SET/latest/manifest.json")" '["/tmp/log",7]'
+	equal "$(jq -r '.openFiles[] | select(.path == "/tmp/both") | .size' "$SET/latest/manifest.json")" 0
+	rm -f "$SET/restore.log"
+	changed() { # [FLAG...]
+		refused 125 "a file that it has open has changed since: '/tmp/log'" restore "$@"
+		not test -e "$SET/restore.log"
+		is "$c" checkpointed
+	}
+	rm "$ROOTFS/tmp/log"
+	changed
+	changed --rootfs=keep
+	mkfifo "$ROOTFS/tmp/log"
+	changed
+	changed --rootfs=keep
+	rm "$ROOTFS/tmp/log"
+	echo short > "$ROOTFS/tmp/log"
+	changed
+	printf 'before\nlater\n' > "$ROOTFS/tmp/log"
+	restore
+	to_set --rootfs=none --name shrinks
+	: > "$ROOTFS/tmp/log"
+	refused 125 "has changed since: '/tmp/log'" restore
+	restore --rootfs=keep
+	: > "$ROOTFS/go"
+	exits 3 thole wait "$c"
+	equal "$(cat "$ROOTFS/tmp/log")" after
+}
+
 @test "--link-remap: a file that has lost the name it was opened by comes back, with its files and without, in place and as a new one" {
 	local mode in_place
 	data() { find "$ROOTFS/data" -type f -printf '%f %n\n' | sort | xargs; }

@@ -299,13 +299,14 @@ static void test_seal_limit(void **state)
 	struct manifest m = { .name = "one", .capture = "none" };
 	struct seal s = { .set_fd = dir.fd, .m = &m };
 	char path[4000];
+	const struct manifest_open_file f = { .path = path, .size = 1, .mtime_ns = 1 };
 	struct err err;
 
 	memset(path, 'a', sizeof(path));
 	path[0] = '/';
 	path[sizeof(path) - 1] = '\0';
 	for (int i = 0; i < MANIFEST_MAX / 4000 + 1; i++)
-		manifest_add_open(&m, path, 1, 1);
+		manifest_add_open(&m, &f);
 	assert_int_equal(mkdirat(dir.fd, SET_NEW, 0700), 0);
 	s.new_fd = openat(dir.fd, SET_NEW, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(s.new_fd >= 0);

@@ -30,13 +30,16 @@ static struct manifest example(void)
 	};
 	struct manifest_file f = { .name = "inventory.img", .size = 12 },
 			     g = { .name = "pages-1.img", .size = 1u << 20 };
+	const struct manifest_open_file x = { .path = (char *)"/var/log/x", .size = 17, .mtime_ns = 18 },
+					y = { .path = (char *)"/var/log/y", .size = 19, .appended = true };
 
 	sha256_text("c", 1, m.config);
 	sha256_text("f", 1, f.sha256);
 	sha256_text("g", 1, g.sha256);
 	manifest_add_file(&m, &f);
 	manifest_add_file(&m, &g);
-	manifest_add_open(&m, "/var/log/x", 17, 18);
+	manifest_add_open(&m, &x);
+	manifest_add_open(&m, &y);
 	return m;
 }
 
@@ -50,7 +53,9 @@ static void comes_back_as_it_was(void **state)
 	assert_string_equal(n.id, m.id);
 	assert_string_equal(n.rootfs, m.rootfs);
 	assert_true(n.created_ns == m.created_ns && n.running && n.tcp_established && !n.tcp_close);
-	assert_true(n.size == (1u << 20) + 12 && n.n_files == 2 && n.n_open == 1 && n.open[0].mtime_ns == 18);
+	assert_true(n.size == (1u << 20) + 12 && n.n_files == 2);
+	assert_true(n.n_open == 2 && n.open[0].mtime_ns == 18 && !n.open[0].appended);
+	assert_true(n.open[1].size == 19 && n.open[1].appended);
 	assert_true(n.statistics.known && n.statistics.frozen_us == 12345);
 	assert_string_equal(manifest_find(&n, "pages-1.img")->sha256, m.files[1].sha256);
 	assert_null(manifest_find(&n, "pages-2.img"));
@@ -101,6 +106,44 @@ static void names_are_judged(void **state)
 	assert_false(manifest_is_name(longest));
 	longest[MANIFEST_NAME_MAX - 1] = '\0';
 	assert_true(manifest_is_name(longest));
+}
+
+/* The text with something cut out of it, and the digest that it has then. */
+static char *without(const char *text, const char *from, const char *to)
+{
+	const char *at = strstr(text, from), *end = at ? strstr(at, to) : NULL;
+	char digest[SHA256_TEXT_SIZE], *ret, *place;
+
+	assert_non_null(end);
+	ret = calloc(1, strlen(text) + 1);
+	assert_non_null(ret);
+	memcpy(ret, text, (size_t)(at - text));
+	strcat(ret, end);
+	place = strstr(ret, "\"sha256\":\"") + strlen("\"sha256\":\"");
+	memset(place, '0', SHA256_TEXT_SIZE - 1);
+	sha256_text(ret, strlen(ret), digest);
+	memcpy(place, digest, SHA256_TEXT_SIZE - 1);
+	return ret;
+}
+
+/* Who does not know of files that may have grown is not told of them as of others; an image of his has none. */
+static void what_is_appended_stands_apart(void **state)
+{
+	struct manifest m = example(), n;
+	char *text = manifest_text(&m), *older = without(text, "\"appendedFiles\":", "\"files\":");
+	struct err err;
+
+	assert_non_null(strstr(text, "\"openFiles\":[{\"path\":\"/var/log/x\",\"size\":17,\"mtimeNs\":18}],"));
+	assert_int_equal(manifest_parse(older, &n, &err), 0);
+	assert_true(n.n_open == 1 && !n.open[0].appended && n.n_files == 2);
+	manifest_release(&n);
+	free(older);
+	older = without(text, "\"openFiles\":", "\"appendedFiles\":");
+	assert_int_equal(manifest_parse(older, &n, &err), -1);
+	manifest_release(&n);
+	free(older);
+	free(text);
+	manifest_release(&m);
 }
 
 static struct manifest example_with_pre_dumps(void)
@@ -172,7 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(comes_back_as_it_was), cmocka_unit_test(a_turned_bit_is_seen),
 		cmocka_unit_test(names_are_judged),     cmocka_unit_test(pre_dumps_come_back),
-		cmocka_unit_test(paths_are_judged),
+		cmocka_unit_test(paths_are_judged),     cmocka_unit_test(what_is_appended_stands_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
