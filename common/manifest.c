@@ -38,6 +38,20 @@ bool manifest_is_name(const char *name)
 	return len > 0 && len < MANIFEST_NAME_MAX && name[0] != '.' && name[0] != '-' && strspn(name, allowed) == len;
 }
 
+bool manifest_is_image_name(const char *name)
+{
+	/* A set is criu's work directory, too; and with a manifest it would be an image itself. */
+	static const char *const taken[] = {
+		SET_LATEST,       MANIFEST_FILE,       "dump.log",   "pre-dump.log",  "restore.log",
+		"lazy-pages.log", "lazy-pages.socket", "stats-dump", "stats-restore",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		if (!strcmp(name, taken[i]))
+			return false;
+	return manifest_is_name(name);
+}
+
 bool manifest_is_path(const char *path)
 {
 	static const char parent[] = MANIFEST_PARENT "/";

@@ -77,6 +77,9 @@ int manifest_parse(const char *text, struct manifest *ret, struct err *err);
 /* May an image, or a file of one, be called so? [A-Za-z0-9_+.-], no dot and no dash first. */
 bool manifest_is_name(const char *name);
 
+/* May an image of a set be called so? A name, and none that something else has in the set's directory. */
+bool manifest_is_image_name(const char *name);
+
 /* May a file of one be called so, seen from the image's directory? A name, or one below "parent/", "parent/parent/" and so on. */
 bool manifest_is_path(const char *path);
 

@@ -359,7 +359,7 @@ static int give_name(int set_fd, int dir_fd, const char *name, struct image_repo
 {
 	if (!name)
 		name = r->m.name;
-	if (!manifest_is_name(name) || !strcmp(name, SET_LATEST))
+	if (!manifest_is_image_name(name))
 		return err_set(err, ERR_CONFIG, "an image cannot be called '%s'", name);
 	if (sync_directories(dir_fd, err) < 0)
 		return -1;
@@ -392,6 +392,8 @@ int checkpoint_import(const char *file, const char *set, const char *name, struc
 	struct path_made made cleanup_path_made = PATH_MADE_NOTHING;
 	cleanup_fd int archive_fd = -1, set_fd = -1;
 
+	if (name && !manifest_is_image_name(name))
+		return err_set(err, ERR_USAGE, "--name: an image cannot be called '%s'", name);
 	archive_fd = !strcmp(file, "-") ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (archive_fd < 0)
 		return err_sys(err, "cannot open '%s'", file);

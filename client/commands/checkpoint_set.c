@@ -202,7 +202,7 @@ int checkpoint_to_set(const struct client *cl, const char *id, const struct criu
 		return err_set(err, ERR_USAGE, "--max-size 0 would keep nothing");
 	if (o->keep.set && o->keep.v == 0)
 		return err_set(err, ERR_USAGE, "--keep 0 would keep nothing");
-	if (o->name && (!manifest_is_name(o->name) || !strcmp(o->name, SET_LATEST)))
+	if (o->name && !manifest_is_image_name(o->name))
 		return err_set(err, ERR_USAGE, "--name: an image cannot be called '%s'", o->name);
 	if (o->all)
 		return checkpoint_all(cl, o, max_bytes, err);

@@ -225,7 +225,7 @@ static int check(const struct checkpoint_options *o, struct err *err)
 	if (o->network_lock && network_lock(o->network_lock) < 0)
 		return err_set(err, ERR_USAGE, "--network-lock is iptables, nftables or skip, not '%s'",
 			       o->network_lock);
-	if (o->name && (!manifest_is_name(o->name) || !strcmp(o->name, SET_LATEST)))
+	if (o->name && !manifest_is_image_name(o->name))
 		return err_set(err, ERR_USAGE, "--name: an image cannot be called '%s'", o->name);
 	if (!is_one_of(o->rootfs, (const char *const[]) { "auto", "reflink", "copy", "none", NULL }))
 		return err_set(err, ERR_USAGE, "--rootfs is auto, reflink, copy or none, not '%s'", o->rootfs);

@@ -327,6 +327,31 @@ true"
 	c=${c%.new}
 }
 
+# All that the commands leave in a set beside images.
+own_files() { find "$SET" -mindepth 1 -maxdepth 1 ! -type d -printf '%f\n' | sort; }
+
+@test "an image is not called as something else in its set" {
+	local name
+	counting
+	to_set --leave-running --name first
+	to_set --name one
+	restore
+	equal "$(own_files | xargs)" 'dump.log latest restore.log stats-restore'
+	thole checkpoint export "$SET/one" "$T/one.tar"
+	for name in $(own_files) stats-dump pre-dump.log lazy-pages.log lazy-pages.socket manifest.json; do
+		refused 1 "--name: an image cannot be called '$name'" thole checkpoint --to "$SET" --name "$name" "$c"
+		refused 1 "--name: an image cannot be called '$name'" thole checkpoint import --name "$name" "$T/one.tar" "$T/in"
+		rm -rf "$T/bad"
+		cp -a "$SET/one" "$T/bad"
+		lie ".name = \"$name\""
+		tar cf "$T/bad.tar" -C "$T/bad" $(ls "$T/bad")
+		refused 1 "cannot import '$T/bad.tar': an image cannot be called '$name'" thole checkpoint import "$T/bad.tar" "$T/in"
+		not test -e "$T/in"
+	done
+	is "$c" running
+	equal "$(images | xargs)" 'first one'
+}
+
 @test "--auto-dedup is refused where it would punch holes into an image of a set, before anything happens" {
 	counting
 	to_set --name one

@@ -108,6 +108,28 @@ static void names_are_judged(void **state)
 	assert_true(manifest_is_name(longest));
 }
 
+static void names_in_a_set_are_judged(void **state)
+{
+	static const char *const good[] = { "one", "20261125T031500.123Z", "dump.log.1", "stats", "inventory.img" };
+	static const char *const bad[] = { "",
+					   ".x",
+					   "a/b",
+					   "latest",
+					   "manifest.json",
+					   "dump.log",
+					   "pre-dump.log",
+					   "restore.log",
+					   "lazy-pages.log",
+					   "stats-dump",
+					   "stats-restore",
+					   "lazy-pages.socket" };
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(manifest_is_image_name(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(manifest_is_image_name(bad[i]));
+}
+
 /* The text with something cut out of it, and the digest that it has then. */
 static char *without(const char *text, const char *from, const char *to)
 {
@@ -213,9 +235,10 @@ static void paths_are_judged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(comes_back_as_it_was), cmocka_unit_test(a_turned_bit_is_seen),
-		cmocka_unit_test(names_are_judged),     cmocka_unit_test(pre_dumps_come_back),
-		cmocka_unit_test(paths_are_judged),     cmocka_unit_test(what_is_appended_stands_apart),
+		cmocka_unit_test(comes_back_as_it_was),      cmocka_unit_test(a_turned_bit_is_seen),
+		cmocka_unit_test(names_are_judged),          cmocka_unit_test(pre_dumps_come_back),
+		cmocka_unit_test(paths_are_judged),          cmocka_unit_test(what_is_appended_stands_apart),
+		cmocka_unit_test(names_in_a_set_are_judged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
