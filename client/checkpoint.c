@@ -34,20 +34,6 @@ void checkpoint_files_unmake(const struct checkpoint_files *f)
 
 /* ---- criu ------------------------------------------------------------------------------------------------------------------ */
 
-static char *in_path(const char *name)
-{
-	cleanup_free char *path = xstrdup(getenv("PATH") ? getenv("PATH") : "/usr/sbin:/usr/bin:/sbin:/bin");
-	char *rest = NULL;
-
-	for (const char *dir = strtok_r(path, ":", &rest); dir; dir = strtok_r(NULL, ":", &rest)) {
-		cleanup_free char *file = xasprintf("%s/%s", dir, name);
-
-		if (dir[0] == '/' && access(file, X_OK) == 0)
-			return take_ptr(file);
-	}
-	return NULL;
-}
-
 /* What contrib/install-criu makes for the tree that we were built in. */
 static char *beside_build(void)
 {
@@ -65,21 +51,21 @@ static char *beside_build(void)
 	if (!slash)
 		return NULL;
 	file = xasprintf("%.*s/criu/bin/criu", (int)(slash - self), self);
-	return access(file, X_OK) == 0 ? take_ptr(file) : NULL;
+	return path_is_program(file) ? take_ptr(file) : NULL;
 }
 
 int checkpoint_find_criu(const struct client *cl, char **ret, struct err *err)
 {
 	const char *named = cl->global.criu ? cl->global.criu : getenv("THOLE_CRIU");
 
-	if (named && strchr(named, '/') && access(named, X_OK) < 0) {
+	if (named && strchr(named, '/') && !path_is_program(named)) {
 		err_sys(err, "cannot use criu '%s'", named);
 		err->code = ERR_CRIU;
 		return -1;
 	}
 	if (named && strchr(named, '/'))
 		return path_absolute(named, ret, err);
-	*ret = in_path(named ? named : "criu");
+	*ret = path_find_program(named ? named : "criu");
 	if (!*ret && !named)
 		*ret = beside_build();
 	if (*ret)

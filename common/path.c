@@ -4,10 +4,13 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "common/fd.h"
+
+#define DEFAULT_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* EEXIST says that something is there, be it a file or a symlink to nowhere. */
 static int make_one(const char *path, mode_t mode)
@@ -133,6 +136,30 @@ bool path_is_below(const char *path, const char *dir)
 	if (!strcmp(dir, "/"))
 		return path[0] == '/';
 	return !strncmp(path, dir, n) && (path[n] == '\0' || path[n] == '/');
+}
+
+bool path_is_program(const char *path)
+{
+	struct stat st;
+
+	if (access(path, X_OK) < 0 || stat(path, &st) < 0)
+		return false;
+	errno = EACCES;
+	return S_ISREG(st.st_mode);
+}
+
+char *path_find_program(const char *name)
+{
+	cleanup_free char *path = xstrdup(getenv("PATH") ? getenv("PATH") : DEFAULT_PATH);
+	char *rest = NULL;
+
+	for (const char *dir = strtok_r(path, ":", &rest); dir; dir = strtok_r(NULL, ":", &rest)) {
+		cleanup_free char *file = xasprintf("%s/%s", dir, name);
+
+		if (dir[0] == '/' && path_is_program(file))
+			return take_ptr(file);
+	}
+	return NULL;
 }
 
 int path_absolute(const char *path, char **ret_path, struct err *err)

@@ -35,6 +35,12 @@ char *path_clean(const char *path);
 /* DIR/NAME, or NAME when it is absolute. Caller frees. */
 char *path_join(const char *dir, const char *name);
 
+/* Could execve(2) have it: a regular file, with an x bit for us? If not errno says why. */
+bool path_is_program(const char *path);
+
+/* The first program of this name in an absolute directory of $PATH, as execvp(3) finds it: what is none is passed over. NULL: there is none. Caller frees. */
+char *path_find_program(const char *name);
+
 /* A path of the caller's, absolute and clean: a relative one starts at the current directory, which is only then looked up. Caller frees ret_path. */
 int path_absolute(const char *path, char **ret_path, struct err *err);
 

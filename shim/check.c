@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 
 #include "common/fd.h"
+#include "common/path.h"
 #include "common/proc.h"
 #include "shim/checkpoint/criu.h"
 #include "shim/sandbox/caps.h"
@@ -35,16 +36,9 @@ static bool says(bool yes, char *ret, size_t size, const char *text)
 
 static bool in_path(const char *name)
 {
-	cleanup_free char *path = xstrdup(getenv("PATH") ? getenv("PATH") : "/usr/sbin:/usr/bin:/sbin:/bin");
-	char *rest = NULL;
+	cleanup_free char *file = path_find_program(name);
 
-	for (const char *dir = strtok_r(path, ":", &rest); dir; dir = strtok_r(NULL, ":", &rest)) {
-		cleanup_free char *file = xasprintf("%s/%s", dir, name);
-
-		if (access(file, X_OK) == 0)
-			return true;
-	}
-	return false;
+	return file != NULL;
 }
 
 static long number_in(const char *path)

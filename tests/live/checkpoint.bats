@@ -341,6 +341,14 @@ no_shims_of() { ! shims | while read -r p; do tr '\0' '\n' < "/proc/$p/cmdline";
 	unset THOLE_CRIU
 	refused 1 "there is no 'no-such-criu' in PATH" thole --criu no-such-criu checkpoint --image-path "$IMG" "$c"
 	refused 1 "cannot use criu '/nowhere/criu'" thole --criu /nowhere/criu checkpoint --image-path "$IMG" "$c"
+	# As execvp(3): a directory, and what may not be executed, is passed over.
+	mkdir -p "$T"/{p1/criu,p2,p3,p4/criu.dir}
+	: > "$T/p2/criu"
+	printf '#!/bin/sh\nexit 7\n' > "$T/p3/criu"
+	chmod 755 "$T/p3/criu"
+	refused 1 "there is no 'criu.dir' in PATH" env PATH="$T/p4:$PATH" "$THOLE" --root "$ROOT" --criu criu.dir checkpoint --image-path "$IMG" "$c"
+	refused 1 'criu has ended with status 7' env PATH="$T/p1:$T/p2:$T/p3" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" "$c"
+	refused 1 "cannot use criu '$T/p1/criu': Permission denied" thole --criu "$T/p1/criu" checkpoint --image-path "$IMG" "$c"
 	refused 1 'criu has ended with status 1 before it was through' thole --criu /bin/false checkpoint --image-path "$IMG" "$c"
 	printf '#!/bin/sh\nkill -KILL $$\n' > "$T/criu"
 	chmod 755 "$T/criu"
