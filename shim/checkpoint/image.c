@@ -347,7 +347,9 @@ static const struct {
 	{ "in-flight connection", "a TCP connection is being opened: --tcp-skip-in-flight leaves it out" },
 	{ "External socket is used", "a unix socket leads outside: --ext-unix-sk" },
 	{ "unix socket is external", "a unix socket leads outside: --ext-unix-sk" },
-	{ "Can't dump half of stream unix", "a unix socket leads outside: --ext-unix-sk" },
+	/* What it says when it was given that option. */
+	{ "Can't dump half of stream unix",
+	  "CRIU cannot take a unix stream with one half outside: --ext-unix-sk is for datagram and listening sockets" },
 	{ "Unexpected rt vDSO", "this criu is too old for this kernel" },
 	{ "Unix socket", "a unix socket leads to a process outside of the container, which CRIU cannot bring back" },
 	{ "killed by signal 9", "one of its processes was killed while it came back: perhaps its memory limit, or the "

@@ -324,6 +324,19 @@ is_thawed() { is "$c" running && [ "$(cat "$(cgroup_of "$c" freezer)/$(v1_or_v2 
 	wait_for grep -qx "n $(($(wc -l < "$T/d/got") + 20))" "$T/d/got"
 }
 
+@test "--ext-unix-sk with a stream: its half inside cannot be taken, and that is said, not the flag that was given" {
+	mkdir "$T/d"
+	config --arg s "$T/d" '.mounts += [{ destination: $s, type: "bind", source: $s, options: ["rbind"] }] | .linux.namespaces |= map(select(.type != "network"))'
+	in_background perl -MSocket -e 'socket my $s, AF_UNIX, SOCK_STREAM, 0 or die; bind $s, pack_sockaddr_un("$ARGV[0]/s") or die; listen $s, 1;
+		accept my $a, $s or die; open my $f, ">", "$ARGV[0]/got" or die; select $f; $| = 1; print while <$a>' "$T/d"
+	wait_for test -S "$T/d/s"
+	detached sockets stream "$T/d/s"
+	wait_for grep -qx 'n 20' "$T/d/got"
+	refused 1 'a unix socket leads outside: --ext-unix-sk\)' thole checkpoint --image-path "$IMG" "$c"
+	refused 1 '\(CRIU cannot take a unix stream with one half outside: --ext-unix-sk is for datagram and listening sockets\)' thole checkpoint --ext-unix-sk --image-path "$IMG" "$c"
+	is "$c" running
+}
+
 # covers: checkpoint --link-remap
 @test "--link-remap: an open file whose name is gone while it has another one; without it that is refused, and why is said" {
 	args sh -c 'echo content > /tmp/a; ln /tmp/a /tmp/b; exec 3< /tmp/a; rm /tmp/a; while [ ! -e /go ]; do usleep 1000; done; cat <&3; exec sleep 1000'

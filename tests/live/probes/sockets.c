@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets in odd states. `sockets listen PORT`: connections are made, and never accepted. `sockets unix PATH`: sends "n 0", "n 1", ... to a datagram socket. */
+/* Sockets in odd states. `sockets listen PORT`: connections are made, and never accepted. `sockets unix PATH`: sends "n 0", "n 1", ... to a datagram socket, `sockets stream
+ * PATH` the same over a connection. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -21,10 +22,10 @@ static int listen_only(const char *port)
 		pause();
 }
 
-static int send_numbers(const char *path)
+static int send_numbers(const char *path, int type)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	int fd = socket(AF_UNIX, type, 0);
 
 	snprintf(un.sun_path, sizeof(un.sun_path), "%s", path);
 	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
@@ -43,5 +44,7 @@ int main(int argc, char **argv)
 {
 	if (argc != 3)
 		return 1;
-	return strcmp(argv[1], "unix") ? listen_only(argv[2]) : send_numbers(argv[2]);
+	if (!strcmp(argv[1], "listen"))
+		return listen_only(argv[2]);
+	return send_numbers(argv[2], strcmp(argv[1], "stream") ? SOCK_DGRAM : SOCK_STREAM);
 }
