@@ -132,6 +132,8 @@ static int check_options(const struct criu_options *o, int n_operands, struct er
 		return err_set(err, ERR_USAGE, "--%s needs --all", o->match ? "match" : "label");
 	if (o->compress)
 		return err_set(err, ERR_USAGE, "--compress is for 'checkpoint export'");
+	if (o->stay && o->leave_running)
+		return err_set(err, ERR_USAGE, "--stay and --leave-running contradict each other");
 	if (n_operands != !o->all)
 		return err_set(err, ERR_USAGE, o->all ? "--all and an id contradict each other" : "which container?");
 	return 0;

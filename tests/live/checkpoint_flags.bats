@@ -706,6 +706,8 @@ on_terminal() {
 	refused 1 'status-fd: CRIU writes to it with --lazy-pages only' thole checkpoint --image-path "$IMG" --status-fd 1 "$c"
 	refused 1 'status-fd: descriptor 77 is not open' thole checkpoint --image-path "$IMG" --lazy-pages --status-fd 77 "$c"
 	refused 1 'timeout: must be at least a second' thole checkpoint --image-path "$IMG" --timeout 0 "$c"
+	refused 1 'stay and --leave-running contradict' thole checkpoint --image-path "$IMG" --stay --leave-running "$c"
+	is "$c" running
 	refused 1 'pre-dump and --lazy-pages contradict' thole checkpoint --image-path "$IMG" --pre-dump --lazy-pages "$c"
 	checkpoint
 	[ -e /sys/kernel/security/apparmor ] || refused 125 'lsm-profile: AppArmor is not in force here' thole restore -d --bundle "$B" --image-path "$IMG" --lsm-profile apparmor:x "$c"
