@@ -139,11 +139,38 @@ static int check_options(const struct criu_options *o, int n_operands, struct er
 	return 0;
 }
 
+/* A container may be called as one of the words that do not ask for a checkpoint. */
+static bool means_container(const struct client *cl, const struct invocation *inv)
+{
+	const struct criu_options *o = inv->options;
+	cleanup_fd int dir_fd = -1;
+	struct err ignored;
+
+	return inv->n == 1 && (o->to || client_open_container(cl, inv->operands[0], NULL, &dir_fd, &ignored) == 0);
+}
+
+static int check_words(const struct client *cl, const struct invocation *inv, struct err *err)
+{
+	static const struct {
+		const char *word, *operands;
+		int n;
+	} words[] = { { "inspect", "IMG", 1 }, { "export", "IMG FILE", 2 }, { "import", "FILE DIR", 2 } };
+
+	for (size_t i = 0; inv->n > 0 && i < ARRAY_SIZE(words); i++)
+		if (!strcmp(inv->operands[0], words[i].word) && inv->n - 1 != words[i].n && !means_container(cl, inv))
+			return err_set(err, ERR_USAGE, "too %s operands: the usage is '%s checkpoint %s %s'",
+				       inv->n - 1 < words[i].n ? "few" : "many", cl->program, words[i].word,
+				       words[i].operands);
+	return 0;
+}
+
 int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct criu_options *o = inv->options;
 	const char *id = inv->n > 0 ? inv->operands[0] : NULL;
 
+	if (check_words(cl, inv, err) < 0)
+		return -1;
 	if (inv->n == 2 && !strcmp(id, "inspect"))
 		return checkpoint_inspect(inv->operands[1], err);
 	if (inv->n == 3 && !strcmp(id, "export"))

@@ -133,6 +133,24 @@ import_refused() { # REGEX FILE
 	equal "$(find "$T/in" -mindepth 1)" ''
 }
 
+@test "what export, import and inspect lack is said; a container may be called so" {
+	few() { # USAGE CMD...
+		refused 1 "too few operands: the usage is 'thole checkpoint $1'" thole checkpoint "${@:2}"
+	}
+	few 'import FILE DIR' import
+	few 'import FILE DIR' import "$T/one.tar"
+	few 'export IMG FILE' export
+	few 'export IMG FILE' export "$T/set/one"
+	few 'inspect IMG' inspect
+	refused 1 "too many operands: the usage is 'thole checkpoint inspect IMG'" thole checkpoint inspect "$T/set/one" "$T/set/one"
+	refused 69 "container 'import' does not exist" thole checkpoint --to "$T/set" import
+	thole delete --force "$c"
+	config --arg p "/$c" '.linux.cgroupsPath = $p'
+	thole run -d --bundle "$B" export < /dev/null
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" export
+	test -e "$T/img/inventory.img"
+}
+
 @test "an import that is killed leaves nobody who holds the set, and the next one takes what it has left away" {
 	thole checkpoint export "$T/set/one" "$T/one.tar"
 	mkfifo "$T/fifo"
