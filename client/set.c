@@ -109,13 +109,45 @@ int set_open_image(int set_fd, const char *name, int *ret_fd, struct err *err)
 	return 0;
 }
 
+static bool could_be(int set_fd, const char *name)
+{
+	struct stat st;
+
+	return manifest_is_name(name) && fstatat(set_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Does this directory have images in it? */
+static bool has_images(int dir_fd)
+{
+	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	struct dirent *e;
+
+	if (!dir)
+		return false;
+	take_fd(&own_fd);
+	while ((e = readdir(dir))) {
+		cleanup_free char *manifest = xasprintf("%s/" MANIFEST_FILE, e->d_name);
+
+		if (could_be(dir_fd, e->d_name) && faccessat(dir_fd, manifest, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void look_at(int set_fd, enum image_depth depth, struct set_entry *e)
 {
 	cleanup_fd int fd = -1;
 	struct image_report r = { 0 };
 
-	if (set_open_image(set_fd, e->name, &fd, &e->why) < 0 || image_examine(fd, depth, &r, &e->why) < 0)
+	if (set_open_image(set_fd, e->name, &fd, &e->why) < 0)
 		return;
+	if (image_examine(fd, depth, &r, &e->why) < 0) {
+		e->is_set = has_images(fd);
+		if (e->is_set)
+			err_set(&e->why, ERR_CONFIG, "it is a set of images of its own");
+		return;
+	}
 	e->good = true;
 	e->m = r.m;
 	e->m.files = NULL;
@@ -141,13 +173,6 @@ static void read_latest(int set_fd, char ret[MANIFEST_NAME_MAX])
 	ret[n > 0 ? n : 0] = '\0';
 	if (!manifest_is_name(ret))
 		ret[0] = '\0';
-}
-
-static bool could_be(int set_fd, const char *name)
-{
-	struct stat st;
-
-	return manifest_is_name(name) && fstatat(set_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 int set_read(int set_fd, enum image_depth depth, struct set *ret, struct err *err)

@@ -10,6 +10,7 @@
 struct set_entry {
 	char name[MANIFEST_NAME_MAX];
 	bool good;
+	bool is_set;       /* no image, but a directory with some */
 	struct manifest m; /* without its files; zero unless good */
 	struct err why;    /* unless good */
 };

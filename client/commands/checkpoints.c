@@ -114,6 +114,15 @@ static void print_table(const struct set *s)
 	}
 }
 
+/* The directory of sets that `checkpoint --all --to DIR` makes. */
+static void point_to_sets(const struct client *cl, const char *path, struct set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i].is_set)
+			err_set(&s->v[i].why, ERR_CONFIG, "a set of images of its own: '%s checkpoints %s/%s'",
+				cl->program, path, s->v[i].name);
+}
+
 int cmd_checkpoints(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct checkpoints_options *o = inv->options;
@@ -123,6 +132,7 @@ int cmd_checkpoints(const struct client *cl, const struct invocation *inv, struc
 	if (path_open_directory(inv->operands[0], NULL, &fd, err) < 0 ||
 	    set_read(fd, o->fast ? IMAGE_FILES : IMAGE_DIGESTS, &s, err) < 0)
 		return -1;
+	point_to_sets(cl, inv->operands[0], &s);
 	if (o->format && !strcmp(o->format, "json"))
 		print_json(&s);
 	else

@@ -234,6 +234,12 @@ true"
 	thole checkpoint --all --leave-running --to "$SET"
 	equal "$(images | xargs)" "$c.1 $c.2"
 	[ -e "$SET/$c.1/latest/manifest.json" ]
+	exits 1 thole checkpoints "$SET" > "$T/table"
+	contains "$(cat "$T/table")" "a set of images of its own: 'thole checkpoints $SET/$c.1'"
+	equal "$(thole checkpoints --format json "$SET" | jq -r '.[].reason' | grep -c 'a set of images of its own')" 2
+	rm "$SET/$c.1/latest"
+	exits 1 thole checkpoints "$SET" > "$T/table"
+	contains "$(cat "$T/table")" "a set of images of its own: 'thole checkpoints $SET/$c.1'"
 	rm -r "$SET"
 	thole checkpoint --all --label org.example.n=2 --leave-running --to "$SET"
 	equal "$(images | xargs)" "$c.2"
