@@ -22,6 +22,7 @@
 
 #define NEW_DIR ".thole-dump"
 #define INVENTORY "inventory.img"
+#define STATISTICS "stats-dump"
 #define PARENT                                                                                                         \
 	MANIFEST_PARENT   /* the image that this one goes on from: criu's link to it, or a directory of pre-dumps */
 #define NEW_PARENT "next" /* what is to be it */
@@ -40,7 +41,7 @@ static bool has_end(const char *name, const char *end)
 static bool is_of_dump(const char *name)
 {
 	return has_end(name, ".img") || !strcmp(name, "descriptors.json") || !strcmp(name, VETH_FILE) ||
-	       !strcmp(name, EXECS_FILE) || !strcmp(name, "stats-dump") || !strcmp(name, PARENT);
+	       !strcmp(name, EXECS_FILE) || !strcmp(name, STATISTICS) || !strcmp(name, PARENT);
 }
 
 /* From its beginning, whatever has been read of dir_fd; NULL on failure. */
@@ -219,8 +220,12 @@ void image_abandon(const char *path)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-		image_end(fd);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	image_end(fd);
+	/* Of a set, or of a first dump: criu's figures are of no image that is there. */
+	if (faccessat(fd, INVENTORY, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		unlinkat(fd, STATISTICS, 0);
 }
 
 int image_check_parent(int dir_fd, const char *parent, struct err *err)

@@ -24,7 +24,8 @@ int image_commit(int dir_fd, int new_fd, struct err *err);
 /* Remove the directory that image_begin() has made, and what is in it. */
 void image_end(int dir_fd);
 
-/* The same for who was killed over it. `path`: of the directory; nothing is done if it is another thing by now, or if somebody has the lock of that set. */
+/* The same for who was killed over it; criu's figures go too, where they are of no image. `path`: of the directory; nothing is done if it is another thing by now, or if somebody has the
+ * lock of that set. */
 void image_abandon(const char *path);
 
 /* The image in dir_fd will never be whole: it goes, and what is not of it stays. */
