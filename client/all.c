@@ -63,7 +63,7 @@ int all_recover_one(const struct client *cl, const char *id, struct err *err)
 		if (is_being_created(dir_fd) || call_open_running(id, dir_fd, &c, err) == 0)
 			return 0;
 		if (err->code != ERR_GONE)
-			return -1;
+			return err->code == ERR_LIMIT ? 0 : -1; /* it has answered */
 	}
 	if (call_is_leftover(dir_fd))
 		return call_undo(cl, id, err);

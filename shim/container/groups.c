@@ -114,9 +114,20 @@ static int plan_again(struct container *c, struct err *err)
 	return 0;
 }
 
+/* Who is just ending is still seen there for a moment. */
+static bool stay_in_use(const struct container *c)
+{
+	for (int i = 0; i < 20; i++) {
+		if (cgroup_is_empty(c->cgroup))
+			return false;
+		poll(NULL, 0, 10);
+	}
+	return true;
+}
+
 int groups_make_again(struct container *c, struct err *err)
 {
-	if (!c->scope_unit && !cgroup_is_empty(c->cgroup))
+	if (!c->scope_unit && stay_in_use(c))
 		return err_set(err, ERR_EXISTS, "cgroup '%s' is in use by other processes",
 			       cgroup_freezer_dir(c->cgroup));
 	if (!c->scope_unit)
@@ -186,23 +197,12 @@ bool groups_are_anothers(struct container *c)
 	return pid->wanted && !pid->path;
 }
 
-/* Who is just ending is still seen there for a moment. */
-static bool stay_anothers(struct container *c)
-{
-	for (int i = 0; i < 20; i++) {
-		if (!groups_are_anothers(c))
-			return false;
-		poll(NULL, 0, 10);
-	}
-	return true;
-}
-
 int groups_remove(struct container *c, struct err *err)
 {
 	if (!c->cgroup)
 		return 0;
 	cgroup_close_join(c->cgroup);
-	if (stay_anothers(c)) {
+	if (groups_are_anothers(c) && stay_in_use(c)) {
 		free(c->remark);
 		c->remark =
 			xasprintf("container '%s' is removed, but not its cgroup '%s': it is in use by other processes",
