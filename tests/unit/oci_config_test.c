@@ -145,7 +145,7 @@ static void linux_fields(void **state)
 		"\"resources\":{\"memory\":{\"limit\":536870912,\"reservation\":-1,\"swap\":-1,\"swappiness\":100,"
 		"\"disableOOMKiller\":true,"
 		"\"kernel\":5,\"kernelTCP\":6,\"checkBeforeUpdate\":true,\"useHierarchy\":false},"
-		"\"cpu\":{\"shares\":18446744073709551615,\"quota\":-1,\"period\":100000,\"burst\":7,"
+		"\"cpu\":{\"shares\":262144,\"quota\":-1,\"period\":100000,\"burst\":18446744073709551615,"
 		"\"realtimeRuntime\":8,\"realtimePeriod\":9,"
 		"\"idle\":1,\"cpus\":\"0-1\",\"mems\":\"0\"},\"pids\":{\"limit\":0},"
 		"\"devices\":[{\"allow\":true,\"type\":\"c\",\"major\":1,\"access\":\"mr\"},{\"allow\":false}]}}");
@@ -187,9 +187,9 @@ static void linux_fields(void **state)
 	assert_int_equal(r->memory.swappiness.v, 100);
 	assert_true(r->memory.disable_oom_killer && r->memory.disable_oom_killer_set && r->memory.check_before_update);
 	assert_true(r->memory.use_hierarchy_set && !r->memory.use_hierarchy);
-	assert_true(r->cpu.shares.v == UINT64_MAX);
+	assert_int_equal(r->cpu.shares.v, 262144);
 	assert_int_equal(r->cpu.quota.v, -1);
-	assert_int_equal(r->cpu.burst.v, 7);
+	assert_true(r->cpu.burst.v == UINT64_MAX);
 	assert_int_equal(r->cpu.realtime_runtime.v, 8);
 	assert_int_equal(r->cpu.realtime_period.v, 9);
 	assert_int_equal(r->cpu.idle.v, 1);

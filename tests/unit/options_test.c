@@ -311,12 +311,15 @@ static void failures_have_the_statuses_of_their_name(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		struct client thole = { .program = "thole" }, oci = { .program = "thole-oci", .oci = true };
+		struct client thole = { .program = "thole", .line_is_right = true };
+		struct client oci = { .program = "thole-oci", .oci = true, .line_is_right = true };
 		struct err err = { .code = table[i].code };
 		const struct command *cmd = command_find(table[i].command);
 
 		assert_int_equal(command_failure_status(&thole, cmd, &err), table[i].thole);
 		assert_int_equal(command_failure_status(&oci, cmd, &err), table[i].oci);
+		oci.line_is_right = false;
+		assert_int_equal(command_failure_status(&oci, cmd, &err), 1);
 	}
 }
 
