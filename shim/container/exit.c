@@ -3,9 +3,26 @@
 #include <signal.h>
 #include <string.h>
 
+#include "common/fd.h"
 #include "common/log.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
+
+/* Below that a program may be killed while the kernel still makes it: execve(2) has no more way back then, and nobody but us can say why. */
+#define MEMORY_TO_BEGIN (1 << 20)
+
+static void explain_oom(struct container *c)
+{
+	const struct oci_i64 *limit;
+	struct err ignored;
+
+	if (c->remark || load_config(c, &ignored) < 0)
+		return;
+	limit = &c->config->resources.memory.limit;
+	if (limit->set && limit->v > 0 && limit->v < MEMORY_TO_BEGIN)
+		c->remark = xasprintf("container '%s' was killed: linux.resources.memory.limit, %lld bytes, is too low",
+				      c->id, (long long)limit->v);
+}
 
 static bool init_ended(struct process *p)
 {
@@ -25,6 +42,8 @@ static bool init_ended(struct process *p)
 	rec->exit_recorded = 1;
 	if (c->creation)
 		return true; /* it has not been anybody's container yet */
+	if (p->exit.oom_killed)
+		explain_oom(c);
 	if (state_save_record(c, &err) < 0)
 		log_error("container '%s' has ended with status %d, but: %s", c->id, rec->exit_code, err.text);
 	if (!rec->remove_at_exit && state_save(c, &err) < 0)

@@ -164,4 +164,15 @@ a_disk() { lsblk -dno MAJ:MIN,TYPE 2> /dev/null | awk '$2 == "disk" { print $1; 
 	config '.linux.resources.memory = { limit: 16384 } | .process.args = ["/usr/bin/nothing"]'
 	refused 125 'linux.resources.memory.limit: too low' thole run --bundle "$B" "$c"
 	equal "$(thole list -q)" ''
+	# In between the kernel may kill it when execve(2) cannot fail any more: 137, and why.
+	local kib status
+	for ((kib = 32; kib <= 256; kib += 16)); do
+		config --argjson limit $((kib * 1024)) '.linux.resources.memory.limit = $limit'
+		status=0
+		thole run --bundle "$B" "$c" > "$T/out" 2> "$T/err" < /dev/null || status=$?
+		[ $status = 0 ] || matches "$(cat "$T/err")" 'linux.resources.memory.limit(: too low|, [0-9]* bytes, is too low)' "with $kib KiB: $status" || return 1
+		echo "$kib $status" >> "$T/statuses"
+	done
+	contains "$(cat "$T/statuses")" 125
+	equal "$(thole list -q)" ''
 }
