@@ -510,13 +510,12 @@ static int start_criu(struct checkpointing *k, struct err *err)
 {
 	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
 	struct container *c = k->c;
-	const struct oci_namespace *mounts = &c->config->ns[OCI_NS_MOUNT];
 	const int close_first[] = { c->lock_fd };
 	const struct criu_program program = {
 		.path = k->options.criu,
 		.cgroup_ns_fd = -1,
 		.umask = 0077,
-		.own_mounts = mounts->wanted && !mounts->path, /* else they are perhaps the container's too */
+		.own_mounts = oci_has_new_ns(c->config, OCI_NS_MOUNT), /* else they are perhaps the container's too */
 		.close_first = close_first,
 		.n_close_first = ARRAY_SIZE(close_first),
 		.timeout_s = k->precopy ? precopy_time_left(k->precopy) : (unsigned int)k->options.timeout_s,

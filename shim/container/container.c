@@ -219,7 +219,7 @@ static bool shares_pids(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 		return false;
 	}
-	return !c->config->ns[OCI_NS_PID].wanted || c->config->ns[OCI_NS_PID].path;
+	return !oci_has_new_ns(c->config, OCI_NS_PID);
 }
 
 /* With nobody there success, as with runc: there is nobody left to be signalled. */

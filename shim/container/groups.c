@@ -183,7 +183,6 @@ int groups_undo(struct container *c, struct err *err)
 
 bool groups_are_anothers(struct container *c)
 {
-	const struct oci_namespace *pid;
 	struct err ignored;
 
 	/* Of a creation nobody can say yet who was first. */
@@ -191,10 +190,7 @@ bool groups_are_anothers(struct container *c)
 		return false;
 	if (!c->init.exited && !c->rec.exit_recorded && c->rec.status != STATUS_CHECKPOINTED)
 		return false;
-	if (load_config(c, &ignored) < 0)
-		return false;
-	pid = &c->config->ns[OCI_NS_PID];
-	return pid->wanted && !pid->path;
+	return load_config(c, &ignored) == 0 && oci_has_new_ns(c->config, OCI_NS_PID);
 }
 
 int groups_remove(struct container *c, struct err *err)

@@ -100,9 +100,9 @@ static int check_joined_maps(const char *field, const struct oci_id_maps *given,
 /* The rules of the specification for when the container may have its group: a new cgroup namespace, and the file system mounted writable. */
 static bool owns_group(const struct oci_config *config)
 {
-	const struct oci_namespace *ns = &config->ns[OCI_NS_CGROUP];
-
-	for (size_t i = 0; ns->wanted && !ns->path && config->has_process && i < config->n_mounts; i++) {
+	if (!oci_has_new_ns(config, OCI_NS_CGROUP) || !config->has_process)
+		return false;
+	for (size_t i = 0; i < config->n_mounts; i++) {
 		const struct oci_mount *m = &config->mounts[i];
 
 		if (m->type && !strncmp(m->type, "cgroup", 6) && !strcmp(m->destination, "/sys/fs/cgroup") &&

@@ -511,7 +511,6 @@ static int start_criu(struct container *c, struct err *err)
 	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
 	struct creation *cr = c->creation;
 	struct restoring *r = cr->restoring;
-	const struct oci_namespace *cgroup_ns = &c->config->ns[OCI_NS_CGROUP];
 	const int close_first[] = { c->lock_fd, c->control_fd };
 	int fds[CRIU_FDS_MAX];
 	size_t n = 0;
@@ -536,7 +535,7 @@ static int start_criu(struct container *c, struct err *err)
 		const struct criu_program program = {
 			.path = r->options.criu,
 			.cgroup = c->cgroup,
-			.new_cgroup_ns = cgroup_ns->wanted && !cgroup_ns->path,
+			.new_cgroup_ns = oci_has_new_ns(c->config, OCI_NS_CGROUP),
 			.cgroup_ns_fd = cr->joined.fd[OCI_NS_CGROUP],
 			.umask = 0022,
 			.root = cr->rootfs,

@@ -121,6 +121,11 @@ static int check_net_devices(const struct oci_config *c, struct err *err)
 	return 0;
 }
 
+bool oci_has_new_ns(const struct oci_config *c, enum oci_ns kind)
+{
+	return c->ns[kind].wanted && !c->ns[kind].path;
+}
+
 bool oci_has_time_offsets(const struct oci_config *c)
 {
 	return c->monotonic.secs || c->monotonic.nanosecs || c->boottime.secs || c->boottime.nanosecs;

@@ -354,6 +354,9 @@ void oci_intel_rdt_release(struct oci_intel_rdt *r);
 int oci_config_check(const struct oci_config *config, struct err *err);
 int oci_resources_check(const struct oci_resources *r, struct err *err); /* part of the former */
 
+/* Does it get a namespace of this kind that nobody has had before, rather than one that is joined or its caller's? */
+bool oci_has_new_ns(const struct oci_config *config, enum oci_ns kind);
+
 /* Does linux.timeOffsets say anything? */
 bool oci_has_time_offsets(const struct oci_config *config);
 

@@ -40,7 +40,7 @@ static int step_cgroup_namespace(struct child *ch, struct err *err)
 {
 	const struct oci_config *c = ch->init->config;
 
-	if (c->ns[OCI_NS_CGROUP].wanted && !c->ns[OCI_NS_CGROUP].path && unshare(CLONE_NEWCGROUP) < 0)
+	if (oci_has_new_ns(c, OCI_NS_CGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_sys(err, "cannot make a cgroup namespace");
 	return 0;
 }
@@ -74,9 +74,7 @@ static int step_sysctl_left(struct child *ch, struct err *err)
 /* As every manager expects of a new one; the rest of a network is whose it is. */
 static int step_loopback(struct child *ch, struct err *err)
 {
-	const struct oci_namespace *ns = &ch->init->config->ns[OCI_NS_NETWORK];
-
-	return ns->wanted && !ns->path ? child_loopback_up(err) : 0;
+	return oci_has_new_ns(ch->init->config, OCI_NS_NETWORK) ? child_loopback_up(err) : 0;
 }
 
 static int step_build_rootfs(struct child *ch, struct err *err)

@@ -75,7 +75,7 @@ static bool is_late_readonly(const struct oci_mount *m)
 static int mount_all(const struct child_init_params *p, int root_fd, struct err *err)
 {
 	const struct oci_config *c = p->config;
-	bool new_cgroup_ns = c->ns[OCI_NS_CGROUP].wanted && !c->ns[OCI_NS_CGROUP].path;
+	bool new_cgroup_ns = oci_has_new_ns(c, OCI_NS_CGROUP);
 
 	for (size_t i = 0; i < c->n_mounts; i++) {
 		struct oci_mount m = c->mounts[i];

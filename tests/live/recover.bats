@@ -472,12 +472,17 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	equal "$(thole version --shims)" "$c 9.9.9"
 }
 
-@test "somebody else listens at its control socket: said, the container is left as it is" {
-	detached sleep 1000
+# Somebody else is at its control socket, and does this with S; its own is kept aside.
+somebody_listens() { # PERL
 	mv "$ROOT/$c/control.sock" "$ROOT/$c/kept.sock"
-	perl -MSocket -e 'chdir shift or die; socket S, AF_UNIX, SOCK_SEQPACKET, 0 or die; bind S, sockaddr_un("control.sock") or die; listen S, 8; $| = 1; print "listens\n"; sleep 100' "$ROOT/$c" > "$T/listens" 3>&- &
+	perl -MSocket -e 'chdir shift or die; socket S, AF_UNIX, SOCK_SEQPACKET, 0 or die; bind S, sockaddr_un("control.sock") or die; listen S, 8; $| = 1; print "listens\n"; eval shift; die $@ if $@' "$ROOT/$c" "$1" > "$T/listens" 3>&- &
 	STARTED+=($!)
 	wait_for grep -q listens "$T/listens"
+}
+
+@test "somebody else listens at its control socket: said, the container is left as it is" {
+	detached sleep 1000
+	somebody_listens 'sleep 100'
 	refused 1 "container '$c': who listens at control.sock is not its shim" thole kill "$c" KILL
 	refused 1 "container '$c': who listens at control.sock is not its shim" thole delete --force "$c"
 	rm "$ROOT/$c/control.sock"
@@ -487,10 +492,7 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 
 @test "whoever listens at its control socket and closes at once is not its shim either" {
 	detached sleep 1000
-	mv "$ROOT/$c/control.sock" "$ROOT/$c/kept.sock"
-	perl -MSocket -e 'chdir shift or die; socket S, AF_UNIX, SOCK_SEQPACKET, 0 or die; bind S, sockaddr_un("control.sock") or die; listen S, 8; $| = 1; print "listens\n"; while (accept C, S) { close C }' "$ROOT/$c" > "$T/listens" 3>&- &
-	STARTED+=($!)
-	wait_for grep -q listens "$T/listens"
+	somebody_listens 'while (accept C, S) { close C }'
 	refused 1 "container '$c': who listens at control.sock is not its shim" thole ps "$c"
 	refused 1 "container '$c': who listens at control.sock is not its shim" thole recover "$c"
 	mv -f "$ROOT/$c/kept.sock" "$ROOT/$c/control.sock"
