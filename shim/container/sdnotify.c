@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Telling the service manager, and the relay in between.
  *
- * Runs in the shim. Messages from inside are hostile: only lines of a few names pass, descriptors never, and a manager that does not keep up loses them, as
- * sd_notify(3) may. */
+ * Runs in the shim. Messages from inside are hostile: only lines of a few names pass, and descriptors never. A manager whose queue is full is waited for, and with
+ * us whoever speaks inside, as with a manager of its own; one that takes nothing for seconds is deaf: what it is told is lost until it listens again, so that it stops
+ * no container. */
 #include "shim/container/sdnotify.h"
 
 #include <event2/event.h>
@@ -23,6 +24,8 @@
 #define INSIDE "/run/notify/" SOCKET_NAME
 #define MESSAGE_BYTES 4096
 #define MESSAGES_AT_ONCE 16
+#define AGAIN_MS 20
+#define DEAF_AFTER 250 /* times: 5 s */
 
 /* Not MAINPID; nor what changes the unit's own limits (WATCHDOG_USEC, EXTEND_TIMEOUT_USEC) or leaves something in it (FDSTORE). MONOTONIC_USEC belongs to
  * RELOADING. */
@@ -36,6 +39,13 @@ struct sdnotify {
 	int out_fd;
 	int in_fd; /* -1: nobody speaks */
 	struct event *readable;
+
+	/* One message, when the manager's queue was full: nothing else is read until it is gone. */
+	char *held;
+	size_t held_len;
+	int tries;
+	struct event *again;
+	bool deaf;
 };
 
 static bool is_allowed(const char *line, size_t len)
@@ -65,27 +75,80 @@ size_t sdnotify_filter(const char *message, size_t len, char *to, size_t size)
 	return used;
 }
 
-static void tell(const struct sdnotify *n, const char *text, size_t len)
+static void is_deaf(struct sdnotify *n, int error)
+{
+	if (!n->deaf)
+		log_warn("cannot tell the service manager, what follows is lost until it listens: %s",
+			 strerrordesc_np(error));
+	n->deaf = true;
+}
+
+/* Whether nothing is left to do about it: it was sent, or nobody listens. */
+static bool send_or_lose(struct sdnotify *n, const char *text, size_t len)
 {
 	if (sendto(n->out_fd, text, len, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&n->manager,
-		   n->manager_len) < 0)
-		log_warn("cannot tell the service manager: %s", strerrordesc_np(errno));
+		   n->manager_len) >= 0)
+		n->deaf = false;
+	else if (errno == EAGAIN && !n->deaf)
+		return false;
+	else
+		is_deaf(n, errno);
+	return true;
+}
+
+static void come_back(struct sdnotify *n)
+{
+	evtimer_add(n->again, &(struct timeval) { .tv_usec = AGAIN_MS * 1000 });
+}
+
+static void again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct sdnotify *n = arg;
+
+	if (++n->tries == DEAF_AFTER)
+		is_deaf(n, EAGAIN);
+	if (!send_or_lose(n, n->held, n->held_len)) {
+		come_back(n);
+		return;
+	}
+	free(n->held);
+	n->held = NULL;
+	if (n->readable)
+		event_add(n->readable, NULL);
+}
+
+static void hold(struct sdnotify *n, const void *text, size_t len)
+{
+	n->held = xmalloc(len);
+	memcpy(n->held, text, len);
+	n->held_len = len;
+	n->tries = 0;
+	if (n->readable)
+		event_del(n->readable);
+	come_back(n);
+}
+
+static void tell(struct sdnotify *n, const char *text, size_t len)
+{
+	if (!send_or_lose(n, text, len))
+		hold(n, text, len);
 }
 
 static void readable_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct sdnotify *n = arg;
 	char message[MESSAGE_BYTES], passed[MESSAGE_BYTES + 1];
 
-	for (int i = 0; i < MESSAGES_AT_ONCE; i++) {
+	for (int i = 0; i < MESSAGES_AT_ONCE && !n->held; i++) {
 		/* Without room for them descriptors are closed by the kernel: who waits for that (sd_notify_barrier) waits no longer. */
 		ssize_t len = recv((int)fd, message, sizeof(message), MSG_DONTWAIT);
-		size_t n;
+		size_t passes;
 
 		if (len < 0)
 			return;
-		n = sdnotify_filter(message, (size_t)len, passed, sizeof(passed));
-		if (n > 0)
-			tell(arg, passed, n);
+		passes = sdnotify_filter(message, (size_t)len, passed, sizeof(passed));
+		if (passes > 0)
+			tell(n, passed, passes);
 	}
 }
 
@@ -171,6 +234,17 @@ static int set_manager(struct sdnotify *n, const char *where, struct err *err)
 	return n->out_fd < 0 ? err_sys(err, "cannot make a socket for the service manager") : 0;
 }
 
+static struct sdnotify *alloc(struct event_base *base)
+{
+	struct sdnotify *n = xcalloc(1, sizeof(*n));
+
+	n->out_fd = n->in_fd = -1;
+	n->again = evtimer_new(base, again_cb, n);
+	if (!n->again)
+		fatal("out of memory");
+	return n;
+}
+
 int sdnotify_new(struct event_base *base, int dir_fd, const struct sdnotify_request *r, struct oci_config *config,
 		 struct sdnotify **ret, struct err *err)
 {
@@ -178,9 +252,8 @@ int sdnotify_new(struct event_base *base, int dir_fd, const struct sdnotify_requ
 
 	if (r->mode == SD_NOTIFY_IGNORE)
 		return 0;
-	n = xcalloc(1, sizeof(*n));
+	n = alloc(base);
 	n->mode = r->mode;
-	n->out_fd = n->in_fd = -1;
 	if (set_manager(n, r->manager, err) < 0 ||
 	    (n->mode == SD_NOTIFY_CONTAINER && listen_inside(n, base, dir_fd, r, config, err) < 0)) {
 		sdnotify_free(n);
@@ -201,6 +274,8 @@ Saved__Notifying *sdnotify_save(const struct sdnotify *n)
 	s->manager = saved_bytes(n->manager.sun_path, n->manager_len - offsetof(struct sockaddr_un, sun_path));
 	s->out_fd = saved_fd(n->out_fd);
 	s->in_fd = saved_fd(n->in_fd);
+	if (n->held)
+		s->held = saved_bytes(n->held, n->held_len);
 	return s;
 }
 
@@ -210,7 +285,7 @@ int sdnotify_resume(struct event_base *base, const Saved__Notifying *s, struct s
 
 	if (!s)
 		return 0;
-	n = xcalloc(1, sizeof(*n));
+	n = alloc(base);
 	n->mode = (SdNotify)s->mode;
 	n->manager.sun_family = AF_UNIX;
 	memcpy(n->manager.sun_path, s->manager.data, s->manager.len);
@@ -218,7 +293,11 @@ int sdnotify_resume(struct event_base *base, const Saved__Notifying *s, struct s
 	n->out_fd = saved_to_fd(s->out_fd);
 	n->in_fd = saved_to_fd(s->in_fd);
 	*ret = n;
-	return n->in_fd >= 0 ? watch_inside(n, base, err) : 0;
+	if (n->in_fd >= 0 && watch_inside(n, base, err) < 0)
+		return -1;
+	if (s->held.len > 0)
+		hold(n, s->held.data, s->held.len);
+	return 0;
 }
 
 void sdnotify_free(struct sdnotify *n)
@@ -227,12 +306,14 @@ void sdnotify_free(struct sdnotify *n)
 		return;
 	if (n->readable)
 		event_free(n->readable);
+	event_free(n->again);
+	free(n->held);
 	fd_close(&n->in_fd);
 	fd_close(&n->out_fd);
 	free(n);
 }
 
-static void tell_main_pid(const struct sdnotify *n, const char *more)
+static void tell_main_pid(struct sdnotify *n, const char *more)
 {
 	char text[64];
 	int len = snprintf(text, sizeof(text), "MAINPID=%d\n%s", getpid(), more);

@@ -5,12 +5,12 @@ load lib
 
 setup_test() { bundle; }
 
-# manager [ADDRESS]: a service manager that listens; each message is a line of $T/told, newlines as ";"
+# manager [ADDRESS [FILE]]: a service manager that listens, with a FILE only once that is there; each message is a line of $T/told, newlines as ";"
 manager() {
 	export NOTIFY_SOCKET=${1:-$T/manager}
 	: > "$T/told"
 	in_background perl -MSocket -e '$| = 1; my $a = $ARGV[0]; $a =~ s/^@/\0/; socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack("S a*", AF_UNIX, $a)) or die "bind: $!";
-		print STDERR "ready\n"; while (defined recv($s, my $b, 65536, 0)) { $b =~ s/\n/;/g; print "$b\n" }' "$NOTIFY_SOCKET" >> "$T/told" 2> "$T/listens"
+		print STDERR "ready\n"; select(undef, undef, undef, 0.01) while (@ARGV > 1 && !-e $ARGV[1]); while (defined recv($s, my $b, 65536, 0)) { $b =~ s/\n/;/g; print "$b\n" }' "$NOTIFY_SOCKET" "${@:2}" >> "$T/told" 2> "$T/listens"
 	wait_for grep -q ready "$T/listens"
 }
 
@@ -76,6 +76,35 @@ told() { grep -qxF -- "$1" "$T/told"; } # MESSAGE
 	wait_for told 'STATUS=199;'
 	equal "$(grep -c FDSTORE "$T/told")" 0
 	[ "$(find "/proc/$(shim_of "$c")/fd" -mindepth 1 | wc -l)" -lt 40 ]
+}
+
+many='i=0; while [ $i -lt $0 ]; do say STATUS=$i; i=$((i + 1)); done; echo end; sleep 1000'
+
+@test "a manager whose queue is full is waited for, over an upgrade too: nothing is lost" {
+	local n=$(($(cat /proc/sys/net/unix/max_dgram_qlen) + 3))
+
+	manager "$T/manager" "$T/listen"
+	detached sh -c "$many" $n
+	wait_for logged "$c" end # MAINPID and all but three are in its queue, which takes one more than the figure says
+	thole upgrade "$c"
+	equal "$(cat "$T/told")" ''
+	touch "$T/listen"
+	wait_for told "STATUS=$((n - 1));"
+	equal "$(grep STATUS "$T/told")" "$(seq -f 'STATUS=%g;' 0 $((n - 1)))"
+}
+
+@test "one that listens no more stops no container, and is told again once it does" {
+	local n=$(($(cat /proc/sys/net/unix/max_dgram_qlen) * 3))
+
+	manager "$T/manager" "$T/listen"
+	detached sh -c "$many" $n
+	wait_for logged "$c" end
+	grep -q 'cannot tell the service manager, what follows is lost until it listens: Resource temporarily' "$ROOT/$c/shim.log"
+	equal "$(grep -c 'service manager' "$ROOT/$c/shim.log")" 1
+	touch "$T/listen"
+	wait_for told "STATUS=0;"
+	thole exec "$c" sh -c 'NOTIFY_SOCKET=/run/notify/notify.sock say STATUS=again'
+	wait_for told "STATUS=again;"
 }
 
 @test "a manager that is gone or does not listen is nobody's concern" {
