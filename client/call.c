@@ -346,6 +346,19 @@ static int connect_running(int dir_fd, struct call *c, struct err *err)
 	return err->code == ERR_GONE ? connect_when_listening(dir_fd, &c->sock, err) : -1;
 }
 
+static bool is_foreign(int dir_fd)
+{
+	struct status_record rec;
+	struct err ignored;
+
+	return statedir_read_status(dir_fd, &rec, &ignored) == 0 && rec.foreign;
+}
+
+static int refuse_without_shim(const char *id, struct err *err)
+{
+	return err_set(err, ERR_STATE, "container '%s' has no shim", id);
+}
+
 /* Which kind of shim takes the place of one that is not there. */
 static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum shim_mode *ret, struct err *err)
 {
@@ -356,7 +369,7 @@ static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum
 	bool lost = known && !rec.foreign && rec.status != STATUS_CREATING && rec.status != STATUS_NONE;
 
 	if (no_shim == CALL_REFUSE && !lost)
-		return err_set(err, ERR_STATE, "container '%s' has no shim", id);
+		return refuse_without_shim(id, err);
 	*ret = lost && no_shim != CALL_BRIEFLY ? SHIM_ADOPT : SHIM_SERVE;
 	return 0;
 }
@@ -453,6 +466,9 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 	*ret_own = false;
 	call_release(c);
 	c->serial = 0;
+	/* There may be one that only serves somebody else. */
+	if (no_shim == CALL_REFUSE && is_foreign(dir_fd))
+		return refuse_without_shim(id, err);
 	if (connect_running(dir_fd, c, err) == 0)
 		return greet(dir_fd, c, err) < 0 ? add_id(id, err) : 0;
 	if (err->code != ERR_GONE)

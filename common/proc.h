@@ -69,6 +69,12 @@ static inline bool proc_stat_exiting(const struct proc_stat *st)
 	return st->flags & 0x4; /* PF_EXITING */
 }
 
+/* Has it executed a program since it was cloned? */
+static inline bool proc_stat_executed(const struct proc_stat *st)
+{
+	return !(st->flags & 0x40); /* PF_FORKNOEXEC */
+}
+
 /* Signal number of "KILL", "SIGKILL", "9", "RTMIN+3", any case; -1 when it is none. "0" is 0: it reaches nobody, and says who can be reached. */
 int proc_signal_number(const char *name);
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -336,9 +337,13 @@ int statedir_read_status_of(int root_fd, const char *id, struct status_record *r
 
 static int write_record(int fd, const struct status_record *rec, struct err *err)
 {
+	struct rlimit most;
 	size_t done = 0;
 	ssize_t n;
 
+	/* A write that the limit cuts off would leave a record of nobody. */
+	if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur < sizeof(*rec))
+		return err_sysno(err, EFBIG, "cannot write the status record");
 	/* Its blocks are there already: a part of it is no full disk. Until all of it is there its checksum is wrong. */
 	do {
 		n = pwrite(fd, (const char *)rec + done, sizeof(*rec) - done, (off_t)done);
@@ -498,6 +503,16 @@ static bool is_frozen(struct statedir_view *v, const char *dir)
 	return false;
 }
 
+/* Until its program is executed init is a clone of its shim. */
+bool statedir_has_started(const struct status_record *rec)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	return rec->status == STATUS_CREATED && !rec->exit_recorded && proc_stat(rec->init_pid, &st, &ignored) == 0 &&
+	       st.start_time == rec->init_start_time && proc_stat_alive(&st) && proc_stat_executed(&st);
+}
+
 enum container_status statedir_view_refresh(struct statedir_view *v, const struct status_record *rec, bool shim)
 {
 	enum container_status s = (enum container_status)rec->status;
@@ -518,7 +533,9 @@ enum container_status statedir_view_refresh(struct statedir_view *v, const struc
 		return STATUS_STOPPED;
 	if (is_frozen(v, rec->freezer))
 		return STATUS_PAUSED;
-	return s == STATUS_PAUSED ? STATUS_RUNNING : s;
+	if (s == STATUS_CREATED && (shim || !statedir_has_started(rec)))
+		return STATUS_CREATED;
+	return STATUS_RUNNING;
 }
 
 enum container_status statedir_refresh(const struct status_record *rec)

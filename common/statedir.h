@@ -136,6 +136,10 @@ int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err
  * gone stays `creating`. */
 enum container_status statedir_refresh(const struct status_record *rec);
 
+/* Does the program of this record run, `created` though it says? Whoever started it may have been killed before that was written down. False for any other record, and for one whose init has
+ * ended. Reads /proc. */
+bool statedir_has_started(const struct status_record *rec);
+
 /* What is asked for once when many containers are looked at, one after the other: this boot's id, and the group above the freezer that was
  * read last, where most of the others are too. Not for several threads at once. Starts with statedir_view_init(). */
 struct statedir_view {

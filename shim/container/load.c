@@ -233,6 +233,18 @@ static bool kept_init(struct container *c)
 	return true;
 }
 
+/* A shim, or who needed none, was killed after it had started the program. Adoption writes it down itself. */
+static void note_start(struct container *c, enum container_load how)
+{
+	struct err err;
+
+	if (!statedir_has_started(&c->rec))
+		return;
+	c->rec.status = STATUS_RUNNING;
+	if (how == CONTAINER_LOAD_SERVE && state_save(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
 int container_load(struct container *c, enum container_load how, struct err *err)
 {
 	int pidfd;
@@ -268,6 +280,7 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	if (process_set_pid(&c->init, c->rec.init_pid, pidfd, err) < 0)
 		return -1;
 	c->init.terminal = c->rec.terminal;
+	note_start(c, how);
 	if (how == CONTAINER_LOAD_ADOPT)
 		return adopt_living(c, err);
 	return c->joined ? 0 : process_watch_end(&c->init, err);

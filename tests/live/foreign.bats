@@ -438,6 +438,17 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	thole delete --force "$c"
 }
 
+@test "exec while a shim serves somebody else: it has a launcher all the same" {
+	args sleep 1000
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1
+	in_background "$THOLE" --root "$ROOT" events "$c" > "$T/events"
+	wait_for eval '[ "$(shims | wc -l)" = 1 ]'
+	equal "$(thole exec "$c" echo in)" in
+	equal "$(oci exec "$c" echo in)" in
+	refused 1 'no shim|without a shim|foreign|caller' thole attach "$c"
+	thole delete --force "$c"
+}
+
 @test "a create that fails leaves nothing, and no zombie of its own to the monitor" {
 	args true
 	config '.hooks = { createRuntime: [{ path: "/bin/false" }] }'

@@ -159,6 +159,53 @@ lose_shim() { # [ID]
 	wait_for logged "$c" runs
 }
 
+# Whoever connects starts the program: as a shim, or a client, that is killed before it has written that down.
+start_unseen() {
+	perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_SEQPACKET, 0) or die; chdir $ARGV[0] and connect($s, pack_sockaddr_un("start")) or die "start: $!"; sysread $s, my $end, 1' "$ROOT/$c"
+}
+
+@test "its program was started and its shim killed before it wrote that down: it is running, for everybody" {
+	args sh -c 'echo up; sleep 1000'
+	thole create --bundle "$B" "$c" < /dev/null
+	lose_shim
+	start_unseen
+	is "$c" running
+	matches "$(thole list)" "$c .*running .* lost"
+	thole recover "$c"
+	is "$c" running
+	matches "$(thole list)" "$c .*running .* alive"
+	refused 1 'cannot start .*running' thole start "$c"
+	refused 1 'running' thole delete "$c"
+	is "$c" running
+	thole pause "$c"
+	is "$c" paused
+	thole resume "$c"
+	is "$c" running
+}
+
+@test "so is one of a foreign monitor whose starter was killed" {
+	args sh -c 'echo up; sleep 1000'
+	thole create --monitor=foreign --bundle "$B" "$c" < /dev/null > "$T/out"
+	is "$c" created
+	start_unseen
+	is "$c" running
+	refused 1 'cannot start .*running' thole start "$c"
+	refused 1 'running' thole delete "$c"
+	thole pause "$c"
+	thole resume "$c"
+	is "$c" running
+}
+
+@test "a status record that a limit on file sizes would cut off is not written: said, and it stays readable" {
+	args sleep 1000
+	thole create --monitor=foreign --bundle "$B" "$c" < /dev/null > "$T/out"
+	exits 1 sh -c 'ulimit -f 2 && trap "" XFSZ && exec "$0" --root "$1" start "$2"' "$THOLE" "$ROOT" "$c" 2> "$T/err"
+	matches "$(cat "$T/err")" 'could not be recorded: cannot write the status record: File too large'
+	is "$c" running
+	thole delete --force "$c"
+	nothing_left
+}
+
 # covers: recover --all
 @test "poststop hooks are run by the adopter, and --rm is remembered" {
 	config --arg f "$T/hook" '.hooks.poststop = [ { path: "/bin/sh", args: ["sh", "-c", "cat > \($f)"] } ]'
