@@ -139,6 +139,8 @@ static int add_numbers(json_object *top, const struct criu_options *o, struct er
 		json_add(top, "preCopy", json_new_uint64(pre_copy));
 		json_add_bool(top, "preCopyRequired", required);
 	}
+	if (o->timeout.set && o->timeout.v == 0)
+		return err_set(err, ERR_USAGE, "--timeout: must be at least a second");
 	if (o->timeout.set)
 		json_add(top, "timeout", json_new_uint64(o->timeout.v));
 	return 0;
@@ -218,8 +220,6 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
 	cleanup_free char *criu = NULL;
 
-	if (o->timeout.set && o->timeout.v == 0)
-		return err_set(err, ERR_USAGE, "--timeout: must be at least a second");
 	if (take_status_fd(o, &f.status_fd, err) < 0 || checkpoint_find_criu(cl, &criu, err) < 0 ||
 	    fill_options(o, criu, &f.options_fd, err) < 0)
 		return -1;

@@ -24,11 +24,21 @@ bool from_is_image(const char *path)
 	return access(file, F_OK) == 0;
 }
 
+/* Until the last copy of the descriptor is closed, the shim's too, retention leaves it alone. */
+static int hold(int image_fd, struct err *err)
+{
+	if (flock(image_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return err_set(err, ERR_BUSY, "it is being removed");
+	return 0;
+}
+
 /* All of it is read. */
 static int verify(int image_fd, const char *id, struct manifest *ret, struct err *err)
 {
 	struct image_report r = { 0 };
 
+	if (hold(image_fd, err) < 0)
+		return -1;
 	if (image_examine(image_fd, IMAGE_DIGESTS, &r, err) < 0)
 		return -1;
 	*ret = r.m;

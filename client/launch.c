@@ -312,6 +312,9 @@ int launch_container(const struct client *cl, const struct launch_request *req, 
 	if (r == 0)
 		r = launch_or_clean(cl, req->id, &p, ret, err);
 	handover_release(&p.beside);
+	/* Whoever follows it may do so for days; the shim has what it needs. */
+	if (r == 0 && req->restore)
+		checkpoint_files_close(req->restore);
 	return r;
 }
 

@@ -15,8 +15,8 @@ struct launch_request {
 	bool foreground;
 	bool open_stdin;
 	bool remove_at_exit;
-	const struct checkpoint_files *restore; /* out of these; NULL: a new one */
-	bool size;                              /* tell the size of the caller's terminal */
+	struct checkpoint_files *restore; /* out of these, which are closed once it is there; NULL: a new one */
+	bool size;                        /* tell the size of the caller's terminal */
 };
 
 /* A container that was made. */

@@ -86,8 +86,15 @@ void set_tidy(int set_fd)
 	unlinkat(set_fd, "stats-dump", 0); /* of a dump that failed */
 }
 
+/* ERR_BUSY: it is being restored. */
 static int remove_image(int set_fd, const char *name, struct err *err)
 {
+	cleanup_fd int fd = -1;
+
+	if (set_open_image(set_fd, name, &fd, err) < 0)
+		return -1;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return err_set(err, ERR_BUSY, "image '%s' is being restored", name);
 	if (remove_directory(set_fd, SET_OLD, err) < 0)
 		return -1;
 	if (renameat(set_fd, name, set_fd, SET_OLD) < 0)
@@ -219,8 +226,11 @@ int set_retain(int set_fd, uint64_t keep, uint64_t max_bytes, const char *spared
 		bytes += e->m.size;
 		if (stays || ((!keep || left <= keep) && (!max_bytes || bytes <= max_bytes)))
 			continue;
-		if (remove_image(set_fd, e->name, err) < 0)
-			return -1;
+		if (remove_image(set_fd, e->name, err) < 0) {
+			if (err->code != ERR_BUSY)
+				return -1;
+			continue; /* the next time */
+		}
 		left--;
 		bytes -= e->m.size;
 	}

@@ -186,6 +186,8 @@ static int checkpoint_all(const struct client *cl, const struct criu_options *o,
 	while ((e = readdir(dir)))
 		if (statedir_check_id(e->d_name, &ignored) == 0)
 			one_of_all(cl, root_fd, e->d_name, o, max_bytes, &status);
+	if (status)
+		path_unmake(&made); /* if nothing is in it */
 	return status;
 }
 

@@ -30,10 +30,12 @@ static int open_from(const struct client *cl, const char *id, const char *owner,
 	return from_files(cl, &from, id, &o->criu, o->rootfs, ret, err);
 }
 
-/* One of criu's form alone, as other runtimes have it. */
-static int open_plain(const struct client *cl, const struct criu_options *criu, const struct restore_options *o,
-		      struct checkpoint_files *ret, struct err *err)
+/* One of criu's form alone, as other runtimes have it; or one of a set, whose owner has to be that. */
+static int open_path(const struct client *cl, const char *id, const char *owner, const struct criu_options *criu,
+		     const struct restore_options *o, struct checkpoint_files *ret, struct err *err)
 {
+	if (criu->image_path && from_is_image(criu->image_path))
+		return open_from(cl, id, owner, criu->image_path, o, ret, err);
 	if (o->rootfs || o->criu.include_bind.n > 0)
 		return err_set(err, ERR_USAGE, "--%s means nothing here: '%s' is no image of a set and has no files",
 			       o->rootfs ? "rootfs" : "include-bind",
@@ -83,6 +85,12 @@ static int check_in_place(const char *id, const struct restore_options *o, struc
 		{ l->remove, "rm" },
 		{ l->stdin_once, "stdin-once" },
 		{ l->drain_timeout, "drain-timeout" },
+		{ l->keep, "keep" },
+		{ l->keeper, "keeper" },
+		{ l->sdnotify, "sdnotify" },
+		{ l->detach_keys, "detach-keys" },
+		{ l->no_pivot, "no-pivot" },
+		{ l->no_new_keyring, "no-new-keyring" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
@@ -149,11 +157,9 @@ static int open_image_in_place(const struct client *cl, const char *id, int dir_
 	if (!criu.image_path) {
 		if (find_image(id, dir_fd, &image, err) < 0)
 			return -1;
-		if (from_is_image(image))
-			return open_from(cl, id, id, image, o, ret, err);
 		criu.image_path = image;
 	}
-	return open_plain(cl, &criu, o, ret, err);
+	return open_path(cl, id, id, &criu, o, ret, err);
 }
 
 static int restore_in_place(const struct client *cl, const char *id, int dir_fd, const struct restore_options *o,
@@ -169,7 +175,8 @@ static int restore_in_place(const struct client *cl, const char *id, int dir_fd,
 		return -1;
 	c.signal_fd = signal_fd;
 	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) == 0 && ask(cl, id, &c, &f, &pid, err) == 0)
-		return pid_file_write(o->launch.pid_file, pid, err);
+		return pid_file_write(o->launch.pid_file, pid, err) < 0 ? err_add(err, "container '%s' is back, but", id)
+									: 0;
 	if (!call_interrupted(err))
 		return -1;
 	call_abandon(&c, CANCEL_TIMEOUT_MS);
@@ -194,7 +201,8 @@ static int restore_new(const struct client *cl, const char *id, const struct res
 		return -1;
 	if (!o->launch.detach && o->launch.console_socket)
 		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
-	if ((o->from ? open_from(cl, id, NULL, o->from, o, &f, err) : open_plain(cl, &o->criu, o, &f, err)) < 0)
+	if ((o->from ? open_from(cl, id, NULL, o->from, o, &f, err)
+		     : open_path(cl, id, NULL, &o->criu, o, &f, err)) < 0)
 		return -1;
 	return launch_and_follow(cl, &req, err);
 }

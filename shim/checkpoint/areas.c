@@ -50,11 +50,12 @@ static int plan_bind(const struct areas *a, const char *asked, struct capture_pl
 	if (stat(source, &st) < 0)
 		return err_sys(err, "--include-bind: cannot look at '%s'", source);
 	if (!S_ISDIR(st.st_mode))
-		return err_sysno(err, ENOTDIR, "--include-bind: '%s' cannot be one", source);
+		return err_set(err, ERR_USAGE, "--include-bind: '%s' is no directory, and only directories come along",
+			       source);
 	if (has(ret, destination))
 		return 0;
 	if (ret->n == CAPTURE_AREAS_MAX)
-		return err_set(err, ERR_LIMIT, "--include-bind: more than %d", CAPTURE_AREAS_MAX - 1);
+		return err_set(err, ERR_USAGE, "--include-bind: more than %d", CAPTURE_AREAS_MAX - 1);
 	capture_plan_add(ret, destination, source);
 	if (m->idmap) {
 		ret->v[ret->n - 1].uids = m->uid_maps.n ? &m->uid_maps : &a->config->uid_maps;

@@ -13,7 +13,7 @@ struct areas {
 };
 
 /* What a checkpoint takes along, and where a restore may put files: the root if the container can write to it, and the binds that the caller asks for, of directories that it can write to. Once each.
- * ERR_USAGE: there is no such bind, or it is read only. ERR_LIMIT: too many. */
+ * ERR_USAGE: there is no such bind, it is read only or no directory, or there are too many. */
 int areas_plan(const struct areas *a, const struct oci_strings *binds, struct capture_plan *ret, struct err *err);
 
 /* Is it this path, or below it? */

@@ -198,11 +198,11 @@ static int add_xattr(struct pax_entry *e, const char *name, const void *value, s
 	size_t bytes = 0;
 
 	if (e->n_xattrs == PAX_XATTRS_MAX)
-		return err_set(err, ERR_LIMIT, "it has more than %d extended attributes", PAX_XATTRS_MAX);
+		return err_set(err, ERR_UNSUPPORTED, "it has more than %d extended attributes", PAX_XATTRS_MAX);
 	pax_add_xattr(e, name, value, len);
 	for (size_t i = 0; i < e->n_xattrs; i++)
 		bytes += pax_xattr_bytes(&e->xattrs[i]);
-	return bytes > PAX_XATTRS_BYTES ? err_set(err, ERR_LIMIT, "its extended attributes have more than %d KiB",
+	return bytes > PAX_XATTRS_BYTES ? err_set(err, ERR_UNSUPPORTED, "its extended attributes have more than %d KiB",
 						  PAX_XATTRS_BYTES >> 10)
 					: 0;
 }
@@ -327,7 +327,7 @@ static int put_directory(struct writer *w, const struct place *in, const char *n
 	if (fd < 0)
 		return -1;
 	if (inside.depth > CAPTURE_DEPTH_MAX)
-		return err_set(err, ERR_LIMIT, "more than %d directories in one another", CAPTURE_DEPTH_MAX);
+		return err_set(err, ERR_UNSUPPORTED, "more than %d directories in one another", CAPTURE_DEPTH_MAX);
 	if (add_xattrs(w, fd, e, err) < 0 || put_header(w, e, err) < 0)
 		return -1;
 	if (w->upper && is_opaque(w, fd) &&
@@ -368,7 +368,7 @@ static int put_entry(struct writer *w, const struct place *in, const char *name,
 	}
 	e.path = xasprintf("%s/%s", in->path, name);
 	if (strlen(e.path) >= PAX_PATH_MAX)
-		return err_set(err, ERR_LIMIT, "its path is longer than %d bytes", PAX_PATH_MAX - 1);
+		return err_set(err, ERR_UNSUPPORTED, "its path is longer than %d bytes", PAX_PATH_MAX - 1);
 	pax_entry_from(&e, &st);
 	r = put_hardlink(w, &st, &e, err);
 	if (r != 0)

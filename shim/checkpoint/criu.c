@@ -656,14 +656,19 @@ static int start(struct criu *k, const struct criu_program *p, struct err *err)
 	return k->pid < 0 ? err_sys(err, "cannot clone a process for criu") : 0;
 }
 
+int criu_check_privileges(struct err *err)
+{
+	return caps_have(CAP_SYS_ADMIN) ? 0 : err_set(err, ERR_PERMISSION, "CRIU needs root's privileges");
+}
+
 int criu_start(struct event_base *base, const struct criu_program *program, CriuType type, CriuOpts *opts,
 	       const struct criu_ops *ops, void *arg, struct criu **ret, struct err *err)
 {
 	struct criu *k;
 	struct err unheard;
 
-	if (!caps_have(CAP_SYS_ADMIN))
-		return err_set(err, ERR_PERMISSION, "CRIU needs root's privileges");
+	if (criu_check_privileges(err) < 0)
+		return -1;
 	k = xcalloc(1, sizeof(*k));
 	*k = (struct criu) { .ops = *ops,
 			     .arg = arg,

@@ -45,6 +45,9 @@ struct criu_program {
 	bool default_lock;       /* opts.network_lock is nobody's wish: a criu too old for it does without */
 };
 
+/* ERR_PERMISSION: this process is not root enough for it. */
+int criu_check_privileges(struct err *err);
+
 /* Start it, ask for its version and, where opts need one, for what it finds in the kernel, and then for `type` with `opts`: what is lacking is refused, by name, before it does anything. It
  * leads a process group of its own, which dies with it when it fails: no action script is left behind. ret is the caller's, to be freed with criu_free(); opts stay the caller's and are not
  * needed afterwards. images_dir_fd and work_dir_fd are numbers of this process, open until the end. */

@@ -35,7 +35,7 @@ static int add_file(const struct seal *s, int dir_fd, const char *prefix, const 
 	if (!S_ISREG(st.st_mode) || !manifest_is_name(name))
 		return err_set(err, ERR_INTERNAL, "'%s' does not belong into an image", name);
 	if ((size_t)snprintf(f.name, sizeof(f.name), "%s%s", prefix, name) >= sizeof(f.name))
-		return err_set(err, ERR_LIMIT, "the name '%s%s' is too long for an image", prefix, name);
+		return err_set(err, ERR_UNSUPPORTED, "the name '%s%s' is too long for an image", prefix, name);
 	if (sync_fd(fd, name, err) < 0 || sha256_fd(fd, f.sha256, &f.size, err) < 0)
 		return -1;
 	manifest_add_file(s->m, &f);
@@ -85,7 +85,7 @@ static int write_manifest(int dir_fd, const struct manifest *m, struct err *err)
 	/* What is not read back is not written. */
 	if (m->n_files > MANIFEST_FILES_MAX ||
 	    strlen(text) + (m->statistics.known ? 0 : STATISTICS_BYTES) >= MANIFEST_MAX)
-		return err_set(err, ERR_LIMIT,
+		return err_set(err, ERR_UNSUPPORTED,
 			       "the image has too many files: its '" MANIFEST_FILE "' would be larger than %d MiB",
 			       MANIFEST_MAX >> 20);
 	if (fd_replace_file_at(dir_fd, MANIFEST_FILE, text, strlen(text), 0600, err) < 0)

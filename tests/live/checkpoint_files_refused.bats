@@ -176,7 +176,7 @@ setup_file() { make_criu; }
 	config --arg d "$T/data" '.mounts += [range(1; 65) | { destination: "/data/\(.)", type: "bind", source: $d, options: ["bind"] }]'
 	args sleep 1000
 	thole run -d --bundle "$B" "$c" < /dev/null
-	refused 73 '--include-bind: more than 63' to_set "${binds[@]}"
+	refused 1 '--include-bind: more than 63' to_set "${binds[@]}"
 	is "$c" running
 	mkdir "$T/small"
 	mount -t tmpfs tmpfs "$T/small"
@@ -186,7 +186,7 @@ setup_file() { make_criu; }
 	thole delete --force "$c"
 	config --arg d "$T/small/data" '.mounts |= map(if .destination == "/data/1" then .source = $d else . end)'
 	thole run -d --bundle "$B" "$c" < /dev/null
-	refused 73 'bind/0/file: it has more than 256 extended attributes' to_set --include-bind /data/1
+	refused 1 'bind/0/file: it has more than 256 extended attributes' to_set --include-bind /data/1
 	is "$c" running
 	nothing_hidden
 }

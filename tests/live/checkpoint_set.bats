@@ -31,6 +31,86 @@ restore() { timeout 120 "$THOLE" --root "$ROOT" restore "$@" "$c" < /dev/null; }
 images() { find "$SET" -mindepth 1 -maxdepth 1 -type d -name '[!.]*' -printf '%f\n' | sort; }
 nothing_hidden() { [ -z "$(find "$SET" -mindepth 1 -maxdepth 1 -name '.*')" ]; }
 
+# A criu that says that it has begun, and waits.
+slow_criu() {
+	printf '#!/bin/sh\n: > "%s/begun"\nwhile [ ! -e "%s/go" ]; do sleep 0.02; done\nexec "%s" "$@"\n' "$T" "$T" "$THOLE_CRIU" > "$T/slow"
+	chmod 755 "$T/slow"
+}
+
+@test "an image that is being restored is not removed by retention, and by the next one it is" {
+	counting
+	slow_criu
+	to_set --leave-running --rootfs=none --name one
+	bundle other
+	in_background timeout 120 "$THOLE" --root "$ROOT" --criu "$T/slow" restore --bundle "$B" --from "$SET/one" --rootfs=keep "other.$c" < /dev/null > "$T/restored" 2>&1
+	local restoring=$!
+	wait_for test -e "$T/begun"
+	to_set --leave-running --rootfs=none --keep 1 --name two
+	to_set --leave-running --rootfs=none --keep 1 --name three
+	equal "$(images | xargs)" 'one three'
+	touch "$T/go"
+	wait_for is "other.$c" running
+	# The client in the foreground goes on, and holds nothing.
+	to_set --leave-running --rootfs=none --keep 1 --name four
+	equal "$(images | xargs)" four
+	thole kill "other.$c" KILL
+	wait "$restoring" || true
+}
+
+@test "restore --image-path with an image of a set is restore --from: digests first, and it stays whole" {
+	counting
+	to_set --rootfs=none --name one
+	refused 125 "auto-dedup would destroy what is in '$SET/one'" restore -d --image-path "$SET/one" --auto-dedup
+	equal "$(thole checkpoints --format json "$SET" | jq -r '.[0].good')" true
+	cp -a "$SET/one" "$SET/bad"
+	printf x >> "$SET/bad/pages-1.img"
+	refused 125 "pages-1.img' is" restore -d --image-path "$SET/bad"
+	restore -d --image-path "$SET/one"
+	goes_on
+}
+
+@test "what means nothing in place is refused by name, and no time is no time limit" {
+	: > "$T/file"
+	config --arg f "$T/file" '.mounts += [{ destination: "/file", type: "bind", source: $f, options: ["bind"] }]'
+	counting
+	refused 1 '--timeout: must be at least a second' to_set --timeout 0
+	to_set --rootfs=none
+	local flag
+	for flag in --keep --keeper --sdnotify=ignore --no-pivot --no-new-keyring --detach-keys=ctrl-a; do
+		refused 125 "${flag%%=*} means nothing here" restore -d $flag
+	done
+	refused 125 '--timeout: must be at least a second' restore -d --timeout 0
+	refused 125 "container '$c' is back, but: .*/nowhere/" restore -d --pid-file "$T/nowhere/pid"
+	is "$c" running
+	refused 1 'file. is no directory, and only directories' to_set --include-bind /file
+}
+
+@test "--all that fails leaves no directory that it has made" {
+	counting
+	refused 73 'may have no more than' timeout 120 "$THOLE" --root "$ROOT" checkpoint --all --leave-running --rootfs=none --max-size 1k --to "$T/new"
+	[ ! -e "$T/new" ]
+}
+
+@test "a filter with SCMP_ACT_NOTIFY cannot be brought back: said before anything is frozen" {
+	in_background "$PROBES/notify" "$T/agent.sock" > "$T/agent.out"
+	wait_for test -S "$T/agent.sock"
+	config --arg p "$T/agent.sock" '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: $p, syscalls: [ { names: ["getppid"], action: "SCMP_ACT_NOTIFY" } ] }'
+	counting
+	refused 1 'linux.seccomp.syscalls.0.: CRIU cannot bring back SCMP_ACT_NOTIFY' to_set
+	is "$c" running
+	goes_on
+	[ ! -e "$SET" ]
+}
+
+# Where criu has no CAP_SYS_RESOURCE it may not ask for another user's limits.
+@test "criu's decisive error is told, though it looks like one that always comes" {
+	[ $((0x$(sed -n 's/^CapEff:\t//p' /proc/self/status) >> 24 & 1)) = 0 ] || skip "CAP_SYS_RESOURCE is there"
+	config '.process.user = { uid: 1000, gid: 1000 } | .process.capabilities = {}'
+	counting
+	refused 70 "Can't get rlimit .*CAP_SYS_RESOURCE" to_set --rootfs=none
+	goes_on
+}
+
 # covers: checkpoint --to
 @test "an image is added: whole, with its manifest, only for its owner; the latest is known; the container stays and comes back" {
 	counting

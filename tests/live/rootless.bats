@@ -318,3 +318,17 @@ with_range() {
 	[ ! -e "$T/home/img" ]
 	is "$c" running
 }
+
+@test "restore: what it needs is said, and nothing is left" {
+	needs cgroup criu
+	make_criu
+	local root=$T/root img=$T/home/img
+	bundle roots
+	args sleep 1000
+	"$THOLE" --root "$root" run -d --log-driver none --bundle "$B" "x$c" < /dev/null
+	"$THOLE" --root "$root" --criu "$BUILD/criu/bin/criu" checkpoint --image-path "$img" "x$c"
+	chown -R $ME:$ME "$img"
+	B=$T/b
+	refused 125 "CRIU needs root's privileges" thole --criu "$BUILD/criu/bin/criu" restore -d --bundle "$B" --image-path "$img" "$c"
+	[ ! -d "$ROOT/$c" ]
+}
