@@ -166,7 +166,7 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 	enum container_status status = container_status(c);
 	struct container_notices *n;
 
-	if (status == STATUS_STOPPED || status == STATUS_CHECKPOINTED) {
+	if (status == STATUS_STOPPED) {
 		err_set(err, ERR_STATE, "cannot watch container '%s': it is %s", c->id, container_status_name(status));
 		return NULL;
 	}

@@ -72,7 +72,6 @@ reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
 	refused 1 "cannot pause container '$c': it is checkpointed" thole pause "$c"
 	refused 1 "cannot resume container '$c': it is checkpointed" thole resume "$c"
 	refused 1 "cannot checkpoint container '$c': it is checkpointed" thole checkpoint --image-path "$T/img2" "$c"
-	refused 1 "cannot watch container '$c': it is checkpointed" thole events "$c"
 	refused 125 "container '$c' already exists" thole restore -d --bundle "$B" --image-path "$IMG" "$c"
 	refused 125 "--log-path means nothing here: container '$c' is checkpointed" thole restore --log-path "$T/x" "$c"
 	is "$c" checkpointed
@@ -279,6 +278,24 @@ lose_shim() {
 	equal "$(last_in "$T/out")" 60
 	the_log > "$T/log.out"
 	contiguous "$T/log.out"
+}
+
+@test "the shim dies while the container is away: who watches its events goes on with the next one, and sees its end" {
+	args sh -c 'while [ ! -e /tmp/end ]; do usleep 10000; done; exit 4'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	in_background timeout 60 "$THOLE" --root "$ROOT" events --interval 50ms "$c" > "$T/events" 2> "$T/err"
+	local watcher=$! shim
+	wait_for grep -q '"type":"stats"' "$T/events"
+	stay
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+	wait_for eval '[ "$(shims | wc -l)" = 1 ]'
+	restore -d
+	touch "$B/rootfs/tmp/end"
+	exits 0 wait "$watcher"
+	equal "$(cat "$T/err")" ''
+	matches "$(tail -1 "$T/events")" '"type":"exit".*"code":4|"exitCode":4|"status":4'
 }
 
 @test "the shim of a terminal dies while the container is away: it comes back with another one" {
