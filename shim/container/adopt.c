@@ -427,6 +427,10 @@ int adopt_living(struct container *c, struct err *err)
 	become_its_shim(c);
 	if (process_watch_end(&c->init, err) < 0)
 		return -1;
+	if (c->keep.wanted) {
+		keep_begin(c); /* its own may have been killed, too */
+		keep_arm(c);
+	}
 	return state_save(c, err);
 }
 
@@ -447,6 +451,8 @@ static int adopt_absent_init(struct container *c, struct json_object *container,
 	bool open_stdin = pipe_inode(text_at(at(init, "streams"), stream_names[0])) != 0;
 
 	c->init.terminal = c->rec.terminal;
+	if (c->init.terminal || open_stdin)
+		c->keep.wanted = true; /* older shims have not recorded it */
 	begin_absent(&c->init, init, "", rest);
 	if (park_adopt(c, text_at(container, "checkpoint"), open_stdin, err) < 0)
 		return -1;

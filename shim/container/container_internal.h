@@ -67,6 +67,7 @@ struct keep {
 	int fd;     /* the connection to it; -1: there is none */
 	struct event *event, *restart;
 	bool armed, over;
+	bool wanted;             /* the container is to have one, whatever its exec'd processes need */
 	bool had;                /* one, until it was over */
 	bool taken;              /* it was another shim's before */
 	bool for_terminals;      /* of exec'd processes, and nothing else: it leaves with the last of them */

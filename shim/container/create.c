@@ -674,7 +674,8 @@ static int connect_init(struct container *c, int *master, struct err *err)
 	if (groups_settle(c, err) < 0 ||
 	    streams_connect(&c->init, &r, &cr->params.fds, master, &cr->ends, &cr->client, err) < 0)
 		return -1;
-	if (needs_keeper(c))
+	c->keep.wanted = needs_keeper(c);
+	if (c->keep.wanted)
 		keep_begin(c);
 	return fd_socket_send_pidfd(cr->params.fds.pidfd_fd, c->init.pidfd, true, err);
 }

@@ -223,7 +223,7 @@ void keep_end(struct container *c)
 
 void keep_again(struct container *c)
 {
-	if (!c->keep.had)
+	if (!c->keep.had && !c->keep.wanted)
 		return;
 	c->keep.over = false;
 	keep_begin(c);

@@ -234,6 +234,8 @@ static void put_origin(struct container *c, struct json_object *o)
 		add_string(o, "systemdUnit", c->scope_unit);
 	put_resctrl(c, o);
 	put_log_setup(c, o);
+	if (c->keep.wanted)
+		json_add(o, "keeper", json_new_boolean(true));
 }
 
 static void put_namespaces(const struct container *c, struct json_object *o)
@@ -731,6 +733,8 @@ int state_load(struct container *c, struct err *err)
 	if (string_at(o, "systemdUnit")[0])
 		c->scope_unit = xstrdup(string_at(o, "systemdUnit"));
 	load_dump(c, o);
+	if (json_object_object_get_ex(o, "keeper", &list))
+		c->keep.wanted = json_object_get_boolean(list);
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
 	load_streams(c, top);

@@ -318,6 +318,28 @@ lose_shim() {
 	exec 8>&-
 }
 
+@test "the shim dies while the container is away: where it had a keeper, it has one when it is back" {
+	local option shim
+	has_another() { [ -n "$(shims)" ] && [ "$(shims)" != "$shim" ]; }
+	args sleep 1000
+	for option in -i --keeper -t; do
+		[ "$option" != -t ] || config '.process.terminal = true'
+		thole run -d ${option#-t} --bundle "$B" "$c" < /dev/null
+		has_keeper || fail "$option"
+		stay --shell-job
+		wait_for has_no_keeper || fail "$option: away"
+		lose_shim
+		restore --shell-job
+		has_keeper || fail "$option: it has none"
+		shim=$(shims)
+		kill -KILL "$shim"
+		wait_for has_another || fail "$option: it starts no shim"
+		is "$c" running
+		thole delete --force "$c"
+		rm -rf "$IMG"
+	done
+}
+
 has_shim() { [ "$(shims | wc -l)" = 1 ]; }
 
 @test "the shim dies while the container is away: it can be deleted, and restored from its image" {

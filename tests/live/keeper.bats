@@ -140,6 +140,22 @@ lose_shim() {
 	type_line three 'got three'
 }
 
+@test "killed together with the shim: who adopts the container starts another" {
+	local shim keeper
+	args sleep 1000
+	thole run -d --keeper --bundle "$B" "$c" < /dev/null
+	shim=$(shim_of "$c") keeper=$(keepers)
+	kill -STOP "$shim"
+	kill -KILL "$keeper"
+	wait_for pid_gone "$keeper"
+	kill -KILL "$shim"
+	wait_for shim_is lost
+	thole recover "$c"
+	has_keeper
+	lose_shim
+	has_keeper
+}
+
 @test "a command and the keeper adopt at the same moment: one shim, which has it all" {
 	args sh -c 'while read -r l; do echo "got $l"; done'
 	thole run -d -i --bundle "$B" "$c" < /dev/null
