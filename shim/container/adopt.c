@@ -3,10 +3,12 @@
  *
  * The pipes live on in the container's processes, with what they hold: they are opened again from there. Its stdin and its terminal have ended with the shim that held their
  * other ends, unless somebody holds them for us. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -155,21 +157,86 @@ static void take_losses(struct process *p, struct json_object *o)
 
 #define OUTPUTS 2
 
-/* Who may hold them: whoever is in the container's groups. */
-static void find_pipes(const struct process *p, struct pipe_wanted *v, size_t n)
-{
-	const struct container *c = p->c;
-	struct cgroup_pids pids = { 0 };
+static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
 
-	pipe_find(p->pid, v, n); /* most of the time that is all */
-	if (c->cgroup)
-		pids = cgroup_pids(c->cgroup);
+static bool all_found(const struct pipe_wanted *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].inode && v[i].fd < 0)
+			return false;
+	return true;
+}
+
+/* 0: nobody can say. */
+static ino_t pid_namespace(pid_t pid)
+{
+	char path[40];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Is it in that namespace (0: in none), below init or below `p`? Or below one that is: namespaces may be nested. */
+static bool belongs(pid_t pid, const struct process *p, ino_t ns)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	while (pid > 1) {
+		if (pid == p->pid || pid == p->c->init.pid || (ns && pid_namespace(pid) == ns))
+			return true;
+		if (proc_stat(pid, &st, &ignored) < 0)
+			return false;
+		pid = st.ppid;
+	}
+	return false;
+}
+
+static void find_without_groups(const struct process *p, struct pipe_wanted *v, size_t n)
+{
+	cleanup_dir DIR *dir = opendir("/proc");
+	ino_t ns = pid_namespace(p->c->init.pid);
+	struct dirent *e;
+
+	if (ns == pid_namespace(getpid()))
+		ns = 0; /* the host's */
+	while (dir && !all_found(v, n) && (e = readdir(dir))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+
+		if (pid > 1 && belongs(pid, p, ns))
+			pipe_find(pid, v, n);
+	}
+}
+
+static void find_in_groups(const struct cgroup *cg, struct pipe_wanted *v, size_t n)
+{
+	struct cgroup_pids pids = cgroup_pids(cg);
+
 	for (size_t i = 0; i < pids.n; i++)
 		pipe_find(pids.v[i], v, n);
 	free(pids.v);
 }
 
-static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
+/* Who may hold them: whoever is in the container. */
+static void find_pipes(const struct process *p, struct pipe_wanted *v, size_t n)
+{
+	struct container *c = p->c;
+
+	pipe_find(p->pid, v, n); /* most of the time that is all */
+	if (all_found(v, n))
+		return;
+	if (c->cgroup && !cgroup_is_absent(c->cgroup))
+		find_in_groups(c->cgroup, v, n);
+	else
+		find_without_groups(p, v, n);
+	container_log_to_file(c, false);
+	for (size_t i = 0; i < n; i++)
+		if (v[i].inode && v[i].fd < 0)
+			log_info("container '%s': process %s: no process that was found has its %s open: whatever is "
+				 "still written to it is lost",
+				 c->id, p->name, stream_names[i + 1]);
+}
 
 void adopt_new_relay(struct process *p, struct logs *logs)
 {

@@ -73,6 +73,42 @@ lose_shim() { # [ID]
 	not logged "$c" 'lost to us'
 }
 
+# Two streams that init does not hold, and one of an exec'd process, in a container without groups: who is left in the host's pid namespace nobody ends, so all end by themselves.
+redirected_without_groups() {
+	local wait='while [ -e /tmp/wait ]; do usleep 10000; done'
+	touch "$B/rootfs/tmp/wait" "$B/rootfs/tmp/exec.wait"
+	args sh -c "($wait; echo from a child; echo its error >&2) & exec > /dev/null 2> /dev/null; touch /tmp/redirected; wait"
+	thole --cgroup-manager disabled run -d --bundle "$B" "$c" < /dev/null
+	thole exec -d --log-driver k8s-file --log-path "$T/exec.log" "$c" sh -c "(${wait/wait/exec.wait}; echo from its child) & exec > /dev/null; touch /tmp/exec.redirected; wait" < /dev/null
+	wait_for test -e "$B/rootfs/tmp/redirected"
+	wait_for test -e "$B/rootfs/tmp/exec.redirected"
+	lose_shim
+	thole recover "$c"
+	rm "$B/rootfs/tmp/exec.wait"
+	wait_for grep -q 'from its child' "$T/exec.log"
+	rm "$B/rootfs/tmp/"*
+	wait_for logged "$c" 'from a child'
+	wait_for grep -q 'stderr F its error' "$THOLE_LOG_DIR/$c/ctr.log"
+	wait_for is "$c" stopped
+	thole delete "$c"
+	rm "$T/exec.log"
+}
+
+@test "the same without control groups: in a pid namespace of its own, and in the host's" {
+	redirected_without_groups
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	redirected_without_groups
+}
+
+@test "of a stream that nobody has open the shim's log says so" {
+	detached sh -c 'exec > /dev/null; touch /tmp/redirected; sleep 1000'
+	wait_for test -e "$B/rootfs/tmp/redirected"
+	lose_shim
+	thole recover "$c"
+	grep -q 'no process that was found has its stdout open' "$ROOT/$c/shim.log"
+	not grep -q stderr "$ROOT/$c/shim.log"
+}
+
 @test "exec, attach, kill, pause, update, events and ps each adopt it" {
 	local cmd
 	detached sh -c 'trap "echo got usr1" USR1; while :; do echo tick; usleep 20000; done'

@@ -311,6 +311,19 @@ with_range() {
 	exits 5 wait $waiter
 }
 
+@test "recover: a pipe that init does not hold is found, without a group that says who is in the container" {
+	touch "$B/rootfs/tmp/wait"
+	chown $ME "$B/rootfs/tmp/wait"
+	args sh -c '(while [ -e /tmp/wait ]; do usleep 10000; done; echo from a child) & exec > /dev/null; touch /tmp/redirected; wait'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for test -e "$B/rootfs/tmp/redirected"
+	kill -KILL "$(shim_of "$c")"
+	wait_for shim_is lost
+	thole recover "$c"
+	rm "$B/rootfs/tmp/wait"
+	wait_for logged "$c" 'from a child'
+}
+
 @test "checkpoint: what it needs is said, and the container runs on" {
 	delegated_group
 	detached sleep 1000
