@@ -441,9 +441,12 @@ void statedir_view_release(struct statedir_view *v)
 	fd_close(&v->above_fd);
 }
 
+/* One that was away when the machine went down has no init in its record. */
 bool statedir_view_reboot(const struct statedir_view *v, const struct status_record *rec)
 {
-	return rec->init_pid > 0 && !rec->exit_known && rec->boot_id[0] && v->boot_id[0] &&
+	bool was_made = rec->init_pid > 0 || (rec->status != STATUS_NONE && rec->status != STATUS_CREATING);
+
+	return was_made && !rec->exit_known && rec->boot_id[0] && v->boot_id[0] &&
 	       strcmp(v->boot_id, rec->boot_id) != 0;
 }
 

@@ -58,8 +58,11 @@ static int find_stayed(const struct client *cl, const char *id, int *ret_dir_fd,
 		return 0;
 	status = statedir_refresh(&rec);
 	if (status != STATUS_CHECKPOINTED)
-		return err_set(err, ERR_STATE, "cannot restore container '%s': it is %s", id,
-			       container_status_name(status));
+		return err_set(err, ERR_STATE, "cannot restore container '%s': it is %s%s", id,
+			       container_status_name(status),
+			       statedir_ended_by_reboot(&rec)
+				       ? " (reboot): delete it, and restore it from its image with --bundle"
+				       : "");
 	*ret_dir_fd = take_fd(&dir_fd);
 	return 1;
 }

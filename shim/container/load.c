@@ -128,7 +128,7 @@ static void note_end(struct container *c)
 
 	c->init.exited = true;
 	c->init.drained = true;
-	if (c->rec.status == STATUS_CHECKPOINTED)
+	if (c->rec.status == STATUS_CHECKPOINTED && !statedir_ended_by_reboot(&c->rec))
 		return; /* the image is all there is of it */
 	if (c->rec.exit_recorded) {
 		c->init.exit = recorded_exit(&c->rec);

@@ -355,6 +355,32 @@ has_shim() { [ "$(shims | wc -l)" = 1 ]; }
 	contiguous "$T/out"
 }
 
+# Under another boot's id, as after a reboot.
+rebooted() { # CMD...
+	[ -e "$T/boot_id" ] || cat /proc/sys/kernel/random/uuid > "$T/boot_id"
+	unshare -m --propagation private sh -c 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"' "$T/boot_id" "$THOLE" --root "$ROOT" "$@"
+}
+
+@test "the machine is started again while the container is away: stopped (reboot), and its image can be restored" {
+	args sh -c "$COUNT"
+	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
+	wait_for logged_in "$T/log.1" 'n 20'
+	stay
+	lose_shim
+	local way
+	for way in before recovered; do
+		matches "$(rebooted list)" "$c +0 +stopped \(reboot\)" "$way"
+		equal "$(rebooted state "$c" | jq -c '[.status, .thole.reboot]')" '["stopped",true]' "$way"
+		refused 125 "cannot restore container '$c': it is stopped \(reboot\): delete it, and restore it from its image with --bundle" rebooted restore "$c"
+		rebooted recover --all
+	done
+	equal "$(rebooted state "$c" | jq -r .thole.shim)" left
+	wait_for no_shims
+	rebooted delete "$c"
+	thole restore -d --bundle "$B" --image-path "$IMG" --log-path "$T/log.2" "$c" < /dev/null
+	wait_for logged_in "$T/log.2" 'n '
+}
+
 @test "who runs it in the foreground sees it come back, though its shim was killed while it was away" {
 	args sh -c "$COUNT"
 	mkfifo "$T/in"
