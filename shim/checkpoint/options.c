@@ -420,10 +420,12 @@ static void add_nodes(struct criu_plan *p, const struct oci_config *config, int 
 	for (size_t i = 0; (name = device_default_name(i)); i++) {
 		cleanup_free char *path = xasprintf("/dev/%s", name);
 
-		add_host_node(p, path, path, restore);
+		if (!device_is_mounted(config, path))
+			add_host_node(p, path, path, restore);
 	}
 	for (size_t i = 0; i < config->n_devices; i++)
-		add_host_node(p, config->devices[i].path, config->devices[i].path, restore);
+		if (!device_is_mounted(config, config->devices[i].path))
+			add_host_node(p, config->devices[i].path, config->devices[i].path, restore);
 	for (size_t i = 0; i < config->masked_paths.n; i++)
 		if (!is_directory(root_fd, config->masked_paths.v[i], restore))
 			add_host_node(p, config->masked_paths.v[i], "/dev/null", restore);

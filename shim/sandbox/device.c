@@ -151,11 +151,15 @@ static int make_link(int dev_fd, const char *name, const char *target, struct er
 	return 0;
 }
 
-/* A default device that the config describes itself: it knows better. */
+/* A default device that the config describes or mounts itself: it knows better. */
 static bool is_configured(const struct oci_config *config, const char *name)
 {
+	cleanup_free char *path = xasprintf("/dev/%s", name);
+
+	if (device_is_mounted(config, path))
+		return true;
 	for (size_t i = 0; i < config->n_devices; i++)
-		if (!strncmp(config->devices[i].path, "/dev/", 5) && !strcmp(config->devices[i].path + 5, name))
+		if (!strcmp(config->devices[i].path, path))
 			return true;
 	return false;
 }
@@ -170,6 +174,14 @@ static bool dev_is_bound(const struct oci_config *config)
 {
 	for (size_t i = 0; i < config->n_mounts; i++)
 		if (config->mounts[i].bind && !strcmp(config->mounts[i].destination, "/dev"))
+			return true;
+	return false;
+}
+
+bool device_is_mounted(const struct oci_config *config, const char *path)
+{
+	for (size_t i = 0; i < config->n_mounts; i++)
+		if (!config->mounts[i].remount && !strcmp(config->mounts[i].destination, path))
 			return true;
 	return false;
 }
@@ -201,7 +213,7 @@ int device_make_all(int root_fd, const struct oci_config *config, bool bind, str
 	if (access("/proc/kcore", F_OK) == 0 && make_link(dev_fd, "core", "/proc/kcore", err) < 0)
 		return -1;
 	for (size_t i = 0; i < config->n_devices; i++)
-		if (!is_host_ptmx(&config->devices[i]) &&
+		if (!is_host_ptmx(&config->devices[i]) && !device_is_mounted(config, config->devices[i].path) &&
 		    make_configured(root_fd, config, &config->devices[i], bind, err) < 0)
 			return err_add(err, "linux.devices[%zu]", i);
 	return 0;

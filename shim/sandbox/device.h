@@ -12,8 +12,11 @@
 /* All of this runs in the container's first process, before pivot_root, with the privileges to make nodes; umask is 0. */
 
 /* The default devices and links of the specification, and those of linux.devices; bind: the host's own, where nobody may make any (a user namespace). Does nothing when the config binds
- * something over /dev: then it is the caller's. */
+ * something over /dev: then it is the caller's. Where it mounts something over one of them, that is there instead. */
 int device_make_all(int root_fd, const struct oci_config *config, bool bind, struct err *err);
+
+/* Does the config mount something at just this path? */
+bool device_is_mounted(const struct oci_config *config, const char *path);
 
 /* The i-th default device, a name below /dev; NULL: there are no more. */
 const char *device_default_name(size_t i);

@@ -59,6 +59,17 @@ pipe fifo 0:0 640 5:0"
 	equal "$(in_container stat -c '%a %u:%g' /dev/zero < /dev/null)" '600 7:8'
 }
 
+@test "what the config mounts over a default device, or over one of its own, is there in its place" {
+	echo a file > "$T/file"
+	config --arg f "$T/file" '.linux.devices = [{ path: "/dev/zero", type: "c", major: 1, minor: 5 }, { path: "/dev/other", type: "c", major: 1, minor: 3 }] |
+		.mounts += ([["/dev/urandom", "/dev/random"], ["/dev/null", "/dev/tty"], [$f, "/dev/zero"], [$f, "/dev/other"]] | map({ source: .[0], destination: .[1], type: "bind", options: ["bind"] }))'
+	args sh -c 'stat -c %t:%T /dev/random /dev/urandom /dev/tty /dev/full; cat /dev/zero /dev/other'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null | xargs)" '1:9 1:9 1:3 1:7 a file a file'
+	needs userns
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 0, size: 1000 }] | .linux.gidMappings = .linux.uidMappings'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null | xargs)" '1:9 1:9 1:3 1:7 a file a file'
+}
+
 # covers: linux.resources.devices
 @test "the device controller: everything denied but the default devices and what is allowed" {
 	config '.process.capabilities |= with_entries(.value += ["CAP_MKNOD"]) |
