@@ -13,7 +13,11 @@
 
 int client_open_root(const struct client *cl, bool make, int *ret_fd, struct err *err)
 {
-	return statedir_open_root(cl->root_path, make, ret_fd, err);
+	cleanup_free char *path = NULL;
+
+	if (!cl->root_path && statedir_root_path(cl->global.root, &path, err) < 0)
+		return -1;
+	return statedir_open_root(cl->root_path ? cl->root_path : path, make, ret_fd, err);
 }
 
 int client_open_container(const struct client *cl, const char *id, int *ret_root_fd, int *ret_dir_fd, struct err *err)

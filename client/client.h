@@ -30,13 +30,13 @@ struct client {
 	const char *program; /* "thole" or "thole-oci" */
 	bool oci;            /* called as thole-oci: runc's habits and exit statuses */
 	struct global_options global;
-	char *root_path;        /* absolute */
+	char *root_path;        /* absolute; NULL: nobody has said where, and client_open_root() says so */
 	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
 	bool stdin_open;        /* descriptor 0 was open when the program started */
 	bool line_is_right;     /* the command's options and operands have been understood */
 };
 
-/* Open the directory of all state directories. `make`: create it when missing, else ERR_NOT_FOUND. */
+/* Open the directory of all state directories. `make`: create it when missing, else ERR_NOT_FOUND. ERR_USAGE when nobody has said where it is. */
 int client_open_root(const struct client *cl, bool make, int *ret_fd, struct err *err);
 
 /* Check `id` and open its state directory. ERR_NOT_FOUND "container 'ID' does not exist" also when not even the root is there.

@@ -292,16 +292,16 @@ static const struct command commands[] = {
 	{ "stats",   cmd_stats,   OPTIONS(stats_rows, stats_options),   "[ID...]",     0, -1, "show what containers use", 0 },
 	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics, lack of memory, lost logs as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
-	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID|--all|inspect IMG|export IMG FILE|import FILE DIR", 0, 3, "write a running container to files (with CRIU)", 0 },
-	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", 0 },
+	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID|--all|inspect IMG|export IMG FILE|import FILE DIR", 0, 3, "write a running container to files (with CRIU)", NEEDS_NO_ROOT },
+	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", NEEDS_NO_ROOT },
 	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
 	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
 	{ "upgrade", cmd_upgrade, OPTIONS(upgrade_rows, upgrade_options), "[ID...]",   0, -1, "give running containers another shim's program", 0 },
-	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", 0 },
-	{ "check",   cmd_check,   NO_OPTIONS,                           "",            0, 0, "tell what this host can do and what not", 0 },
-	{ "features", cmd_features, NO_OPTIONS,                         "",            0, 0, "tell what this runtime can do, as JSON", 0 },
-	{ "version", cmd_version, OPTIONS(version_rows, version_options), "",          0, 0, "print the version", 0 },
-	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", 0 },
+	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", NEEDS_NO_ROOT },
+	{ "check",   cmd_check,   NO_OPTIONS,                           "",            0, 0, "tell what this host can do and what not", NEEDS_NO_ROOT },
+	{ "features", cmd_features, NO_OPTIONS,                         "",            0, 0, "tell what this runtime can do, as JSON", NEEDS_NO_ROOT },
+	{ "version", cmd_version, OPTIONS(version_rows, version_options), "",          0, 0, "print the version", NEEDS_NO_ROOT },
+	{ "help",    cmd_help,    NO_OPTIONS,                           "[COMMAND]",   0, 1, "print this, or the help of one command", NEEDS_NO_ROOT },
 };
 /* clang-format on */
 

@@ -89,6 +89,9 @@ static int dispatch(struct client *cl, const struct command *cmd, const void *va
 		command_help(cl, cmd, stdout);
 		return 0;
 	}
+	if (!cl->root_path && !(cmd->needs & NEEDS_NO_ROOT) &&
+	    statedir_root_path(cl->global.root, &cl->root_path, err) < 0)
+		return -1;
 	if (check_operands(cl, cmd, p, err) < 0)
 		return -1;
 	cl->line_is_right = true;
@@ -121,6 +124,7 @@ static int flush_stdout(int status, struct err *err)
 static int judge_globals(struct client *cl, struct err *err)
 {
 	struct global_options *g = &cl->global;
+	struct err nobody_has_said;
 
 	if (open_log(cl, err) < 0)
 		return -1;
@@ -129,7 +133,11 @@ static int judge_globals(struct client *cl, struct err *err)
 			       g->cgroup_manager);
 	if (rootless_judge(g->rootless, NULL, err) < 0)
 		return -1;
-	return statedir_root_path(cl->global.root, &cl->root_path, err);
+	if (g->root)
+		return statedir_root_path(g->root, &cl->root_path, err);
+	/* Whether that matters depends on the command. */
+	statedir_root_path(NULL, &cl->root_path, &nobody_has_said);
+	return 0;
 }
 
 /* runc has a status of its own for this. */

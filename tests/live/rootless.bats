@@ -233,6 +233,26 @@ with_range() {
 	EXTRA_ENV=XDG_RUNTIME_DIR= thole --root "$T/xdg/other" list -q
 }
 
+@test "without XDG_RUNTIME_DIR: what needs no state directory works, and every help is there" {
+	export EXTRA_ENV=XDG_RUNTIME_DIR=
+	mkdir "$T/spec"
+	chown $ME "$T/spec"
+	thole help > "$T/out"
+	contains "$(thole help run)" '--rootfs'
+	contains "$(thole run --help)" '--rootfs'
+	contains "$(thole version)" "$(cat "$TREE/VERSION")"
+	contains "$(thole check)" 'containers: without privileges'
+	thole features | jq -e .ociVersionMax > "$T/out"
+	thole spec --rootless --bundle "$T/spec"
+	refused 1 "directory '/no/such'" thole checkpoints /no/such
+	refused 1 "directory '/no/such'" thole checkpoint inspect /no/such
+	refused 1 XDG_RUNTIME_DIR thole checkpoint --to "$T/xdg/set" "$c"
+	refused 1 XDG_RUNTIME_DIR thole checkpoint --all --to "$T/xdg/set"
+	refused 1 XDG_RUNTIME_DIR thole version --shims
+	refused 1 XDG_RUNTIME_DIR thole state "$c"
+	[ ! -e "$T/xdg/set" ]
+}
+
 @test "the shim is executed from a sealed copy in memory" {
 	detached sleep 1000
 	contains "$(readlink "/proc/$(shim_of "$c")/exe")" 'memfd:thole-shim'
