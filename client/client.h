@@ -33,6 +33,7 @@ struct client {
 	char *root_path;        /* absolute; NULL: nobody has said where, and client_open_root() says so */
 	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
 	bool stdin_open;        /* descriptor 0 was open when the program started */
+	bool stdout_open;       /* and 1; when it was not, what is written to it fails */
 	bool line_is_right;     /* the command's options and operands have been understood */
 };
 

@@ -275,15 +275,15 @@ static const struct option_row spec_rows[] = {
 #define NO_OPTIONS NULL, 0
 
 static const struct command commands[] = {
-	{ "run",     cmd_run,     OPTIONS(run_rows, launch_options),    "[ID | --rootfs DIR COMMAND [ARG...]]", 0, -1, "create a container and start it", NEEDS_STDIO_RULES | NEEDS_EARLY_STOP },
-	{ "create",  cmd_create,  OPTIONS(create_rows, launch_options), "ID",          1, 1, "create a container from a bundle", NEEDS_ID },
+	{ "run",     cmd_run,     OPTIONS(run_rows, launch_options),    "[ID | --rootfs DIR COMMAND [ARG...]]", 0, -1, "create a container and start it", NEEDS_STDIO_RULES | NEEDS_EARLY_STOP | NEEDS_STREAMS },
+	{ "create",  cmd_create,  OPTIONS(create_rows, launch_options), "ID",          1, 1, "create a container from a bundle", NEEDS_ID | NEEDS_STREAMS },
 	{ "start",   cmd_start,   NO_OPTIONS,                           "ID",          1, 1, "start a created container", NEEDS_ID },
 	{ "state",   cmd_state,   NO_OPTIONS,                           "ID",          1, 1, "print the state of a container as JSON", NEEDS_ID },
 	{ "list",    cmd_list,    OPTIONS(list_rows, list_options),     "",            0, 0, "list the containers", 0 },
 	{ "logs",    cmd_logs,    OPTIONS(logs_rows, logs_options),     "ID",          1, 1, "print what a container has written", NEEDS_ID },
-	{ "attach",  cmd_attach,  OPTIONS(attach_rows, attach_options), "ID",          1, 1, "connect to a running container's streams", NEEDS_ID },
+	{ "attach",  cmd_attach,  OPTIONS(attach_rows, attach_options), "ID",          1, 1, "connect to a running container's streams", NEEDS_ID | NEEDS_STREAMS },
 	{ "wait",    cmd_wait,    NO_OPTIONS,                           "ID [NAME]",   1, 2, "wait for a process's end, exit as it did", NEEDS_ID | NEEDS_STDIO_RULES },
-	{ "exec",    cmd_exec,    OPTIONS(exec_rows, exec_options),     "ID [COMMAND [ARG...]]", 1, -1, "run a further process in a container", NEEDS_ID | NEEDS_STDIO_RULES | NEEDS_EARLY_STOP },
+	{ "exec",    cmd_exec,    OPTIONS(exec_rows, exec_options),     "ID [COMMAND [ARG...]]", 1, -1, "run a further process in a container", NEEDS_ID | NEEDS_STDIO_RULES | NEEDS_EARLY_STOP | NEEDS_STREAMS },
 	{ "kill",    cmd_kill,    OPTIONS(kill_rows, kill_options),     "ID [SIGNAL]", 1, 2, "send a signal to a container (default: TERM)", NEEDS_ID },
 	{ "delete",  cmd_delete,  OPTIONS(delete_rows, delete_options), "ID",          1, 1, "remove a container that does not run", NEEDS_ID },
 	{ "pause",   cmd_pause,   NO_OPTIONS,                           "ID",          1, 1, "stop all processes of a container", NEEDS_ID },
@@ -294,7 +294,7 @@ static const struct command commands[] = {
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
 	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID|--all|inspect IMG|export IMG FILE|import FILE DIR", 0, 3, "write a running container to files (with CRIU)", NEEDS_NO_ROOT },
 	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", NEEDS_NO_ROOT },
-	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES },
+	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES | NEEDS_STREAMS },
 	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
 	{ "upgrade", cmd_upgrade, OPTIONS(upgrade_rows, upgrade_options), "[ID...]",   0, -1, "give running containers another shim's program", 0 },
 	{ "spec",    cmd_spec,    OPTIONS(spec_rows, spec_options),     "",            0, 0, "write a config.json to start from", NEEDS_NO_ROOT },

@@ -13,7 +13,8 @@ enum command_needs {
 	NEEDS_ID = 1 << 0,          /* the first operand is a container's id: checked before the command runs */
 	NEEDS_STDIO_RULES = 1 << 1, /* its exit status is the container's; failures of ours are 125, 126, 127 */
 	NEEDS_EARLY_STOP = 1 << 2,  /* the first operand ends the options: what follows may be a command line */
-	NEEDS_NO_ROOT = 1 << 3,     /* does without the state directory, or looks for it only when it has to */
+	NEEDS_STREAMS = 1 << 3,     /* stdout is a process's, no answer: a closed one is /dev/null to it */
+	NEEDS_NO_ROOT = 1 << 4,     /* does without the state directory, or looks for it only when it has to */
 };
 
 /* What a command is called with. */

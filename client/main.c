@@ -33,15 +33,16 @@ static void note_descriptors(struct client *cl, bool std_open[FIRST_EXTRA_FD])
 			cl->inherited_fds |= UINT64_C(1) << i;
 }
 
-/* What is opened later must not become somebody's stdin or stderr. */
+/* What is opened later must not become somebody's stdin or stderr. An answer that goes to a closed stdout is to fail, and not to be lost in silence. */
 static int fill_std_descriptors(struct client *cl, struct err *err)
 {
 	bool std_open[FIRST_EXTRA_FD];
 
 	note_descriptors(cl, std_open);
 	cl->stdin_open = std_open[0];
+	cl->stdout_open = std_open[1];
 	for (int fd = 0; fd < FIRST_EXTRA_FD; fd++)
-		if (!std_open[fd] && open("/dev/null", O_RDWR) < 0)
+		if (!std_open[fd] && open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) < 0)
 			return err_sys(err, "cannot open '/dev/null'");
 	return 0;
 }
@@ -79,6 +80,16 @@ static int check_operands(const struct client *cl, const struct command *cmd, co
 	return cmd->needs & NEEDS_ID ? statedir_check_id(p->operands[0], err) : 0;
 }
 
+/* A container, and what comes out of one, may do without somebody's stdout. */
+static int open_stdout(const struct client *cl, struct err *err)
+{
+	cleanup_fd int fd = cl->stdout_open ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (!cl->stdout_open && (fd < 0 || dup2(fd, STDOUT_FILENO) < 0))
+		return err_sys(err, "cannot open '/dev/null'");
+	return 0;
+}
+
 /* The command's operands and options are parsed: judge them and run it. */
 static int dispatch(struct client *cl, const struct command *cmd, const void *values, const struct parsed *p,
 		    struct err *err)
@@ -93,6 +104,8 @@ static int dispatch(struct client *cl, const struct command *cmd, const void *va
 	    statedir_root_path(cl->global.root, &cl->root_path, err) < 0)
 		return -1;
 	if (check_operands(cl, cmd, p, err) < 0)
+		return -1;
+	if (cmd->needs & NEEDS_STREAMS && open_stdout(cl, err) < 0)
 		return -1;
 	cl->line_is_right = true;
 	return cmd->run(cl, &inv, err);

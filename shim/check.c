@@ -2,6 +2,7 @@
 /* What this host lets thole do, in plain words: a table of questions to the kernel and to criu. Changes nothing. */
 #include "shim/check.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -256,5 +257,8 @@ int check_print(const char *criu, const char *why_no_criu)
 	}
 	free(h.mounts);
 	free(h.filesystems);
-	return fflush(stdout) == 0 ? status : 1;
+	if (fflush(stdout) == 0)
+		return status;
+	fprintf(stderr, "thole: cannot write to stdout: %s\n", strerror(errno));
+	return 1;
 }

@@ -2,10 +2,12 @@
 /* What this runtime can do, in the words of the specification. */
 #include "shim/features.h"
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/fd.h"
 #include "common/json.h"
@@ -155,6 +157,8 @@ int features_print(void)
 	add_annotations(object_at(o, "annotations"));
 	text = json_to_text(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = text && puts(text) >= 0 && fflush(stdout) == 0 ? 0 : 1;
+	if (r != 0)
+		fprintf(stderr, "thole: cannot write to stdout: %s\n", strerror(errno));
 	json_object_put(o);
 	return r;
 }

@@ -64,6 +64,57 @@ commands() {
 	refused 1 'nonesuch' "$THOLE" nonesuch
 }
 
+# An answer that nobody can have got: one line says so, as cat and ls say it.
+unheard() { # CMD...
+	local s=0
+	"$@" >&- 2> "$T/err" || s=$?
+	equal $s 1 "$*"
+	equal "$(cat "$T/err")" 'thole: cannot write to stdout: Bad file descriptor' "$*"
+}
+
+@test "a closed stdout: what prints an answer fails, what prints none does its work" {
+	needs cgroup
+	bundle
+	args sleep 1000
+	thole create --bundle "$B" "$c" < /dev/null >&-
+	unheard thole state "$c"
+	unheard thole list
+	unheard thole ps "$c"
+	unheard thole stats --no-stream "$c"
+	unheard thole events --stats "$c"
+	unheard thole check
+	unheard thole features
+	unheard thole version
+	unheard thole version --shims
+	unheard thole help
+	unheard thole --help
+	unheard thole --version
+	unheard thole state --help
+	thole start "$c" >&-
+	thole pause "$c" >&-
+	thole resume "$c" >&-
+	is "$c" running
+	thole kill "$c" KILL >&-
+	exits 137 thole wait "$c" >&-
+	thole delete "$c" >&-
+	wait_for nothing_left
+}
+
+@test "a closed stdout: what a container writes goes nowhere, and it can write it" {
+	needs cgroup
+	bundle
+	args sh -c 'echo lost || exit 9; exit 7'
+	exits 7 thole run --bundle "$B" "$c" < /dev/null >&-
+	exits 7 thole run --monitor foreign --bundle "$B" "$c" < /dev/null >&-
+	thole run -d --stdio inherit --bundle "$B" "$c" < /dev/null >&-
+	exits 7 thole wait "$c"
+	thole delete "$c"
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null >&-
+	exits 7 thole exec "$c" sh -c 'echo lost || exit 9; exit 7' < /dev/null >&-
+	thole delete --force "$c"
+}
+
 # covers: spec, spec --bundle
 @test "spec writes what runc spec writes, and does not overwrite" {
 	mkdir "$T/s"
