@@ -15,6 +15,7 @@
 #include "common/proc.h"
 #include "shim/checkpoint/criu.h"
 #include "shim/sandbox/caps.h"
+#include "shim/sandbox/cgroup.h"
 
 struct host {
 	struct utsname name;
@@ -73,16 +74,51 @@ static bool containers(struct host *h, char *ret, size_t size)
 	return says(true, ret, size, "without privileges, in user namespaces");
 }
 
+/* The hierarchies in which a container of the caller's gets a group; NULL: in all that there are. Caller frees. */
+static char *allowed_hierarchies(void)
+{
+	cleanup_free char *mountinfo = NULL, *caller = NULL, *list = NULL;
+	struct cgroup_view view;
+	struct cgroup *cg = NULL;
+	size_t all = 0, n = 0;
+	struct err ignored;
+
+	if ((geteuid() == 0 && !proc_in_user_ns()) ||
+	    fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &ignored) < 0 ||
+	    fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &caller, &ignored) < 0 ||
+	    cgroup_new(mountinfo, caller, NULL, "check", &cg, &ignored) < 0)
+		return NULL;
+	while (cgroup_view(cg, all, &view))
+		all++;
+	cgroup_restrict(cg, caller, CGROUP_IF_ALLOWED);
+	list = xstrdup("");
+	for (; cgroup_view(cg, n, &view); n++) {
+		char *longer = xasprintf("%s%s%s", list, n ? ", " : "", view.name);
+
+		free(list);
+		list = longer;
+	}
+	cgroup_free(cg);
+	return n < all ? take_ptr(list) : NULL;
+}
+
 static bool control_groups(struct host *h, char *ret, size_t size)
 {
 	bool v1 = strstr(h->mounts, " cgroup rw") != NULL, v2 = strstr(h->mounts, " cgroup2 rw") != NULL;
+	const char *version = v1 && v2 ? "version 1, with a mount of version 2 (hybrid)"
+			      : v1     ? "version 1"
+				       : "version 2";
+	cleanup_free char *allowed = allowed_hierarchies();
 
 	if (!v1 && !v2)
 		return says(false, ret, size, "no hierarchy is mounted: no limits, no pause, no checkpoint");
-	return says(true, ret, size,
-		    v1 && v2 ? "version 1, with a mount of version 2 (hybrid)"
-		    : v1     ? "version 1"
-			     : "version 2");
+	if (allowed && !allowed[0])
+		snprintf(ret, size, "%s, but this user may make none: no limits, no pause, ps, stats or update",
+			 version);
+	else
+		snprintf(ret, size, "%s%s%s", version, allowed ? "; this user may make them in " : "",
+			 allowed ? allowed : "");
+	return !allowed || allowed[0];
 }
 
 static bool filters(struct host *h, char *ret, size_t size)

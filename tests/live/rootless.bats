@@ -253,6 +253,14 @@ with_range() {
 	[ ! -e "$T/xdg/set" ]
 }
 
+@test "check says whether the caller may make control groups, not only that there are some" {
+	needs cgroup-v1
+	contains "$(thole check)" 'no   control groups: version 1, '
+	has_hybrid || return 0
+	delegated_group
+	contains "$(thole check)" $'; this user may make them in unified\n'
+}
+
 @test "the shim is executed from a sealed copy in memory" {
 	detached sleep 1000
 	contains "$(readlink "/proc/$(shim_of "$c")/exe")" 'memfd:thole-shim'
