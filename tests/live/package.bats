@@ -38,7 +38,7 @@ files() { (cd "$T/root" && find . -path ./var/lib/dpkg -prune -o -print | sort);
 }
 
 @test "the package has a man page, compressed, for each command, completions where they are looked for, and says what it is" {
-	local cmd
+	local cmd lib
 	dpkg-deb -c "$DEB" > "$T/list"
 	for cmd in $("$THOLE" help | sed -nE 's/^  ([a-z-]+) .*/\1/p') oci; do
 		grep -q " ./usr/share/man/man1/thole-$cmd.1.gz" "$T/list" || fail "no page of $cmd"
@@ -49,6 +49,11 @@ files() { (cd "$T/root" && find . -path ./var/lib/dpkg -prune -o -print | sort);
 	equal "$(awk '$2 != "root/root"' "$T/list")" '' 'owners'
 	equal "$(dpkg-deb -f "$DEB" Version)" "$(cat "$TREE/VERSION")"
 	matches "$(dpkg-deb -f "$DEB" Built-Using)" 'glibc \(= .*json-c'
+	# Whatever is linked statically has its license named; Debian's glibc is the C library, its libcap2 libcap.
+	dpkg-deb --fsys-tarfile "$DEB" | tar -xO ./usr/share/doc/thole/copyright | tr -s " \n" " " > "$T/copyright"
+	for lib in $(dpkg-deb -f "$DEB" Built-Using | sed -E 's/ \([^)]*\),?//g; s/\<glibc\>/library/; s/libcap2/libcap/'); do
+		grep -qE "\<$lib \([A-Za-z]" "$T/copyright" || fail "copyright does not name $lib"
+	done
 	# The same tree gives the same package.
 	make -s -C "$TREE" deb BUILD="$(realpath "$BUILD")" DEB="$T/again.deb" > "$T/out"
 	cmp "$DEB" "$T/again.deb"
