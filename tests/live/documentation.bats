@@ -149,6 +149,59 @@ fish_completes() { fish --no-config -c "source '$BUILD/docs/completions/thole.fi
 	done
 }
 
+# The crontab's line that begins a container again, as cron runs it.
+begin_again() {
+	local line
+	line=$(sed -n '/^\*\/5/s/^[^a-z]*root[[:space:]]*//p' "$TREE/contrib/examples/crontab" | sed "s,/srv/containers/web,$B,; s/\<web\>/$c/g")
+	PATH=$T/bin:$PATH sh -c "$line" < /dev/null
+}
+
+# It does so with one that has ended or is not there, and with no other.
+begins_again() { # [YES]
+	local before
+	before=$(init_of "$c")
+	begin_again > "$T/cron" 2>&1 || true
+	equal "$(cat "$T/cron")" '' "mail from cron"
+	if [ "${1:-}" ]; then is "$c" running; else equal "$(init_of "$c")" "$before"; fi
+}
+
+crontab_setup() {
+	mkdir "$T/bin"
+	printf '#!/bin/sh\nexec "%s" --root "%s" "$@"\n' "$THOLE" "$ROOT" > "$T/bin/thole"
+	chmod +x "$T/bin/thole"
+	bundle
+	args sleep 1000
+}
+
+@test "the example's crontab begins a container again that has ended or is not there, and leaves others alone" {
+	needs root cgroup
+	crontab_setup
+	config '.annotations = { status: "stopped", text: "\"status\": \"stopped\"" }'
+	begins_again yes
+	begins_again
+	thole pause "$c"
+	begins_again
+	is "$c" paused
+	thole resume "$c"
+	thole kill "$c" KILL
+	wait_for is "$c" stopped
+	begins_again yes
+	thole delete --force "$c"
+	thole create --bundle "$B" "$c" < /dev/null
+	begins_again
+	is "$c" created
+}
+
+@test "the example's crontab leaves a container alone that waits after checkpoint --to" {
+	needs root cgroup criu
+	make_criu
+	crontab_setup
+	thole run -d --bundle "$B" "$c" < /dev/null
+	thole --criu "$BUILD/criu/bin/criu" checkpoint --to "$T/set" "$c"
+	begins_again
+	is "$c" checkpointed
+}
+
 @test "SECURITY.md: each flaw that it lists is staged by a test that names it, and the tests that it names are there" {
 	local flaw name
 	for flaw in $(sed -n 's/^| \(20[0-9-]*\(, 20[0-9-]*\)*\) |.*/\1/p' "$TREE/SECURITY.md" | tr -d ,); do
