@@ -29,12 +29,12 @@ const struct option_row global_option_rows[] = {
 	{ "pid-file",       0,   OPT_STRING, "FILE",        "write the pid of the container's init there", AT(launch_options, pid_file) }, \
 	{ "console-socket", 0,   OPT_STRING, "SOCKET",      "send the terminal's master there", AT(launch_options, console_socket) }, \
 	{ "preserve-fds",   0,   OPT_UINT,   "N",           "pass on descriptors 3 to N+2", AT(launch_options, preserve_fds) }, \
-	{ "log-driver",     0,   OPT_LIST,   "NAME",        "k8s-file, json-file, raw, journald or none", AT(launch_options, log_driver) }, \
+	{ "log-driver",     0,   OPT_LIST,   "k8s-file|json-file|raw|journald|none", "how its output is logged", AT(launch_options, log_driver) }, \
 	{ "log-opt",        0,   OPT_LIST,   "K=V",         "max-size, max-file, path, tag, labels, sync", AT(launch_options, log_opt) }, \
 	{ "log-path",       0,   OPT_STRING, "FILE",        "where the log is", AT(launch_options, log_path) }, \
 	{ "stdio",          0,   OPT_CHOICE, "log|inherit", "where detached output goes", AT(launch_options, stdio) }, \
-	{ "shim-cgroup",    0,   OPT_STRING, "GROUP",       "the shim's: own (default), keep or a path", AT(launch_options, shim_cgroup) }, \
-	{ "sdnotify",       0,   OPT_STRING, "WHO",         "conmon, container (default) or ignore: who says READY", AT(launch_options, sdnotify) }, \
+	{ "shim-cgroup",    0,   OPT_STRING, "own|keep|PATH", "the shim's group (default: own)", AT(launch_options, shim_cgroup) }, \
+	{ "sdnotify",       0,   OPT_STRING, "conmon|container|ignore", "who says READY (default: container)", AT(launch_options, sdnotify) }, \
 	{ "interactive",    'i', OPT_FLAG,   NULL,          "give it a stdin that stays open", AT(launch_options, interactive) }, \
 	{ "stdin-once",     0,   OPT_FLAG,   NULL,          "end its stdin with the first client; implies -i", AT(launch_options, stdin_once) }, \
 	{ "drain-timeout",  0,   OPT_STRING, "TIME",        "wait so long for the output of whom it leaves", AT(launch_options, drain_timeout) }, \
@@ -172,7 +172,7 @@ static const struct option_row exec_rows[] = {
 	{ "ignore-paused",   0,   OPT_FLAG,     NULL,          "also in a paused container", AT(exec_options, ignore_paused) },
 	{ "stdio",           0,   OPT_CHOICE,   "log|inherit", "detached output: to nobody, or to the caller", AT(exec_options, stdio) },
 	{ "print-name",      0,   OPT_FLAG,     NULL,          "with -d: print the name that wait takes", AT(exec_options, print_name) },
-	{ "log-driver",      0,   OPT_LIST,     "NAME",        "log what it writes; see run (default: none)", AT(exec_options, log_driver) },
+	{ "log-driver",      0,   OPT_LIST,     "k8s-file|json-file|raw|journald|none", "its log (default: none)", AT(exec_options, log_driver) },
 	{ "log-opt",         0,   OPT_LIST,     "K=V",         "max-size, max-file, path, tag, labels, sync", AT(exec_options, log_opt) },
 	{ "log-path",        0,   OPT_STRING,   "FILE",        "where that log is", AT(exec_options, log_path) },
 	{ "drain-timeout",   0,   OPT_STRING,   "TIME",        "wait so long for the output of whom it leaves", AT(exec_options, drain_timeout) },

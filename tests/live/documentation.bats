@@ -45,6 +45,48 @@ page() { # FILE: as text, without emphasis
 	done
 }
 
+section() { # NAME: of the page in $T/page
+	sed -n "/^$1\$/,/^[A-Z]/p" "$T/page"
+}
+
+@test "man pages: quotes end where they should, and the words that an option takes are shown as it takes them" {
+	needs mandoc
+	local f word
+	for f in "$BUILD"/docs/man/*; do
+		page "${f##*/}" > "$T/page"
+		not grep -nE "\`[^']*\`" "$T/page"
+	done
+	page thole.1 > "$T/page"
+	contains "$(tr -s ' \n' '  ' < "$T/page")" "letters, digits and \`_', \`+', \`.' and \`-'."
+	page thole-oci.1 > "$T/page"
+	contains "$(tr -s ' \n' '  ' < "$T/page")" '(--monitor=foreign of thole-run(1))'
+	for f in run create restore; do
+		page "thole-$f.1" > "$T/page"
+		not grep -E 'Conmon|Container, ' "$T/page"
+		word=$(sed -nE 's/^ *--sdnotify ([a-z|]+)$/\1/p' "$T/page")
+		equal "$word" 'conmon|container|ignore' "$f"
+	done
+	# Whatever else: it is refused, so these are all.
+	refused 125 'conmon, container or ignore' "$THOLE" run --sdnotify Conmon x
+	page thole-exec.1 > "$T/page"
+	grep -q 'thole exec \[OPTIONS\] ID \[COMMAND \[ARG \.\.\.\]\]' "$T/page"
+}
+
+@test "man pages: thole-checkpoint tells each of its statuses, and each word that may stand in the place of an id" {
+	needs mandoc
+	local n
+	page thole-checkpoint.1 > "$T/page"
+	for n in $(sed -nE 's/^\tEXIT_[A-Z_]+ = ([0-9]+),.*/\1/p' "$TREE/client/commands/checkpoint_set.c"); do
+		section 'EXIT STATUS' | grep -qE "^[[:space:]]+$n[[:space:]]" || fail "no status $n"
+	done
+	for n in 'inspect IMG' 'export IMG FILE' 'import FILE DIR'; do
+		section SYNOPSIS | grep -qE "thole checkpoint \[OPTIONS\] $n\$" || fail "no $n in the synopsis"
+		section DESCRIPTION | grep -qE "^[[:space:]]+$n([[:space:]]|\$)" || fail "$n is not described"
+	done
+	page thole.1 > "$T/page"
+	contains "$(section 'EXIT STATUS')" 'thole-checkpoint(1)'
+}
+
 @test "pages that are written whole name what is there" {
 	needs mandoc
 	local other
