@@ -117,6 +117,34 @@ completed() { # WORD...
 	equal "$(completed thole run --memory '')" ''
 	contains "$(completed thole kill x T)" TERM
 	contains "$(completed thole exec x ca)" cat
+	equal "$(completed thole --rootless '')" $'true\nfalse\nauto'
+	for cmd in run create restore exec; do
+		equal "$(completed thole $cmd --log-driver j)" $'json-file\njournald' "$cmd"
+	done
+	for cmd in run create restore; do
+		equal "$(completed thole $cmd --sdnotify = '')" $'conmon\ncontainer\nignore' "$cmd"
+		equal "$(completed thole $cmd --shim-cgroup '')" $'own\nkeep' "$cmd"
+	done
+	for cmd in 'checkpoints' 'restore --from' 'checkpoint inspect' 'checkpoint export' 'checkpoint import x'; do
+		# shellcheck disable=SC2086 # words
+		equal "$(completed thole $cmd /etc/ssl)" /etc/ssl "$cmd"
+		# shellcheck disable=SC2086 # words
+		equal "$(completed thole $cmd /etc/passw)" '' "$cmd"
+	done
+	equal "$(completed thole checkpoint export x "$TREE/HACK")" "$TREE/HACKING.md"
+	equal "$(completed thole checkpoint import "$TREE/HACK")" "$TREE/HACKING.md"
+}
+
+@test "bash completes no options of thole's where they have ended" {
+	local cmd
+	for cmd in 'exec x ls' 'exec -t x ls' 'exec --env A=B x ls' 'ps x' 'run x' 'run --rootfs /r --' 'run --rootfs /r -- ls' 'state --'; do
+		# shellcheck disable=SC2086 # words
+		equal "$(completed thole $cmd -)" '' "$cmd"
+	done
+	contains "$(completed thole exec -t -)" --env
+	contains "$(completed thole --root x exec --env A=B -)" --env
+	contains "$(completed thole kill x -)" --all
+	contains "$(completed thole exec x ca)" cat
 }
 
 @test "bash completes ids of containers, below the state directory that was named" {
@@ -124,10 +152,12 @@ completed() { # WORD...
 	bundle
 	detached sleep 1000
 	local cmd
-	for cmd in state kill exec wait 'logs -f' 'logs --tail 3' stats "stats $c"; do
+	for cmd in state kill exec wait checkpoint 'checkpoint --leave-running' 'logs -f' 'logs --tail 3' stats "stats $c"; do
 		# shellcheck disable=SC2086 # words
-		equal "$(completed "$THOLE" --root "$ROOT" $cmd '')" "$c" "$cmd"
+		equal "$(completed "$THOLE" --root "$ROOT" $cmd '' | grep -vxE 'inspect|export|import')" "$c" "$cmd"
 	done
+	equal "$(completed "$THOLE" --root "$ROOT" checkpoint '' | sort)" "$(printf '%s\n' export import inspect "$c" | sort)"
+	equal "$(completed "$THOLE" --root "$ROOT" checkpoint inspect "${c:0:2}")" ''
 	equal "$(completed "$THOLE" --root = "$ROOT" state "${c:0:2}")" "$c"
 	equal "$(completed "$THOLE" --root "$ROOT" state "$c" '')" ''
 	equal "$(completed "$THOLE" --root "$T/none" state '')" ''
@@ -163,6 +193,27 @@ zsh_shows() { # TYPED PATTERN
 	matches "$(zsh_shows 'thole res' resume)" resume
 	matches "$(zsh_shows 'thole run --detac' detach-keys)" detach-keys
 	matches "$(zsh_shows 'thole list --format ' table)" table
+	matches "$(zsh_shows 'thole run --log-driver ' journald)" journald
+	mkdir -p "$T/set/image-of-then"
+	touch "$T/set/a-file"
+	matches "$(zsh_shows "thole checkpoints $T/set/" image-of-then)" image-of-then
+	matches "$(zsh_shows "thole checkpoint inspect $T/set/" image-of-then)" image-of-then
+	matches "$(zsh_shows "thole checkpoint import $T/set/" a-file)" a-file
+}
+
+@test "zsh and fish complete ids of containers, below the state directory that was named, and checkpoint's words" {
+	needs root cgroup zsh fish
+	bundle
+	detached sleep 1000
+	mkdir "$T/bin"
+	ln -s "$THOLE" "$T/bin/thole"
+	local PATH=$T/bin:$PATH
+	equal "$(fish_completes "thole --root $ROOT state ")" "$c"
+	equal "$(fish_completes "thole --root=$ROOT exec ")" "$c"
+	equal "$(fish_completes "thole --root $T/none state ")" ''
+	equal "$(fish_completes "thole --root $ROOT checkpoint ")" "$(printf '%s\n' export import inspect "$c" | sort)"
+	matches "$(zsh_shows "thole --root $ROOT state " "$c")" "$c"
+	matches "$(zsh_shows "thole --root $ROOT checkpoint " "($c*inspect|inspect*$c)")" inspect
 }
 
 fish_completes() { fish --no-config -c "source '$BUILD/docs/completions/thole.fish'; complete -C '$1'" | cut -f1 | sort; }
@@ -174,6 +225,14 @@ fish_completes() { fish --no-config -c "source '$BUILD/docs/completions/thole.fi
 	equal "$(fish_completes 'thole run --detac')" $'--detach\n--detach-keys'
 	equal "$(fish_completes 'thole list --format ')" $'json\ntable'
 	matches "$(fish_completes 'thole update --')" --cpu-quota
+	equal "$(fish_completes 'thole --rootless ')" $'auto\nfalse\ntrue'
+	equal "$(fish_completes 'thole run --sdnotify c')" $'conmon\ncontainer'
+	mkdir -p "$T/set/image-of-then"
+	touch "$T/set/i-am-a-file"
+	equal "$(fish_completes "thole checkpoints $T/set/i")" "$T/set/image-of-then/"
+	equal "$(fish_completes "thole checkpoint inspect $T/set/i")" "$T/set/image-of-then/"
+	equal "$(fish_completes "thole restore --from $T/set/i")" "$T/set/image-of-then/"
+	contains "$(fish_completes "thole checkpoint import $T/set/i")" i-am-a-file
 }
 
 @test "the examples: a config that is accepted, commands and options that exist" {
