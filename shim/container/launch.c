@@ -106,7 +106,7 @@ static bool owns_group(const struct oci_config *config)
 		const struct oci_mount *m = &config->mounts[i];
 
 		if (m->type && !strncmp(m->type, "cgroup", 6) && !strcmp(m->destination, "/sys/fs/cgroup") &&
-		    !(m->flags_set & MS_RDONLY))
+		    !(m->flags_set & MS_RDONLY) && !(m->rec_attr_set & MOUNT_ATTR_RDONLY))
 			return true;
 	}
 	return false;

@@ -303,12 +303,15 @@ static int open_target(int root_fd, const struct oci_mount *m, enum rootfs_kind 
 	return 0;
 }
 
+static int set_propagation(int mount_fd, const struct oci_mount *m, struct err *err)
+{
+	return mount_change(mount_fd, m->propagation & MS_REC, 0, 0, m->propagation & ~(unsigned long)MS_REC, err);
+}
+
 static int attach(int mount_fd, int target_fd, const struct oci_mount *m, struct err *err)
 {
-	if (mount_attach(mount_fd, target_fd, err) < 0)
-		return -1;
-	/* A detached mount belongs to no namespace: its propagation means something only now. */
-	return mount_change(mount_fd, m->propagation & MS_REC, 0, 0, m->propagation & ~(unsigned long)MS_REC, err);
+	/* A detached mount belongs to no namespace: its propagation means something only once it is attached. */
+	return mount_attach(mount_fd, target_fd, err) < 0 ? -1 : set_propagation(mount_fd, m, err);
 }
 
 static int finish(int mount_fd, int target_fd, const struct oci_mount *m, struct err *err)
@@ -461,7 +464,13 @@ static int mount_again(int root_fd, const struct oci_mount *m, struct err *err)
 	    mount_change(target, false, set, clear, 0, err) < 0 ||
 	    mount_change(target, true, m->rec_attr_set, m->rec_attr_clear, 0, err) < 0)
 		return -1;
-	return mount_change(target, m->propagation & MS_REC, 0, 0, m->propagation & ~(unsigned long)MS_REC, err);
+	return set_propagation(target, m, err);
+}
+
+/* What nobody asks for otherwise. */
+static unsigned long cgroup_flags(const struct oci_mount *m)
+{
+	return m->flags_set | ((MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME) & ~m->flags_clear);
 }
 
 /* One hierarchy, detached. Inside a cgroup namespace real mounts show the container's own group as the root; without one its group is bound. */
@@ -469,12 +478,12 @@ static int open_hierarchy(const struct oci_mount *m, const struct cgroup_view *v
 			  struct err *err)
 {
 	cleanup_fd int fd = -1;
-	unsigned long flags = m->flags_set | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME;
+	unsigned long flags = cgroup_flags(m);
 	uint64_t set, clear;
 
 	/* ro is the mount's own: as a superblock flag it would reach the host's hierarchy. */
 	if (new_ns)
-		return new_fs(v->is_v2 ? "cgroup2" : "cgroup", "cgroup", v->is_v2 ? NULL : v->data,
+		return new_fs(v->is_v2 ? "cgroup2" : "cgroup", "cgroup", v->is_v2 ? m->data : v->data,
 			      flags & ~(unsigned long)MS_RDONLY, flags & MS_RDONLY, ret_fd, err);
 	mount_attr_from_flags(flags, 0, &set, &clear);
 	if (mount_clone(AT_FDCWD, v->host_path, false, &fd, err) < 0 || mount_change(fd, false, set, clear, 0, err) < 0)
@@ -501,26 +510,26 @@ static int mount_hierarchy_v1(int tmpfs, const struct oci_mount *m, const struct
 	return 0;
 }
 
-/* On v1 a cgroup mount is a tmpfs with one directory per hierarchy, read-only at the end when asked so; on v2 it is the mount
- * itself. */
+/* On v1 a cgroup mount is a tmpfs with one directory per hierarchy, read-only at the end when asked so; on v2 it is the mount itself. What is for all of the
+ * tree comes when it is whole. */
 static int mount_cgroup_v1(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_ns,
 			   struct err *err)
 {
 	cleanup_fd int tmpfs = -1, target = -1;
 	struct cgroup_view v;
 
-	if (mount_new_fs("tmpfs", "tmpfs", "mode=755",
-			 (m->flags_set & ~(unsigned long)MS_RDONLY) | MS_NOSUID | MS_NODEV | MS_NOEXEC, &tmpfs,
-			 err) < 0)
+	if (mount_new_fs("tmpfs", "tmpfs", "mode=755", cgroup_flags(m) & ~(unsigned long)MS_RDONLY, &tmpfs, err) < 0)
 		return -1;
 	if (open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0 || mount_attach(tmpfs, target, err) < 0)
 		return -1;
 	for (size_t i = 0; cgroup_view(cgroup, i, &v); i++)
 		if (mount_hierarchy_v1(tmpfs, m, &v, new_ns, err) < 0)
 			return err_add(err, "%s/%s", m->destination, v.name);
-	if (m->flags_set & MS_RDONLY)
-		return mount_change(tmpfs, false, MOUNT_ATTR_RDONLY, 0, 0, err);
-	return 0;
+	if ((m->flags_set & MS_RDONLY) && mount_change(tmpfs, false, MOUNT_ATTR_RDONLY, 0, 0, err) < 0)
+		return -1;
+	if (mount_change(tmpfs, true, m->rec_attr_set, m->rec_attr_clear, 0, err) < 0)
+		return -1;
+	return set_propagation(tmpfs, m, err);
 }
 
 static int mount_cgroup_v2(int root_fd, const struct oci_mount *m, const struct cgroup_view *v, bool new_ns,
@@ -530,21 +539,32 @@ static int mount_cgroup_v2(int root_fd, const struct oci_mount *m, const struct 
 
 	if (open_hierarchy(m, v, new_ns, &fd, err) < 0 || open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
 		return -1;
-	return mount_attach(fd, target, err);
+	return finish(fd, target, m, err);
+}
+
+/* Is it the one hierarchy of v2? Where the host has both, it is when it is asked for by its name. */
+static bool wants_v2(const struct oci_mount *m, const struct cgroup *cgroup, struct cgroup_view *ret)
+{
+	if (!strcmp(m->type, "cgroup2"))
+		for (size_t i = 0; cgroup_view(cgroup, i, ret); i++)
+			if (ret->is_v2)
+				return true;
+	return cgroup_is_pure_v2(cgroup) && cgroup_view(cgroup, 0, ret);
 }
 
 static int mount_cgroup(int root_fd, const struct oci_mount *m, const struct cgroup *cgroup, bool new_ns,
 			struct err *err)
 {
 	struct cgroup_view v;
+	bool is_v2 = wants_v2(m, cgroup, &v);
 
-	/* By that name a host that has both is asked for the one. */
-	if (!strcmp(m->type, "cgroup2"))
-		for (size_t i = 0; cgroup_view(cgroup, i, &v); i++)
-			if (v.is_v2)
-				return mount_cgroup_v2(root_fd, m, &v, new_ns, err);
+	/* What is bound has its options, and of v1 each hierarchy has its own. */
+	if (m->data && !(is_v2 && new_ns))
+		return err_set(err, ERR_CONFIG,
+			       "cannot set the mount option '%s': only cgroup v2 in a cgroup namespace has any",
+			       m->data);
 	/* A container without groups finds an empty directory, whatever the host has: what else it could be shown is its caller's group. */
-	if (!cgroup_is_pure_v2(cgroup) || !cgroup_view(cgroup, 0, &v))
+	if (!is_v2)
 		return mount_cgroup_v1(root_fd, m, cgroup, new_ns, err);
 	return mount_cgroup_v2(root_fd, m, &v, new_ns, err);
 }

@@ -51,6 +51,29 @@ bind() { # SRC DST OPTION...
 	equal "$(cat "$T/out")" done
 }
 
+# covers: mounts[].options
+@test "options of cgroup mounts: for the whole tree, for propagation, what only one hierarchy has" {
+	local type
+	for type in cgroup cgroup2; do
+		config --arg t $type '.mounts += [
+			{ destination: "/a", type: $t, source: "cgroup", options: ["rro", "rnosymfollow"] },
+			{ destination: "/b", type: $t, source: "cgroup", options: ["exec", "rnoatime", "rw"] },
+			{ destination: "/c", type: $t, source: "cgroup", options: ["rshared", "nosuid", "noexec", "nodev", "relatime", "ro"] }]'
+	done
+	in_container sh -c 'for d in /a /a/*; do mkdir $d/x 2> /dev/null && echo made $d; done; cat /proc/self/mountinfo' < /dev/null > "$T/out"
+	not grep ^made "$T/out"
+	awk '$5 ~ "^/a" && ($6 !~ /^ro/ || $6 !~ /nosymfollow/)' "$T/out" > "$T/wrong"
+	awk '$5 ~ "^/b" && ($6 !~ /^rw/ || $6 ~ /noexec/ || $6 !~ /noatime/ || $6 !~ /nosuid/)' "$T/out" >> "$T/wrong"
+	awk '$5 ~ "^/c" && ($6 !~ /^ro/ || !/ shared:/)' "$T/out" >> "$T/wrong"
+	equal "$(cat "$T/wrong")" ''
+	[ "$(grep -cE ' /[abc]' "$T/out")" -ge 6 ]
+	args true
+	for type in cgroup cgroup2; do
+		config --arg t $type '.mounts[-1] = { destination: "/d", type: $t, source: "cgroup", options: ["ro", "nonsense=1"] }'
+		refused 125 "cannot mount $type at '/d': cannot set the mount option '?nonsense" thole run --bundle "$B" "$c"
+	done
+}
+
 # covers: root.readonly
 @test "the root is a mount of its own and read-only when the config says so" {
 	config '.root.readonly = true'
