@@ -35,18 +35,19 @@ static const struct {
 	{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME }, { MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
 };
 
-/* Flags of the superblock, which the file system itself is told by name. */
+/* Flags of the superblock, which the file system itself is told by name. Where mount(2) has a flag without effect on most file systems, they may not know the word. */
 static const struct {
 	unsigned long ms;
 	const char *name, *opposite; /* NULL: nobody understands it */
+	bool may_be_unknown;
 } sb_table[] = {
-	{ MS_RDONLY, "ro", "rw" },
-	{ MS_SYNCHRONOUS, "sync", "async" },
-	{ MS_DIRSYNC, "dirsync", NULL },
-	{ MS_MANDLOCK, "mand", "nomand" },
-	{ MS_LAZYTIME, "lazytime", "nolazytime" },
-	{ MS_I_VERSION, "iversion", NULL },
-	{ MS_POSIXACL, "acl", NULL },
+	{ MS_RDONLY, "ro", "rw", false },
+	{ MS_SYNCHRONOUS, "sync", "async", false },
+	{ MS_DIRSYNC, "dirsync", NULL, false },
+	{ MS_MANDLOCK, "mand", "nomand", false },
+	{ MS_LAZYTIME, "lazytime", "nolazytime", false },
+	{ MS_I_VERSION, "iversion", NULL, true },
+	{ MS_POSIXACL, "acl", NULL, true },
 };
 
 void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret_set, uint64_t *ret_clear)
@@ -84,6 +85,21 @@ static int fs_error(int fs_fd, struct err *err, const char *what, const char *ke
 	}
 	errno = saved;
 	return err_call(err, "fsconfig, fsmount", "%s%s%s", what, key ? " " : "", key ? key : "");
+}
+
+/* One word of sb_table[i]. */
+static int set_sb_flag(int fs_fd, size_t i, const char *name, struct err *err)
+{
+	char said[256];
+
+	if (fsconfig(fs_fd, FSCONFIG_SET_FLAG, name, NULL, 0) == 0)
+		return 0;
+	if (errno != EINVAL || !sb_table[i].may_be_unknown)
+		return fs_error(fs_fd, err, "cannot set the mount option", name);
+	/* Else it would be the reason of what fails next. */
+	while (read(fs_fd, said, sizeof(said)) > 0)
+		;
+	return 0;
 }
 
 /* The next of "a,b=c,d=\"e,f\"", without its quotes, which keep commas in (SELinux contexts have some); NULL at the end. Writes into the text. */
@@ -139,8 +155,8 @@ static int new_fs(const char *type, const char *source, const char *data, unsign
 	if (source && fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0) < 0)
 		return fs_error(fs_fd, err, "cannot set the source of", type);
 	for (size_t i = 0; i < ARRAY_SIZE(sb_table); i++)
-		if ((flags & sb_table[i].ms) && fsconfig(fs_fd, FSCONFIG_SET_FLAG, sb_table[i].name, NULL, 0) < 0)
-			return fs_error(fs_fd, err, "cannot set the mount option", sb_table[i].name);
+		if ((flags & sb_table[i].ms) && set_sb_flag(fs_fd, i, sb_table[i].name, err) < 0)
+			return -1;
 	if (configure_fs(fs_fd, data, err) < 0)
 		return -1;
 	/* Some file systems look at their options only here, and not all of them say which one it is. */
@@ -436,8 +452,8 @@ static int change_fs(int target, const struct oci_mount *m, struct err *err)
 				   : m->flags_clear & sb_table[i].ms ? sb_table[i].opposite
 								     : NULL;
 
-		if (name && fsconfig(fs, FSCONFIG_SET_FLAG, name, NULL, 0) < 0)
-			return fs_error(fs, err, "cannot set the mount option", name);
+		if (name && set_sb_flag(fs, i, name, err) < 0)
+			return -1;
 	}
 	if (configure_fs(fs, m->data, err) < 0)
 		return -1;

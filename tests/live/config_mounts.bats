@@ -336,6 +336,17 @@ bind() { # SRC DST OPTION...
 	refused 125 'nosuchoption|/m' thole run --bundle "$B" "$c"
 }
 
+@test "iversion and acl are no option of most file systems: without effect there, as for mount(2), and what else is wrong is still told" {
+	config '.mounts[0].options += ["iversion", "acl"] | .mounts += [{ destination: "/m", type: "tmpfs", source: "tmpfs", options: ["iversion", "acl", "size=1m"] },
+		{ destination: "/m", options: ["remount", "iversion", "acl", "size=2m"] }]'
+	in_container grep ' /m ' /proc/self/mountinfo < /dev/null > "$T/out"
+	grep -q size=2048k "$T/out"
+	config '.mounts[-1].options = ["remount", "acl", "size=x"]'
+	refused 125 "cannot remount tmpfs at '/m': .*size" thole run --bundle "$B" "$c"
+	config 'del(.mounts[-1]) | .mounts[-1].options = ["iversion", "nosuch"]'
+	refused 125 "cannot mount tmpfs at '/m': .*nosuch" thole run --bundle "$B" "$c"
+}
+
 @test "tmpcopyup: the tmpfs begins with what it covers, owners, modes, links and all; the rootfs stays as it is" {
 	mkdir -p "$B/rootfs/data/deep/er"
 	echo one > "$B/rootfs/data/a"

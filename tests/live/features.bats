@@ -32,7 +32,7 @@ setup_test() { thole features > "$T/features"; }
 		config --arg n "$ns" '.linux.namespaces |= (map(select(.type != $n)) + [{ type: $n }])'
 	done
 	config --argjson caps "$(feature '.linux.capabilities | tojson')" '.process.capabilities.bounding = $caps'
-	for option in $(feature '.mountOptions[] | select(test("bind|unbindable|idmap|tmpcopyup|iversion|acl|mand|silent|loud|remount") | not)'); do
+	for option in $(feature '.mountOptions[] | select(test("bind|unbindable|idmap|tmpcopyup|mand|silent|loud|remount") | not)'); do
 		config --arg o "$option" '.mounts += [{ destination: ("/m/" + $o), type: "tmpfs", source: "tmpfs", options: [$o] }]'
 	done
 	for option in idmap ridmap; do
