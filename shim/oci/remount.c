@@ -51,6 +51,18 @@ static void inherit(struct oci_mount *m, const struct oci_mount *base)
 		m->flags_set |= MS_RDONLY;
 }
 
+/* What a devpts is not told anew is the kernel's default again: its ptmx would be nobody's to open. Of two values the later one counts. */
+static void inherit_data(struct oci_mount *m, const struct oci_mount *base)
+{
+	char *joined;
+
+	if (!base->data || !m->type || strcmp(m->type, "devpts") != 0)
+		return;
+	joined = xasprintf("%s%s%s", base->data, m->data ? "," : "", m->data ? m->data : "");
+	free(m->data);
+	m->data = joined;
+}
+
 int oci_inherit_remounts(struct oci_config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->n_mounts; i++) {
@@ -73,6 +85,7 @@ int oci_inherit_remounts(struct oci_config *c, struct err *err)
 				       "mounts[%zu].options: '%s' is for a file system, and 'remount' changes only "
 				       "the mount here",
 				       i, m->data);
+		inherit_data(m, base);
 	}
 	return 0;
 }

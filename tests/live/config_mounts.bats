@@ -167,6 +167,15 @@ bind() { # SRC DST OPTION...
 	touch "$T/src/the-host-may-write"
 }
 
+@test "remount of devpts: what is not named stays as it is" {
+	config '.mounts += [{ destination: "/dev/pts", options: ["remount", "mode=600"] }, { destination: "/dev/pts", options: ["remount", "bind", "noexec"] },
+		{ destination: "/dev/pts", options: ["remount", "ro"] }]'
+	mounts_inside
+	has_mount /dev/pts devpts ro,nosuid,noexec ro,mode=600,ptmxmode=666
+	equal "$(in_container stat -c %a /dev/pts/ptmx < /dev/null)" 666
+	contains "$(grep '^/dev/pts ' "$T/mounts")" "gid=5"
+}
+
 @test "remount: of nothing, of what is no mount, with what is another file system's, through a link: one line that says so" {
 	local good field message
 	mkdir "$T/src"
