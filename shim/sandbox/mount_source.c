@@ -56,6 +56,10 @@ static int open_one(const struct oci_config *c, const struct oci_mount *m, const
 	cleanup_free char *source = path_join(bundle, m->source);
 	cleanup_fd int fd = -1;
 
+	/* Such a user cannot clone the source here either, and that would be blamed on the source. */
+	if (m->idmap && !caps_have(CAP_SYS_ADMIN))
+		return err_set(err, ERR_PERMISSION, "cannot mount %s at '%s': mapping its ids needs CAP_SYS_ADMIN",
+			       m->source, m->destination);
 	if (mount_bind_tree(m, source, &fd, err) < 0 || (m->idmap && map_ids(c, m, joined, fd, err) < 0))
 		return err_add(err, "cannot mount %s at '%s'", m->source, m->destination);
 	*ret_fd = take_fd(&fd);

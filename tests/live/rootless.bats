@@ -168,6 +168,14 @@ with_range() {
 	refused 125 '/dev/pts.*gid|gid.*/dev/pts' thole run --bundle "$B" "$c"
 }
 
+@test "a bind with mapped ids is what a user may not make, and not its source is blamed" {
+	mkdir "$T/data"
+	config --arg d "$T/data" '.mounts += [{ destination: "/data", type: "bind", source: $d, options: ["bind", "idmap"] }]'
+	refused 125 "cannot mount $T/data at '/data': mapping its ids needs CAP_SYS_ADMIN" thole run --bundle "$B" "$c"
+	config '.mounts[-1].options = ["bind"]'
+	in_container true < /dev/null
+}
+
 @test "a quick run makes the user namespace by itself" {
 	equal "$(thole run --rootfs "$B/rootfs" --name "$c" -- sh -c 'id -u; hostname; ls -d /sys/class/net/lo' | xargs)" "0 $c /sys/class/net/lo"
 	equal "$(thole run --rootfs "$B/rootfs" --network host --name "$c" -- readlink /proc/self/ns/net)" "$(readlink /proc/self/ns/net)"
