@@ -66,12 +66,6 @@ static int attach_root(const char *rootfs, unsigned long propagation, bool joine
 	return 0;
 }
 
-/* A read-only /dev becomes so only when the devices are in it. */
-static bool is_late_readonly(const struct oci_mount *m)
-{
-	return !m->bind && (m->flags_set & MS_RDONLY) && !strcmp(m->destination, "/dev");
-}
-
 static int mount_all(const struct child_init_params *p, int root_fd, struct err *err)
 {
 	const struct oci_config *c = p->config;
@@ -87,7 +81,7 @@ static int mount_all(const struct child_init_params *p, int root_fd, struct err 
 			m.source = source;
 		if (data)
 			m.data = data;
-		if (is_late_readonly(&m))
+		if (mount_is_late_readonly(&m))
 			m.flags_set &= ~(unsigned long)MS_RDONLY;
 		if (mount_one(root_fd, &m, p->sources->fd[i], p->common.cgroup, new_cgroup_ns, err) < 0)
 			return -1;
@@ -111,7 +105,7 @@ static int finish_late_readonly(int root_fd, const struct oci_config *c, struct 
 			.flags_set = MS_RDONLY,
 		};
 
-		if (is_late_readonly(m) && mount_one(root_fd, &again, -1, NULL, false, err) < 0)
+		if (mount_is_late_readonly(m) && mount_one(root_fd, &again, -1, NULL, false, err) < 0)
 			return -1;
 	}
 	return 0;

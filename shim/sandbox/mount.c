@@ -402,6 +402,11 @@ static int mount_copied_up(int target, const struct oci_mount *m, const char *da
 	return finish(fs, target, m, err);
 }
 
+bool mount_is_late_readonly(const struct oci_mount *m)
+{
+	return !m->bind && (m->flags_set & MS_RDONLY) && !strcmp(m->destination, "/dev");
+}
+
 static bool is_there(int root_fd, const char *path)
 {
 	cleanup_fd int fd = -1;
@@ -416,7 +421,7 @@ static bool takes_mode(int root_fd, const struct oci_mount *m)
 	return !strcmp(m->type, "tmpfs") && !has_option(m, "mode=") && is_there(root_fd, m->destination);
 }
 
-static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
+static int mount_fs(int root_fd, const struct oci_mount *m, int tree_fd, struct err *err)
 {
 	cleanup_fd int fs = -1, target = -1;
 	const char *data = m->data;
@@ -429,6 +434,8 @@ static int mount_fs(int root_fd, const struct oci_mount *m, struct err *err)
 	with_its = takes_mode(root_fd, m);
 	if (open_target(root_fd, m, ROOTFS_DIR, &target, err) < 0)
 		return -1;
+	if (tree_fd >= 0)
+		return finish(tree_fd, target, m, err);
 	if (with_its && fstat(target, &st) == 0) {
 		with_mode = xasprintf("%s%smode=%o", data ? data : "", data ? "," : "", st.st_mode & 07777);
 		data = with_mode;
@@ -599,7 +606,7 @@ int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct 
 		else if (m->type && (!strcmp(m->type, "cgroup") || !strcmp(m->type, "cgroup2")))
 			r = mount_cgroup(root_fd, m, cgroup, new_cgroup_ns, err);
 		else
-			r = mount_fs(root_fd, m, err);
+			r = mount_fs(root_fd, m, tree_fd, err);
 	}
 	if (r < 0)
 		return err_add(err, "cannot %s %s at '%s'", m->remount ? "remount" : "mount",

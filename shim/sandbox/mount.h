@@ -35,8 +35,11 @@ void mount_attr_from_flags(unsigned long set, unsigned long clear, uint64_t *ret
 /* The detached mount of a bind, complete but for its propagation. `source` is a path of the host. */
 int mount_bind_tree(const struct oci_mount *m, const char *source, int *ret_fd, struct err *err);
 
-/* One entry of config.mounts. tree_fd: its mount_bind_tree(), when the shim has made it (it stays the caller's), else -1: sources are paths of the host,
- * still visible. */
+/* A read-only /dev is made writable, and becomes read-only when the devices are in it. */
+bool mount_is_late_readonly(const struct oci_mount *m);
+
+/* One entry of config.mounts. tree_fd: its mount_bind_tree() or mount_new_fs(), when the shim has made it (it stays the caller's), else -1: sources are paths of
+ * the host, still visible. */
 int mount_one(int root_fd, const struct oci_mount *m, int tree_fd, const struct cgroup *cgroup, bool new_cgroup_ns,
 	      struct err *err);
 

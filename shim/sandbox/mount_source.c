@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only the shim can get at of the host's files: the sources of bind mounts for a container in another user namespace, and those with mapped ids.
+/* What only the shim can get at of the host's files: the sources of bind mounts for a container in another user namespace, those with mapped ids, and file systems on
+ * block devices.
  *
- * Runs in the shim, before the clone. The container's root may not search the directories that lead to a source, and may not map ids. What the
- * child then gets is a detached mount: it attaches it, and needs to look up nothing. */
+ * Runs in the shim, before the clone. The container's root may not search the directories that lead to a source, and may not map ids, and its groups may not open
+ * a device whose file system it is to have. What the child then gets is a detached mount: it attaches it, and needs to look up nothing. */
 #include "shim/sandbox/mount_source.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/path.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/idmap.h"
+#include "shim/sandbox/lsm.h"
 #include "shim/sandbox/mount.h"
 
 /* The user namespace whose mappings the mount gets. */
@@ -66,19 +70,53 @@ static int open_one(const struct oci_config *c, const struct oci_mount *m, const
 	return 0;
 }
 
+/* A type that needs no device belongs to the namespaces of who makes it (proc, mqueue), whatever its source is called. One that the kernel does not know yet is not of these. */
+static bool needs_device(const char *type)
+{
+	cleanup_free char *known = NULL, *line = xasprintf("nodev\t%s\n", type);
+	struct err ignored;
+
+	return fd_read_file_at(AT_FDCWD, "/proc/filesystems", 1 << 20, &known, &ignored) == 0 && !strstr(known, line);
+}
+
+/* Whoever gives the container a mount namespace or a user namespace has the device looked up there, and the kernel asked whether that may be. */
+static bool is_on_device(const struct oci_config *c, const struct oci_mount *m, bool leaves_user)
+{
+	struct stat st;
+
+	return !m->bind && !m->remount && m->source && m->source[0] == '/' && m->type && !leaves_user &&
+	       !c->ns[OCI_NS_MOUNT].path && stat(m->source, &st) == 0 && S_ISBLK(st.st_mode) && needs_device(m->type);
+}
+
+static int open_device(const struct oci_config *c, const struct oci_mount *m, int *ret_fd, struct err *err)
+{
+	cleanup_free char *labelled = lsm_mount_data(m->type, m->data, c->mount_label);
+	unsigned long flags = m->flags_set;
+
+	if (mount_is_late_readonly(m))
+		flags &= ~(unsigned long)MS_RDONLY;
+	if (mount_new_fs(m->type, m->source, labelled ? labelled : m->data, flags, ret_fd, err) < 0)
+		return err_add(err, "cannot mount %s at '%s'", m->type, m->destination);
+	return 0;
+}
+
 int mount_sources_open(const struct oci_config *config, const char *bundle, const struct ns_joined *joined,
 		       struct mount_sources *ret, struct err *err)
 {
 	struct mount_sources s = { .n = config->n_mounts, .fd = xcalloc(config->n_mounts, sizeof(int)) };
-	bool leaves_user = ns_leaves_user(config, joined) && caps_have(CAP_SYS_ADMIN);
+	bool leaves_user = ns_leaves_user(config, joined);
 
 	for (size_t i = 0; i < s.n; i++)
 		s.fd[i] = -1;
 	for (size_t i = 0; i < s.n; i++) {
 		const struct oci_mount *m = &config->mounts[i];
+		int r = 0;
 
-		if (m->bind && !m->remount && (leaves_user || m->idmap) &&
-		    open_one(config, m, bundle, joined, &s.fd[i], err) < 0) {
+		if (m->bind && !m->remount && ((leaves_user && caps_have(CAP_SYS_ADMIN)) || m->idmap))
+			r = open_one(config, m, bundle, joined, &s.fd[i], err);
+		else if (is_on_device(config, m, leaves_user))
+			r = open_device(config, m, &s.fd[i], err);
+		if (r < 0) {
 			mount_sources_release(&s);
 			return -1;
 		}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What only the shim can get at of the host's files: the sources of bind mounts for a container in another user namespace, and those with mapped ids. */
+/* What only the shim can get at of the host's files: the sources of bind mounts for a container in another user namespace, those with mapped ids, and file systems on
+ * block devices. */
 #ifndef THOLE_SHIM_SANDBOX_MOUNT_SOURCE_H
 #define THOLE_SHIM_SANDBOX_MOUNT_SOURCE_H
 

@@ -5,6 +5,10 @@ load lib
 
 setup_test() { bundle; }
 
+teardown_test() {
+	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
+}
+
 # mountinfo of the container, one line a mount: POINT TYPE OPTIONS SUPER
 mounts_inside() {
 	in_container cat /proc/self/mountinfo < /dev/null | awk '{ for (i = 7; $i != "-"; i++); print $5, $(i + 1), $6, $(i + 3) }' > "$T/mounts"
@@ -451,6 +455,23 @@ in_shared_world() { # SCRIPT
 		$THOLE --root $STATE run -d --bundle $BUNDLE $ID-2 < /dev/null
 		cat /proc/self/mountinfo' > "$T/out"
 	equal "$(cat "$T/out")" "$(cat "$B/before")"
+}
+
+@test "a file system on a block device is mounted for a container that may not open the device itself" {
+	needs loop
+	truncate -s 4M "$T/image"
+	mkfs.ext4 -q "$T/image"
+	LOOP=$(losetup -f --show "$T/image")
+	config --arg l "$LOOP" '.mounts += [{ destination: "/disk", type: "ext4", source: $l, options: ["noexec", "errors=continue"] },
+		{ destination: "/not", type: "tmpfs", source: $l, options: ["size=64k"] }] |
+		.process.capabilities |= with_entries(.value += ["CAP_MKNOD"]) | .linux.resources.devices = [{ allow: false, access: "rwm" }]'
+	in_container sh -c 'echo text > /disk/file; cat /disk/file; mknod /tmp/d b 7 '"${LOOP#/dev/loop}"' && head -c 1 /tmp/d; grep -E " /(disk|not) " /proc/self/mountinfo' < /dev/null > "$T/out" 2> "$T/err"
+	equal "$(head -1 "$T/out")" text
+	contains "$(cat "$T/err")" 'Operation not permitted'
+	matches "$(cat "$T/out")" ' /disk rw,noexec,.* - ext4 '
+	matches "$(cat "$T/out")" ' /not .* - tmpfs .*size=64k'
+	config '(.mounts[] | select(.destination == "/disk").options) = ["nosuch=1"]'
+	refused 125 "cannot mount ext4 at '/disk': .*nosuch" thole run --bundle "$B" "$c"
 }
 
 @test "an option of a file system may be in quotes, which keep commas in" {
