@@ -2,7 +2,8 @@
 /* linux.netDevices: interfaces of the host that become the container's.
  *
  * A child of the shim's does it, with the shim's privileges, since it has to be in both namespaces: it opens a socket here, enters the container's, and opens another. The kernel
- * takes an interface's addresses away when it moves, so they are read before and given back afterwards. */
+ * takes an interface's addresses and routes away when it moves or is set down. The addresses are read before and given back afterwards, the routes are not: so whatever can be
+ * refused is refused before any interface is touched, and none is set down before it moves. */
 #include "shim/sandbox/net_device.h"
 
 #include <arpa/inet.h>
@@ -32,6 +33,12 @@ struct address {
 struct addresses {
 	size_t n;
 	struct address v[ADDRESSES_MAX];
+};
+
+/* What one was on the host, and what it is in the container. */
+struct moved {
+	int here_index, there_index;
+	bool was_up;
 };
 
 /* Both ends of the way. */
@@ -205,13 +212,9 @@ static int rename_there(const struct mover *mv, int index, const char *pattern)
 	return acknowledged(mv->there, &r);
 }
 
-static int arrive(const struct mover *mv, const struct oci_net_device *d, const char *arrival,
+static int arrive(const struct mover *mv, const struct oci_net_device *d, int index, const char *arrival,
 		  const struct addresses *addresses, struct err *err)
 {
-	int index = index_of(mv->there, arrival);
-
-	if (index < 0)
-		return err_sys(err, "cannot find it in the container");
 	if (strcmp(arrival, d->name) != 0 && rename_there(mv, index, d->name) < 0)
 		return err_sys(err, "cannot name it '%s'", d->name);
 	for (size_t i = 0; i < addresses->n; i++)
@@ -223,65 +226,88 @@ static int arrive(const struct mover *mv, const struct oci_net_device *d, const 
 }
 
 /* A namespace that ends takes virtual interfaces along, and whoever had it wants it as it was. */
-static void move_back(const struct mover *mv, const char *name, const char *host_name, struct addresses *addresses)
+static void move_back(const struct mover *mv, const struct oci_net_device *d, const struct moved *m,
+		      struct addresses *addresses)
 {
-	int index = index_of(mv->there, name);
+	int index;
 
-	if (index < 0)
-		return;
 	if (addresses->n == 0)
-		read_addresses(mv->there, index, addresses);
-	if (set_up(mv->there, index, false) < 0 || move(mv->there, index, mv->here_ns, host_name) < 0)
+		read_addresses(mv->there, m->there_index, addresses);
+	if (move(mv->there, m->there_index, mv->here_ns, d->host_name) < 0)
 		return;
-	index = index_of(mv->here, host_name);
+	index = index_of(mv->here, d->host_name);
 	for (size_t i = 0; i < addresses->n; i++)
 		add_address(mv->here, index, &addresses->v[i]);
-	set_up(mv->here, index, true);
+	if (m->was_up)
+		set_up(mv->here, index, true);
 }
 
-static int move_one(const struct mover *mv, const struct oci_net_device *d, char arrival[IFNAMSIZ],
+/* Whatever is found wrong here has changed nothing. */
+static int check_one(const struct mover *mv, const struct oci_net_device *d, struct moved *m, struct err *err)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", d->host_name);
+	m->here_index = index_of(mv->here, d->host_name);
+	if (m->here_index < 0 || ioctl(mv->here, SIOCGIFFLAGS, &ifr) < 0)
+		return err_sysno(err, ENODEV, "cannot find it");
+	if (ifr.ifr_flags & IFF_LOOPBACK)
+		return err_set(err, ERR_CONFIG, "is the loopback interface, which each network namespace has itself");
+	m->was_up = ifr.ifr_flags & IFF_UP;
+	if (index_of(mv->there, d->name) >= 0)
+		return err_sysno(err, EEXIST, "cannot move it into the container as '%s'", d->name);
+	return 0;
+}
+
+static int move_one(const struct mover *mv, const struct oci_net_device *d, struct moved *m, char arrival[IFNAMSIZ],
 		    struct addresses *addresses, struct err *err)
 {
-	int index = index_of(mv->here, d->host_name);
-
-	if (index < 0)
-		return err_sysno(err, ENODEV, "cannot find it");
 	snprintf(arrival, IFNAMSIZ, "%s", d->name);
 	if (strchr(d->name, '%'))
-		snprintf(arrival, IFNAMSIZ, "thole%d", index);
-	if (read_addresses(mv->here, index, addresses) < 0)
+		snprintf(arrival, IFNAMSIZ, "thole%d", m->here_index);
+	if (read_addresses(mv->here, m->here_index, addresses) < 0)
 		return err_sys(err, "cannot read its addresses");
-	if (set_up(mv->here, index, false) < 0)
-		return err_sys(err, "cannot set it down");
-	if (move(mv->here, index, mv->there_ns, arrival) < 0) {
-		int saved = errno;
-
-		/* The kernel moves it first and gives it its name then. */
-		move_back(mv, d->host_name, d->host_name, addresses);
-		set_up(mv->here, index, true);
-		return err_sysno(err, saved, "cannot move it into the container as '%s'", d->name);
+	if (move(mv->here, m->here_index, mv->there_ns, arrival) < 0) {
+		err_sys(err, "cannot move it into the container as '%s'", d->name);
+		/* The kernel moves it first and gives it its name then, which somebody may have taken. */
+		m->there_index = index_of(mv->there, d->host_name);
+		if (index_of(mv->here, d->host_name) != m->here_index && m->there_index >= 0)
+			move_back(mv, d, m, addresses);
+		return -1;
 	}
+	m->there_index = index_of(mv->there, arrival);
+	return m->there_index < 0 ? err_sys(err, "cannot find it in the container") : 0;
+}
+
+static int check_all(const struct mover *mv, const struct oci_config *c, struct moved *moved, struct err *err)
+{
+	for (size_t i = 0; i < c->n_net_devices; i++)
+		if (check_one(mv, &c->net_devices[i], &moved[i], err) < 0)
+			return err_add(err, "linux.netDevices.%s", c->net_devices[i].host_name);
 	return 0;
 }
 
 static int move_all(const struct mover *mv, const struct oci_config *c, struct err *err)
 {
 	cleanup_free struct addresses *addresses = xcalloc(1, sizeof(*addresses));
+	cleanup_free struct moved *moved = xcalloc(c->n_net_devices, sizeof(*moved));
 
+	if (check_all(mv, c, moved, err) < 0)
+		return -1;
 	for (size_t i = 0; i < c->n_net_devices; i++) {
 		const struct oci_net_device *d = &c->net_devices[i];
 		char arrival[IFNAMSIZ];
-		int r = move_one(mv, d, arrival, addresses, err);
+		int r = move_one(mv, d, &moved[i], arrival, addresses, err);
 
 		if (r == 0) {
-			r = arrive(mv, d, arrival, addresses, err);
+			r = arrive(mv, d, moved[i].there_index, arrival, addresses, err);
 			if (r < 0)
-				move_back(mv, arrival, d->host_name, addresses);
+				move_back(mv, d, &moved[i], addresses);
 		}
 		if (r < 0) {
 			while (i-- > 0) {
 				addresses->n = 0;
-				move_back(mv, c->net_devices[i].name, c->net_devices[i].host_name, addresses);
+				move_back(mv, &c->net_devices[i], &moved[i], addresses);
 			}
 			return err_add(err, "linux.netDevices.%s", d->host_name);
 		}

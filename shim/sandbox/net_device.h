@@ -8,8 +8,9 @@
 #include "common/err.h"
 #include "shim/oci/config.h"
 
-/* In the shim: move them all into the network namespace of process `pid`, under their new names, with their global addresses, and set them up. On failure those that
- * were moved are back, as far as the kernel lets them. Errors name linux.netDevices.NAME. Waits for a child of its own. */
+/* In the shim: move them all into the network namespace of process `pid`, under their new names, with their global addresses, and set them up. What
+ * is missing, a loopback, or to have a name that is taken there is refused before anything is changed. On a later failure those that were moved are back as they were but for their
+ * routes, as far as the kernel lets them. Errors name linux.netDevices.NAME. Waits for a child of its own. */
 int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *err);
 
 /* In the shim, of an interface of its own namespace: the addresses that somebody has given it ("10.0.0.1/24"), at most `max` of them. ret: texts, the caller's. */

@@ -81,6 +81,43 @@ hosted() {
 	matches "$(grep ' up0@' "$T/out" || cat "$T/out")" '[<,]UP[,>]'
 }
 
+# as_before FILTER: with these devices it is refused, and the host's network is what it was, by names, states, addresses and routes
+as_before() {
+	config "$1"
+	hosted "ip route add 198.51.100.0/24 via 192.0.2.1 dev up0; ip addr add 203.0.113.1/24 dev up1; ip link set lo up
+		look() { ip -o addr show scope global; ip -o addr show dev lo; ip -o link show up; ip route; ip -6 route show table local ::1; }
+		seen() { look | sed 's/qdisc [a-z]*//; s/state [A-Z]*//; s/tentative//; s/linkdown//; s/NO-CARRIER,//; s/M-DOWN,//; s/,LOWER_UP//; s/,M-DOWN//'; }
+		seen > '$T/before' 2>&1
+		thole run --bundle '$B' '$c' 2> '$T/err' || echo status \$?; seen > '$T/after' 2>&1" > "$T/out"
+	equal "$(cat "$T/out")" 'status 125'
+	equal "$(wc -l < "$T/err")" 1
+	equal "$(cat "$T/after")" "$(cat "$T/before")"
+}
+
+@test "what is refused has not been touched: a pattern before a device that is missing, the loopback, a name that is taken" {
+	args true
+	as_before '.linux.netDevices = { up0: { name: "net%d" }, nosuch: {} }'
+	grep -q 'linux\.netDevices\.nosuch: cannot find it' "$T/err"
+	as_before '.linux.netDevices = { up0: {}, lo: { name: "x0" } }'
+	grep -q 'linux\.netDevices\.lo: is the loopback interface' "$T/err"
+	as_before '.linux.netDevices = { up0: {}, up1: { name: "lo" } }'
+	grep -q "linux\.netDevices\.up1: cannot move it into the container as 'lo': File exists" "$T/err"
+}
+
+@test "one that the kernel lets nobody move: those before it are back, also with a pattern, and up only if they were" {
+	args true
+	unshare --net ip link add br0 type bridge 2> /dev/null || skip 'no bridges here'
+	config '.linux.netDevices = { up0: { name: "net%d" }, up1: { name: "net%d" }, br0: {} }'
+	hosted "ip link add br0 type bridge; ip link set br0 up; thole run --bundle '$B' '$c' 2> '$T/err' || echo status \$?; ip -o link; ip -o addr" > "$T/out"
+	grep -q '^status 125$' "$T/out"
+	grep -q 'linux\.netDevices\.br0: cannot move it' "$T/err"
+	grep -q ' up0 .*inet 192\.0\.2\.5/24 ' "$T/out"
+	grep -q ' up0 .*inet6 2001:db8::5/64 ' "$T/out"
+	matches "$(grep ' up0@peer0:' "$T/out")" '[<,]UP[,>]'
+	not matches "$(grep ' up1@peer1:' "$T/out")" '[<,]UP[,>]'
+	matches "$(grep ' br0:' "$T/out")" '[<,]UP[,>]'
+}
+
 @test "what cannot be is refused by the field" {
 	local good filter regex
 	args true
