@@ -30,6 +30,7 @@
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/idmap.h"
+#include "shim/sandbox/sched.h"
 
 #define UNREAD_MAX (1 << 20) /* as large as a pipe can be without privileges */
 
@@ -384,12 +385,29 @@ static int find_execs(struct container *c, struct err *err)
 	return 0;
 }
 
+/* criu does not keep it. They have it from their first process, as when they were begun; what one has chosen since then nobody knows. */
+static int give_io_priority(struct container *c, struct err *err)
+{
+	const struct oci_io_priority *priority = &c->config->process.io_priority;
+	struct cgroup_pids pids = { 0 };
+	int ret;
+
+	if (!c->config->has_process || !priority->set)
+		return 0;
+	pids = cgroup_pids(c->cgroup);
+	ret = sched_give_io_priority(c->init.pid, priority, err);
+	for (size_t i = 0; i < pids.n && ret == 0; i++)
+		ret = sched_give_io_priority(pids.v[i], priority, err);
+	free(pids.v);
+	return ret;
+}
+
 /* Once, before anything of it runs. */
 static int all_there(struct container *c, struct err *err)
 {
 	const struct restoring *r = c->creation->restoring;
 
-	if (find_execs(c, err) < 0)
+	if (find_execs(c, err) < 0 || give_io_priority(c, err) < 0)
 		return -1;
 	return r->options.empty_network ? 0 : veth_set_up(c->creation->params.fds.images_fd, &r->options.veths, err);
 }
@@ -431,6 +449,23 @@ static void look_for_locks(struct container *c)
 	log_warn("%s", c->remark);
 }
 
+/* What a process can change of itself only, and criu (4.2.1) does not. */
+static void look_for_settings(struct container *c)
+{
+	const struct oci_process *p = &c->config->process;
+	const bool personality = p->personality.domain != 0, policy = p->memory_policy.mode != 0;
+	cleanup_free char *before = NULL;
+
+	if (!personality && !policy)
+		return;
+	before = c->remark;
+	if (!before)
+		before = xasprintf("container '%s'", c->id);
+	c->remark = xasprintf("%s: criu does not bring back %s%s%s", before, personality ? "linux.personality" : "",
+			      personality && policy ? " and " : "", policy ? "linux.memoryPolicy" : "");
+	log_warn("%s", c->remark);
+}
+
 void restore_hooks_done(struct container *c, const struct err *err)
 {
 	if (err)
@@ -456,8 +491,10 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 		criu_answer(r->criu, false);
 		return;
 	}
-	if (!strcmp(what, "pre-resume"))
+	if (!strcmp(what, "pre-resume")) {
 		look_for_locks(c);
+		look_for_settings(c);
+	}
 	if (setup)
 		create_wants_hooks(c); /* the answer follows them */
 	else

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the kernel treats the container's process: scheduler, I/O priority, affinity, memory policy, personality.
  *
- * Runs as the container's process while it still has the shim's privileges. Everything here is kept over execve. */
+ * Runs as the container's process while it still has the shim's privileges, but for what a restored process is given from outside. Everything here is kept over execve. */
 #include "shim/sandbox/sched.h"
 
+#include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
 #include <sys/syscall.h>
@@ -42,12 +44,34 @@ static int apply_scheduler(const struct oci_scheduler *s, struct err *err)
 	return 0;
 }
 
-static int apply_io_priority(const struct oci_io_priority *p, struct err *err)
+/* thread 0: the calling one. 0, or -1 with errno. */
+static int set_io_priority(pid_t thread, const struct oci_io_priority *p)
 {
 	int value = (int)p->class << IOPRIO_CLASS_SHIFT | (int)p->priority;
 
-	if (p->set && syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) < 0)
+	return (int)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, thread, value);
+}
+
+static int apply_io_priority(const struct oci_io_priority *p, struct err *err)
+{
+	if (p->set && set_io_priority(0, p) < 0)
 		return err_sys(err, "process.ioPriority: cannot set it");
+	return 0;
+}
+
+int sched_give_io_priority(pid_t pid, const struct oci_io_priority *priority, struct err *err)
+{
+	cleanup_dir DIR *dir = NULL;
+	struct dirent *e;
+	char path[40];
+
+	if (!priority->set)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] != '.' && set_io_priority(atoi(e->d_name), priority) < 0 && errno != ESRCH)
+			return err_sys(err, "process.ioPriority: cannot set it");
 	return 0;
 }
 

@@ -164,6 +164,28 @@ has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 	equal "$(tail -c +65537 "$B/rootfs/tmp/got" | sort)" $'last\nthree\ntwo'
 }
 
+@test "the I/O priority comes back, of all that have it from the first process; what criu does not bring back is told in one line" {
+	local p
+	config '.process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 6 }'
+	args sh -c 'sleep 1000 & echo up; wait'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" up
+	checkpoint
+	restore 2> "$T/said"
+	equal "$(cat "$T/said")" ''
+	for p in $(thole ps --format json "$c" | jq '.[]'); do
+		equal "$(ionice -p "$p")" 'best-effort: prio 6'
+	done
+	equal "$(thole ps --format json "$c" | jq length)" 2
+	thole delete --force "$c"
+	config '.linux.personality = { domain: "LINUX32" } | .linux.memoryPolicy = { mode: "MPOL_INTERLEAVE", nodes: "0" }'
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for logged "$c" up
+	checkpoint --stay
+	timeout 60 "$THOLE" --root "$ROOT" restore "$c" 2> "$T/said"
+	equal "$(cat "$T/said")" "thole: container '$c': criu does not bring back linux.personality and linux.memoryPolicy"
+}
+
 # covers: restore --bundle
 @test "restore in the foreground: its output, its exit status, nothing left" {
 	args sh -c 'while [ ! -e /go ]; do usleep 1000; done; echo out; echo err >&2; exit 7'
