@@ -13,6 +13,7 @@
 #include "shim/sandbox/scope.h"
 #include "shim/sandbox/child_step.h"
 #include "shim/sandbox/mount_source.h"
+#include "shim/sandbox/net_device.h"
 #include "shim/sandbox/ns.h"
 #include "shim/sandbox/resctrl.h"
 #include "shim/sandbox/seccomp.h"
@@ -50,7 +51,8 @@ struct creation {
 	struct scope scope;              /* systemd's, when it is the driver */
 	struct scope_holder scope_holder;
 	struct mount_sources sources;
-	struct relay_ends ends; /* of the foreground client, until they are taken */
+	struct net_devices net_devices; /* of the host's, which go back when it fails */
+	struct relay_ends ends;         /* of the foreground client, until they are taken */
 	struct relay_client *client;
 	const struct create_step *steps; /* the plan: a new container, or one that is restored */
 	size_t n_steps, steps_done;

@@ -342,10 +342,14 @@ static int step_process(struct container *c, struct err *err)
 /* Only what may be left of it: the groups' undo kills whoever else is there. */
 static void undo_process(struct container *c)
 {
+	struct err err;
+
 	hooks_cancel(c);
 	launch_free(c->launch);
 	c->launch = NULL;
 	process_kill_now(&c->init);
+	if (net_devices_return(c->config, &c->creation->net_devices, &err) < 0)
+		log_warn("container '%s': cannot give network devices back: %s", c->id, err.text);
 }
 
 static int step_sdnotify(struct container *c, struct err *err)
@@ -457,6 +461,7 @@ void creation_free(struct creation *cr)
 		fd_close(&cr->child_stdio[i]);
 	ns_joined_release(&cr->joined);
 	mount_sources_release(&cr->sources);
+	net_devices_release(&cr->net_devices);
 	restore_free(cr->restoring);
 	relay_ends_close(&cr->ends);
 	scope_let_go(&cr->scope_holder);

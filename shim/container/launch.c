@@ -157,7 +157,7 @@ static int adopt_init(struct launch *l, int pidfd, struct err *err)
 	l->joiner_end = NULL;
 	process_kill_later(c, take_fd(&c->init.pidfd));
 	if (proc_pidfd_pid(fd, &pid, err) < 0 || launch_note_init(c, pid, take_fd(&fd), err) < 0 ||
-	    launch_settle_init(c, err) < 0 || net_device_move_all(c->config, pid, err) < 0)
+	    launch_settle_init(c, err) < 0 || net_devices_move(c->config, pid, &c->creation->net_devices, err) < 0)
 		return -1;
 	return launch_order(l, CHILD_GO_ON, err);
 }

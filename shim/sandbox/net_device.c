@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -33,12 +34,6 @@ struct address {
 struct addresses {
 	size_t n;
 	struct address v[ADDRESSES_MAX];
-};
-
-/* What one was on the host, and what it is in the container. */
-struct moved {
-	int here_index, there_index;
-	bool was_up;
 };
 
 /* Both ends of the way. */
@@ -226,7 +221,7 @@ static int arrive(const struct mover *mv, const struct oci_net_device *d, int in
 }
 
 /* A namespace that ends takes virtual interfaces along, and whoever had it wants it as it was. */
-static void move_back(const struct mover *mv, const struct oci_net_device *d, const struct moved *m,
+static void move_back(const struct mover *mv, const struct oci_net_device *d, struct net_device_moved *m,
 		      struct addresses *addresses)
 {
 	int index;
@@ -235,6 +230,7 @@ static void move_back(const struct mover *mv, const struct oci_net_device *d, co
 		read_addresses(mv->there, m->there_index, addresses);
 	if (move(mv->there, m->there_index, mv->here_ns, d->host_name) < 0)
 		return;
+	m->there_index = 0;
 	index = index_of(mv->here, d->host_name);
 	for (size_t i = 0; i < addresses->n; i++)
 		add_address(mv->here, index, &addresses->v[i]);
@@ -243,7 +239,8 @@ static void move_back(const struct mover *mv, const struct oci_net_device *d, co
 }
 
 /* Whatever is found wrong here has changed nothing. */
-static int check_one(const struct mover *mv, const struct oci_net_device *d, struct moved *m, struct err *err)
+static int check_one(const struct mover *mv, const struct oci_net_device *d, struct net_device_moved *m,
+		     struct err *err)
 {
 	struct ifreq ifr = { 0 };
 
@@ -259,8 +256,8 @@ static int check_one(const struct mover *mv, const struct oci_net_device *d, str
 	return 0;
 }
 
-static int move_one(const struct mover *mv, const struct oci_net_device *d, struct moved *m, char arrival[IFNAMSIZ],
-		    struct addresses *addresses, struct err *err)
+static int move_one(const struct mover *mv, const struct oci_net_device *d, struct net_device_moved *m,
+		    char arrival[IFNAMSIZ], struct addresses *addresses, struct err *err)
 {
 	snprintf(arrival, IFNAMSIZ, "%s", d->name);
 	if (strchr(d->name, '%'))
@@ -270,8 +267,9 @@ static int move_one(const struct mover *mv, const struct oci_net_device *d, stru
 	if (move(mv->here, m->here_index, mv->there_ns, arrival) < 0) {
 		err_sys(err, "cannot move it into the container as '%s'", d->name);
 		/* The kernel moves it first and gives it its name then, which somebody may have taken. */
-		m->there_index = index_of(mv->there, d->host_name);
-		if (index_of(mv->here, d->host_name) != m->here_index && m->there_index >= 0)
+		if (index_of(mv->here, d->host_name) != m->here_index)
+			m->there_index = index_of(mv->there, d->host_name);
+		if (m->there_index > 0)
 			move_back(mv, d, m, addresses);
 		return -1;
 	}
@@ -279,7 +277,8 @@ static int move_one(const struct mover *mv, const struct oci_net_device *d, stru
 	return m->there_index < 0 ? err_sys(err, "cannot find it in the container") : 0;
 }
 
-static int check_all(const struct mover *mv, const struct oci_config *c, struct moved *moved, struct err *err)
+static int check_all(const struct mover *mv, const struct oci_config *c, struct net_device_moved *moved,
+		     struct err *err)
 {
 	for (size_t i = 0; i < c->n_net_devices; i++)
 		if (check_one(mv, &c->net_devices[i], &moved[i], err) < 0)
@@ -287,28 +286,37 @@ static int check_all(const struct mover *mv, const struct oci_config *c, struct 
 	return 0;
 }
 
-static int move_all(const struct mover *mv, const struct oci_config *c, struct err *err)
+/* The last one first, as they were moved one after the other. */
+static void return_all(const struct mover *mv, const struct oci_config *c, struct net_devices *devices)
 {
 	cleanup_free struct addresses *addresses = xcalloc(1, sizeof(*addresses));
-	cleanup_free struct moved *moved = xcalloc(c->n_net_devices, sizeof(*moved));
 
-	if (check_all(mv, c, moved, err) < 0)
+	for (size_t i = devices->n; i-- > 0;) {
+		addresses->n = 0;
+		if (devices->v[i].there_index > 0)
+			move_back(mv, &c->net_devices[i], &devices->v[i], addresses);
+	}
+}
+
+static int move_all(const struct mover *mv, const struct oci_config *c, struct net_devices *devices, struct err *err)
+{
+	cleanup_free struct addresses *addresses = xcalloc(1, sizeof(*addresses));
+
+	if (check_all(mv, c, devices->v, err) < 0)
 		return -1;
 	for (size_t i = 0; i < c->n_net_devices; i++) {
 		const struct oci_net_device *d = &c->net_devices[i];
+		struct net_device_moved *m = &devices->v[i];
 		char arrival[IFNAMSIZ];
-		int r = move_one(mv, d, &moved[i], arrival, addresses, err);
+		int r = move_one(mv, d, m, arrival, addresses, err);
 
 		if (r == 0) {
-			r = arrive(mv, d, moved[i].there_index, arrival, addresses, err);
+			r = arrive(mv, d, m->there_index, arrival, addresses, err);
 			if (r < 0)
-				move_back(mv, d, &moved[i], addresses);
+				move_back(mv, d, m, addresses);
 		}
 		if (r < 0) {
-			while (i-- > 0) {
-				addresses->n = 0;
-				move_back(mv, &c->net_devices[i], &moved[i], addresses);
-			}
+			return_all(mv, c, devices);
 			return err_add(err, "linux.netDevices.%s", d->host_name);
 		}
 	}
@@ -317,47 +325,46 @@ static int move_all(const struct mover *mv, const struct oci_config *c, struct e
 
 /* ---- the child --------------------------------------------------------------------------------------------------------------- */
 
-static int open_mover(pid_t pid, struct mover *mv, struct err *err)
+static int open_mover(int there_ns, struct mover *mv, struct err *err)
 {
-	char path[40];
-
 	mv->here = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	mv->here_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	mv->there_ns = open(path, O_RDONLY | O_CLOEXEC);
-	if (mv->here < 0 || mv->here_ns < 0 || mv->there_ns < 0 || setns(mv->there_ns, CLONE_NEWNET) < 0)
+	mv->there_ns = there_ns;
+	if (mv->here < 0 || mv->here_ns < 0 || setns(mv->there_ns, CLONE_NEWNET) < 0)
 		return err_sys(err, "linux.netDevices: cannot enter the network namespace");
 	mv->there = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	return mv->there < 0 ? err_sys(err, "linux.netDevices: cannot make a socket") : 0;
 }
 
-static void run(const struct oci_config *c, pid_t pid, int sock) __attribute__((noreturn));
-static void run(const struct oci_config *c, pid_t pid, int sock)
+static void run(const struct oci_config *c, struct net_devices *devices, bool back, int sock) __attribute__((noreturn));
+static void run(const struct oci_config *c, struct net_devices *devices, bool back, int sock)
 {
 	struct mover mv = { -1, -1, -1, -1 };
 	struct err err = { 0 };
 
 	/* A copy of the shim's lock is here. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (open_mover(pid, &mv, &err) == 0)
-		move_all(&mv, c, &err);
+	if (open_mover(devices->ns_fd, &mv, &err) == 0) {
+		if (back)
+			return_all(&mv, c, devices);
+		else
+			move_all(&mv, c, devices, &err);
+	}
 	wire_send_err(sock, &err); /* all zero: none */
 	_exit(0);
 }
 
-int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *err)
+static int run_child(const struct oci_config *config, struct net_devices *devices, bool back, struct err *err)
 {
 	struct err outcome;
 	int pair[2], n;
 	pid_t child;
 
-	if (config->n_net_devices == 0)
-		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(err, "cannot make a socketpair");
 	child = fork();
 	if (child == 0)
-		run(config, pid, pair[1]);
+		run(config, devices, back, pair[1]);
 	fd_close(&pair[1]);
 	if (child < 0) {
 		fd_close(&pair[0]);
@@ -374,6 +381,46 @@ int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *
 		return 0;
 	*err = outcome;
 	return -1;
+}
+
+int net_devices_move(const struct oci_config *config, pid_t pid, struct net_devices *devices, struct err *err)
+{
+	char path[40];
+	void *v;
+
+	if (config->n_net_devices == 0)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	devices->ns_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (devices->ns_fd < 0)
+		return err_sys(err, "linux.netDevices: cannot open the network namespace");
+	/* The child tells here what it has moved, also when it is killed. */
+	v = mmap(NULL, config->n_net_devices * sizeof(*devices->v), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		 -1, 0);
+	if (v == MAP_FAILED) {
+		fd_close(&devices->ns_fd);
+		return err_sys(err, "linux.netDevices: cannot map memory");
+	}
+	devices->v = v;
+	devices->n = config->n_net_devices;
+	return run_child(config, devices, false, err);
+}
+
+int net_devices_return(const struct oci_config *config, struct net_devices *devices, struct err *err)
+{
+	for (size_t i = 0; i < devices->n; i++)
+		if (devices->v[i].there_index > 0)
+			return run_child(config, devices, true, err);
+	return 0;
+}
+
+void net_devices_release(struct net_devices *devices)
+{
+	if (!devices->v)
+		return;
+	munmap(devices->v, devices->n * sizeof(*devices->v));
+	fd_close(&devices->ns_fd);
+	*devices = (struct net_devices) { 0 };
 }
 
 /* ---- interfaces of the shim's own namespace ---------------------------------------------------------------------------------- */

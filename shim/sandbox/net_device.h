@@ -3,15 +3,34 @@
 #ifndef THOLE_SHIM_SANDBOX_NET_DEVICE_H
 #define THOLE_SHIM_SANDBOX_NET_DEVICE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "common/err.h"
 #include "shim/oci/config.h"
 
-/* In the shim: move them all into the network namespace of process `pid`, under their new names, with their global addresses, and set them up. What
- * is missing, a loopback, or to have a name that is taken there is refused before anything is changed. On a later failure those that were moved are back as they were but for their
- * routes, as far as the kernel lets them. Errors name linux.netDevices.NAME. Waits for a child of its own. */
-int net_device_move_all(const struct oci_config *config, pid_t pid, struct err *err);
+/* Those that were moved, and the namespace where they are. All zero: none. */
+struct net_device_moved {
+	int here_index, there_index; /* 0: it is not there */
+	bool was_up;
+};
+struct net_devices {
+	int ns_fd;
+	size_t n;
+	struct net_device_moved *v;
+};
+
+/* In the shim: move them all into the network namespace of process `pid`, under their new names, with their global addresses, and set them up. What is missing, a loopback, or
+ * to have a name that is taken there is refused before anything is changed. On a later failure those that were moved are back as they were but for their routes, as far as the
+ * kernel lets them. `devices` is all zero before, and the caller's to release on both outcomes. Errors name linux.netDevices.NAME. Waits for a child of its own. */
+int net_devices_move(const struct oci_config *config, pid_t pid, struct net_devices *devices, struct err *err);
+
+/* In the shim, of a container that was not to be: those that are still there go back, as after a failure, whether or not its processes have ended. */
+int net_devices_return(const struct oci_config *config, struct net_devices *devices, struct err *err);
+
+/* They stay where they are. The namespace is held until then. */
+void net_devices_release(struct net_devices *devices);
 
 /* In the shim, of an interface of its own namespace: the addresses that somebody has given it ("10.0.0.1/24"), at most `max` of them. ret: texts, the caller's. */
 int net_device_addresses(const char *name, char **ret, size_t max, size_t *ret_n, struct err *err);

@@ -118,6 +118,22 @@ as_before() {
 	matches "$(grep ' br0:' "$T/out")" '[<,]UP[,>]'
 }
 
+@test "a creation that fails afterwards gives them back: by a hook, by a program that is not there, killed" {
+	local how
+	config '.linux.netDevices = { up0: { name: "net%d" }, up1: { name: "eth0" } }'
+	args true
+	for how in '.hooks.createRuntime = [{ path: "/bin/false" }]' 'del(.hooks) | .process.args = ["/no/such/program"]' \
+		'.process.args = ["true"] | .hooks.createRuntime = [{ path: "/bin/sh", args: ["sh", "-c", "kill -KILL $(jq .pid)"], env: ["PATH=/usr/bin:/bin"] }]'; do
+		config "$how"
+		hosted "thole run --bundle '$B' '$c' 2> '$T/err' || echo status \$?; ip -o link; ip -o addr" > "$T/out"
+		grep -q '^status 12[57]$' "$T/out"
+		equal "$(wc -l < "$T/err")" 1
+		grep -q ' up0 .*inet 192\.0\.2\.5/24 ' "$T/out" || fail "$how: $(cat "$T/out" "$T/err")"
+		matches "$(grep ' up0@peer0:' "$T/out")" '[<,]UP[,>]'
+		not matches "$(grep ' up1@peer1:' "$T/out")" '[<,]UP[,>]'
+	done
+}
+
 @test "what cannot be is refused by the field" {
 	local good filter regex
 	args true
