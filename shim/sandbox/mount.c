@@ -666,14 +666,23 @@ static int open_base(const struct mount_hiding *h, size_t i, int *ret_fd, struct
 	return 0;
 }
 
+/* Has the path a ".."? What that means is not said by the text alone: behind a link it leads elsewhere. */
+static bool goes_up(const char *path)
+{
+	for (const char *p = path; (p = strstr(p, "/..")); p += 3)
+		if (p[3] == '/' || !p[3])
+			return true;
+	return false;
+}
+
 /* What is to be hidden. A path that is missing is none, so below what the config mounts at /proc and /sys it is looked for in that mount and nowhere else: whoever
- * exchanges the directory for a link at the right moment would otherwise have nothing hidden at all. */
+ * exchanges the directory for a link at the right moment would otherwise have nothing hidden at all. One that goes up may lead out of it: it is walked from the root. */
 static int open_hidden(struct mount_hiding *h, const char *path, int *ret_fd, struct err *err)
 {
 	for (size_t i = 0; i < MOUNT_BASES; i++) {
 		size_t n = strlen(base_table[i].name);
 
-		if (strncmp(path, base_table[i].name, n) != 0 || path[n] != '/' ||
+		if (strncmp(path, base_table[i].name, n) != 0 || path[n] != '/' || goes_up(path) ||
 		    !find_mounted(h->config, base_table[i].name))
 			continue;
 		if (h->base_fd[i] < 0 && open_base(h, i, &h->base_fd[i], err) < 0)

@@ -248,6 +248,16 @@ bind() { # SRC DST OPTION...
 	equal "$(cat "$T/out")" $'1\nrefused'
 }
 
+# What ".." leads to is seen by walking: behind a link it is another place than the text says.
+@test "hidden paths that go up: out of /proc and /sys, within them, and behind a link" {
+	mkdir -p "$B/rootfs"/{secret,fixed,there/inner}
+	echo secret | tee "$B/rootfs/secret/file" "$B/rootfs/there/file" > "$B/rootfs/file"
+	ln -s there/inner "$B/rootfs/link"
+	config '.linux.maskedPaths = ["/proc/../file", "/sys/../secret", "/proc/self/../version", "/link/../file"] | .linux.readonlyPaths = ["/sys/../fixed", "/proc/self/../sys"]'
+	in_container sh -c 'cat /file /there/file /proc/version; ls /secret; for f in /fixed/x /proc/sys/kernel/hostname; do echo x 2> /dev/null > $f || echo refused; done' < /dev/null > "$T/out"
+	equal "$(cat "$T/out")" $'refused\nrefused'
+}
+
 @test "what spec masks in /proc and /sys is masked" {
 	local p
 	# shellcheck disable=SC2016
