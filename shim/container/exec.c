@@ -64,13 +64,17 @@ static struct exec *exec_of(struct process *p)
 	return (struct exec *)p;
 }
 
-/* It has nothing more to do, or nothing more to be waited for. */
+/* It has nothing more to do, or nothing more to be waited for. What it has cloned below init only it can find, and the end of the connection tells it to. */
 static void joiner_over(struct exec *x)
 {
 	if (x->joiner_end)
 		event_free(x->joiner_end);
 	x->joiner_end = NULL;
-	if (x->joiner_fd >= 0)
+	if (x->joiner_fd < 0)
+		return;
+	if (x->params.checkpointable && x->sync_fd < 0)
+		process_await_joiner(x->p.c, take_fd(&x->joiner_fd), take_ptr(x->cloned));
+	else
 		process_kill_joiner(x->p.c, take_fd(&x->joiner_fd), take_ptr(x->cloned));
 }
 
@@ -277,6 +281,16 @@ static void finish(struct exec *x, const struct err *err)
 	container_quiet(c);
 }
 
+static int has_died(struct err *err)
+{
+	return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
+}
+
+static int order(struct exec *x, enum child_order word, struct err *err)
+{
+	return handshake_order(x->sync_fd, word, err) < 0 ? has_died(err) : 0;
+}
+
 /* Both are known now: who it is, and that it waits for our word. */
 static int let_it_run(struct exec *x, struct err *err)
 {
@@ -290,7 +304,7 @@ static int let_it_run(struct exec *x, struct err *err)
 	for (int i = 0; i < 3; i++)
 		fd_close(&x->child_stdio[i]);
 	if (proc_pidfd_pid(x->member_fd, &pid, err) < 0)
-		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
+		return has_died(err);
 	if (process_set_pid(&x->p, pid, take_fd(&x->member_fd), err) < 0 ||
 	    /* Of who is not dumpable an ordinary user can write nothing: then the process has done it itself. */
 	    (caps_have(CAP_SYS_ADMIN) && limits_set_oom_score_adj(pid, &x->config->process, err) < 0) ||
@@ -302,7 +316,7 @@ static int let_it_run(struct exec *x, struct err *err)
 		return -1;
 	keep_terminal(&x->p);
 	x->told_to_run = true;
-	if (handshake_order(x->sync_fd, CHILD_RUN, err) < 0)
+	if (order(x, CHILD_RUN, err) < 0)
 		return -1;
 	/* While it executes its program, and before anybody is told: a shim that adopts the container, or who checkpoints it, wants to know of it. */
 	if (state_add_process(c, &x->p, &unsaid) < 0)
@@ -325,7 +339,7 @@ static int hand_over_listener(struct exec *x, struct err *err)
 	if (proc_pidfd_pid(x->member_fd, &pid, err) < 0 ||
 	    notify_send(x->p.c, x->config, "running", pid, listener, err) < 0)
 		return -1;
-	return handshake_order(x->sync_fd, CHILD_GO_ON, err);
+	return order(x, CHILD_GO_ON, err);
 }
 
 static int hear(struct exec *x, struct err *err)
@@ -340,7 +354,7 @@ static int hear(struct exec *x, struct err *err)
 		return 0;
 	}
 	if (n == 0)
-		return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
+		return has_died(err);
 	switch (msg.word) {
 	case CHILD_IS:
 		if (fd < 0 || x->joiner_fd < 0) {
@@ -394,7 +408,7 @@ static void joiner_end_cb(evutil_socket_t fd, short what, void *arg)
 		event_add(x->joiner_end, NULL);
 		return;
 	}
-	err_set(&err, ERR_GONE, "the exec'd process has died before its program ran");
+	has_died(&err);
 	finish(x, &err);
 }
 

@@ -400,10 +400,16 @@ void process_kill_later(struct container *c, int pidfd)
 
 void process_kill_joiner(struct container *c, int pidfd, pid_t *cloned)
 {
-	struct dying *d = xcalloc(1, sizeof(*d));
 	struct err ignored;
 
 	proc_pidfd_kill(pidfd, SIGKILL, &ignored);
+	process_await_joiner(c, pidfd, cloned);
+}
+
+void process_await_joiner(struct container *c, int pidfd, pid_t *cloned)
+{
+	struct dying *d = xcalloc(1, sizeof(*d));
+
 	d->c = c;
 	d->pidfd = pidfd;
 	d->cloned = cloned;

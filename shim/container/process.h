@@ -101,6 +101,9 @@ void process_kill_later(struct container *c, int pidfd);
  * of one pid_t, which is given away. */
 void process_kill_joiner(struct container *c, int pidfd, pid_t *cloned);
 
+/* The same of one that ends by itself, when it has killed what it has cloned. */
+void process_await_joiner(struct container *c, int pidfd, pid_t *cloned);
+
 /* All that it is, for the program that follows this one; the caller's. */
 Saved__Process *process_save(const struct process *p);
 

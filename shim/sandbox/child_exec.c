@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -176,34 +177,80 @@ static void go_on(struct child *ch)
 
 /* ---- below init ------------------------------------------------------------------------------------------------------------- */
 
-/* An orphan goes to the init of its pid namespace: we clone one that clones another and leaves. `found`: memory that both see. Returns 0 in the grandchild, which runs on;
- * 1 here, when the one between is gone. */
-static int clone_orphan(int *found, struct err *err)
+/* The number of a pidfd is written before the clone has come to anything. */
+static bool is_there(int fd)
 {
+	return fd >= 0 && fcntl(fd, F_GETFD) >= 0;
+}
+
+static void kill_found(int *found)
+{
+	struct err ignored;
+
+	if (is_there(*found))
+		proc_pidfd_kill(*found, SIGKILL, &ignored);
+	fd_close(found);
+}
+
+/* Until `fd` (-1: none) says that its process has ended. False: the shim has given up, or is gone. */
+static bool await_end(const struct child *ch, int fd)
+{
+	struct pollfd p[] = { { .fd = fd, .events = POLLIN }, { .fd = ch->sync_fd } };
+
+	while (poll(p, ARRAY_SIZE(p), -1) < 0)
+		if (errno != EINTR)
+			return false;
+	return p[0].revents;
+}
+
+/* An orphan goes to the init of its pid namespace: we clone one that clones another and leaves. `found`: memory that both see. Returns 0 in the grandchild, which runs on;
+ * 1 here, when the one between is gone.
+ *
+ * The container can stop both, or kill them, and us it does not even see: so it is we who kill them when the shim wants no more of them. */
+static int clone_orphan(const struct child *ch, int *found, struct err *err)
+{
+	int middle_fd = -1, status;
 	struct clone_args args = {
 		.flags = CLONE_PIDFD,
 		.pidfd = (uint64_t)(uintptr_t)found,
 		.exit_signal = SIGCHLD,
 	};
-	struct clone_args between = { .flags = CLONE_FILES, .exit_signal = SIGCHLD };
+	struct clone_args between = {
+		.flags = CLONE_FILES | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)&middle_fd,
+		.exit_signal = SIGCHLD,
+	};
 	pid_t middle = proc_clone(&between), pid;
 
 	if (middle == 0) {
 		pid = proc_clone(&args);
 		if (pid == 0)
 			return 0;
-		_exit(pid < 0);
+		_exit(pid < 0 ? errno : 0);
 	}
 	if (middle < 0)
 		return err_sys(err, "cannot clone a process in the container");
-	return proc_wait(middle) == 0 ? 1 : err_set(err, ERR_SYS, "cannot clone a process in the container");
+	if (!await_end(ch, middle_fd)) {
+		proc_pidfd_kill(middle_fd, SIGKILL, err);
+		proc_wait(middle);
+		kill_found(found);
+		_exit(1);
+	}
+	status = proc_wait(middle);
+	fd_close(&middle_fd);
+	if (is_there(*found))
+		return 1;
+	*found = -1;
+	if (WIFEXITED(status))
+		return err_sysno(err, WEXITSTATUS(status), "cannot clone a process in the container");
+	return err_set(err, ERR_GONE, "the exec'd process has died before its program ran");
 }
 
 /* One that ends at once: does anybody notice? Only the end of its end is asked for: POLLHUP, which comes when it is reaped. */
-static bool init_reaps(int *found, struct err *err)
+static bool init_reaps(const struct child *ch, int *found, struct err *err)
 {
 	struct pollfd p = { .events = 0 };
-	int r = clone_orphan(found, err);
+	int r = clone_orphan(ch, found, err);
 
 	/* A zombie whose session leads outside of its pid namespace is one that criu refuses. */
 	if (r == 0) {
@@ -212,7 +259,7 @@ static bool init_reaps(int *found, struct err *err)
 	}
 	p.fd = *found;
 	r = r < 0 ? 1 : poll(&p, 1, REAPED_WITHIN_MS);
-	fd_close(found);
+	kill_found(found); /* it may have been stopped before it could end */
 	return r > 0;
 }
 
@@ -228,15 +275,18 @@ static void exec_below_init(struct child *ch)
 		child_fail(ch->sync_fd, &err);
 	}
 	*found = -1;
-	if (!init_reaps(found, &err))
+	if (!init_reaps(ch, found, &err))
 		child_say(ch->sync_fd, CHILD_UNREAPED, NULL, -1);
-	r = clone_orphan(found, &err);
+	r = clone_orphan(ch, found, &err);
 	if (r == 0)
 		go_on(ch);
 	if (r < 0)
 		child_fail(ch->sync_fd, &err);
-	child_say(ch->sync_fd, CHILD_IS, NULL, *found);
-	_exit(0);
+	/* The shim kills us once it has heard it. */
+	if (child_tell(ch->sync_fd, CHILD_IS, NULL, *found))
+		await_end(ch, -1);
+	kill_found(found);
+	_exit(1);
 }
 
 void child_exec(const struct child_exec_params *p)

@@ -14,7 +14,8 @@ struct child_exec_params {
 	pid_t *cloned; /* memory that the shim sees too: which child of its own the clone made (0: none yet, or none of its own) */
 };
 
-/* Runs in the child; never returns. It joins, clones the process itself as the shim's child (CLONE_PARENT), says which one that is, and exits. */
+/* Runs in the child; never returns. It joins, clones the process itself as the shim's child (CLONE_PARENT), says which one that is, and exits. With below_init it is to be
+ * killed once that was heard: when the connection ends instead it kills what it has cloned. */
 void child_exec(const struct child_exec_params *p) __attribute__((noreturn));
 
 /* Which namespaces of the process differ from the caller's. */

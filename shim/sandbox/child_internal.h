@@ -77,7 +77,9 @@ int child_step_find_program(struct child *ch, struct err *err);
 int child_step_place_fds(struct child *ch, struct err *err);
 int child_step_notify(struct child *ch, struct err *err);
 
-/* `fd` goes beside the word; -1: none. Exits when the shim is gone. */
+/* `fd` goes beside the word; -1: none. False: the shim is gone. */
+bool child_tell(int sync_fd, enum child_word word, const struct err *err, int fd);
+/* The same; exits when the shim is gone. */
 void child_say(int sync_fd, enum child_word word, const struct err *err, int fd);
 void child_fail(int sync_fd, const struct err *err) __attribute__((noreturn));
 

@@ -239,7 +239,7 @@ int child_step_notify(struct child *ch, struct err *err)
 
 /* ---- talking to the shim ---------------------------------------------------------------------------------------------------- */
 
-void child_say(int sync_fd, enum child_word word, const struct err *err, int fd)
+bool child_tell(int sync_fd, enum child_word word, const struct err *err, int fd)
 {
 	struct child_message msg = { .word = word };
 	union {
@@ -266,8 +266,13 @@ void child_say(int sync_fd, enum child_word word, const struct err *err, int fd)
 	do
 		n = sendmsg(sync_fd, &head, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		_exit(1); /* nobody is there any more */
+	return n >= 0;
+}
+
+void child_say(int sync_fd, enum child_word word, const struct err *err, int fd)
+{
+	if (!child_tell(sync_fd, word, err, fd))
+		_exit(1);
 }
 
 void child_fail(int sync_fd, const struct err *err)

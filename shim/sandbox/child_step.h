@@ -19,8 +19,8 @@ enum child_word {
 	CHILD_FAILED = 1, /* err says why; the child exits */
 	CHILD_READY = 2,
 	CHILD_IS =
-		3, /* from a joiner: beside it the pidfd of the process that goes on; the sender exits. Of an exec READY may come
-		       * before; init waits for GO_ON */
+		3, /* from a joiner: beside it the pidfd of the process that goes on; the sender exits, or is killed. Of an exec READY may
+		       * come before; init waits for GO_ON */
 	CHILD_WANTS_HOOKS = 4, /* init only, before READY: its namespaces and mounts are made; it waits for GO_ON */
 	CHILD_NOTIFIES =
 		6, /* before READY, of an exec perhaps before IS: its filter is loaded; beside it the listener; it waits for GO_ON */

@@ -46,6 +46,33 @@ told_by_the_kernel() { [ "$(printf '6.15\n%s\n' "$(uname -r)" | sort -V | head -
 	wait_for pid_gone "$pid"
 }
 
+# What is in the container's group and not its program yet.
+no_shim_inside() {
+	local pid
+	for pid in $(cat "$(cgroup_of "$c" pids)/cgroup.procs"); do
+		[ "$(cat "/proc/$pid/comm")" != thole-shim ] || return 1
+	done
+}
+
+@test "an init that stops or kills whatever it sees: nobody stays behind when the client leaves, and the error says what has happened" {
+	local s
+	config '.process.capabilities |= map_values(["CAP_KILL"])'
+	# shellcheck disable=SC2016
+	detached sh -c 'while :; do kill -$(cat /how) -1; done 2> /dev/null'
+	echo STOP > "$B/rootfs/how"
+	for _ in 1 2 3; do
+		s=$(status_of timeout -k 1 0.8 "$THOLE" --root "$ROOT" exec --checkpointable "$c" true < /dev/null)
+	done
+	wait_for no_shim_inside
+	echo KILL > "$B/rootfs/how"
+	for _ in 1 2 3 4 5; do
+		s=$(status_of timeout 60 "$THOLE" --root "$ROOT" exec --checkpointable "$c" true < /dev/null 2> "$T/err")
+		# Its program may have been quicker, or have run when it was killed.
+		[ "$s" = 0 ] || [ "$s" = 137 ] || matches "$(cat "$T/err")" "the exec'd process has died before its program ran$"
+	done
+	thole delete --force "$c"
+}
+
 # covers: exec --checkpointable
 @test "a checkpoint takes it along: it goes on where it was, and wait gives its status" {
 	local name
