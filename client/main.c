@@ -2,6 +2,7 @@
 /* The client's way from argv to one command: who am I, which command, its options, its exit status. */
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -209,6 +210,7 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	int status = -1;
 
+	signal(SIGXFSZ, SIG_IGN); /* what is beyond the limit is an error, as a full disk is */
 	find_name(&cl, argv[0]);
 	if (fill_std_descriptors(&cl, &err) == 0)
 		status = run_program(&cl, argc > 0 ? argc - 1 : 0, argv + (argc > 0), &cmd, &err);

@@ -59,7 +59,7 @@ static int child_failed(struct shim_child *c, const char *step)
 	_exit(127);
 }
 
-/* What was ignored or handled here is not so there. */
+/* What was ignored or handled here, or by who has called us, is not so there: the shim itself decides. */
 static void child_default_signals(void)
 {
 	struct sigaction dfl = { .sa_handler = SIG_DFL };

@@ -53,7 +53,11 @@ int signals_next(int fd)
 {
 	struct signalfd_siginfo info;
 
-	return read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		/* That we have written beyond the limit is nobody else's business, and the write has told us. */
+		if (info.ssi_signo != SIGXFSZ || info.ssi_pid != (uint32_t)getpid())
+			return (int)info.ssi_signo;
+	return 0;
 }
 
 void signals_die(int sig)

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 
@@ -322,4 +323,48 @@ int proc_default_signals(void)
 		signal(sig, SIG_DFL);
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int proc_block_signals(void)
+{
+	static const int faults[] = { SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS };
+	uint64_t set = ~UINT64_C(0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		set &= ~(UINT64_C(1) << (faults[i] - 1));
+	/* The C library would leave out two that it keeps for itself. */
+	return (int)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &set, NULL, sizeof(set));
+}
+
+/* Who may not raise the hard limit has as much as that. */
+static void raise_soft(int resource, struct rlimit *callers)
+{
+	if (getrlimit(resource, callers) == 0)
+		setrlimit(resource, &(struct rlimit) { callers->rlim_max, callers->rlim_max });
+}
+
+void proc_limits_raise(struct proc_limits *ret_callers)
+{
+	static const int resources[PROC_LIMITS] = { RLIMIT_FSIZE, RLIMIT_CPU };
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	for (size_t i = 0; i < PROC_LIMITS; i++) {
+		ret_callers->v[i].resource = resources[i];
+		ret_callers->v[i].caller = none;
+		if (prlimit(0, resources[i], &none, &ret_callers->v[i].caller) < 0)
+			raise_soft(resources[i], &ret_callers->v[i].caller);
+	}
+	ret_callers->known = true;
+}
+
+int proc_limits_give_back(const struct proc_limits *callers)
+{
+	for (size_t i = 0; callers->known && i < PROC_LIMITS; i++) {
+		const struct rlimit *r = &callers->v[i].caller;
+
+		/* Nothing was raised above that. */
+		if (r->rlim_cur != RLIM_INFINITY && prlimit(0, callers->v[i].resource, r, NULL) < 0)
+			return -1;
+	}
+	return 0;
 }

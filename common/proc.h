@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -83,5 +84,24 @@ const char *proc_signal_name(int sig);
 
 /* What a child that will be another program begins with: every signal does what it does by default, and none is blocked. -1 with errno: the mask. */
 int proc_default_signals(void);
+
+/* Block all signals but those that a fault of our own sends. */
+int proc_block_signals(void);
+
+/* The limits that would end a process which lives long and writes much, or what it writes: how long a file may be, how much time it may take. */
+#define PROC_LIMITS 2
+struct proc_limits {
+	bool known;
+	struct {
+		int resource;
+		struct rlimit caller;
+	} v[PROC_LIMITS];
+};
+
+/* Raise our own as far as we may; ret_callers: what they were. */
+void proc_limits_raise(struct proc_limits *ret_callers);
+
+/* For a child that is somebody else's program: back to what they were; not known: nothing to do. -1 with errno. */
+int proc_limits_give_back(const struct proc_limits *callers);
 
 #endif

@@ -19,6 +19,7 @@
 #include "common/fault.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/statedir.h"
 #include "common/wire.h"
 #include "shim/container/container.h"
@@ -112,19 +113,15 @@ static int parse_args(struct shim *shim, int argc, char **argv, struct err *err)
 
 /* ---- steps ----------------------------------------------------------------------------------------------------------------- */
 
-/* Nothing that is sent to us as to any process may end us: the exit status would be lost with us. */
+/* Nothing that is sent to us as to any process may end us, nor what the kernel sends to who writes or takes too much: the exit status would be lost with us. One call for all, which
+ * whoever follows us in this process begins with; who is forked unblocks them. */
 static int step_signals(struct shim *shim, struct err *err)
 {
-	static const int ignored[] = { SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU, SIGTSTP };
-
-	for (size_t i = 0; i < ARRAY_SIZE(ignored); i++)
-		if (signal(ignored[i], SIG_IGN) == SIG_ERR)
-			return err_sys(err, "cannot ignore signal %d", ignored[i]);
-	return 0;
+	return proc_block_signals() < 0 ? err_sys(err, "cannot block signals") : 0;
 }
 
-/* SIGHUP is logrotate's usual way to say that it has moved a log, SIGTERM a service manager's to say that it is time to end. Blocked, they wait in a descriptor,
- * ignored or not; who is forked unblocks them. */
+/* SIGHUP is logrotate's usual way to say that it has moved a log, SIGTERM a service manager's to say that it is time to end. Blocked, they wait in a descriptor, even if an older
+ * program that we were upgraded from has ignored them. */
 static int step_hangup(struct shim *shim, struct err *err)
 {
 	sigset_t hangup;
@@ -132,8 +129,6 @@ static int step_hangup(struct shim *shim, struct err *err)
 	sigemptyset(&hangup);
 	sigaddset(&hangup, SIGHUP);
 	sigaddset(&hangup, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &hangup, NULL) < 0)
-		return err_sys(err, "cannot block SIGHUP and SIGTERM");
 	shim->hangup_fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
 	return shim->hangup_fd < 0 ? err_sys(err, "cannot make a signalfd") : 0;
 }
@@ -227,6 +222,7 @@ static int step_objects(struct shim *shim, struct err *err)
 	shim->container = container_new(shim->base, shim->root_fd, shim->id, &ops, shim);
 	shim->keeper_came = shim->keeper_fd >= 0;
 	container_set_keeper(shim->container, take_fd(&shim->keeper_fd));
+	container_raise_limits(shim->container);
 	return 0;
 }
 

@@ -323,6 +323,11 @@ void container_set_keeper(struct container *c, int exe_fd)
 	c->keep.exe_fd = exe_fd;
 }
 
+void container_raise_limits(struct container *c)
+{
+	proc_limits_raise(&c->limits);
+}
+
 bool container_is_adopted(const struct container *c)
 {
 	return c->adopted;

@@ -105,6 +105,9 @@ void container_free(struct container *c);
 /* The keeper's program, if a keeper can be had (keeper.h); takes it. Before anything else. */
 void container_set_keeper(struct container *c, int exe_fd);
 
+/* Our own limits of files and of time, which the container's output must not exceed; who is started for the container or its owner has the caller's. Before anything else. */
+void container_raise_limits(struct container *c);
+
 /* Begin to create it. -1: nothing is left of it. Else done_cb comes later, once, with the same meaning, unless the creation is cancelled. */
 int container_create(struct container *c, struct container_create *params, container_done_cb *done_cb, void *done_arg,
 		     struct err *err);

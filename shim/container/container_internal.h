@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "common/proc.h"
 #include "shim/checkpoint/left.h"
 #include "shim/container/container.h"
 #include "shim/container/log_options.h"
@@ -91,6 +92,8 @@ struct container {
 	bool joined;               /* loaded only to run processes in it */
 	bool adopted;              /* loaded for good: as if we had created it */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
+
+	struct proc_limits limits; /* the caller's, above which ours are */
 
 	char *data_dir;
 	struct cgroup *cgroup;

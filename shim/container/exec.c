@@ -433,6 +433,7 @@ static void run_child(struct exec *x, int sync_fd)
 			.n_preserved = x->params.fds.n_preserved,
 			.close_first = close_first,
 			.n_close_first = ARRAY_SIZE(close_first),
+			.limits = &c->limits,
 			.rows = own_size ? (uint16_t)pr->console_rows : x->params.rows,
 			.columns = own_size ? (uint16_t)pr->console_columns : x->params.columns,
 			.no_new_keyring = c->rec.callers_keyring,

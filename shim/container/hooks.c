@@ -55,6 +55,7 @@ static int start(struct container *c, enum oci_hook_kind kind, const char *statu
 				     .state = state,
 				     .cwd = c->rec.bundle,
 				     .close_first = c->lock_fd,
+				     .limits = &c->limits,
 				     /* The specification: those behind a failing one go on as if it had succeeded. */
 				     .every = kind == OCI_HOOK_POSTSTOP },
 		ret_pid, ret_fd, err);

@@ -104,7 +104,7 @@ static int start(struct container *c, struct err *err)
 
 	if (fd_path(c->root_fd, &root, err) < 0 || statedir_listen(c->dir_fd, STATEDIR_KEEPER, 4, &listen_fd, err) < 0)
 		return -1;
-	if (keeper_launch(&(struct keeper_launch) { k->exe_fd, listen_fd, root, c->id }, &k->fd, err) < 0)
+	if (keeper_launch(&(struct keeper_launch) { k->exe_fd, listen_fd, root, c->id, &c->limits }, &k->fd, err) < 0)
 		return -1;
 	hold_all(c);
 	if (k->armed)

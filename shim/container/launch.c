@@ -305,6 +305,7 @@ static void run_child(struct container *c, const int pair[2], bool joiner)
 			.n_preserved = cr->params.fds.n_preserved,
 			.close_first = close_first,
 			.n_close_first = ARRAY_SIZE(close_first),
+			.limits = &c->limits,
 			.no_new_keyring = cr->params.no_new_keyring,
 			.foreign = cr->params.leave,
 			.in_user_ns = ns_leaves_user(c->config, &cr->joined),

@@ -87,6 +87,18 @@ static void save_execs(struct container *c, Saved__Container *s)
 	}
 }
 
+static void save_limits(const struct proc_limits *limits, Saved__Container *s)
+{
+	for (size_t i = 0; limits->known && i < PROC_LIMITS; i++) {
+		Saved__Limit *l = saved_new(Saved__Limit, limit);
+
+		l->resource = (uint32_t)limits->v[i].resource;
+		l->soft = limits->v[i].caller.rlim_cur;
+		l->hard = limits->v[i].caller.rlim_max;
+		saved_append(s->limits, s->n_limits, l);
+	}
+}
+
 Saved__Container *container_save(struct container *c)
 {
 	Saved__Container *s = saved_new(Saved__Container, container);
@@ -102,6 +114,7 @@ Saved__Container *container_save(struct container *c)
 	save_execs(c, s);
 	s->keeper = keep_save(c);
 	s->notifying = sdnotify_save(c->sdnotify);
+	save_limits(&c->limits, s);
 	return s;
 }
 
@@ -147,6 +160,15 @@ static int resume_processes(struct container *c, const Saved__Container *s, stru
 	return 0;
 }
 
+/* What we have found ourselves was raised already. */
+static void resume_limits(struct proc_limits *limits, const Saved__Container *s)
+{
+	for (size_t i = 0; i < s->n_limits; i++)
+		for (size_t k = 0; k < PROC_LIMITS; k++)
+			if (s->limits[i]->resource == (uint32_t)limits->v[k].resource)
+				limits->v[k].caller = (struct rlimit) { s->limits[i]->soft, s->limits[i]->hard };
+}
+
 int container_resume(struct container *c, const Saved__Container *s, struct err *err)
 {
 	c->dir_fd = saved_to_fd(s->dir_fd);
@@ -157,6 +179,7 @@ int container_resume(struct container *c, const Saved__Container *s, struct err 
 	c->passes = s->passes;
 	c->rec.remove_at_exit = s->remove_at_exit;
 	c->last_exec = s->last_exec;
+	resume_limits(&c->limits, s);
 	if (resume_processes(c, s, err) < 0 || keep_resume(c, s->keeper, err) < 0)
 		return -1;
 	return sdnotify_resume(c->base, s->notifying, &c->sdnotify, err);

@@ -18,6 +18,7 @@
 
 #include "common/fault.h"
 #include "common/fd.h"
+#include "common/proc.h"
 #include "shim/oci/names.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/child_internal.h"
@@ -59,6 +60,8 @@ int child_step_let_go(struct child *ch, struct err *err)
 	if (child_become_undumpable(err) < 0)
 		return -1;
 	umask(0);
+	if (proc_limits_give_back(ch->p->limits) < 0)
+		return err_sys(err, "cannot go back to the caller's limits");
 	return child_reset_signals(err);
 }
 

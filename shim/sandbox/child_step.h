@@ -29,6 +29,8 @@ enum child_word {
 		5, /* joiner only: it is in the user namespace, which may have no mappings yet; it waits for GO_ON */
 };
 
+struct proc_limits;
+
 struct child_message {
 	enum child_word word;
 	struct err err;
@@ -54,6 +56,7 @@ struct child_params {
 	int n_preserved;
 	const int *close_first; /* what the child must not keep even for a moment: the shim's lock above all */
 	int n_close_first;
+	const struct proc_limits *limits; /* the caller's, which are the process's where it has no others */
 	bool no_new_keyring;
 	bool foreign; /* its monitor expects what runc does: once all is checked, what execve(2) refuses is the process's own failure */
 	bool in_user_ns; /* another one than the shim's: who sets limits has to be outside, and that is the shim, after READY */

@@ -33,8 +33,8 @@ static void exec_hook(const struct oci_hook *hook, const struct hook_run *run, i
 
 	/* Whoever ends us means the hook. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && child_reset_signals(&err) == 0 &&
-	    child_place_fds(stdio, NULL, 0, &err) == 0 && chdir(run->cwd) == 0 &&
-	    (!run->prepare || run->prepare(run->prepare_arg, &err) == 0))
+	    (!run->limits || proc_limits_give_back(run->limits) == 0) && child_place_fds(stdio, NULL, 0, &err) == 0 &&
+	    chdir(run->cwd) == 0 && (!run->prepare || run->prepare(run->prepare_arg, &err) == 0))
 		execve(hook->path, hook->args.n ? hook->args.v : only_path, hook->env.v ? hook->env.v : no_env);
 	dprintf(STDERR_FILENO, "%s", strerrordesc_np(errno));
 	_exit(127);

@@ -8,15 +8,18 @@
 #include "common/err.h"
 #include "shim/oci/config.h"
 
+struct proc_limits;
+
 #define HOOK_UMASK 0022 /* outside the container, where the config has no say */
 
 struct hook_run {
 	const struct oci_hooks *hooks;
-	const char *kind;  /* "poststart", for errors */
-	const char *state; /* the OCI state, as JSON: their stdin */
-	const char *cwd;   /* the bundle */
-	int close_first;   /* hook_start(): the shim's lock; a child's copy would keep it locked */
-	bool every;        /* those behind one that fails are run all the same; the first failure is the outcome */
+	const char *kind;                 /* "poststart", for errors */
+	const char *state;                /* the OCI state, as JSON: their stdin */
+	const char *cwd;                  /* the bundle */
+	int close_first;                  /* hook_start(): the shim's lock; a child's copy would keep it locked */
+	const struct proc_limits *limits; /* those that the hooks have; NULL: ours */
+	bool every; /* those behind one that fails are run all the same; the first failure is the outcome */
 	/* Called in the hook's process before it is executed, and may be NULL: what it gives up. */
 	int (*prepare)(const void *arg, struct err *err);
 	const void *prepare_arg;

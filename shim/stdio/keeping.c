@@ -8,7 +8,6 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,6 +24,7 @@
 struct child {
 	int fds[KEEPER_FD_FREE - KEEPER_FD_SHIM]; /* by enum keeper_fd */
 	char *argv[5];
+	const struct proc_limits *limits;
 	int sys_errno; /* 0: it was executed */
 };
 
@@ -47,26 +47,19 @@ static int child_exec(void *arg)
 	for (size_t i = 0; i < ARRAY_SIZE(c->fds); i++)
 		if (dup2(c->fds[i], KEEPER_FD_SHIM + (int)i) < 0)
 			return child_fail(c);
-	if (fd_close_range(KEEPER_FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+	if (fd_close_range(KEEPER_FD_FREE, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || proc_limits_give_back(c->limits) < 0)
 		return child_fail(c);
 	syscall(SYS_execveat, KEEPER_FD_OWN_EXE, "", c->argv, environ, AT_EMPTY_PATH);
 	return child_fail(c);
 }
 
+/* With our own mask of signals: no handler runs in it, and it stays deaf to what we are. */
 static int start_child(struct child *c, struct err *err)
 {
 	char stack[CHILD_STACK_SIZE] __attribute__((aligned(16)));
-	sigset_t all, old;
-	int pid;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PARENT, c);
+	int pid = clone(child_exec, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PARENT, c);
 	if (pid < 0)
-		err_sys(err, "cannot start the keeper");
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	if (pid < 0)
-		return -1;
+		return err_sys(err, "cannot start the keeper");
 	return c->sys_errno ? err_sysno(err, c->sys_errno, "cannot execute the keeper") : 0;
 }
 
@@ -85,6 +78,7 @@ int keeper_launch(const struct keeper_launch *p, int *ret_fd, struct err *err)
 	struct child c = {
 		.fds = { theirs, p->listen_fd, shim_exe, p->exe_fd },
 		.argv = { (char *)"thole-keeper", (char *)p->root, (char *)p->id, path, NULL },
+		.limits = p->limits,
 	};
 
 	if (start_child(&c, err) < 0)

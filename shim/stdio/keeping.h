@@ -5,13 +5,14 @@
 
 #include <stddef.h>
 
-#include "common/err.h"
+#include "common/proc.h"
 #include "shim/stdio/keeper.h"
 
 struct keeper_launch {
 	int exe_fd;    /* thole-keeper, sealed */
 	int listen_fd; /* ROOT/ID/keeper */
 	const char *root, *id;
+	const struct proc_limits *limits; /* those that it has, and the shim that it starts */
 };
 
 /* Start one; it holds nothing yet. It becomes a child of our own parent, so that nobody here has to wait for it. Descriptors stay the caller's. ret_fd: the connection to it, whose end is

@@ -342,8 +342,9 @@ static void put_remark(struct logfile *lf, const struct timespec *now)
 
 static int find_file(struct logfile *lf, struct err *err)
 {
-	/* A full disk is that of the file we have. After anything else the way to it may be another one: remounted, made again. */
-	bool doubt = lf->log.loss.failing && lf->log.loss.sys_errno != ENOSPC && lf->log.loss.sys_errno != EDQUOT;
+	/* A full disk is that of the file we have, and so is one that may not grow. After anything else the way to it may be another one: remounted, made again. */
+	int why = lf->log.loss.sys_errno;
+	bool doubt = lf->log.loss.failing && why != ENOSPC && why != EDQUOT && why != EFBIG;
 
 	if (lf->fd >= 0 && !doubt)
 		return 0;

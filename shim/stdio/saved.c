@@ -335,6 +335,9 @@ static int check_container(const Saved__Container *c, struct err *err)
 	if (c->notifying && (c->notifying->mode > SD_NOTIFY_CONMON || c->notifying->manager.len < 2 ||
 			     c->notifying->manager.len > ADDRESS_MAX || !c->notifying->out_fd))
 		return bad(err, "the service manager");
+	for (size_t i = 0; i < c->n_limits; i++)
+		if (c->limits[i]->soft > c->limits[i]->hard)
+			return bad(err, "a limit of the caller's");
 	if (check_process(c->init, true, err) < 0)
 		return -1;
 	return check_execs(c, err);

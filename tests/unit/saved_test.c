@@ -193,6 +193,10 @@ static Saved__Shim *new_state(void)
 	c->notifying->mode = 1;
 	c->notifying->manager = saved_bytes("\0abstract", 9);
 	c->notifying->out_fd = 26;
+	saved_append(c->limits, c->n_limits, saved_new(Saved__Limit, limit));
+	c->limits[0]->resource = 1;
+	c->limits[0]->soft = 4096;
+	c->limits[0]->hard = 1ull << 40;
 	conn->fd = 90;
 	conn->hello_seen = true;
 	for (int kind = SAVED__CALL__KIND_WAIT; kind <= SAVED__CALL__KIND_UPGRADE; kind++)
@@ -238,6 +242,7 @@ static void written_and_read_it_is_the_same(void **state)
 	assert_int_equal(saved_pack(s, &data, &len, &err), 0);
 	assert_int_equal(saved_unpack(data, len, &again, &err), 0);
 	check_whole(again);
+	assert_int_equal(again->container->limits[0]->hard, 1ull << 40);
 	assert_int_equal(saved_pack(again, &data_again, &len_again, &err), 0);
 	assert_int_equal(len, len_again);
 	assert_memory_equal(data, data_again, len);
@@ -330,6 +335,9 @@ static void what_means_nothing_is_refused(void **state)
 	s = new_state();
 	s->container->lock_fd = 0;
 	is_refused(s, "the container");
+	s = new_state();
+	s->container->limits[0]->hard = 4095;
+	is_refused(s, "a limit");
 	s = new_state();
 	s->container->init->relay->input->owner = 3;
 	is_refused(s, "the input");
