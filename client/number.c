@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/fd.h"
 
@@ -35,24 +36,40 @@ bool number_u64(const char *text, uint64_t max, uint64_t *ret_v)
 	return parse_digits(text, strlen(text), max, ret_v);
 }
 
+/* "m", "MB" and "MiB" are 20, "" and "b" 0. */
+static bool parse_unit(const char *text, unsigned int *ret_shift)
+{
+	static const char units[] = "bkmgtp";
+	const char *unit = *text ? strchr(units, tolower((unsigned char)*text)) : units;
+
+	if (!unit)
+		return false;
+	*ret_shift = 10 * (unsigned int)(unit - units);
+	text += *text != '\0';
+	return !*text || (*ret_shift && (!strcasecmp(text, "b") || !strcasecmp(text, "ib")));
+}
+
+#define DECIMALS_MAX 18 /* further ones say less than a byte */
+
 int number_size(const char *what, const char *text, uint64_t *ret_bytes, struct err *err)
 {
-	static const char units[] = "bkmgt";
-	size_t digits = strspn(text, DIGITS);
+	size_t digits = strspn(text, DIGITS), decimals = 0;
+	const char *p = text + digits;
+	unsigned __int128 part = 0, scale = 1;
 	unsigned int shift = 0;
 	uint64_t v;
 
-	if (text[digits]) {
-		const char *unit = strchr(units, tolower((unsigned char)text[digits]));
-
-		if (!unit || text[digits + 1])
-			return err_set(err, ERR_USAGE, "%s is a size such as 64m or 1g, not '%s'", what, text);
-		shift = 10 * (unsigned int)(unit - units);
+	if (*p == '.') {
+		decimals = strspn(p + 1, DIGITS);
+		for (size_t i = 1; i <= decimals && i <= DECIMALS_MAX; i++, scale *= 10)
+			part = part * 10 + (unsigned int)(p[i] - '0');
+		p += decimals ? decimals + 1 : 0;
 	}
+	p += *p == ' ';
 	/* Limits go to the kernel as signed numbers. */
-	if (!parse_digits(text, digits, (uint64_t)INT64_MAX >> shift, &v))
-		return err_set(err, ERR_USAGE, "%s is a size such as 64m or 1g, not '%s'", what, text);
-	*ret_bytes = v << shift;
+	if (!parse_unit(p, &shift) || !parse_digits(text, digits, (uint64_t)INT64_MAX >> shift, &v))
+		return err_set(err, ERR_USAGE, "%s is a size such as 64m or 1.5GiB, not '%s'", what, text);
+	*ret_bytes = (v << shift) + (uint64_t)((part << shift) / scale);
 	return 0;
 }
 

@@ -12,7 +12,8 @@
 /* Decimal digits only: no sign, no blanks, no leading zero but "0" itself, at most `max`. ret_v untouched when false. */
 bool number_u64(const char *text, uint64_t max, uint64_t *ret_v);
 
-/* Bytes: a number with an optional b, k, m, g or t (powers of 1024, either case). ERR_USAGE names `what`. */
+/* Bytes, as runc takes them: "64m", "1.5 GiB", "100MB". A number, a blank if there is one, and an optional b, k, m, g, t or p (powers of 1024), which "b" or "ib" may follow;
+ * either case. Parts of a byte are dropped; no leading zero, at most INT64_MAX. ERR_USAGE names `what`. */
 int number_size(const char *what, const char *text, uint64_t *ret_bytes, struct err *err);
 
 /* "1.5" processors in millionths, at most six decimals. ERR_USAGE names `what`. */

@@ -35,8 +35,8 @@ static void sizes(const char *text)
 
 	if (number_size("--size", text, &v, &err) < 0)
 		fuzz_check_err(&err);
-	else if (number_u64(text, UINT64_MAX, &plain))
-		FUZZ_CHECK(v == plain);
+	else
+		FUZZ_CHECK(v <= INT64_MAX && (!number_u64(text, UINT64_MAX, &plain) || v == plain));
 	if (number_millionths("--cpus", text, &v, &err) < 0)
 		fuzz_check_err(&err);
 	if (number_duration_ms("--interval", text, &v, &err) < 0)

@@ -25,7 +25,7 @@ memory_is() { # LIMIT SWAP
 	memory_is 268435456 536870912
 	thole update --memory 33554432 --memory-swap 33554432 "$c"
 	memory_is 33554432 33554432
-	thole update --memory 128m --memory-swap 256m "$c"
+	thole update --memory 0.125GiB --memory-swap "256 MB" "$c"
 	memory_is 134217728 268435456
 	thole update --memory -1 "$c"
 	[ "$(file_of memory memory.limit_in_bytes)" -gt 1000000000000 ]
