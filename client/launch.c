@@ -48,7 +48,8 @@ int launch_check(const struct client *cl, const struct launch_options *o, struct
 {
 	bool foreign;
 
-	if (handover_foreign(cl, o->monitor, o->stdio, &foreign, err) < 0 || (foreign && check_foreign(o, err) < 0))
+	if (handover_foreign(cl, o->monitor, o->stdio, &foreign, err) < 0 || (foreign && check_foreign(o, err) < 0) ||
+	    pid_file_check(o->pid_file, err) < 0)
 		return -1;
 	if (o->keep && o->remove)
 		return err_set(err, ERR_USAGE, "--keep and --rm contradict each other");

@@ -112,15 +112,22 @@ static int dispatch(struct client *cl, const struct command *cmd, const void *va
 	return cmd->run(cl, &inv, err);
 }
 
+/* As runc has it an empty word is none: scripts write --pid-file "$FILE". */
+static unsigned int how_options_are_read(const struct client *cl, bool stop_early)
+{
+	return (stop_early ? OPTIONS_STOP_EARLY : 0) | (cl->oci ? OPTIONS_EMPTY_IS_NONE : 0);
+}
+
 static int run_command(struct client *cl, const struct command *cmd, int argc, char **argv, struct err *err)
 {
 	static const struct option_row no_options[] = { { .name = NULL } };
 	const struct option_row *rows = cmd->options ? cmd->options : no_options;
 	cleanup_free void *values = xcalloc(1, cmd->options_size);
+	unsigned int how = how_options_are_read(cl, cmd->needs & NEEDS_EARLY_STOP);
 	struct parsed p = { 0 };
 	int status = -1;
 
-	if (options_parse(rows, values, argc, argv, cmd->needs & NEEDS_EARLY_STOP, &p, err) == 0)
+	if (options_parse(rows, values, argc, argv, how, &p, err) == 0)
 		status = dispatch(cl, cmd, values, &p, err);
 	parsed_release(&p);
 	options_release(rows, values);
@@ -191,7 +198,7 @@ static int run_program(struct client *cl, int argc, char **argv, const struct co
 	struct parsed p = { 0 };
 	int status;
 
-	if (options_parse(global_option_rows, &cl->global, argc, argv, true, &p, err) < 0)
+	if (options_parse(global_option_rows, &cl->global, argc, argv, how_options_are_read(cl, true), &p, err) < 0)
 		return -1;
 	if (cl->global.version && !p.help) {
 		status = cmd_version(cl, &none, err);

@@ -12,6 +12,7 @@ struct cursor {
 	int argc;
 	char **argv;
 	int next;
+	unsigned int how;
 };
 
 static const struct option_row *find_long(const struct option_row *rows, const char *name, size_t len)
@@ -73,9 +74,10 @@ static void store_list(struct opt_list *list, const char *value)
 }
 
 /* `value` is NULL only for a flag. */
-static int store(const struct option_row *row, void *values, const char *value, struct err *err)
+static int store(const struct cursor *c, const struct option_row *row, void *values, const char *value, struct err *err)
 {
 	void *at = (char *)values + row->offset;
+	bool none = value && !*value && (c->how & OPTIONS_EMPTY_IS_NONE);
 
 	switch (row->kind) {
 	case OPT_FLAG:
@@ -85,11 +87,14 @@ static int store(const struct option_row *row, void *values, const char *value, 
 		((struct opt_bool *)at)->set = true;
 		return store_flag(&((struct opt_bool *)at)->v, row, value, err);
 	case OPT_CHOICE:
-		if (!is_choice(row->argname, value))
+		if (!none && !is_choice(row->argname, value))
 			return err_set(err, ERR_USAGE, "--%s is one of %s, not '%s'", row->name, row->argname, value);
-		*(const char **)at = value;
+		*(const char **)at = none ? NULL : value;
 		return 0;
 	case OPT_STRING:
+		*(const char **)at = none ? NULL : value;
+		return 0;
+	case OPT_TEXT:
 		*(const char **)at = value;
 		return 0;
 	case OPT_UINT:
@@ -116,7 +121,7 @@ static int store_with_next(struct cursor *c, const struct option_row *row, void 
 			return err_set(err, ERR_USAGE, "--%s needs an argument", row->name);
 		value = c->argv[c->next++];
 	}
-	return store(row, values, value, err);
+	return store(c, row, values, value, err);
 }
 
 static int parse_long(struct cursor *c, const struct option_row *rows, void *values, const char *text, bool *ret_help,
@@ -149,7 +154,7 @@ static int parse_whole(struct cursor *c, const struct option_row *rows, void *va
 {
 	const struct option_row *row = text[1] == '=' ? find_letter(rows, text[0]) : NULL;
 
-	return row ? store(row, values, text + 2, err) : parse_long(c, rows, values, text, ret_help, err);
+	return row ? store(c, row, values, text + 2, err) : parse_long(c, rows, values, text, ret_help, err);
 }
 
 static int parse_letters(struct cursor *c, const struct option_row *rows, void *values, const char *letters,
@@ -166,17 +171,17 @@ static int parse_letters(struct cursor *c, const struct option_row *rows, void *
 			return err_set(err, ERR_USAGE, "unknown option '-%c'", *letters);
 		if (takes_value(row))
 			return store_with_next(c, row, values, letters[1] ? letters + 1 : NULL, err);
-		if (store(row, values, NULL, err) < 0)
+		if (store(c, row, values, NULL, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early,
+int options_parse(const struct option_row *rows, void *values, int argc, char **argv, unsigned int how,
 		  struct parsed *ret, struct err *err)
 {
 	cleanup_free char **operands = xcalloc((size_t)argc + 1, sizeof(*operands));
-	struct cursor c = { .argc = argc, .argv = argv };
+	struct cursor c = { .argc = argc, .argv = argv, .how = how };
 	struct parsed p = { 0 };
 	bool only_operands = false;
 
@@ -186,7 +191,7 @@ int options_parse(const struct option_row *rows, void *values, int argc, char **
 
 		if (only_operands || word[0] != '-' || !word[1]) {
 			operands[p.n_operands++] = word;
-			only_operands |= stop_early;
+			only_operands |= how & OPTIONS_STOP_EARLY;
 		} else if (!strcmp(word, "--")) {
 			only_operands = true;
 		} else if (word[1] == '-') {

@@ -14,6 +14,7 @@ enum opt_kind {
 	OPT_FLAG_OFF,     /* bool, the opposite of the flag, which is on unless told: "--flag=false" makes it true */
 	OPT_SWITCH,       /* struct opt_bool: a flag for which "not said" is something else than false */
 	OPT_STRING,       /* const char *, points into argv */
+	OPT_TEXT,         /* the same of one for which an empty word says something */
 	OPT_CHOICE,       /* const char *; argname lists the words that are allowed: "text|json" */
 	OPT_UINT,         /* struct opt_uint, a strict decimal number */
 	OPT_LIST,         /* struct opt_list, may be repeated */
@@ -52,12 +53,18 @@ struct parsed {
 	char **operands; /* owned array of n_operands pointers into argv, and a NULL */
 };
 
+enum options_how {
+	OPTIONS_STOP_EARLY = 1 << 0, /* the first operand ends the options too */
+	OPTIONS_EMPTY_IS_NONE =
+		1
+		<< 1, /* an empty word for an OPT_STRING or OPT_CHOICE is none, and takes back an earlier one, as with runc */
+};
+
 /* Parse argv (without the command's own name) by `rows` into the struct at `values`, which the caller has zeroed.
  * "--opt=value", "--opt value", "-o value", "-ovalue" and clusters of flags ("-it") are understood, and as runc has them "-opt=value", "-opt value" and
- * "-o=value"; "--" ends options;
- * `stop_early`: the first operand ends them too. A later value replaces an earlier one. ERR_USAGE names the option.
+ * "-o=value"; "--" ends options; `how`: of enum options_how. A later value replaces an earlier one. ERR_USAGE names the option.
  * On success the caller releases ret with parsed_release() and the lists with options_release(); on failure only the latter. */
-int options_parse(const struct option_row *rows, void *values, int argc, char **argv, bool stop_early,
+int options_parse(const struct option_row *rows, void *values, int argc, char **argv, unsigned int how,
 		  struct parsed *ret, struct err *err);
 
 void parsed_release(struct parsed *p);

@@ -22,6 +22,11 @@ static int write_in_directory(const char *path, const char *text, size_t len, st
 	return fd_replace_file_at(dir_fd, slash ? path + (slash - dir) + 1 : path, text, len, 0644, err);
 }
 
+int pid_file_check(const char *path, struct err *err)
+{
+	return path && !*path ? err_set(err, ERR_USAGE, "--pid-file is the path of a file, not ''") : 0;
+}
+
 int pid_file_write(const char *path, uint32_t pid, struct err *err)
 {
 	char text[16];

@@ -10,9 +10,9 @@
 #include "client/command.h"
 
 static const char *const kinds[] = {
-	[OPT_FLAG] = "flag",     [OPT_FLAG_OFF] = "off",    [OPT_SWITCH] = "switch",
-	[OPT_STRING] = "string", [OPT_CHOICE] = "choice",   [OPT_UINT] = "uint",
-	[OPT_LIST] = "list",     [OPT_REFUSED_FLAG] = "no", [OPT_REFUSED] = "no",
+	[OPT_FLAG] = "flag",       [OPT_FLAG_OFF] = "off",  [OPT_SWITCH] = "switch", [OPT_STRING] = "string",
+	[OPT_TEXT] = "string",     [OPT_CHOICE] = "choice", [OPT_UINT] = "uint",     [OPT_LIST] = "list",
+	[OPT_REFUSED_FLAG] = "no", [OPT_REFUSED] = "no",
 };
 
 static void print_options(const struct option_row *rows)

@@ -82,6 +82,8 @@ static int check_usage(const struct client *cl, const struct invocation *inv, bo
 			       "--log-opt and --log-path need --log-driver: without one there is no log");
 	if (foreign && o->print_name)
 		return err_set(err, ERR_USAGE, "--print-name needs --monitor=shim: else nobody waits for it here");
+	if (pid_file_check(o->pid_file, err) < 0)
+		return -1;
 	if (!o->process || cl->oci || foreign)
 		return 0;
 	if (command)
@@ -103,19 +105,47 @@ static int read_description(const char *path, char **ret_text, size_t *ret_len, 
 	return 0;
 }
 
-static int make_description(const struct exec_options *o, const char *rootfs, char **command, char **ret_text,
-			    size_t *ret_len, struct err *err)
+#define CAP_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789"
+
+/* What is no capability's name the shim refuses; runc passes over it with a warning, as over the name of one that the kernel does not have. The array is the caller's. */
+static struct opt_list names_of_caps(const struct client *cl, const struct opt_list *list)
+{
+	struct opt_list caps = { .v = xcalloc(list->n + 1, sizeof(*caps.v)) };
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *name = list->v[i];
+		struct err note;
+
+		if (!cl->oci || (!strncmp(name, "CAP_", 4) && name[4] && !name[4 + strspn(name + 4, CAP_CHARS)])) {
+			caps.v[caps.n++] = name;
+			continue;
+		}
+		err_set(&note, ERR_USAGE, "'%s' cannot be given: it is no capability", name);
+		err_clean(&note);
+		client_remark(cl, "%s", note.text);
+	}
+	return caps;
+}
+
+static int make_description(const struct client *cl, const struct exec_options *o, const char *rootfs, char **command,
+			    char **ret_text, size_t *ret_len, struct err *err)
 {
 	cleanup_json json_object *overlay = NULL;
+	struct exec_options usable = *o;
+	int r;
 
-	if (exec_process_overlay(o, rootfs, command, &overlay, err) < 0)
+	usable.cap = names_of_caps(cl, &o->cap);
+	r = exec_process_overlay(&usable, rootfs, command, &overlay, err);
+	free(usable.cap.v);
+	if (r < 0)
 		return -1;
 	*ret_text = xstrdup(json_to_text(overlay, JSON_C_TO_STRING_PLAIN));
 	*ret_len = strlen(*ret_text);
 	return 0;
 }
 
-static int add_process(const struct invocation *inv, const char *rootfs, struct handover *h, struct err *err)
+static int add_process(const struct client *cl, const struct invocation *inv, const char *rootfs, struct handover *h,
+		       struct err *err)
 {
 	const struct exec_options *o = inv->options;
 	cleanup_free char *text = NULL;
@@ -125,16 +155,19 @@ static int add_process(const struct invocation *inv, const char *rootfs, struct 
 	if (o->process)
 		r = read_description(o->process, &text, &len, err);
 	else
-		r = make_description(o, rootfs, inv->operands + 1, &text, &len, err);
+		r = make_description(cl, o, rootfs, inv->operands + 1, &text, &len, err);
 	if (r < 0)
 		return -1;
 	return exec_process_memfd(text, len, &fd, err) < 0 ? -1 : handover_give(h, FD_PROCESS, fd, err);
 }
 
-static int add_cgroups(Exec *e, const struct opt_list *groups, struct err *err)
+/* `oci`: an empty word is none, as with runc. */
+static int add_cgroups(Exec *e, const struct opt_list *groups, bool oci, struct err *err)
 {
 	for (size_t i = 0; i < groups->n; i++) {
-		if (i == ARRAY_SIZE(e->cgroup))
+		if (oci && !groups->v[i][0])
+			continue;
+		if (e->cgroup_count == ARRAY_SIZE(e->cgroup))
 			return err_set(err, ERR_LIMIT, "more than %zu options --cgroup", ARRAY_SIZE(e->cgroup));
 		if (strlen(groups->v[i]) >= sizeof(e->cgroup[i]))
 			return err_set(err, ERR_LIMIT, "--cgroup is longer than %zu bytes", sizeof(e->cgroup[i]) - 1);
@@ -163,7 +196,7 @@ static int fill_request(struct execution *x, const struct invocation *inv, const
 		term_size(&e->rows, &e->columns);
 	if (fields_logs(&flags, &fields, err) < 0 ||
 	    fields_drain(o->drain_timeout, &e->has_drain_ms, &e->drain_ms, err) < 0 ||
-	    add_cgroups(e, &o->cgroup, err) < 0 || add_process(inv, rootfs, h, err) < 0 ||
+	    add_cgroups(e, &o->cgroup, x->cl->oci, err) < 0 || add_process(x->cl, inv, rootfs, h, err) < 0 ||
 	    ((e->stdio == STDIO_INHERIT || e->stdio == STDIO_PASS) && handover_add_stdio(h, err) < 0) ||
 	    handover_add_socket(h, FD_CONSOLE_SOCKET, o->console_socket, err) < 0 ||
 	    handover_add_socket(h, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||
@@ -314,23 +347,19 @@ static int exec_foreground(struct execution *x, const struct invocation *inv, st
 
 int cmd_exec(const struct client *cl, const struct invocation *inv, struct err *err)
 {
-	struct exec_options o = *(const struct exec_options *)inv->options;
-	const struct invocation own = { .options = &o, .n = inv->n, .operands = inv->operands };
+	const struct exec_options *o = inv->options;
 	struct execution x = {
 		.cl = cl,
-		.o = &o,
+		.o = o,
 		.id = inv->operands[0],
-		.use_stdin = o.interactive || (!o.detach && handover_has_stdin(cl)),
+		.use_stdin = o->interactive || (!o->detach && handover_has_stdin(cl)),
 		.call = CALL_NONE,
 	};
 	int status;
 
-	/* runc takes an empty word for none. */
-	if (cl->oci && o.user && !o.user[0])
-		o.user = NULL;
-	if (handover_foreign(cl, o.monitor, o.stdio, &x.foreign, err) < 0 || check_usage(cl, &own, x.foreign, err) < 0)
+	if (handover_foreign(cl, o->monitor, o->stdio, &x.foreign, err) < 0 || check_usage(cl, inv, x.foreign, err) < 0)
 		return -1;
-	status = o.detach ? exec_detached(&x, &own, err) : exec_foreground(&x, &own, err);
+	status = o->detach ? exec_detached(&x, inv, err) : exec_foreground(&x, inv, err);
 	call_release(&x.call);
 	wire_fds_release(&x.fds);
 	return status;

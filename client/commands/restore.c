@@ -173,7 +173,8 @@ static int restore_in_place(const struct client *cl, const char *id, int dir_fd,
 	cleanup_fd int signal_fd = -1;
 	uint32_t pid;
 
-	if (check_in_place(id, o, err) < 0 || open_image_in_place(cl, id, dir_fd, o, &f, err) < 0 ||
+	if (check_in_place(id, o, err) < 0 || pid_file_check(o->launch.pid_file, err) < 0 ||
+	    open_image_in_place(cl, id, dir_fd, o, &f, err) < 0 ||
 	    signals_open(SIGNALS_FOREGROUND, &signal_fd, err) < 0)
 		return -1;
 	c.signal_fd = signal_fd;

@@ -81,9 +81,10 @@ static void parse(const struct command *cmd, struct words *w)
 {
 	cleanup_free void *values = xcalloc(1, cmd->options_size);
 	struct parsed p = { 0 };
+	unsigned int how = cmd->needs & NEEDS_EARLY_STOP ? OPTIONS_STOP_EARLY : OPTIONS_EMPTY_IS_NONE;
 	struct err err = { 0 };
 
-	if (options_parse(cmd->options, values, w->n, w->v, cmd->needs & NEEDS_EARLY_STOP, &p, &err) < 0) {
+	if (options_parse(cmd->options, values, w->n, w->v, how, &p, &err) < 0) {
 		fuzz_check_err(&err);
 	} else {
 		FUZZ_CHECK(p.n_operands <= w->n && !p.operands[p.n_operands]);

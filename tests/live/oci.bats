@@ -38,6 +38,32 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 	exits 7 timeout 20 "$THOLE" --root "$ROOT" wait "$c"
 }
 
+@test "an empty word is none, as with runc: of every option that takes text" {
+	args sleep 1000
+	(cd "$B" && oci --log '' --log-format '' --rootless '' create --bundle '' --pid-file '' --console-socket '' --pidfd-socket '' "$c" < /dev/null > /dev/null 2>&1)
+	oci start "$c"
+	equal "$(oci exec --cwd '' --cgroup '' --process '' --apparmor '' --process-label '' --pid-file '' --console-socket '' "$c" echo there < /dev/null)" there
+	oci update --memory '' --memory-swap '' --cpu-quota '' --cpu-share '' --cpuset-cpus '' --resources '' --l3-cache-schema '' "$c"
+	# What runc refuses, too.
+	refused 255 '--env is K=V' oci exec --env '' "$c" true
+	refused 1 'preserve-fds' oci exec --preserve-fds '' "$c" true
+}
+
+@test "exec --cap: what is no capability is left out with a warning, as with runc" {
+	detached sleep 1000
+	oci exec --cap SYS_ADMIN --cap '' --cap cap_kill --cap CAP_NO_SUCH --cap CAP_NET_ADMIN "$c" grep CapEff /proc/self/status < /dev/null > "$T/out" 2> "$T/err"
+	equal $((0x$(awk '{ print $2 }' "$T/out") & (1 << 12 | 1 << 21))) $((1 << 12))
+	equal "$(sort "$T/err")" "$(printf '%s\n' "'' cannot be given: it is no capability" "'SYS_ADMIN' cannot be given: it is no capability" \
+		"'cap_kill' cannot be given: it is no capability" 'CAP_NO_SUCH cannot be given: it is not known' | sort)"
+}
+
+@test "thole itself takes no empty word for a pid file, and starts nothing then" {
+	detached sleep 1000
+	refused 125 "--pid-file is the path of a file, not ''" thole exec --pid-file '' "$c" touch /started
+	refused 125 "--pid-file is the path of a file, not ''" thole run -d --pid-file '' --bundle "$B" "$c-2"
+	[ ! -e "$B/rootfs/started" ]
+}
+
 @test "without a command it prints its help and succeeds, of an unknown one it says 3, as runc" {
 	"$THOLE_OCI" > "$T/out" 2> "$T/err"
 	contains "$(cat "$T/out")" COMMAND

@@ -32,7 +32,7 @@ static void read_flag(struct request *r, const char *command, const char *flag, 
 	snprintf(r->line, sizeof(r->line), "%s", flag);
 	for (char *w = strtok_r(r->line, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
 		argv[argc++] = w;
-	if (options_parse(rows, values, argc, argv, false, &p, &err) < 0)
+	if (options_parse(rows, values, argc, argv, 0, &p, &err) < 0)
 		fail_msg("%s %s: %s", command, flag, err.text);
 	parsed_release(&p);
 }

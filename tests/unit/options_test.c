@@ -18,7 +18,7 @@ struct values {
 	bool quiet;
 	bool no_proxy;
 	struct opt_bool onoff;
-	const char *text;
+	const char *text, *keys;
 	const char *choice;
 	struct opt_uint number;
 	struct opt_list list;
@@ -30,6 +30,7 @@ static const struct option_row rows[] = {
 	{ "proxy", 0, OPT_FLAG_OFF, NULL, "", offsetof(struct values, no_proxy) },
 	{ "onoff", 0, OPT_SWITCH, NULL, "", offsetof(struct values, onoff) },
 	{ "text", 't', OPT_STRING, "T", "", offsetof(struct values, text) },
+	{ "keys", 0, OPT_TEXT, "K", "", offsetof(struct values, keys) },
 	{ "choice", 0, OPT_CHOICE, "one|two", "", offsetof(struct values, choice) },
 	{ "number", 'n', OPT_UINT, "N", "", offsetof(struct values, number) },
 	{ "list", 'l', OPT_LIST, "L", "", offsetof(struct values, list) },
@@ -49,13 +50,13 @@ struct fixture {
 	int r;
 };
 
-static void parse(struct fixture *f, const char *line, bool stop_early)
+static void parse(struct fixture *f, const char *line, unsigned int how)
 {
 	*f = (struct fixture) { 0 };
 	snprintf(f->line, sizeof(f->line), "%s", line);
 	for (char *save, *w = strtok_r(f->line, " ", &save); w; w = strtok_r(NULL, " ", &save))
 		f->argv[f->argc++] = strcmp(w, "_") ? w : w + 1;
-	f->r = options_parse(rows, &f->v, f->argc, f->argv, stop_early, &f->p, &f->err);
+	f->r = options_parse(rows, &f->v, f->argc, f->argv, how, &f->p, &f->err);
 }
 
 static void release(struct fixture *f)
@@ -74,7 +75,7 @@ static void every_spelling_of_a_value(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct fixture f;
 
-		parse(&f, lines[i], false);
+		parse(&f, lines[i], 0);
 		assert_int_equal(f.r, 0);
 		assert_string_equal(f.v.text, "v");
 		assert_int_equal(f.p.n_operands, 0);
@@ -86,18 +87,18 @@ static void flags_can_be_told_true_or_false(void **state)
 {
 	struct fixture f;
 
-	parse(&f, "-aq --all=false --quiet=true", false);
+	parse(&f, "-aq --all=false --quiet=true", 0);
 	assert_int_equal(f.r, 0);
 	assert_false(f.v.all);
 	assert_true(f.v.quiet);
 	release(&f);
-	parse(&f, "-all=1 -quiet -q=F --proxy=0", false);
+	parse(&f, "-all=1 -quiet -q=F --proxy=0", 0);
 	assert_int_equal(f.r, 0);
 	assert_true(f.v.all);
 	assert_false(f.v.quiet);
 	assert_true(f.v.no_proxy);
 	release(&f);
-	parse(&f, "--all=yes", false);
+	parse(&f, "--all=yes", 0);
 	assert_int_equal(f.r, -1);
 	assert_int_equal(f.err.code, ERR_USAGE);
 	assert_non_null(strstr(f.err.text, "--all"));
@@ -108,13 +109,13 @@ static void a_flag_that_is_on_can_be_switched_off(void **state)
 {
 	struct fixture f;
 
-	parse(&f, "--proxy", false);
+	parse(&f, "--proxy", 0);
 	assert_false(f.v.no_proxy);
 	release(&f);
-	parse(&f, "--proxy=false", false);
+	parse(&f, "--proxy=false", 0);
 	assert_true(f.v.no_proxy);
 	release(&f);
-	parse(&f, "--proxy=false --proxy=true x", false);
+	parse(&f, "--proxy=false --proxy=true x", 0);
 	assert_false(f.v.no_proxy);
 	assert_int_equal(f.p.n_operands, 1);
 	release(&f);
@@ -124,7 +125,7 @@ static void options_and_operands_mix(void **state)
 {
 	struct fixture f;
 
-	parse(&f, "x -a y -t z -- -q", false);
+	parse(&f, "x -a y -t z -- -q", 0);
 	assert_int_equal(f.r, 0);
 	assert_int_equal(f.p.n_operands, 3);
 	assert_string_equal(f.p.operands[0], "x");
@@ -134,7 +135,7 @@ static void options_and_operands_mix(void **state)
 	assert_true(f.v.all);
 	assert_false(f.v.quiet);
 	release(&f);
-	parse(&f, "- _", false);
+	parse(&f, "- _", 0);
 	assert_int_equal(f.p.n_operands, 2); /* "-" and "" are operands */
 	release(&f);
 }
@@ -143,7 +144,7 @@ static void the_first_operand_can_end_the_options(void **state)
 {
 	struct fixture f;
 
-	parse(&f, "-a sh -c -- -q", true);
+	parse(&f, "-a sh -c -- -q", OPTIONS_STOP_EARLY);
 	assert_int_equal(f.r, 0);
 	assert_int_equal(f.p.n_operands, 4);
 	assert_string_equal(f.p.operands[1], "-c");
@@ -151,7 +152,7 @@ static void the_first_operand_can_end_the_options(void **state)
 	assert_string_equal(f.p.operands[3], "-q");
 	assert_false(f.v.quiet);
 	release(&f);
-	parse(&f, "-a -- -sh -q", true);
+	parse(&f, "-a -- -sh -q", OPTIONS_STOP_EARLY);
 	assert_int_equal(f.p.n_operands, 2);
 	assert_string_equal(f.p.operands[0], "-sh");
 	release(&f);
@@ -161,7 +162,7 @@ static void lists_keep_their_order(void **state)
 {
 	struct fixture f;
 
-	parse(&f, "--list 1 -l2 --list=3", false);
+	parse(&f, "--list 1 -l2 --list=3", 0);
 	assert_int_equal(f.v.list.n, 3);
 	assert_string_equal(f.v.list.v[0], "1");
 	assert_string_equal(f.v.list.v[1], "2");
@@ -174,17 +175,17 @@ static void a_switch_knows_whether_it_was_told(void **state)
 {
 	struct fixture f;
 
-	parse(&f, "x", false);
+	parse(&f, "x", 0);
 	assert_false(f.v.onoff.set);
 	release(&f);
-	parse(&f, "--onoff", false);
+	parse(&f, "--onoff", 0);
 	assert_true(f.v.onoff.set && f.v.onoff.v);
 	release(&f);
-	parse(&f, "--onoff --onoff=false x", false);
+	parse(&f, "--onoff --onoff=false x", 0);
 	assert_true(f.v.onoff.set && !f.v.onoff.v);
 	assert_int_equal(f.p.n_operands, 1);
 	release(&f);
-	parse(&f, "--onoff=no", false);
+	parse(&f, "--onoff=no", 0);
 	assert_int_equal(f.r, -1);
 	release(&f);
 }
@@ -224,7 +225,7 @@ static void refusals_name_the_option(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		struct fixture f;
 
-		parse(&f, table[i].line, false);
+		parse(&f, table[i].line, 0);
 		assert_int_equal(f.r, -1);
 		assert_int_equal(f.err.code, table[i].code);
 		if (!strstr(f.err.text, table[i].says))
@@ -237,11 +238,34 @@ static void numbers_and_choices_are_stored(void **state)
 {
 	struct fixture f;
 
-	parse(&f, "--number 18446744073709551615 --choice two", false);
+	parse(&f, "--number 18446744073709551615 --choice two", 0);
 	assert_int_equal(f.r, 0);
 	assert_true(f.v.number.set);
 	assert_true(f.v.number.v == UINT64_MAX);
 	assert_string_equal(f.v.choice, "two");
+	release(&f);
+}
+
+static void an_empty_word_can_be_none(void **state)
+{
+	struct fixture f;
+
+	parse(&f, "--text=v --choice one -t _ --choice= --keys a --keys _ --list= x", OPTIONS_EMPTY_IS_NONE);
+	assert_int_equal(f.r, 0);
+	assert_null(f.v.text);
+	assert_null(f.v.choice);
+	assert_string_equal(f.v.keys, "");
+	assert_int_equal(f.v.list.n, 1);
+	assert_int_equal(f.p.n_operands, 1);
+	release(&f);
+	parse(&f, "--number=", OPTIONS_EMPTY_IS_NONE);
+	assert_int_equal(f.r, -1);
+	release(&f);
+	parse(&f, "--text _", 0);
+	assert_string_equal(f.v.text, "");
+	release(&f);
+	parse(&f, "--choice=", 0);
+	assert_int_equal(f.r, -1);
 	release(&f);
 }
 
@@ -252,7 +276,7 @@ static void help_ends_the_parsing(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
 		struct fixture f;
 
-		parse(&f, lines[i], false);
+		parse(&f, lines[i], 0);
 		assert_int_equal(f.r, 0);
 		assert_true(f.p.help);
 		release(&f);
@@ -405,6 +429,7 @@ int main(void)
 		cmocka_unit_test(lists_keep_their_order),
 		cmocka_unit_test(refusals_name_the_option),
 		cmocka_unit_test(numbers_and_choices_are_stored),
+		cmocka_unit_test(an_empty_word_can_be_none),
 		cmocka_unit_test(help_ends_the_parsing),
 		cmocka_unit_test(every_command_helps_on_one_screen),
 		cmocka_unit_test(commands_are_found_by_their_names),
