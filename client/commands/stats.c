@@ -21,6 +21,7 @@
 struct watched {
 	char *id;
 	struct call call;
+	bool named; /* by the caller, who is told when it is not there at the beginning */
 	bool gone;
 	uint64_t cpu_ns, at_ns; /* at_ns 0: not looked at yet */
 	double cpu_percent;
@@ -31,14 +32,19 @@ struct watched {
 struct watched_list {
 	size_t n;
 	struct watched *v;
+	bool missed; /* one that was named */
 };
+
+static void watched_release(struct watched *w)
+{
+	free(w->id);
+	call_release(&w->call);
+}
 
 static void list_release(struct watched_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->v[i].id);
-		call_release(&l->v[i].call);
-	}
+	for (size_t i = 0; i < l->n; i++)
+		watched_release(&l->v[i]);
 	free(l->v);
 }
 #define cleanup_list __attribute__((cleanup(list_release)))
@@ -138,7 +144,7 @@ static int look(const struct client *cl, struct watched *w, struct err *err)
 	return look_once(cl, w, err);
 }
 
-/* Those that have ended meanwhile are left out. Returns how many are left; -1 when not even one could ever be looked at. */
+/* Those that have ended meanwhile are left out. Returns how many are left; -1 when one that nobody has named could never be looked at. */
 static int look_at_all(const struct client *cl, struct watched_list *l, struct err *err)
 {
 	int n = 0;
@@ -152,8 +158,13 @@ static int look_at_all(const struct client *cl, struct watched_list *l, struct e
 			n++;
 			continue;
 		}
-		if (w->at_ns == 0 && err->code != ERR_STATE && err->code != ERR_GONE)
+		if (w->at_ns == 0 && w->named) {
+			client_report(cl, err);
+			l->missed = true;
+		} else if (w->at_ns == 0 && err->code != ERR_STATE && err->code != ERR_GONE &&
+			   err->code != ERR_NOT_FOUND) {
 			return -1;
+		}
 		w->gone = true;
 		call_release(&w->call);
 	}
@@ -162,10 +173,10 @@ static int look_at_all(const struct client *cl, struct watched_list *l, struct e
 
 /* ---- which ---------------------------------------------------------------------------------------- */
 
-static void add(struct watched_list *l, const char *id)
+static void add(struct watched_list *l, const char *id, bool named)
 {
 	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
-	l->v[l->n++] = (struct watched) { .id = xstrdup(id), .call = CALL_NONE };
+	l->v[l->n++] = (struct watched) { .id = xstrdup(id), .call = CALL_NONE, .named = named };
 }
 
 static int compare(const void *a, const void *b)
@@ -173,13 +184,27 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct watched *)a)->id, ((const struct watched *)b)->id);
 }
 
-/* All that live. */
+static void drop_gone(struct watched_list *l)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i].gone)
+			watched_release(&l->v[i]);
+		else
+			l->v[n++] = l->v[i];
+	}
+	l->n = n;
+}
+
+/* All that live and are not in the list, which is in order, yet. */
 static int add_living(const struct client *cl, struct watched_list *l, struct err *err)
 {
 	cleanup_fd int root_fd = -1;
 	cleanup_dir DIR *dir = NULL;
 	struct status_record rec;
 	struct err ignored;
+	const size_t n_old = l->n;
 	struct dirent *e;
 	int copy;
 
@@ -190,14 +215,17 @@ static int add_living(const struct client *cl, struct watched_list *l, struct er
 	if (!dir)
 		return err_sys(err, "cannot read the state directory");
 	while ((e = readdir(dir))) {
+		const struct watched key = { .id = e->d_name };
 		enum container_status s;
 
+		if (n_old && bsearch(&key, l->v, n_old, sizeof(*l->v), compare))
+			continue;
 		if (statedir_check_id(e->d_name, &ignored) < 0 ||
 		    statedir_read_status_of(root_fd, e->d_name, &rec, NULL, &ignored) < 0)
 			continue;
 		s = statedir_refresh(&rec);
 		if (s == STATUS_CREATED || s == STATUS_RUNNING || s == STATUS_PAUSED)
-			add(l, e->d_name);
+			add(l, e->d_name, false);
 	}
 	if (l->n)
 		qsort(l->v, l->n, sizeof(*l->v), compare);
@@ -287,6 +315,7 @@ int cmd_stats(const struct client *cl, const struct invocation *inv, struct err 
 	bool json = o->format && !strcmp(o->format, "json");
 	cleanup_list struct watched_list l = { 0 };
 	uint64_t interval_ms = INTERVAL_DEFAULT_MS;
+	int n;
 
 	if (o->interval && number_duration_ms("--interval", o->interval, &interval_ms, err) < 0)
 		return -1;
@@ -295,17 +324,19 @@ int cmd_stats(const struct client *cl, const struct invocation *inv, struct err 
 	for (int i = 0; i < inv->n; i++) {
 		if (statedir_check_id(inv->operands[i], err) < 0)
 			return -1;
-		add(&l, inv->operands[i]);
+		add(&l, inv->operands[i], true);
 	}
 	if (inv->n == 0 && add_living(cl, &l, err) < 0)
 		return -1;
-	/* The first look is only where the processor time is counted from. One container that is named must be there. */
-	if (look_at_all(cl, &l, err) < 0 || (inv->n > 0 && l.v[0].gone))
-		return -1;
+	/* The first look is only where the processor time is counted from. */
+	n = look_at_all(cl, &l, err);
+	if (n < 0 || (n == 0 && l.missed))
+		return n < 0 ? -1 : 1;
 	for (;;) {
-		int n;
-
 		poll(NULL, 0, (int)interval_ms);
+		drop_gone(&l);
+		if (inv->n == 0 && !o->no_stream && add_living(cl, &l, err) < 0)
+			return -1;
 		n = look_at_all(cl, &l, err);
 		if (n < 0)
 			return -1;
@@ -316,6 +347,6 @@ int cmd_stats(const struct client *cl, const struct invocation *inv, struct err 
 		if (fflush(stdout) != 0)
 			return err_sys(err, "cannot write to stdout");
 		if (o->no_stream || n == 0)
-			return 0;
+			return l.missed;
 	}
 }

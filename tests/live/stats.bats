@@ -100,6 +100,39 @@ send_to_container() { head -c 100000 /dev/zero | "$(template)/bin/busybox" nc 10
 	equal "$(awk 'NR > 1 { print $1 }' "$T/out" | tr '\n' ' ')" "$c.b "
 }
 
+@test "stats: each named one that is not there is said, and the others are shown" {
+	local s=0
+	detached sleep 1000
+	thole create --bundle "$B" "$c.b" < /dev/null
+	thole kill "$c" KILL
+	wait_for is "$c" stopped
+	thole stats --no-stream --interval 10ms "$c.b" "$c" "none.$c" > "$T/out" 2> "$T/err" || s=$?
+	equal $s 1
+	equal "$(awk 'NR > 1 { print $1 }' "$T/out")" "$c.b"
+	equal "$(cat "$T/err")" "$(printf 'thole: %s\n' "container '$c' has no statistics: it is stopped" "container 'none.$c' does not exist")"
+	s=0
+	thole stats --no-stream --interval 10ms --format json "$c" "$c.b" > "$T/out" 2> "$T/err" || s=$?
+	equal "$s $(jq -r .id "$T/out") $(wc -l < "$T/err")" "1 $c.b 1"
+}
+
+@test "stats without ids shows a container that starts later, and one that comes back under its name" {
+	thole create --bundle "$B" "$c.b" < /dev/null
+	thole stats --interval 50ms --format json > "$T/out" 2> "$T/err" &
+	local pid=$!
+	STARTED+=("$pid")
+	wait_for grep -q "\"$c.b\"" "$T/out"
+	thole create --bundle "$B" "$c" < /dev/null
+	wait_for grep -q "\"$c\"" "$T/out"
+	thole delete --force "$c"
+	: > "$T/out"
+	thole create --bundle "$B" "$c" < /dev/null
+	wait_for grep -q "\"$c\"" "$T/out"
+	thole delete --force "$c"
+	thole delete --force "$c.b"
+	exits 0 wait "$pid"
+	equal "$(cat "$T/err")" ''
+}
+
 @test "stats goes on until the last container has ended" {
 	detached sleep 1000
 	in_background "$THOLE" --root "$ROOT" stats --interval 20ms --format json "$c" > "$T/out"
