@@ -165,7 +165,10 @@ int groups_make_again(
 	err *err); /* it comes back: a scope has ended with the last process, and is started anew; on failure it is gone again */
 void groups_leave(struct container *c); /* it has not come back: what groups_make_again() has made ends */
 int groups_settle(struct container *c, struct err *err); /* init is in them */
-int groups_update(struct container *c, const struct oci_resources *r, struct err *err);
+int groups_update(
+	struct container *c, const struct oci_resources *asked,
+	struct err *
+		err); /* recorded shares of the processor come back with cpu.idle 0; while that is 1 they are refused */
 int groups_undo(struct container *c,
 		struct err *err); /* of a creation that was killed: what it has not made is let alone, and forgotten */
 int groups_remove(struct container *c,

@@ -158,8 +158,36 @@ int groups_settle(struct container *c, struct err *err)
 	return 0;
 }
 
-int groups_update(struct container *c, const struct oci_resources *r, struct err *err)
+static void cleanup_resources_fn(struct oci_resources **r)
 {
+	oci_resources_free(*r);
+}
+
+/* A group that is idle has forgotten its shares, and takes none: those that are recorded hold again when it is to be idle no more. */
+static int judge_shares(struct container *c, struct oci_resources *r, struct err *err)
+{
+	const bool shares = r->cpu.shares.set && r->cpu.shares.v, leaves = r->cpu.idle.set && r->cpu.idle.v == 0;
+	__attribute__((cleanup(cleanup_resources_fn))) struct oci_resources *now = NULL;
+	cleanup_free char *text = NULL;
+
+	if (shares ? r->cpu.idle.set : !leaves)
+		return 0;
+	text = state_resources(c, err);
+	if (!text || oci_resources_parse(STATEDIR_CONFIG, text, strlen(text), &now, err) < 0)
+		return -1;
+	if (!shares)
+		r->cpu.shares = now->cpu.shares;
+	else if (now->cpu.idle.set && now->cpu.idle.v == 1)
+		return err_set(err, ERR_STATE, "linux.resources.cpu.shares: means nothing while cpu.idle is 1");
+	return 0;
+}
+
+int groups_update(struct container *c, const struct oci_resources *asked, struct err *err)
+{
+	struct oci_resources copy = *asked, *r = &copy; /* what it points to is the caller's */
+
+	if (judge_shares(c, r, err) < 0)
+		return -1;
 	if (cgroup_update(c->cgroup, r, err) < 0)
 		return -1;
 	if (!c->scope_unit)

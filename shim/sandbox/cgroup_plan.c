@@ -94,6 +94,11 @@ static void undo_first(struct cgroup_plan *plan, size_t n, struct err *err)
 	}
 }
 
+bool cgroup_plan_leaves_idle(const struct oci_resources *r)
+{
+	return r->cpu.idle.set && (r->cpu.idle.v == 0 || (r->cpu.shares.set && r->cpu.shares.v));
+}
+
 int cgroup_plan_run(struct cgroup_plan *plan, bool undo, struct err *err)
 {
 	for (size_t i = 0; undo && i < plan->n; i++)

@@ -37,6 +37,9 @@ int cgroup_v2_plan(const struct cgroup *cg, const struct oci_resources *r, struc
 int cgroup_plan_more(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan,
 		     struct err *err); /* both */
 
+/* Is cpu.idle to be 0 before the shares are written? The kernel refuses those of an idle group, and makes them the usual ones when it is none any more. */
+bool cgroup_plan_leaves_idle(const struct oci_resources *r);
+
 /* cpu.shares of v1 as cpu.weight. */
 uint64_t cgroup_v2_weight(uint64_t shares);
 

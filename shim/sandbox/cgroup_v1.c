@@ -127,10 +127,6 @@ static bool counts_swap(const struct cgroup *cg)
 static int plan_numbers(const struct cgroup *cg, const struct oci_resources *r, struct cgroup_plan *plan,
 			struct err *err)
 {
-#define S(f, c, file, m)                                                                                               \
-	{                                                                                                              \
-		"linux.resources." f, c, file, r->m.set, false, false, (int64_t)r->m.v                                 \
-	}
 #define U(f, c, file, m)                                                                                               \
 	{                                                                                                              \
 		"linux.resources." f, c, file, r->m.set, false, true, (int64_t)r->m.v                                  \
@@ -148,16 +144,16 @@ static int plan_numbers(const struct cgroup *cg, const struct oci_resources *r, 
 		{ "linux.resources.memory.swap", "memory", "memory.memsw.limit_in_bytes", NONZERO(memory.swap), false, false, r->memory.swap.v },
 		{ "linux.resources.memory.reservation", "memory", "memory.soft_limit_in_bytes", NONZERO(memory.reservation), false, false, r->memory.reservation.v },
 		U("memory.swappiness",   "memory", "memory.swappiness",          memory.swappiness),
+		{ "linux.resources.cpu.idle", "cpu", "cpu.idle", cgroup_plan_leaves_idle(r), false, false, 0 },
 		{ "linux.resources.cpu.shares", "cpu", "cpu.shares", NONZERO(cpu.shares), false, true, (int64_t)r->cpu.shares.v },
 		{ "linux.resources.cpu.period", "cpu", "cpu.cfs_period_us", NONZERO(cpu.period), both_quota, true, (int64_t)r->cpu.period.v },
 		{ "linux.resources.cpu.quota", "cpu", "cpu.cfs_quota_us", NONZERO(cpu.quota), false, false, r->cpu.quota.v },
 		U("cpu.burst",           "cpu",    "cpu.cfs_burst_us",           cpu.burst),
 		{ "linux.resources.cpu.realtimePeriod", "cpu", "cpu.rt_period_us", NONZERO(cpu.realtime_period), NONZERO(cpu.realtime_runtime), true, (int64_t)r->cpu.realtime_period.v },
 		{ "linux.resources.cpu.realtimeRuntime", "cpu", "cpu.rt_runtime_us", NONZERO(cpu.realtime_runtime), false, false, r->cpu.realtime_runtime.v },
-		S("cpu.idle",            "cpu",    "cpu.idle",                   cpu.idle),
+		{ "linux.resources.cpu.idle", "cpu", "cpu.idle", r->cpu.idle.set && r->cpu.idle.v != 0, false, false, r->cpu.idle.v },
 	};
 	/* clang-format on */
-#undef S
 #undef U
 #undef NONZERO
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

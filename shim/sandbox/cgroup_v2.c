@@ -148,13 +148,15 @@ static void plan_quota(const struct hierarchy *h, const struct oci_resources *r,
 
 static void plan_cpu(const struct hierarchy *h, const struct oci_resources *r, struct cgroup_plan *plan)
 {
+	if (cgroup_plan_leaves_idle(r))
+		cgroup_plan_add(plan, h, "linux.resources.cpu.idle", "cpu.idle", "0");
 	if (r->cpu.shares.set && r->cpu.shares.v)
 		cgroup_plan_add(plan, h, "linux.resources.cpu.shares", "cpu.weight", "%" PRIu64,
 				cgroup_v2_weight(r->cpu.shares.v));
 	plan_quota(h, r, plan);
 	if (r->cpu.burst.set)
 		cgroup_plan_add(plan, h, "linux.resources.cpu.burst", "cpu.max.burst", "%" PRIu64, r->cpu.burst.v);
-	if (r->cpu.idle.set)
+	if (r->cpu.idle.set && r->cpu.idle.v != 0)
 		cgroup_plan_add(plan, h, "linux.resources.cpu.idle", "cpu.idle", "%" PRId64, r->cpu.idle.v);
 	if (r->cpu.cpus && r->cpu.cpus[0])
 		cgroup_plan_add(plan, h, "linux.resources.cpu.cpus", "cpuset.cpus", "%s", r->cpu.cpus);

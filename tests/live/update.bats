@@ -65,6 +65,26 @@ memory_is() { # LIMIT SWAP
 	fi
 }
 
+@test "cpu: the shares hold again when the group is idle no more; an idle one takes none" {
+	thole update --cpu-share 512 "$c"
+	thole update --cpu-idle 1 "$c"
+	equal "$(file_of cpu cpu.idle)" 1
+	refused 1 'linux.resources.cpu.shares: means nothing while cpu.idle is 1' thole update --cpu-share 600 "$c"
+	thole update --cpu-idle 0 "$c"
+	equal "$(file_of cpu cpu.idle) $(file_of cpu cpu.shares)" '0 512'
+	thole update --cpu-idle 1 "$c"
+	thole update --cpu-idle 1 --cpu-share 700 "$c"
+	equal "$(file_of cpu cpu.idle)" 1
+	thole update --cpu-idle 0 "$c"
+	equal "$(file_of cpu cpu.shares) $(thole_state "$c" .container.resources.cpu.shares)" '700 700'
+	thole update --cpu-idle 1 "$c"
+	thole update --cpu-idle 0 --cpu-share 300 "$c"
+	equal "$(file_of cpu cpu.shares)" 300
+	thole update --cpu-idle 1 "$c"
+	refused 1 'linux.resources.pids.limit: ' thole update --cpu-idle 0 --pids-limit 99999999999 "$c"
+	equal "$(file_of cpu cpu.idle)" 1
+}
+
 # covers: update --resources
 @test "--resources FILE and -: what is absent or 0 stays, and the other options mean nothing" {
 	echo '{ "memory": { "limit": 50331648, "reservation": 0, "swap": 0 }, "cpu": { "shares": 0, "quota": 0, "period": 0, "realtimeRuntime": 0, "realtimePeriod": 0, "cpus": "", "mems": "" }, "blockIO": { "weight": 0 } }' > "$T/r.json"
