@@ -14,6 +14,9 @@ struct status_record;
 /* Newest version of the OCI runtime specification that thole knows. */
 #define CLIENT_OCI_VERSION "1.3.0"
 
+/* So many of the caller's descriptors, from 3 on, can be passed on: what comes along beside them has a place in the packet too. */
+#define CLIENT_PRESERVED_MAX 240
+
 struct global_options {
 	const char *root;
 	const char *log;
@@ -30,11 +33,11 @@ struct client {
 	const char *program; /* "thole" or "thole-oci" */
 	bool oci;            /* called as thole-oci: runc's habits and exit statuses */
 	struct global_options global;
-	char *root_path;        /* absolute; NULL: nobody has said where, and client_open_root() says so */
-	uint64_t inherited_fds; /* bit n: descriptor 3 + n was open when the program started */
-	bool stdin_open;        /* descriptor 0 was open when the program started */
-	bool stdout_open;       /* and 1; when it was not, what is written to it fails */
-	bool line_is_right;     /* the command's options and operands have been understood */
+	char *root_path;                         /* absolute; NULL: nobody has said where, and client_open_root() says so */
+	bool inherited_fd[CLIENT_PRESERVED_MAX]; /* descriptor 3 + n was open when the program started */
+	bool stdin_open;                         /* descriptor 0 was open when the program started */
+	bool stdout_open;                        /* and 1; when it was not, what is written to it fails */
+	bool line_is_right;                      /* the command's options and operands have been understood */
 };
 
 /* Open the directory of all state directories. `make`: create it when missing, else ERR_NOT_FOUND. ERR_USAGE when nobody has said where it is. */

@@ -28,7 +28,7 @@ const struct option_row global_option_rows[] = {
 	{ "config",         'f', OPT_STRING, "FILE",        "read FILE in place of its config.json", AT(launch_options, config) }, \
 	{ "pid-file",       0,   OPT_STRING, "FILE",        "write the pid of the container's init there", AT(launch_options, pid_file) }, \
 	{ "console-socket", 0,   OPT_STRING, "SOCKET",      "send the terminal's master there", AT(launch_options, console_socket) }, \
-	{ "preserve-fds",   0,   OPT_UINT,   "N",           "pass on descriptors 3 to N+2", AT(launch_options, preserve_fds) }, \
+	{ "preserve-fds",   0,   OPT_UINT,   "N",           "pass on descriptors 3 to N+2 (N: to 240)", AT(launch_options, preserve_fds) }, \
 	{ "log-driver",     0,   OPT_LIST,   "k8s-file|json-file|raw|journald|none", "how its output is logged", AT(launch_options, log_driver) }, \
 	{ "log-opt",        0,   OPT_LIST,   "K=V",         "max-size, max-file, path, tag, labels, sync", AT(launch_options, log_opt) }, \
 	{ "log-path",       0,   OPT_STRING, "FILE",        "where the log is", AT(launch_options, log_path) }, \
@@ -168,7 +168,7 @@ static const struct option_row exec_rows[] = {
 	{ "process-label",   0,   OPT_STRING,   "LABEL",       "", AT(exec_options, process_label) },
 	{ "pid-file",        0,   OPT_STRING,   "FILE",        "write the pid of the process there", AT(exec_options, pid_file) },
 	{ "console-socket",  0,   OPT_STRING,   "SOCKET",      "send the terminal's master there", AT(exec_options, console_socket) },
-	{ "preserve-fds",    0,   OPT_UINT,     "N",           "pass on descriptors 3 to N+2", AT(exec_options, preserve_fds) },
+	{ "preserve-fds",    0,   OPT_UINT,     "N",           "pass on descriptors 3 to N+2 (N: to 240)", AT(exec_options, preserve_fds) },
 	{ "ignore-paused",   0,   OPT_FLAG,     NULL,          "also in a paused container", AT(exec_options, ignore_paused) },
 	{ "stdio",           0,   OPT_CHOICE,   "log|inherit", "detached output: to nobody, or to the caller", AT(exec_options, stdio) },
 	{ "print-name",      0,   OPT_FLAG,     NULL,          "with -d: print the name that wait takes", AT(exec_options, print_name) },

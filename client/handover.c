@@ -93,8 +93,13 @@ int handover_add_socket(struct handover *h, FdRole role, const char *path, struc
 int handover_add_preserved(struct handover *h, const struct client *cl, uint64_t first, uint64_t n, const char *what,
 			   struct err *err)
 {
-	for (uint64_t i = first - FIRST_PRESERVED_FD; i < first - FIRST_PRESERVED_FD + n; i++) {
-		if (i >= 64 || !(cl->inherited_fds & (UINT64_C(1) << i)))
+	const uint64_t from = first - FIRST_PRESERVED_FD;
+
+	if (n > CLIENT_PRESERVED_MAX || from > CLIENT_PRESERVED_MAX - n)
+		return err_set(err, ERR_LIMIT, "%s %llu: no more than %d descriptors can be passed on", what,
+			       (unsigned long long)n, CLIENT_PRESERVED_MAX);
+	for (uint64_t i = from; i < from + n; i++) {
+		if (!cl->inherited_fd[i])
 			return err_set(err, ERR_USAGE, "%s %llu: descriptor %llu is not open", what,
 				       (unsigned long long)n, (unsigned long long)i + FIRST_PRESERVED_FD);
 		if (handover_add(h, FD_PRESERVED, (int)i + FIRST_PRESERVED_FD, err) < 0)
@@ -113,10 +118,13 @@ uint64_t handover_listen_fds(void)
 	return (pid_t)pid == getpid() ? n : 0;
 }
 
-void handover_roles(const struct handover *h, FdRole *ret_roles, pb_size_t *ret_n)
+uint32_t handover_roles(const struct handover *h, FdRole *ret_roles, pb_size_t *ret_n)
 {
-	memcpy(ret_roles, h->role, (size_t)h->n * sizeof(h->role[0]));
-	*ret_n = (pb_size_t)h->n;
+	int n = h->n < WIRE_ROLES_MAX ? h->n : WIRE_ROLES_MAX;
+
+	memcpy(ret_roles, h->role, (size_t)n * sizeof(h->role[0]));
+	*ret_n = (pb_size_t)n;
+	return (uint32_t)(h->n - n);
 }
 
 int handover_foreign(const struct client *cl, const char *monitor, const char *stdio, bool *ret_foreign,

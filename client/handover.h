@@ -32,15 +32,15 @@ int handover_add_stdio(struct handover *h, struct err *err);
 /* A connection to the socket at `path`, which takes a descriptor: FD_CONSOLE_SOCKET or FD_PIDFD_SOCKET. Nothing when path is NULL. */
 int handover_add_socket(struct handover *h, FdRole role, const char *path, struct err *err);
 
-/* Our descriptors from `first` on, `n` of them; `what`: who names them, for errors. */
+/* Our descriptors from `first` on, `n` of them; `what`: who names them, for errors. They are the last to be added. ERR_LIMIT: those are beyond CLIENT_PRESERVED_MAX. */
 int handover_add_preserved(struct handover *h, const struct client *cl, uint64_t first, uint64_t n, const char *what,
 			   struct err *err);
 
 /* How many sockets systemd, or who does as it does, has passed to this very program: descriptors 3 and up. */
 uint64_t handover_listen_fds(void);
 
-/* Write the roles into a request's field, which has room for WIRE_FDS_MAX. */
-void handover_roles(const struct handover *h, FdRole *ret_roles, pb_size_t *ret_n);
+/* Write the roles into a request's field, which has room for WIRE_ROLES_MAX. Returns how many have none there: preserved ones all of them, for `more_preserved`. */
+uint32_t handover_roles(const struct handover *h, FdRole *ret_roles, pb_size_t *ret_n);
 
 /* Where the streams lead, given --stdio (NULL: not said). `foreign`: to nobody of ours. */
 StdioMode handover_stdio_mode(const struct client *cl, bool foreign, bool foreground, const char *stdio);

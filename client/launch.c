@@ -118,9 +118,9 @@ static int add_descriptors(const struct client *cl, const struct launch_request 
 	    ((c->stdio == STDIO_INHERIT || c->stdio == STDIO_PASS) && handover_add_stdio(&p->beside, err) < 0) ||
 	    handover_add_socket(&p->beside, FD_CONSOLE_SOCKET, o->console_socket, err) < 0 ||
 	    handover_add_socket(&p->beside, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||
-	    add_preserved(cl, o, p, err) < 0 || (r->restore && checkpoint_files_add(r->restore, &p->beside, err) < 0))
+	    (r->restore && checkpoint_files_add(r->restore, &p->beside, err) < 0) || add_preserved(cl, o, p, err) < 0)
 		return -1;
-	handover_roles(&p->beside, c->fd_role, &c->fd_role_count);
+	c->more_preserved = handover_roles(&p->beside, c->fd_role, &c->fd_role_count);
 	return 0;
 }
 

@@ -14,13 +14,12 @@
 #include "common/statedir.h"
 
 #define FIRST_EXTRA_FD 3
-#define EXTRA_FDS 64 /* bits of client.inherited_fds */
 
 /* Asked once, before anything of ours is open: what --preserve-fds may name, and whether there is a stdin. One poll(2) tells
  * it of all; it refuses more entries than the limit of open files allows. */
 static void note_descriptors(struct client *cl, bool std_open[FIRST_EXTRA_FD])
 {
-	struct pollfd p[FIRST_EXTRA_FD + EXTRA_FDS];
+	struct pollfd p[FIRST_EXTRA_FD + CLIENT_PRESERVED_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(p); i++)
 		p[i] = (struct pollfd) { .fd = (int)i };
@@ -29,9 +28,8 @@ static void note_descriptors(struct client *cl, bool std_open[FIRST_EXTRA_FD])
 			p[i].revents = fcntl((int)i, F_GETFD) < 0 ? POLLNVAL : 0;
 	for (size_t i = 0; i < FIRST_EXTRA_FD; i++)
 		std_open[i] = !(p[i].revents & POLLNVAL);
-	for (size_t i = 0; i < EXTRA_FDS; i++)
-		if (!(p[FIRST_EXTRA_FD + i].revents & POLLNVAL))
-			cl->inherited_fds |= UINT64_C(1) << i;
+	for (size_t i = 0; i < CLIENT_PRESERVED_MAX; i++)
+		cl->inherited_fd[i] = !(p[FIRST_EXTRA_FD + i].revents & POLLNVAL);
 }
 
 /* What is opened later must not become somebody's stdin or stderr. An answer that goes to a closed stdout is to fail, and not to be lost in silence. */

@@ -14,9 +14,11 @@
 /* What a shim says in its Hello that it can and older ones cannot, where these would understand a request in another way. */
 #define WIRE_FEATURE_FOLLOW (UINT64_C(1) << 0)   /* Attach.follow */
 #define WIRE_FEATURE_PRE_COPY (UINT64_C(1) << 1) /* "preCopy" among the options of Checkpoint */
+#define WIRE_FEATURE_MANY_FDS (UINT64_C(1) << 2) /* more than WIRE_ROLES_MAX descriptors beside a packet */
 
 #define WIRE_PACKET_MAX 4096 /* bytes of one encoded message */
-#define WIRE_FDS_MAX 64      /* descriptors beside one packet */
+#define WIRE_FDS_MAX 253     /* descriptors beside one packet: the kernel's SCM_MAX_FD */
+#define WIRE_ROLES_MAX 64    /* of them with a role of their own in it */
 
 _Static_assert(sizeof(Request) < WIRE_PACKET_MAX, "decoded messages stay below 4 KiB");
 _Static_assert(sizeof(Reply) < WIRE_PACKET_MAX, "decoded messages stay below 4 KiB");

@@ -50,7 +50,7 @@ static int request(const struct client *cl, const char *id, const struct checkpo
 	cleanup_fd int dir_fd = -1;
 	cleanup_handover struct handover beside = { .n = 0 };
 	Request req = Request_init_zero;
-	FdRole roles[WIRE_FDS_MAX];
+	FdRole roles[WIRE_ROLES_MAX];
 
 	req.which_body = Request_checkpoint_tag;
 	req.body.checkpoint.progress = set_fd >= 0;

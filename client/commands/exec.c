@@ -202,7 +202,7 @@ static int fill_request(struct execution *x, const struct invocation *inv, const
 	    handover_add_socket(h, FD_PIDFD_SOCKET, o->pidfd_socket, err) < 0 ||
 	    handover_add_preserved(h, x->cl, FIRST_PRESERVED_FD, o->preserve_fds.v, "--preserve-fds", err) < 0)
 		return -1;
-	handover_roles(h, e->fd_role, &e->fd_role_count);
+	e->more_preserved = handover_roles(h, e->fd_role, &e->fd_role_count);
 	return 0;
 }
 
@@ -257,6 +257,11 @@ static int start_process(struct execution *x, const struct invocation *inv, stru
 	if (client_read_container(x->cl, x->id, &dir_fd, &rec, err) < 0 || check_state(x->id, &rec, err) < 0 ||
 	    fill_request(x, inv, rec.rootfs, &req, &h, err) < 0 || open_call(x, dir_fd, err) < 0)
 		return -1;
+	if (h.n > WIRE_ROLES_MAX && !(x->call.features & WIRE_FEATURE_MANY_FDS))
+		return err_set(err, ERR_UNSUPPORTED,
+			       "the shim of container '%s' is older than --preserve-fds with more than some %d "
+			       "('thole upgrade' changes that)",
+			       x->id, WIRE_ROLES_MAX);
 	return call_send(&x->call, &req, h.fd, h.n, err) < 0 ? -1 : receive_reply(x, err);
 }
 

@@ -127,7 +127,7 @@ static int ask(const struct client *cl, const char *id, struct call *c, const st
 {
 	cleanup_handover struct handover beside = { .n = 0 };
 	Request req = Request_init_zero;
-	FdRole roles[WIRE_FDS_MAX];
+	FdRole roles[WIRE_ROLES_MAX];
 	struct wire_fds fds = { 0 };
 	Reply reply;
 

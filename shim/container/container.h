@@ -26,7 +26,7 @@ struct logfile_part;
 #define PROCESS_NAME_MAX 24
 
 /* Descriptors that come with a request; -1 where there is none. Whoever takes them leaves an empty one behind. */
-#define CONTAINER_PRESERVED_MAX 64
+#define CONTAINER_PRESERVED_MAX 253
 struct container_fds {
 	int main_fd;
 	int config_fd;          /* a file to read in place of the bundle's config.json */

@@ -141,7 +141,7 @@ static void on_hello(struct conn *conn, const Request *req)
 	rep.serial = req->serial;
 	rep.which_body = Reply_hello_tag;
 	rep.body.hello.version = WIRE_VERSION;
-	rep.body.hello.features = WIRE_FEATURE_FOLLOW | WIRE_FEATURE_PRE_COPY;
+	rep.body.hello.features = WIRE_FEATURE_FOLLOW | WIRE_FEATURE_PRE_COPY | WIRE_FEATURE_MANY_FDS;
 	snprintf(rep.body.hello.program, sizeof(rep.body.hello.program), "thole-shim %s", THOLE_VERSION);
 	container_state_directory(server_container(conn->server), &rep.body.hello.state_dev, &rep.body.hello.state_ino);
 	send_reply(conn, &rep, NULL, 0);

@@ -45,7 +45,7 @@ void on_checkpoint(struct call *call, Request *req, struct wire_fds *fds)
 	Reply rep = Reply_init_zero;
 	struct err err;
 
-	if (request_sort_fds(msg->fd_role, msg->fd_role_count, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
+	if (request_sort_fds(msg->fd_role, msg->fd_role_count, 0, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
 		call->cancelled = cancelled;
 		rep.which_body = Reply_checkpoint_tag;
 		rep.body.checkpoint.total_bytes = msg->progress ? container_memory(server_container(call->server)) : 0;
@@ -91,7 +91,7 @@ void on_restore(struct call *call, Request *req, struct wire_fds *fds)
 	struct container_fds sorted = container_fds_none();
 	struct err err;
 
-	if (request_sort_fds(msg->fd_role, msg->fd_role_count, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
+	if (request_sort_fds(msg->fd_role, msg->fd_role_count, 0, STDIO_LOG, FD_IMAGES, fds, &sorted, &err) == 0) {
 		call->cancelled = restore_cancelled;
 		if (container_restore(server_container(call->server), &sorted, restored, call, &err) == 0)
 			return;

@@ -151,7 +151,8 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 	else if (strcmp(msg->id, container_id(c)) != 0)
 		err_set(&err, ERR_PROTOCOL, "this shim was started for '%s'", container_id(c));
 	else if (check_request(msg, &err) == 0 &&
-		 request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_BUNDLE, fds, &p.fds, &err) == 0 &&
+		 request_sort_fds(msg->fd_role, msg->fd_role_count, msg->more_preserved, msg->stdio, FD_BUNDLE, fds,
+				  &p.fds, &err) == 0 &&
 		 check_listen_fds(msg, &p.fds, &err) == 0 &&
 		 fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &err) == 0 &&
 		 leave_groups(msg->shim_cgroup, mountinfo, &err) == 0) {

@@ -134,7 +134,8 @@ void on_exec(struct call *call, Request *req, struct wire_fds *fds)
 			container_id(server_container(call->server)));
 	else if (msg->checkpointable && msg->leave)
 		err_set(&err, ERR_PROTOCOL, "a process that is to be checkpointed has no launcher that could leave");
-	else if (request_sort_fds(msg->fd_role, msg->fd_role_count, msg->stdio, FD_PROCESS, fds, &p.fds, &err) == 0 &&
+	else if (request_sort_fds(msg->fd_role, msg->fd_role_count, msg->more_preserved, msg->stdio, FD_PROCESS, fds,
+				  &p.fds, &err) == 0 &&
 		 container_exec(server_container(call->server), &p, runs, call, e->name, &err) == 0)
 		return;
 	container_fds_release(&p.fds);

@@ -15,8 +15,8 @@ void request_dispatch(struct call *call, Request *req, struct wire_fds *fds);
 
 /* Sort descriptors into ret (empty before) by their roles. main_role: the one that has to be there. What was sorted before a failure stays in ret. */
 struct container_fds;
-int request_sort_fds(const FdRole *roles, int n_roles, StdioMode stdio, FdRole main_role, struct wire_fds *fds,
-		     struct container_fds *ret, struct err *err);
+int request_sort_fds(const FdRole *roles, int n_roles, uint32_t more_preserved, StdioMode stdio, FdRole main_role,
+		     struct wire_fds *fds, struct container_fds *ret, struct err *err);
 
 /* The handlers, one per file: each answers the call now or later. */
 void on_create(struct call *call, Request *req, struct wire_fds *fds);

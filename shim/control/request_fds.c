@@ -47,15 +47,16 @@ static int *place_of(struct container_fds *p, FdRole role, FdRole main_role)
 	return NULL;
 }
 
-int request_sort_fds(const FdRole *roles, int n_roles, StdioMode stdio, FdRole main_role, struct wire_fds *fds,
-		     struct container_fds *ret, struct err *err)
+int request_sort_fds(const FdRole *roles, int n_roles, uint32_t more_preserved, StdioMode stdio, FdRole main_role,
+		     struct wire_fds *fds, struct container_fds *ret, struct err *err)
 {
-	if (fds->n != n_roles)
+	if ((uint64_t)fds->n != (uint64_t)n_roles + more_preserved)
 		return err_set(err, ERR_PROTOCOL, "%d descriptors came with %d roles", fds->n, n_roles);
 	for (int i = 0; i < fds->n; i++) {
-		int *place = place_of(ret, roles[i], main_role);
+		FdRole role = i < n_roles ? roles[i] : FD_PRESERVED;
+		int *place = place_of(ret, role, main_role);
 
-		if (roles[i] == FD_PRESERVED)
+		if (role == FD_PRESERVED)
 			ret->preserved[ret->n_preserved++] = take_fd(&fds->fd[i]);
 		else if (place && *place < 0)
 			*place = take_fd(&fds->fd[i]);

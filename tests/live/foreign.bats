@@ -334,6 +334,18 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	oci delete --force "$c"
 }
 
+# covers: {run,exec} --preserve-fds
+@test "--preserve-fds: many of them, up to a limit that is named" {
+	local many='n=3; while [ $n -lt $(($1 + 3)) ]; do eval "exec $n< /dev/null"; n=$((n + 1)); done; shift; exec "$@"'
+	args sh -c 'ls /proc/self/fd | wc -l; sleep 1000'
+	bash -c "$many" bash 240 "$THOLE_OCI" --root "$ROOT" run -d --preserve-fds 240 --bundle "$B" "$c" < /dev/null > "$T/out"
+	# With 0, 1, 2 and that of the directory.
+	wait_for grep -qx 244 "$T/out"
+	equal "$(bash -c "$many" bash 240 "$THOLE_OCI" --root "$ROOT" exec --preserve-fds 240 "$c" sh -c 'ls /proc/self/fd | wc -l' < /dev/null)" 244
+	equal "$(bash -c "$many" bash 100 "$THOLE" --root "$ROOT" exec --preserve-fds 61 "$c" sh -c 'ls /proc/self/fd | wc -l' < /dev/null)" 65
+	refused 255 '--preserve-fds 241: no more than 240 descriptors' bash -c "$many" bash 241 "$THOLE_OCI" --root "$ROOT" exec --preserve-fds 241 "$c" true
+}
+
 @test "--preserve-fds and LISTEN_FDS, in runc's order" {
 	args sh -c 'echo "$LISTEN_FDS $LISTEN_PID"; cat <&3; cat <&4'
 	echo three > "$T/three"
