@@ -189,6 +189,15 @@ static int add_hierarchy(struct cgroup *cg, const struct mount_line *line, const
 	return 0;
 }
 
+/* A component of it, that is: names may have dots in them. */
+static bool leads_upwards(const char *path)
+{
+	for (const char *p = path; *p; p += strcspn(p, "/"), p += *p == '/')
+		if (!strncmp(p, "..", 2) && (p[2] == '/' || !p[2]))
+			return true;
+	return false;
+}
+
 int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_path, const char *id, struct cgroup **ret,
 	       struct err *err)
 {
@@ -196,7 +205,7 @@ int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_pa
 	struct cgroup *cg = xcalloc(1, sizeof(*cg));
 	struct mount_line line;
 
-	if (strstr(wanted, "..")) {
+	if (leads_upwards(wanted)) {
 		free(cg);
 		return err_set(err, ERR_CONFIG, "linux.cgroupsPath: '%s' has '..' in it", wanted);
 	}
@@ -489,24 +498,32 @@ int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *
 	return cgroup_plan_run(&plan, true, err);
 }
 
+char *cgroup_next_child(const char *dir, DIR *d)
+{
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			return xasprintf("%s/%s", dir, e->d_name);
+	return NULL;
+}
+
 /* Child groups that the container made inside come first. */
 static int remove_tree(const char *dir)
 {
 	cleanup_dir DIR *d = NULL;
-	struct dirent *e;
+	char *child;
 
 	if (rmdir(dir) == 0 || errno == ENOENT)
 		return 0;
 	d = opendir(dir);
 	if (!d)
 		return errno == ENOENT ? 0 : -1;
-	while ((e = readdir(d))) {
-		cleanup_free char *child = NULL;
+	while ((child = cgroup_next_child(dir, d))) {
+		int r = remove_tree(child);
 
-		if (e->d_type != DT_DIR || !strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
-			continue;
-		child = xasprintf("%s/%s", dir, e->d_name);
-		if (remove_tree(child) < 0)
+		free(child);
+		if (r < 0)
 			return -1;
 	}
 	return rmdir(dir) == 0 || errno == ENOENT ? 0 : -1;
@@ -647,7 +664,8 @@ static bool tree_is_empty(const char *dir)
 {
 	cleanup_free char *procs = NULL;
 	cleanup_dir DIR *d = NULL;
-	struct dirent *e;
+	bool empty = true;
+	char *child;
 	struct err err;
 
 	if (read_procs(dir, &procs, &err) < 0)
@@ -655,16 +673,11 @@ static bool tree_is_empty(const char *dir)
 	if (procs[0])
 		return false;
 	d = opendir(dir);
-	while (d && (e = readdir(d))) {
-		cleanup_free char *child = NULL;
-
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		child = xasprintf("%s/%s", dir, e->d_name);
-		if (!tree_is_empty(child))
-			return false;
+	while (empty && (child = cgroup_next_child(dir, d))) {
+		empty = tree_is_empty(child);
+		free(child);
 	}
-	return true;
+	return empty;
 }
 
 /* Any hierarchy will do; the freezer's is the one from which nothing may be moved out while it is frozen. */
@@ -679,7 +692,7 @@ static void signal_tree(const char *dir, int sig)
 {
 	cleanup_free char *procs = NULL;
 	cleanup_dir DIR *d = opendir(dir);
-	struct dirent *e;
+	char *child;
 	struct err err;
 
 	if (read_procs(dir, &procs, &err) == 0) {
@@ -693,13 +706,9 @@ static void signal_tree(const char *dir, int sig)
 				proc_pidfd_kill(pidfd, sig, &err);
 		}
 	}
-	while (d && (e = readdir(d))) {
-		cleanup_free char *child = NULL;
-
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		child = xasprintf("%s/%s", dir, e->d_name);
+	while ((child = cgroup_next_child(dir, d))) {
 		signal_tree(child, sig);
+		free(child);
 	}
 }
 
@@ -739,7 +748,7 @@ static void add_pids(const char *dir, struct cgroup_pids *pids)
 {
 	cleanup_free char *procs = NULL;
 	cleanup_dir DIR *d = NULL;
-	struct dirent *e;
+	char *child;
 	struct err err;
 
 	/* A threaded child group has no cgroup.procs to read; its processes are listed above it. */
@@ -752,13 +761,9 @@ static void add_pids(const char *dir, struct cgroup_pids *pids)
 		}
 	}
 	d = opendir(dir);
-	while (d && (e = readdir(d))) {
-		cleanup_free char *child = NULL;
-
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		child = xasprintf("%s/%s", dir, e->d_name);
+	while ((child = cgroup_next_child(dir, d))) {
 		add_pids(child, pids);
+		free(child);
 	}
 }
 

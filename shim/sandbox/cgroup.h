@@ -20,7 +20,7 @@ struct cgroup;
  * the caller's /proc/self/cgroup (read before the shim moved itself).
  *
  * cgroups_path absolute: from each hierarchy's root. Relative, or NULL ("thole-ID"): on v1 below the caller's group, on v2 beside
- * it (a v2 group with processes cannot enable controllers for children). ERR_CONFIG for a path that is the root or has "..". */
+ * it (a v2 group with processes cannot enable controllers for children). ERR_CONFIG for a path that is the root or has a component "..". */
 int cgroup_new(const char *mountinfo, const char *caller, const char *cgroups_path, const char *id, struct cgroup **ret,
 	       struct err *err);
 

@@ -3,6 +3,8 @@
 #ifndef THOLE_SHIM_SANDBOX_CGROUP_INTERNAL_H
 #define THOLE_SHIM_SANDBOX_CGROUP_INTERNAL_H
 
+#include <dirent.h>
+
 #include "shim/sandbox/cgroup.h"
 
 #define CGROUP_HIERARCHIES_MAX 24
@@ -32,6 +34,9 @@ struct cgroup {
 /* The hierarchy that has this v1 controller, or NULL. */
 const struct hierarchy *cgroup_find(const struct cgroup *cg, const char *controller);
 const struct hierarchy *cgroup_find_v2(const struct cgroup *cg);
+
+/* The next child group of `dir`, whatever it is called, by what reads it; NULL: there is no more (`d` NULL: none). Caller frees. */
+char *cgroup_next_child(const char *dir, DIR *d);
 
 /* Open what a child joins this group by, into h->join_fd. `dir`: h->dir or a group below it. */
 int cgroup_open_join_at(struct hierarchy *h, const char *dir, struct err *err);

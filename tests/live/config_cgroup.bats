@@ -182,6 +182,31 @@ own_path() { # CONTROLLER: the caller's own group
 	done
 }
 
+@test "dots in the name of a container or of a group lead nowhere" {
+	args true
+	thole run --bundle "$B" "a..b-$c" < /dev/null
+	config --arg p "/thole-test-$c..x/..y/z../..." '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	grep -qF ":pids:/thole-test-$c..x/..y/z../..." "/proc/$(init_of "$c")/cgroup"
+}
+
+@test "a child group whose name begins with a dot is seen as any other" {
+	detached sleep 1000
+	thole exec -d "$c" sleep 1001
+	local dir pid
+	dir=$(cgroup_of "$c" freezer)
+	pid=$(grep -vx "$(init_of "$c")" "$dir/cgroup.procs")
+	mkdir "$dir/.child"
+	echo "$pid" > "$dir/.child/cgroup.procs"
+	thole ps "$c" | grep -q 'sleep 1001'
+	thole kill --all "$c" TERM
+	gone() { [ ! -s "$dir/.child/cgroup.procs" ]; }
+	wait_for gone
+	is "$c" running
+	thole delete --force "$c"
+	[ ! -e "$dir" ]
+}
+
 @test "two containers cannot have one group" {
 	config --arg p "/thole-shared-$c" '.linux.cgroupsPath = $p'
 	detached sleep 1000
