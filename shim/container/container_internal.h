@@ -160,6 +160,8 @@ int container_make_control(struct container *c, struct err *err);
 /* groups.c */
 int groups_plan(struct container *c, const char *mountinfo, struct err *err); /* where they will be; no effect */
 int groups_make(struct container *c, struct err *err); /* with their limits; on failure nothing is left */
+/* Nobody of ours has been in them yet: nobody is killed, and what was there before stays. */
+void groups_unmake(struct container *c);
 int groups_make_again(
 	struct container *c, struct
 	err *err); /* it comes back: a scope has ended with the last process, and is started anew; on failure it is gone again */

@@ -230,11 +230,16 @@ static int step_record(struct container *c, struct err *err)
 	return state_save(c, err);
 }
 
+/* They were empty when they were taken: who is in them now is ours, from when the last step has begun to put somebody there. */
 static void undo_groups(struct container *c)
 {
+	const struct creation *cr = c->creation;
 	struct err ignored;
 
-	groups_remove(c, &ignored);
+	if (cr->steps_done == cr->n_steps || c->init.pid > 0)
+		groups_remove(c, &ignored);
+	else
+		groups_unmake(c);
 }
 
 static int step_resctrl(struct container *c, struct err *err)

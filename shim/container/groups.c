@@ -78,15 +78,36 @@ static int fill(struct container *c, struct err *err)
 	return cgroup_apply(c->cgroup, limits(c), err) < 0 ? -1 : cgroup_open_join(c->cgroup, err);
 }
 
+/* Who is just ending is still seen there for a moment. */
+static bool stay_in_use(const struct container *c)
+{
+	for (int i = 0; i < 20; i++) {
+		if (cgroup_is_empty(c->cgroup))
+			return false;
+		poll(NULL, 0, 10);
+	}
+	return true;
+}
+
+void groups_unmake(struct container *c)
+{
+	struct err err;
+
+	cgroup_close_join(c->cgroup);
+	give_back_scope(c);
+	/* Somebody who has come since is not ours. */
+	if (!stay_in_use(c) && cgroup_unmake(c->cgroup, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	cgroup_forget(c->cgroup);
+}
+
 int groups_make(struct container *c, struct err *err)
 {
-	struct err ignored;
-
 	if (make(c, err) < 0)
 		return -1;
 	if (fill(c, err) == 0 && state_save_record(c, err) == 0)
 		return 0;
-	groups_remove(c, &ignored);
+	groups_unmake(c);
 	return -1;
 }
 
@@ -112,17 +133,6 @@ static int plan_again(struct container *c, struct err *err)
 	cgroup_restrict(fresh, own, CGROUP_NEEDED);
 	cgroup_renew(c->cgroup, fresh);
 	return 0;
-}
-
-/* Who is just ending is still seen there for a moment. */
-static bool stay_in_use(const struct container *c)
-{
-	for (int i = 0; i < 20; i++) {
-		if (cgroup_is_empty(c->cgroup))
-			return false;
-		poll(NULL, 0, 10);
-	}
-	return true;
 }
 
 int groups_make_again(struct container *c, struct err *err)

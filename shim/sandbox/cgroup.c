@@ -364,7 +364,37 @@ static int read_procs(const char *dir, char **ret_text, struct err *err)
 	return fd_read_file_at(AT_FDCWD, path, PROCS_MAX, ret_text, err);
 }
 
-/* Somebody else's group is not ours to fill. */
+char *cgroup_next_child(const char *dir, DIR *d)
+{
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			return xasprintf("%s/%s", dir, e->d_name);
+	return NULL;
+}
+
+static bool tree_is_empty(const char *dir)
+{
+	cleanup_free char *procs = NULL;
+	cleanup_dir DIR *d = NULL;
+	bool empty = true;
+	char *child;
+	struct err err;
+
+	if (read_procs(dir, &procs, &err) < 0)
+		return true;
+	if (procs[0])
+		return false;
+	d = opendir(dir);
+	while (empty && (child = cgroup_next_child(dir, d))) {
+		empty = tree_is_empty(child);
+		free(child);
+	}
+	return empty;
+}
+
+/* Somebody else's group is not ours to fill, nor one with somebody else's below it: who kills all of the container would kill those too. */
 static int check_members(struct hierarchy *h, pid_t holder, struct err *err)
 {
 	cleanup_free char *procs = NULL, *only_holder = xasprintf("%d\n", (int)holder);
@@ -375,7 +405,7 @@ static int check_members(struct hierarchy *h, pid_t holder, struct err *err)
 		h->base_len = (size_t)(strrchr(h->dir, '/') - h->dir); /* its parents stay */
 		return 0;
 	}
-	if (procs[0])
+	if (!tree_is_empty(h->dir))
 		return err_set(err, ERR_EXISTS, "cgroup '%s' is in use by other processes", h->dir);
 	return 0;
 }
@@ -415,6 +445,13 @@ static int make_group(struct hierarchy *h, size_t from, pid_t holder, struct err
 	return 0;
 }
 
+int cgroup_unmake(struct cgroup *cg, struct err *err)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		cg->h[i].made = cg->h[i].made && !cg->h[i].found;
+	return cgroup_remove(cg, err);
+}
+
 int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 {
 	bool found = false;
@@ -424,7 +461,7 @@ int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 		struct hierarchy *h = &cg->h[i];
 
 		if (make_group(h, h->base_len, holder, err) < 0) {
-			cgroup_remove(cg, &ignored);
+			cgroup_unmake(cg, &ignored);
 			return -1;
 		}
 		/* On the levels that were just made too: what a group hands down its children get at once. */
@@ -496,16 +533,6 @@ int cgroup_update(struct cgroup *cg, const struct oci_resources *r, struct err *
 	if (make_plan(cg, r, &plan, err) < 0)
 		return -1;
 	return cgroup_plan_run(&plan, true, err);
-}
-
-char *cgroup_next_child(const char *dir, DIR *d)
-{
-	struct dirent *e;
-
-	while (d && (e = readdir(d)))
-		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			return xasprintf("%s/%s", dir, e->d_name);
-	return NULL;
 }
 
 /* Child groups that the container made inside come first. */
@@ -659,26 +686,6 @@ uint64_t cgroup_oom_kills(const struct cgroup *cg)
 }
 
 /* ---- all processes ----------------------------------------------------------------------------------------------------------- */
-
-static bool tree_is_empty(const char *dir)
-{
-	cleanup_free char *procs = NULL;
-	cleanup_dir DIR *d = NULL;
-	bool empty = true;
-	char *child;
-	struct err err;
-
-	if (read_procs(dir, &procs, &err) < 0)
-		return true;
-	if (procs[0])
-		return false;
-	d = opendir(dir);
-	while (empty && (child = cgroup_next_child(dir, d))) {
-		empty = tree_is_empty(child);
-		free(child);
-	}
-	return empty;
-}
 
 /* Any hierarchy will do; the freezer's is the one from which nothing may be moved out while it is frozen. */
 bool cgroup_is_empty(const struct cgroup *cg)

@@ -41,9 +41,12 @@ void cgroup_renew(struct cgroup *cg, struct cgroup *fresh);
 /* Accepts NULL. Removes nothing. */
 void cgroup_free(struct cgroup *cg);
 
-/* Make the groups. An existing group with processes in it is refused, unless it is one that somebody has made for us and that `holder` alone sits in (0:
+/* Make the groups. An existing group with processes in it or below is refused, unless it is one that somebody has made for us and that `holder` alone sits in (0:
  * there is none); an empty one is taken, and thawed. On failure what was made is gone again. */
 int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err);
+
+/* Take back cgroup_create(), before anybody has joined: as cgroup_remove(), but what was there before stays, with all below it. */
+int cgroup_unmake(struct cgroup *cg, struct err *err);
 
 /* Write the limits. Errors name the field: "linux.resources.memory.limit: ...". */
 int cgroup_apply(struct cgroup *cg, const struct oci_resources *r, struct err *err);

@@ -18,7 +18,7 @@ struct hierarchy {
 	char *dir;       /* the container's group, absolute */
 	size_t base_len; /* of dir: what was there before */
 	bool made;
-	bool found; /* it was there, and empty */
+	bool found; /* it was there, and empty, with all below it */
 	int join_fd;
 	char *link_text; /* storage of links */
 	const char *links[4];

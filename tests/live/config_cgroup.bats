@@ -215,6 +215,42 @@ own_path() { # CONTROLLER: the caller's own group
 	is "$c" running
 }
 
+@test "a group with somebody else's below it is not taken, and nobody in it is killed" {
+	local par=/thole-test-$c dir pid
+	config --arg p "$par/a" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	bundle 2
+	args true
+	config --arg p "$par" '.linux.cgroupsPath = $p'
+	refused 125 "linux.cgroupsPath: cgroup '.*$par' is in use by other processes" thole run --bundle "$B" "$c-2"
+	is "$c" running
+	equal "$(cat "$(cgroup_of "$c" devices)/cgroup.procs")" "$(init_of "$c")"
+	thole delete --force "$c"
+	# The same of a process that is nobody's container, in one hierarchy alone; what there is in the others stays as it was.
+	for dir in devices freezer memory pids; do
+		mkdir -p "/sys/fs/cgroup/$dir$par/b/.c"
+	done
+	in_background sleep 1000
+	pid=${STARTED[-1]}
+	echo "$pid" > "/sys/fs/cgroup/pids$par/b/.c/cgroup.procs"
+	refused 125 "linux.cgroupsPath: cgroup '.*$par' is in use by other processes" thole run --bundle "$B" "$c-2"
+	equal "$(cat "/sys/fs/cgroup/pids$par/b/.c/cgroup.procs")" "$pid"
+	for dir in devices freezer memory pids; do
+		[ -d "/sys/fs/cgroup/$dir$par/b/.c" ]
+	done
+	[ ! -e "/sys/fs/cgroup/cpuset$par" ]
+	kill -KILL "$pid"
+	exits 137 wait "$pid"
+	free() { ! grep -q . "/sys/fs/cgroup/pids$par/b/.c/cgroup.procs"; }
+	wait_for free
+	# The kernel takes no device rules where there are groups below, and nothing of what was there has gone for that.
+	refused 125 'linux.resources.devices: ' thole run --bundle "$B" "$c-2"
+	[ ! -e "/sys/fs/cgroup/cpuset$par" ]
+	for dir in devices freezer memory pids; do
+		rmdir "/sys/fs/cgroup/$dir$par/b/.c" "/sys/fs/cgroup/$dir$par/b" "/sys/fs/cgroup/$dir$par"
+	done
+}
+
 # covers: run --shim-cgroup
 @test "--shim-cgroup: own is one shared group in name=systemd, keep leaves the shim where it was" {
 	args sleep 1000

@@ -34,6 +34,16 @@ resources() { config --argjson r "$1" '.linux.resources += $r'; }
 	equal "$(own_cgroups)" ''
 }
 
+@test "a group with somebody else's below it is not taken, and nobody in it is killed" {
+	config --arg p "/deep-$c/.a" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	config --arg p "/deep-$c" '.linux.cgroupsPath = $p'
+	args true
+	refused 125 "linux.cgroupsPath: cgroup '.*/deep-$c' is in use by other processes" thole run --bundle "$B" "$c-2"
+	is "$c" running
+	equal "$(file cgroup.procs)" "$(init_of "$c")"
+}
+
 # covers: linux.resources.memory.{limit,reservation,swap}, update --memory, update --memory-swap
 @test "memory: limit, reservation, swap without the memory, as v1 counts them together" {
 	resources '{ "memory": { "limit": 67108864, "reservation": 33554432, "swap": 100663296 } }'
