@@ -475,15 +475,17 @@ int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 	return 0;
 }
 
-/* The first limit that is asked for is the one to name. Device rules are none: without a group whoever is inside has what the host's files allow. */
+/* The first limit that is asked for is the one to name: of hierarchies that have everything, at no place. Device rules are none: without a group whoever is inside has what the
+ * host's files allow. */
 static int refuse_limits(const struct oci_resources *r, struct err *err)
 {
 	cleanup_plan struct cgroup_plan plan = { 0 };
-	struct cgroup nowhere = { .n = 1, .pure_v2 = true };
-	char none[] = "";
+	struct cgroup nowhere = { .n = 2 };
+	char none[] = "", all[] = "memory,cpu,cpuset,pids,hugetlb,rdma,net_cls,net_prio,blkio";
 
-	nowhere.h[0] = (struct hierarchy) { .v2 = true, .join_fd = -1, .subsystem = none, .dir = none, .mount = none };
-	if (cgroup_v2_plan(&nowhere, r, &plan, err) < 0 || cgroup_plan_more(&nowhere, r, &plan, err) < 0)
+	nowhere.h[0] = (struct hierarchy) { .join_fd = -1, .subsystem = all, .dir = none, .mount = none };
+	nowhere.h[1] = (struct hierarchy) { .v2 = true, .join_fd = -1, .subsystem = none, .dir = none, .mount = none };
+	if (cgroup_v1_plan(&nowhere, r, &plan, err) < 0 || cgroup_plan_more(&nowhere, r, &plan, err) < 0)
 		return -1;
 	if (plan.n == 0)
 		return 0;

@@ -7,11 +7,12 @@
 #include "common/fd.h"
 #include "shim/sandbox/cgroup_plan.h"
 
+/* At no place (a plan of what is to be refused) there is everything. */
 static bool has_file(const struct hierarchy *h, const char *file)
 {
 	cleanup_free char *path = h ? xasprintf("%s/%s", h->dir, file) : NULL;
 
-	return path && access(path, F_OK) == 0;
+	return path && (!h->dir[0] || access(path, F_OK) == 0);
 }
 
 /* ---- huge pages ------------------------------------------------------------------------------------- */
@@ -162,8 +163,9 @@ static int plan_device_weight(const struct hierarchy *h, const struct weight_fil
 static int plan_weights(const struct hierarchy *h, const struct oci_resources *r, struct cgroup_plan *plan,
 			struct err *err)
 {
-	const struct weight_files *f = h->v2 ? (has_file(h, "io.bfq.weight") ? &weights_v2_bfq : &weights_v2)
-					     : (has_file(h, "blkio.bfq.weight") ? &weights_v1_bfq : &weights_v1);
+	const struct weight_files *f =
+		h->v2 ? (has_file(h, "io.bfq.weight") ? &weights_v2_bfq : &weights_v2)
+		      : (h->dir[0] && has_file(h, "blkio.bfq.weight") ? &weights_v1_bfq : &weights_v1);
 
 	if (r->block_io.weight.set && plan_weight(h, "linux.resources.blockIO.weight", f->all, plan, err, f->all_format,
 						  stretched(f, r->block_io.weight.v)) < 0)

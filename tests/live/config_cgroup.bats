@@ -324,8 +324,21 @@ own_path() { # CONTROLLER: the caller's own group
 	thole delete --force "$c"
 	config '.linux.resources.pids = { limit: 5 }'
 	refused 125 'linux.resources.pids.limit: .*no cgroup' thole --cgroup-manager disabled run --bundle "$B" "$c"
-	config 'del(.linux.resources.pids) | .linux.resources.network = { classID: 5 }'
-	refused 125 'linux.resources.network.classID: ' thole --cgroup-manager disabled run --bundle "$B" "$c"
+	# Whatever hierarchy it would be of, and whether the host has it or not.
+	local r field
+	for r in 'network.classID { "network": { "classID": 5 } }' \
+		'network.priorities[0] { "network": { "priorities": [{ "name": "lo", "priority": 1 }] } }' \
+		'unified.memory.high { "unified": { "memory.high": "4194304" } }' \
+		'hugepageLimits[0] { "hugepageLimits": [{ "pageSize": "2MB", "limit": 0 }] }' \
+		'rdma.mlx5_0 { "rdma": { "mlx5_0": { "hcaHandles": 1 } } }' \
+		'blockIO.weight { "blockIO": { "weight": 100 } }' \
+		'blockIO.leafWeight { "blockIO": { "leafWeight": 100 } }' \
+		'blockIO.throttleReadBpsDevice[0] { "blockIO": { "throttleReadBpsDevice": [{ "major": 8, "minor": 0, "rate": 1 }] } }' \
+		'memory.swappiness { "memory": { "swappiness": 5 } }'; do
+		field=${r%% *}
+		config --argjson r "${r#* }" '.linux.resources = $r'
+		refused 125 "linux.resources.${field//[/\\[}: the container has no cgroup" thole --cgroup-manager disabled run --bundle "$B" "$c"
+	done
 }
 
 # covers: thole --rootless
