@@ -49,6 +49,7 @@ void container_free(struct container *c)
 	hooks_free(c->hooking);
 	exec_free_all(c);
 	pause_free(c->pausing);
+	dying_free(c->dying);
 	checkpoint_free(c->checkpointing);
 	free(c->dumping);
 	lazy_free(c->lazy);
@@ -227,7 +228,11 @@ static int kill_group(struct container *c, int sig, struct err *err)
 {
 	if (!c->cgroup || cgroup_is_empty(c->cgroup) || groups_are_anothers(c))
 		return 0;
-	return cgroup_kill(c->cgroup, sig, err);
+	if (cgroup_kill(c->cgroup, sig, err) < 0)
+		return -1;
+	if (sig == SIGKILL && !c->init.exited)
+		dying_begin(c);
+	return 0;
 }
 
 static int kill_init(struct container *c, int sig, enum container_status status, struct err *err)
@@ -237,8 +242,12 @@ static int kill_init(struct container *c, int sig, enum container_status status,
 			       c->id);
 	if (proc_pidfd_kill(c->init.pidfd, sig, err) < 0)
 		return err_add(err, "cannot signal container '%s'", c->id);
-	if (sig == SIGKILL && status == STATUS_PAUSED && c->cgroup)
+	if (sig != SIGKILL)
+		return 0;
+	/* Not only of one that is paused: the rest of it may be frozen in groups of its own, and init ends last. */
+	if (c->cgroup)
 		cgroup_let_die(c->cgroup);
+	dying_begin(c);
 	return 0;
 }
 

@@ -120,6 +120,7 @@ struct container {
 	struct pending deletion;             /* waits for the end of init, or of the poststop hooks */
 	struct hooking *hooking;             /* hooks.c */
 	struct pausing *pausing;             /* pause.c */
+	struct dying *dying;                 /* dying.c: it was killed, and has not ended yet; NULL: neither */
 	struct checkpointing *checkpointing; /* checkpoint.c */
 	struct lazy *lazy;                   /* brings its memory in, since it was restored; NULL: all of it is there */
 	char *dumping; /* the directory that a dump is being written into, for who follows a shim that is killed over it; NULL: none */
@@ -237,6 +238,11 @@ void logging_forget_losses(struct container *c);       /* no more of them is rec
 
 /* notices.c: a log has begun to lose output, or takes everything again. */
 void notices_tell_log(struct container *c, const struct process *p, const struct log *l);
+
+/* dying.c: init, or all of it, has been sent SIGKILL. What holds it is let go until it has ended, and a deletion that waits for that is given up when it does not. */
+void dying_begin(struct container *c);
+void dying_over(struct container *c);
+void dying_free(struct dying *d); /* accepts NULL */
 
 /* exit.c */
 extern const struct process_ops init_ops;

@@ -30,6 +30,8 @@ static bool init_ended(struct process *p)
 	struct status_record *rec = &c->rec;
 	struct err err;
 
+	if (!c->deletion.cb)
+		dying_over(c);
 	if (checkpoint_takes_end(c->checkpointing))
 		return false;
 	p->exit.oom_killed = p->exit.signal == SIGKILL && c->cgroup && cgroup_oom_kills(c->cgroup) > 0;

@@ -119,6 +119,7 @@ static void deleted(struct container *c, const struct err *err)
 	struct pending done = c->deletion;
 
 	c->deletion = (struct pending) { NULL, NULL };
+	dying_over(c);
 	done.cb(done.arg, err);
 }
 
@@ -144,6 +145,7 @@ static int kill_first(struct container *c, struct err *err)
 		*err = gone;
 		return -1;
 	}
+	dying_begin(c);
 	return 0;
 }
 

@@ -59,7 +59,7 @@ int container_upgrade_obstacle(struct container *c, bool *ret_soon, struct err *
 	*ret_soon = true;
 	if (exec_under_way(c))
 		return busy(c, "a process is being launched", err);
-	if (c->starting || c->pausing || c->n_dying > 0)
+	if (c->starting || c->pausing || c->dying || c->n_dying > 0)
 		return busy(c, "something else is under way", err);
 	if (c->hooking)
 		return busy(c, "its hooks are running", err);

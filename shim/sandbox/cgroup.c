@@ -738,6 +738,8 @@ int cgroup_kill_each(struct cgroup *cg, int sig, struct err *err)
 	signal_tree(h->dir, sig);
 	if (!was_frozen || sig == SIGKILL)
 		cgroup_set_frozen(cg, false, &ignored);
+	if (sig == SIGKILL)
+		cgroup_let_die(cg);
 	return 0;
 }
 

@@ -76,7 +76,8 @@ int cgroup_v2_fd(const struct cgroup *cg);
 int child_cgroup_join(const struct cgroup *cg, struct err *err);
 
 /* Send `sig` to every process of the container, those of its child groups included. SIGKILL goes through cgroup.kill where there is
- * one; else the group is frozen meanwhile, so that nobody forks away, and afterwards as it was before (thawed for SIGKILL). */
+ * one; else the group is frozen meanwhile, so that nobody forks away, and afterwards as it was before (thawed for SIGKILL,
+ * with what the container has frozen itself). */
 int cgroup_kill(struct cgroup *cg, int sig, struct err *err);
 
 /* The same of a group that will be used again: what is cloned into one after a write to its cgroup.kill is killed too, for ever (seen with Linux 6.18). */
@@ -90,7 +91,7 @@ enum cgroup_frozen cgroup_frozen(const struct cgroup *cg);
 /* A descriptor that becomes readable when cgroup_frozen() may have changed, the caller's to close; -1 where the kernel tells nobody (v1). */
 int cgroup_open_frozen_event(const struct cgroup *cg);
 
-/* Someone in it was killed: see that it can die although the container is frozen. */
+/* Someone in it was killed: see that it can die although the container is frozen, or a child group of its own. Who is not dead yet may freeze these again. */
 void cgroup_let_die(const struct cgroup *cg);
 
 /* The processes of the container and of its child groups, as this process's pid namespace numbers them. Caller frees v. */

@@ -67,12 +67,25 @@ int cgroup_open_frozen_event(const struct cgroup *cg)
 	return take_fd(&fd);
 }
 
-/* v1's freezer holds even the killed; v2 lets them die. */
+static void thaw_tree(const char *dir)
+{
+	cleanup_free char *file = xasprintf("%s/freezer.state", dir);
+	cleanup_dir DIR *d = opendir(dir);
+	struct err ignored;
+	char *child;
+
+	fd_write_file_at(AT_FDCWD, file, "THAWED", &ignored);
+	while ((child = cgroup_next_child(dir, d))) {
+		thaw_tree(child);
+		free(child);
+	}
+}
+
+/* v1's freezer holds even the killed, each group by itself; v2 lets them die. */
 void cgroup_let_die(const struct cgroup *cg)
 {
 	const struct hierarchy *h = cgroup_find(cg, "freezer");
-	struct err ignored;
 
 	if (h)
-		cgroup_set_frozen(cg, false, &ignored);
+		thaw_tree(h->dir);
 }

@@ -129,6 +129,51 @@ frozen() { grep -qx "$(v1_or_v2 FROZEN 'frozen 1')" "$(cgroup_of "$c" freezer)/$
 	[ ! -e "$dir" ]
 }
 
+# A container that has frozen a process in a group of its own, and goes on freezing it until it is dead.
+freezing() {
+	config '.mounts |= map(if .type == "cgroup" then .options = ["rw"] else . end)'
+	detached sh -c 'cd /sys/fs/cgroup/freezer; mkdir -p .f/g; sleep 1001 & echo $! > .f/g/cgroup.procs
+		while :; do echo FROZEN > .f/g/freezer.state; done'
+	wait_for grep -q FROZEN "$(cgroup_of "$c" freezer)/.f/g/freezer.state"
+}
+
+@test "what a container has frozen itself is in the way of no end: kill, kill --all, delete" {
+	needs cgroup-v1
+	local how
+	for how in "kill $c KILL" "kill --all $c KILL" "delete --force $c"; do
+		freezing
+		in_background "$THOLE" --root "$ROOT" wait "$c" > "$T/waited"
+		# shellcheck disable=SC2086 # words
+		timeout 20 "$THOLE" --root "$ROOT" $how || fail "$how: status $?"
+		# One that comes when it is deleted finds nobody.
+		[ "$how" = "delete --force $c" ] || exits 137 timeout 20 "$THOLE" --root "$ROOT" wait "$c"
+		wait "${STARTED[-1]}" || true
+		thole delete --force "$c"
+	done
+	# In the pids of others nobody dies with init.
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	freezing
+	timeout 20 "$THOLE" --root "$ROOT" delete --force "$c"
+	wait_for nothing_left
+}
+
+@test "a container that is held from outside is deleted once it is let go; for 30 seconds that is waited for" {
+	needs cgroup-v1
+	local above=/sys/fs/cgroup/freezer/thole-test-$c deleting
+	config --arg p "/thole-test-$c/a" '.linux.cgroupsPath = $p'
+	detached sleep 1000
+	echo FROZEN > "$above/freezer.state"
+	if [ "$THOLE_LONG" ]; then
+		refused 1 "cannot delete container '$c': it was killed 30 seconds ago, and has not ended" timeout 60 "$THOLE" --root "$ROOT" delete --force "$c"
+	fi
+	in_background "$THOLE" --root "$ROOT" delete --force "$c"
+	deleting=${STARTED[-1]}
+	killed() { grep -q '^SigPnd:.*[1-9a-f]' "/proc/$(init_of "$c")/status"; }
+	wait_for killed
+	echo THAWED > "$above/freezer.state"
+	exits 0 wait "$deleting"
+}
+
 @test "pause while it is deleted: nothing that is still asked for reaches the next container of that name" {
 	local i
 	args sleep 1000
