@@ -102,6 +102,25 @@ int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err)
 	return 0;
 }
 
+bool proc_is_dying(pid_t pid)
+{
+	static const char *const pending[] = { "\nSigPnd:\t", "\nShdPnd:\t" };
+	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
+	struct proc_stat st;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(pending); i++) {
+		const char *at = strstr(text, pending[i]);
+
+		if (at && strtoull(at + strlen(pending[i]), NULL, 16) & (1ULL << (SIGKILL - 1)))
+			return true;
+	}
+	/* Read last: from a pending signal to the end of the process there is no way back. */
+	return proc_stat(pid, &st, &ignored) < 0 || !proc_stat_alive(&st) || proc_stat_exiting(&st);
+}
+
 bool proc_in_user_ns(void)
 {
 	cleanup_free char *text = NULL;

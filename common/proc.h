@@ -76,6 +76,9 @@ static inline bool proc_stat_executed(const struct proc_stat *st)
 	return !(st->flags & 0x40); /* PF_FORKNOEXEC */
 }
 
+/* Has it ended, or been sent a SIGKILL that it has not died of yet? Also when there is no such process. */
+bool proc_is_dying(pid_t pid);
+
 /* Signal number of "KILL", "SIGKILL", "9", "RTMIN+3", any case; -1 when it is none. "0" is 0: it reaches nobody, and says who can be reached. */
 int proc_signal_number(const char *name);
 

@@ -82,7 +82,9 @@ struct status_record {
 	uint8_t unused[6];
 	uint64_t quick_sum;   /* see below; of another value: whoever wrote last does not know it */
 	uint64_t start_inode; /* of the socket `start`; 0: there is none, or it is older than this field */
-	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32 - 7 - 8 - 8];
+	/* How many had been killed in its groups for lack of memory when init was last seen to live on. */
+	uint64_t outlived_ooms;
+	uint8_t reserved[STATUS_RECORD_SIZE - 72 - 40 - 256 - 480 - 1400 - 1400 - 1 - 32 - 7 - 8 - 8 - 8];
 };
 
 /* The checksum: over the block's 64-bit words w, h = (h ^ w) * 0x100000001b3, h ^= h >> 32, from

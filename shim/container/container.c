@@ -228,6 +228,8 @@ static int kill_group(struct container *c, int sig, struct err *err)
 {
 	if (!c->cgroup || cgroup_is_empty(c->cgroup) || groups_are_anothers(c))
 		return 0;
+	if (sig == SIGKILL)
+		exit_note_outlived(c);
 	if (cgroup_kill(c->cgroup, sig, err) < 0)
 		return -1;
 	if (sig == SIGKILL && !c->init.exited)
@@ -240,6 +242,8 @@ static int kill_init(struct container *c, int sig, enum container_status status,
 	if (status == STATUS_STOPPED || c->init.pidfd < 0)
 		return err_set(err, ERR_STATE, "cannot signal container '%s': it is stopped (container not running)",
 			       c->id);
+	if (sig == SIGKILL)
+		exit_note_outlived(c);
 	if (proc_pidfd_kill(c->init.pidfd, sig, err) < 0)
 		return err_add(err, "cannot signal container '%s'", c->id);
 	if (sig != SIGKILL)

@@ -246,6 +246,10 @@ void dying_free(struct dying *d); /* accepts NULL */
 
 /* exit.c */
 extern const struct process_ops init_ops;
+/* SIGKILL has ended init: was it for lack of memory, as far as that can be told? */
+bool exit_by_oom(const struct container *c);
+/* Before init is killed, or when another process was: it lives, so whoever was killed for lack of memory so far was not init. Recorded; nothing when it is dying. */
+void exit_note_outlived(struct container *c);
 struct process *container_find(struct container *c, const char *name);
 
 /* adopt.c */

@@ -232,6 +232,9 @@ static bool ended(struct process *p)
 	if (p->away)
 		return false; /* criu's doing: it is in the image */
 	log_debug("container '%s': process %s has ended with status %d", container_id(p->c), p->name, p->exit.code);
+	/* As a shell tells it too, of its child. */
+	if (p->exit.code == 128 + SIGKILL)
+		exit_note_outlived(p->c);
 	return true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 
@@ -13,15 +14,30 @@
 
 static void explain_oom(struct container *c)
 {
-	const struct oci_i64 *limit;
-	struct err ignored;
+	uint64_t limit = cgroup_memory_limit(c->cgroup);
 
-	if (c->remark || load_config(c, &ignored) < 0)
+	if (!c->remark && limit < MEMORY_TO_BEGIN)
+		c->remark = xasprintf("container '%s' was killed: linux.resources.memory.limit, %llu bytes, is too low",
+				      c->id, (unsigned long long)limit);
+}
+
+/* The kernel counts whom it kills, and does not say who it was. Of those that it has counted while init lives on none was init. */
+bool exit_by_oom(const struct container *c)
+{
+	return c->cgroup && cgroup_oom_kills(c->cgroup) > c->rec.outlived_ooms;
+}
+
+void exit_note_outlived(struct container *c)
+{
+	uint64_t kills = c->cgroup ? cgroup_oom_kills(c->cgroup) : 0;
+	struct err err;
+
+	/* Looked at after the count: who was counted has been killed. */
+	if (kills == c->rec.outlived_ooms || c->init.exited || proc_is_dying(c->init.pid))
 		return;
-	limit = &c->config->resources.memory.limit;
-	if (limit->set && limit->v > 0 && limit->v < MEMORY_TO_BEGIN)
-		c->remark = xasprintf("container '%s' was killed: linux.resources.memory.limit, %lld bytes, is too low",
-				      c->id, (long long)limit->v);
+	c->rec.outlived_ooms = kills;
+	if (state_save_record(c, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
 }
 
 static bool init_ended(struct process *p)
@@ -34,7 +50,7 @@ static bool init_ended(struct process *p)
 		dying_over(c);
 	if (checkpoint_takes_end(c->checkpointing))
 		return false;
-	p->exit.oom_killed = p->exit.signal == SIGKILL && c->cgroup && cgroup_oom_kills(c->cgroup) > 0;
+	p->exit.oom_killed = p->exit.signal == SIGKILL && exit_by_oom(c);
 	rec->status = STATUS_STOPPED;
 	rec->exited_ns = p->exit.time_ns;
 	rec->exit_known = p->exit.known;

@@ -70,6 +70,8 @@ static int make(struct container *c, struct err *err)
 		return c->config->cgroups_path ? err_add(err, "linux.cgroupsPath") : -1;
 	}
 	c->rec.groups_made = 1;
+	/* Groups that were there before have a past. */
+	c->rec.outlived_ooms = cgroup_was_found(c->cgroup) ? cgroup_oom_kills(c->cgroup) : 0;
 	return 0;
 }
 
@@ -140,8 +142,10 @@ int groups_make_again(struct container *c, struct err *err)
 	if (!c->scope_unit && stay_in_use(c))
 		return err_set(err, ERR_EXISTS, "cgroup '%s' is in use by other processes",
 			       cgroup_freezer_dir(c->cgroup));
-	if (!c->scope_unit)
+	if (!c->scope_unit) {
+		c->rec.outlived_ooms = cgroup_oom_kills(c->cgroup);
 		return cgroup_open_join(c->cgroup, err);
+	}
 	/* It may be about to end still, and then its name is not free. */
 	if (read_limits(c, err) < 0 || plan_again(c, err) < 0 || scope_stop(c->scope_unit, err) < 0 || make(c, err) < 0)
 		return -1;

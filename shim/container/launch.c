@@ -71,7 +71,7 @@ static void explain_death(const struct container *c, struct err *err)
 	siginfo_t info;
 
 	proc_wait_pidfd(c->init.pidfd, WNOWAIT | WNOHANG, &info);
-	if (cgroup_oom_kills(c->cgroup) > 0)
+	if (exit_by_oom(c))
 		err_set(err, ERR_LIMIT,
 			"linux.resources.memory.limit: too low: the kernel killed the container's first process before "
 			"its "

@@ -142,7 +142,7 @@ static void note_end(struct container *c)
 		c->rec.exit_signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
 		c->rec.exit_code =
 			WIFSIGNALED(status) ? (uint8_t)(128 + WTERMSIG(status)) : (uint8_t)WEXITSTATUS(status);
-		c->rec.oom_killed = c->rec.exit_signal == SIGKILL && c->cgroup && cgroup_oom_kills(c->cgroup) > 0;
+		c->rec.oom_killed = c->rec.exit_signal == SIGKILL && exit_by_oom(c);
 	}
 	c->init.exit = recorded_exit(&c->rec);
 	if (half_made)

@@ -139,6 +139,7 @@ static int kill_first(struct container *c, struct err *err)
 {
 	struct err gone;
 
+	exit_note_outlived(c);
 	if (c->cgroup && !groups_are_anothers(c) && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
 		log_debug("container '%s': %s", c->id, err->text);
 	if (c->init.pidfd >= 0 && proc_pidfd_kill(c->init.pidfd, SIGKILL, &gone) < 0 && gone.code != ERR_STATE) {

@@ -452,9 +452,16 @@ int cgroup_unmake(struct cgroup *cg, struct err *err)
 	return cgroup_remove(cg, err);
 }
 
+bool cgroup_was_found(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].found)
+			return true;
+	return false;
+}
+
 int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 {
-	bool found = false;
 	struct err ignored;
 
 	for (size_t i = 0; i < cg->n; i++) {
@@ -467,10 +474,9 @@ int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err)
 		/* On the levels that were just made too: what a group hands down its children get at once. */
 		if (cg->pure_v2)
 			cgroup_v2_enable_controllers(h);
-		found = found || h->found;
 	}
 	/* One that somebody has left frozen would hold its first process before it can do anything. */
-	if (found)
+	if (cgroup_was_found(cg))
 		cgroup_set_frozen(cg, false, &ignored);
 	return 0;
 }
@@ -669,22 +675,6 @@ int cgroup_move_self(const char *mountinfo, const char *group, struct err *err)
 			return -1;
 	}
 	return 0;
-}
-
-uint64_t cgroup_oom_kills(const struct cgroup *cg)
-{
-	const struct hierarchy *v1 = cgroup_find(cg, "memory"), *h = v1 ? v1 : cgroup_find_v2(cg);
-	cleanup_free char *path = NULL, *text = NULL;
-	const char *line;
-	struct err ignored;
-
-	if (!h)
-		return 0;
-	path = xasprintf("%s/%s", h->dir, v1 ? "memory.oom_control" : "memory.events");
-	if (fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) < 0)
-		return 0;
-	line = strstr(text, "oom_kill ");
-	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : 0;
 }
 
 /* ---- all processes ----------------------------------------------------------------------------------------------------------- */

@@ -45,6 +45,9 @@ void cgroup_free(struct cgroup *cg);
  * there is none); an empty one is taken, and thawed. On failure what was made is gone again. */
 int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err);
 
+/* Was any of them there before? Of groups that this process has made. */
+bool cgroup_was_found(const struct cgroup *cg);
+
 /* Take back cgroup_create(), before anybody has joined: as cgroup_remove(), but what was there before stays, with all below it. */
 int cgroup_unmake(struct cgroup *cg, struct err *err);
 
@@ -113,6 +116,9 @@ const char *cgroup_freezer_dir(const struct cgroup *cg);
 
 /* How many processes of the container the kernel has killed for lack of memory; 0 where nobody counts. */
 uint64_t cgroup_oom_kills(const struct cgroup *cg);
+
+/* Bytes of memory that its group may have now, whoever has said so; UINT64_MAX: there is no limit, or nobody to ask. */
+uint64_t cgroup_memory_limit(const struct cgroup *cg);
 
 bool cgroup_is_pure_v2(const struct cgroup *cg);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hearing from the kernel that a container lacks memory. Runs in the shim. */
+/* Hearing from the kernel that a container lacks memory, or has lacked it. Runs in the shim. */
 #include "shim/sandbox/cgroup_notice.h"
 
 #include <fcntl.h>
@@ -11,6 +11,32 @@
 
 #include "common/fd.h"
 #include "shim/sandbox/cgroup_internal.h"
+
+/* What a file of the memory controller says; NULL: nothing. Caller frees. */
+static char *memory_file(const struct cgroup *cg, const char *v1_name, const char *v2_name)
+{
+	const struct hierarchy *v1 = cgroup_find(cg, "memory"), *h = v1 ? v1 : cgroup_find_v2(cg);
+	cleanup_free char *path = h ? xasprintf("%s/%s", h->dir, v1 ? v1_name : v2_name) : NULL;
+	struct err ignored;
+	char *text;
+
+	return path && fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) == 0 ? text : NULL;
+}
+
+uint64_t cgroup_oom_kills(const struct cgroup *cg)
+{
+	cleanup_free char *text = memory_file(cg, "memory.oom_control", "memory.events");
+	const char *line = text ? strstr(text, "oom_kill ") : NULL;
+
+	return line ? strtoull(line + strlen("oom_kill "), NULL, 10) : 0;
+}
+
+uint64_t cgroup_memory_limit(const struct cgroup *cg)
+{
+	cleanup_free char *text = memory_file(cg, "memory.limit_in_bytes", "memory.max");
+
+	return text && text[0] >= '0' && text[0] <= '9' ? strtoull(text, NULL, 10) : UINT64_MAX;
+}
 
 static const struct {
 	const char *v1, *v2;

@@ -76,6 +76,55 @@ own_path() { # CONTROLLER: the caller's own group
 	equal "$(thole_state "$c" .container.exit.signal)" 9
 }
 
+# The container's first process lives on while others run out of memory, and what ends it is something else.
+@test "who was killed by somebody else has not lacked memory, whoever has before" {
+	local how devour
+	oom_killed() { thole state "$c" | jq .thole.exit.oomKilled; }
+	counted() { grep -qx "oom_kill $1" "$(cgroup_of "$c" memory)/memory.oom_control"; }
+	devour='a=x; while :; do a="$a$a"; done'
+	# A child of init's; an exec'd process, after whose end somebody kills by the pid; and what was counted before in a group that is taken.
+	config '.linux.resources.memory = { limit: 8388608, swap: 8388608 }'
+	detached sh -c "sh -c '$devour'; sleep 1000"
+	wait_for counted 1
+	thole kill "$c" KILL
+	exits 137 thole wait "$c"
+	equal "$(oom_killed)" false
+	thole delete "$c"
+	for how in shim adopted upgraded; do
+		detached sleep 1000
+		exits 137 thole exec "$c" sh -c "$devour"
+		counted 1
+		[ $how != adopted ] || { kill -KILL "$(shim_of "$c")"; wait_for shim_is lost; thole recover "$c"; wait_for shim_is alive; }
+		[ $how != upgraded ] || thole upgrade "$c"
+		kill -KILL "$(init_of "$c")"
+		wait_for is "$c" stopped
+		equal "$(oom_killed)" false "$how"
+		thole delete "$c"
+	done
+	detached sh -c "sh -c '$devour'; $devour"
+	exits 137 thole wait "$c"
+	equal "$(oom_killed)" true
+}
+
+@test "only the limit that is there now is said to be too low, and only to who was killed for it" {
+	config '.linux.resources.memory = { limit: 1044480, swap: 1044480 }'
+	detached sleep 1000
+	thole exec "$c" sh -c 'a=x; while :; do a="$a$a"; done' || true
+	grep -q 'oom_kill [1-9]' "$(cgroup_of "$c" memory)/memory.oom_control"
+	thole kill "$c" KILL
+	exits 137 thole wait "$c"
+	thole delete "$c" 2> "$T/err"
+	equal "$(cat "$T/err")" ''
+	mkfifo "$B/rootfs/go"
+	detached sh -c 'read -r x < /go; a=x; while :; do a="$a$a"; done'
+	thole update --memory 33554432 --memory-swap 33554432 "$c"
+	echo go > "$B/rootfs/go"
+	exits 137 thole wait "$c"
+	equal "$(thole state "$c" | jq .thole.exit.oomKilled)" true
+	thole delete "$c" 2> "$T/err"
+	equal "$(cat "$T/err")" ''
+}
+
 @test "a user of the container may read its limits, whatever the caller's umask is" {
 	config '.linux.resources.memory = { limit: 33554432 } | .process.user = { uid: 1000, gid: 1000 }'
 	equal "$(umask 077; in_container cat /sys/fs/cgroup/memory/memory.limit_in_bytes)" 33554432

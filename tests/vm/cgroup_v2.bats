@@ -160,6 +160,10 @@ logged_pids() { [ "$(wc -l < "$(group)/cgroup.procs")" = "$1" ]; }
 	echo go > "$B/rootfs/go"
 	wait_for grep -q '"type":"oom"' "$T/events"
 	is "$c" running
+	# Who is killed by somebody else now has not been ended by it.
+	thole kill "$c" KILL
+	exits 137 thole wait "$c"
+	equal "$(thole state "$c" | jq .thole.exit.oomKilled)" false
 }
 
 # covers: events --memory-pressure
