@@ -55,9 +55,8 @@ struct parsed {
 
 enum options_how {
 	OPTIONS_STOP_EARLY = 1 << 0, /* the first operand ends the options too */
-	OPTIONS_EMPTY_IS_NONE =
-		1
-		<< 1, /* an empty word for an OPT_STRING or OPT_CHOICE is none, and takes back an earlier one, as with runc */
+	/* An empty word for an OPT_STRING or OPT_CHOICE is none, and takes back an earlier one, as with runc. */
+	OPTIONS_EMPTY_IS_NONE = 1 << 1,
 };
 
 /* Parse argv (without the command's own name) by `rows` into the struct at `values`, which the caller has zeroed.

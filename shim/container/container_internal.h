@@ -163,19 +163,16 @@ int groups_plan(struct container *c, const char *mountinfo, struct err *err); /*
 int groups_make(struct container *c, struct err *err); /* with their limits; on failure nothing is left */
 /* Nobody of ours has been in them yet: nobody is killed, and what was there before stays. */
 void groups_unmake(struct container *c);
-int groups_make_again(
-	struct container *c, struct
-	err *err); /* it comes back: a scope has ended with the last process, and is started anew; on failure it is gone again */
+/* It comes back: a scope has ended with the last process, and is started anew. On failure it is gone again. */
+int groups_make_again(struct container *c, struct err *err);
 void groups_leave(struct container *c); /* it has not come back: what groups_make_again() has made ends */
 int groups_settle(struct container *c, struct err *err); /* init is in them */
-int groups_update(
-	struct container *c, const struct oci_resources *asked,
-	struct err *
-		err); /* recorded shares of the processor come back with cpu.idle 0; while that is 1 they are refused */
-int groups_undo(struct container *c,
-		struct err *err); /* of a creation that was killed: what it has not made is let alone, and forgotten */
-int groups_remove(struct container *c,
-		  struct err *err); /* and whatever is in them, unless that is another container's */
+/* Recorded shares of the processor come back with cpu.idle 0; while that is 1 they are refused. */
+int groups_update(struct container *c, const struct oci_resources *asked, struct err *err);
+/* Of a creation that was killed: what it has not made is let alone, and forgotten. */
+int groups_undo(struct container *c, struct err *err);
+/* And whatever is in them, unless that is another container's. */
+int groups_remove(struct container *c, struct err *err);
 
 /* Does somebody else's process run in them? When init has ended nothing of a container with a pid namespace of its own is left; but one below another root may have been given groups of the
  * same names. */
