@@ -55,6 +55,8 @@ static long long now_ms(void)
 
 int relay_prepare(struct relay *r, const struct client *cl, struct call *call, const char *detach_keys, struct err *err)
 {
+	const char *usual = cl->oci ? "" : KEYS_DEFAULT; /* runc has none: whoever types them means the process */
+
 	*r = (struct relay) {
 		.cl = cl,
 		.call = call,
@@ -64,7 +66,7 @@ int relay_prepare(struct relay *r, const struct client *cl, struct call *call, c
 		.stderr_fd = -1,
 		.held = { -1, -1 },
 	};
-	return keys_parse(detach_keys ? detach_keys : KEYS_DEFAULT, &r->keys, err);
+	return keys_parse(detach_keys ? detach_keys : usual, &r->keys, err);
 }
 
 void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, struct wire_fds *fds)

@@ -40,7 +40,7 @@ struct relay_part {
 	int fd;
 };
 
-/* A relay without streams yet. detach_keys: as they were given, NULL for the usual ones (which then only count at a terminal). ERR_USAGE for what is no such
+/* A relay without streams yet. detach_keys: as they were given, NULL for the usual ones (which then only count at a terminal; as thole-oci none). ERR_USAGE for what is no such
  * sequence. */
 int relay_prepare(struct relay *r, const struct client *cl, struct call *call, const char *detach_keys,
 		  struct err *err);

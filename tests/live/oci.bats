@@ -97,3 +97,12 @@ oci() { "$THOLE_OCI" --root "$ROOT" "$@"; }
 	"$THOLE_OCI" -root "$ROOT" delete -force "$c"
 	refused 1 "is one of table.json, not 'xml'" "$THOLE_OCI" --root "$ROOT" list -format=xml
 }
+
+@test "no keys leave what is run, as with runc, unless --detach-keys names some" {
+	detached sleep 1000
+	printf 'expect up\nsend \\x10\nexpect 10\nsend \\x10\\x11\nexpect 10\nexpect 11\nend\n' |
+		"$PROBES/pty" "$THOLE_OCI" --root "$ROOT" exec -t "$c" sh -c 'stty raw -echo; echo up; for n in 1 2 3; do dd bs=1 count=1 2> /dev/null | od -An -tx1; done' > "$T/out"
+	printf 'expect up\nsend \\x10\\x11\nend\n' |
+		"$PROBES/pty" "$THOLE_OCI" --root "$ROOT" exec --detach-keys ctrl-p,ctrl-q -t "$c" sh -c 'echo up; exec sleep 1001' > "$T/out"
+	oci exec "$c" sh -c 'ps | grep -q "[s]leep 1001"' < /dev/null
+}
