@@ -2,6 +2,8 @@
 /* thole attach: connect the caller's stdio to a running container, and leave it again. */
 #include "client/command.h"
 #include "client/handover.h"
+#include "client/json.h"
+#include "client/logfile.h"
 #include "client/number.h"
 #include "client/relay.h"
 #include "client/signals.h"
@@ -66,13 +68,28 @@ static int open_call(const struct client *cl, const char *id, struct call *c, bo
 	return *ret_stopped ? 0 : call_open(cl, id, dir_fd, CALL_REFUSE, c, err);
 }
 
+/* Has it a log that 'logs' can show? */
+static bool has_log(const struct client *cl, const char *id)
+{
+	cleanup_json json_object *state = NULL;
+	cleanup_fd int dir_fd = -1;
+	struct err ignored;
+
+	return client_open_container(cl, id, NULL, &dir_fd, &ignored) == 0 &&
+	       client_read_state(id, dir_fd, &state, &ignored) == 0 &&
+	       log_format_find(json_get_text(state, "container.log.driver", "none"));
+}
+
 static int open_running(const struct client *cl, const char *id, struct call *c, struct err *err)
 {
 	bool stopped;
 
 	if (open_call(cl, id, c, &stopped, err) < 0)
 		return -1;
-	return stopped ? err_set(err, ERR_STATE, "container '%s' is stopped: 'logs' has what it wrote", id) : 0;
+	if (stopped)
+		return err_set(err, ERR_STATE, "container '%s' is stopped%s", id,
+			       has_log(cl, id) ? ": 'logs' has what it wrote" : "");
+	return 0;
 }
 
 /* Its Exit is the next that comes. */
@@ -101,8 +118,8 @@ static int attach_again(struct relay *r, const uint64_t had[2], struct err *err)
 	ret = stopped ? 0 : send_attach(r->call, r->use_stdin, r, r->attached, err);
 	if (ret < 0 && err->code != ERR_STATE)
 		return -1;
-	client_remark(r->cl, "the shim of container '%s' was killed: some output may be missing here ('logs' has it)",
-		      r->id);
+	client_remark(r->cl, "the shim of container '%s' was killed: some output may be missing here%s", r->id,
+		      has_log(r->cl, r->id) ? " ('logs' has it)" : "");
 	return stopped || ret < 0 ? only_wait(r, err) : 0;
 }
 

@@ -319,8 +319,13 @@ setup_test() { bundle; }
 	thole create --bundle "$B" "$c" < /dev/null
 	thole start "$c"
 	thole wait "$c"
-	refused 1 'running|stopped' thole attach "$c"
+	refused 1 "is stopped: 'logs' has what it wrote$" thole attach "$c"
 	refused 1 'does not exist' thole attach "$c-2"
+	thole delete "$c"
+	# Where there is nothing to be read nobody is sent there.
+	thole run -d --log-driver none --bundle "$B" "$c" < /dev/null
+	thole wait "$c"
+	refused 1 "container '$c' is stopped$" thole attach "$c"
 }
 
 # covers: run --stdio
