@@ -17,6 +17,7 @@
 #include "client/signals.h"
 #include "client/term.h"
 #include "common/fd.h"
+#include "common/statedir.h"
 
 #define AFTER_EXIT_MS 1000 /* how long a pipe may stay open without a word once the container has ended */
 #define PARKED_MS 500      /* how often to look whether we are in the foreground again: the kernel does not tell */
@@ -30,7 +31,9 @@ struct loop {
 	bool stdin_tty;
 	bool parked; /* stdin has something for us, but we are in the background */
 	bool has_exit;
-	bool is_lost;          /* the connection is at its end */
+	bool is_lost;     /* the connection is at its end */
+	bool has_refusal; /* a signal found nobody: the container is in an image */
+	struct err refusal;
 	uint64_t stdin_before; /* bytes that shims before this one were given of our stdin */
 	Exit exit;
 	long long deadline_ms;
@@ -86,14 +89,18 @@ void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, st
 	wire_fds_release(fds);
 }
 
+/* The serial of the relay itself stays in call->serial. These are of what it tells: signals, whose answers are heard, and the rest. */
+#define SERIAL_SIGNAL 1
+#define SERIAL_REST 2
+
 /* Requests of the relay are answered, and nobody waits for the answer. What cannot be sent has nobody to receive it: then the
- * connection's end is what comes next. The serial of the relay itself stays in call->serial. */
+ * connection's end is what comes next. */
 static void tell(struct loop *l, Request *req)
 {
 	struct call *c = l->r->call;
 	struct err ignored;
 
-	req->serial = c->serial + 1;
+	req->serial = c->serial + (req->which_body == Request_kill_tag ? SERIAL_SIGNAL : SERIAL_REST);
 	wire_send_request(c->sock, req, NULL, 0, &ignored);
 }
 
@@ -202,6 +209,25 @@ static void on_input_end(struct loop *l, const InputEnd *end)
 	fd_close(&l->r->stdin_fd);
 }
 
+static bool is_checkpointed(const struct relay *r)
+{
+	struct status_record rec;
+	cleanup_fd int dir_fd = -1;
+	struct err ignored;
+
+	return client_read_container(r->cl, r->id, &dir_fd, &rec, &ignored) == 0 &&
+	       statedir_refresh(&rec) == STATUS_CHECKPOINTED;
+}
+
+/* Of one that has just ended the Exit comes next. One that is in an image may stay there for ever, and whoever signals us wants us to end. */
+static void on_refusal(struct loop *l, const Error *error)
+{
+	if (error->code != ERR_STATE || l->has_refusal || !is_checkpointed(l->r))
+		return;
+	l->has_refusal = true;
+	wire_error_to(error, &l->refusal);
+}
+
 static int on_packet(struct loop *l, struct err *err)
 {
 	struct wire_fds fds = { 0 };
@@ -227,6 +253,8 @@ static int on_packet(struct loop *l, struct err *err)
 		l->deadline_ms = now_ms() + AFTER_EXIT_MS;
 	} else if (reply.which_body == Reply_error_tag && reply.serial == l->r->call->serial) {
 		return wire_error_to(&reply.body.error, err);
+	} else if (reply.which_body == Reply_error_tag && reply.serial == l->r->call->serial + SERIAL_SIGNAL) {
+		on_refusal(l, &reply.body.error);
 	}
 	return 0;
 }
@@ -538,7 +566,7 @@ static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 			continue;
 		if (handle_events(l, p, err) < 0)
 			return -1;
-		if (!outlives_shim(l, err) || l->pump[STREAM_STDIN].state == PUMP_LEFT) {
+		if (!outlives_shim(l, err) || l->pump[STREAM_STDIN].state == PUMP_LEFT || l->has_refusal) {
 			*ret_end = l->is_lost ? RELAY_LOST : RELAY_LEFT;
 			return 0;
 		}
@@ -580,6 +608,8 @@ int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct e
 	if (status == 0)
 		status = loop_run(&l, ret_end, err);
 	term_restore();
+	if (l.has_refusal)
+		client_remark(r->cl, "%s; it is left alone", l.refusal.text);
 	catchup_free(l.catchup);
 	free_parts(r);
 	for (size_t i = 0; i < ARRAY_SIZE(l.pump); i++)

@@ -9,7 +9,7 @@
 
 enum relay_end {
 	RELAY_EXIT, /* the container has ended: ret_exit is filled */
-	RELAY_LEFT, /* the detach keys were typed */
+	RELAY_LEFT, /* the detach keys were typed, or a signal came for a container that is checkpointed */
 	RELAY_LOST, /* the shim is gone: err says so */
 };
 
@@ -26,7 +26,7 @@ struct relay {
 	/* When the shim is gone, and everything that it has written is passed on: go on with another one, and give its streams. NULL, or -1: RELAY_LOST. `had`: bytes of
 	 * stdout and stderr so far. See relay_return.h. */
 	int (*another)(struct relay *r, const uint64_t had[2], struct err *err);
-	const char *id;           /* for that: of the container */
+	const char *id;           /* of the container */
 	AttachReply *attached;    /* an attached client's: the pipes may have gaps; NULL: they have none */
 	struct relay_part *parts; /* what the log has from before, for a client that wants it; the relay frees them */
 	size_t n_parts;

@@ -406,3 +406,25 @@ rebooted() { # CMD...
 	refused 1 "cannot keep container '$c': it has no shim that stays \(--leave-running lets it go on\)" thole checkpoint --stay --image-path "$IMG" "$c"
 	is "$c" running
 }
+
+@test "a signal at a client while the container is away: it says so and leaves, and the container is left alone" {
+	local sig client
+	args sh -c "trap 'echo ended; exit 3' TERM INT; $COUNT"
+	foreground /dev/null "$T/out"
+	client=$!
+	wait_for reaches "$T/out" 5
+	for sig in TERM INT; do
+		stay
+		kill -$sig $client
+		wait_for pid_gone $client
+		exits 0 wait $client
+		equal "$(cat "$T/err")" "thole: cannot signal container '$c': it is checkpointed; it is left alone"
+		restore
+		in_background "$THOLE" --root "$ROOT" attach --no-stdin "$c" > "$T/out" 2> "$T/err"
+		client=$!
+		wait_for reaches "$T/out" 5
+	done
+	kill -TERM $client
+	exits 3 wait $client
+	contiguous <(the_log)
+}
