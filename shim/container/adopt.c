@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -138,12 +139,19 @@ static int plan_logs(struct process *p, struct json_object *setup, struct err *e
 static void take_loss(struct process *p, struct json_object *log)
 {
 	struct json_object *lost = at(log, "lostBytes");
+	struct log_loss loss = {
+		.stdout_bytes = json_object_get_uint64(at(lost, "stdout")),
+		.stderr_bytes = json_object_get_uint64(at(lost, "stderr")),
+		.untold = json_object_get_uint64(at(log, "untoldBytes")), /* not of an older shim */
+		.sys_errno = (int)json_object_get_int64(at(log, "failingErrno")),
+	};
 
-	logs_lost_before(p->logs, text_at(log, "driver"), json_object_get_uint64(at(lost, "stdout")),
-			 json_object_get_uint64(at(lost, "stderr")));
+	loss.failing = loss.untold > 0;
+	snprintf(loss.reason, sizeof(loss.reason), "%s", text_at(log, "failing"));
+	logs_lost_before(p->logs, text_at(log, "driver"), &loss);
 }
 
-/* What the shim before has lost, as far as it has come to record it, counts on. */
+/* What the shim before has lost, as far as it has come to record it, counts on, and what the log does not say of it yet is said by us. */
 static void take_losses(struct process *p, struct json_object *o)
 {
 	struct json_object *others = at(o, "otherLogs");

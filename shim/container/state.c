@@ -95,8 +95,11 @@ static struct json_object *one_log(const struct log_plan *p, const struct log *l
 	add_u64(lost, "stdout", l ? l->loss.stdout_bytes : 0);
 	add_u64(lost, "stderr", l ? l->loss.stderr_bytes : 0);
 	json_add(o, "lostBytes", lost);
-	if (l && l->loss.failing)
+	if (l && l->loss.failing) {
 		add_string(o, "failing", l->loss.reason);
+		add_u64(o, "failingErrno", (uint64_t)l->loss.sys_errno);
+		add_u64(o, "untoldBytes", l->loss.untold);
+	}
 	return o;
 }
 

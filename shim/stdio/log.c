@@ -93,12 +93,12 @@ int logs_add(struct logs *logs, const struct log_driver *driver, const struct lo
 	return 0;
 }
 
-void logs_lost_before(struct logs *logs, const char *driver, uint64_t stdout_bytes, uint64_t stderr_bytes)
+void logs_lost_before(struct logs *logs, const char *driver, const struct log_loss *loss)
 {
 	for (size_t i = 0; i < logs->n; i++)
 		if (!strcmp(logs->v[i]->driver->name, driver)) {
-			logs->v[i]->loss.stdout_bytes += stdout_bytes;
-			logs->v[i]->loss.stderr_bytes += stderr_bytes;
+			logs->v[i]->loss = *loss;
+			logs->v[i]->in_trouble = logs->v[i]->losing = loss->failing; /* that was reported */
 		}
 }
 

@@ -123,8 +123,9 @@ struct logs *logs_new(log_news_cb *news_cb, void *arg); /* news_cb may be NULL *
 void logs_free(struct logs *logs);                      /* accepts NULL */
 int logs_add(struct logs *logs, const struct log_driver *driver, const struct log_options *options, struct err *err);
 
-/* What another shim had lost of the log of this driver before; unknown drivers are passed over. */
-void logs_lost_before(struct logs *logs, const char *driver, uint64_t stdout_bytes, uint64_t stderr_bytes);
+/* What another shim had lost of the log of this driver before anything is written to it here; unknown drivers are passed over. When it is failing, it goes on to: the
+ * next write that succeeds says how much is missing. */
+void logs_lost_before(struct logs *logs, const char *driver, const struct log_loss *loss);
 
 /* One time for all of them. Blocks only as the file system does, and for a journald that is behind a fifth of a second. */
 void logs_write(struct logs *logs, Stream stream, const char *data, size_t len);

@@ -349,7 +349,7 @@ stdout F three'
 }
 
 @test "what was lost before its shim died counts on with the next" {
-	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; while [ ! -e /tmp/go2 ]; do usleep 1000; done; echo three; exec sleep 1000'
+	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two; while [ ! -e /tmp/go2 ]; do usleep 1000; done; echo three; while [ ! -e /tmp/go3 ]; do usleep 1000; done; echo four'
 	mkdir "$T/disk/d"
 	thole run -d --log-path "$T/disk/d/my.log" --bundle "$B" "$c" < /dev/null
 	wait_for grep -q one "$T/disk/d/my.log"
@@ -363,6 +363,14 @@ stdout F three'
 	wait_for pid_gone "$shim"
 	thole recover "$c"
 	lost 4
+	equal "$(thole_state "$c" .container.log.failing)" 'No such file or directory'
 	touch "$B/rootfs/tmp/go2"
 	wait_for lost 10
+	# What both have lost is told by the one that can.
+	mkdir "$T/disk/d"
+	touch "$B/rootfs/tmp/go3"
+	thole wait "$c"
+	equal "$(sed 's/^[^ ]* //' "$T/disk/d/my.log")" 'stderr F thole: 10 bytes of output are missing from the log: No such file or directory
+stdout F four'
+	equal "$(thole_state "$c" .container.log.failing)" null
 }
