@@ -98,6 +98,21 @@ static int look_for(const struct logfile *f, const struct stat *mine)
 	return NUMBER_ELSEWHERE;
 }
 
+/* As oldest_number(), while files are being moved. */
+static int oldest_left(const char *path)
+{
+	int oldest = 0;
+
+	for (int number = 1, missing = 0; number <= ROTATED_MAX && missing < GAP_MAX; number++) {
+		cleanup_free char *name = numbered(path, number);
+
+		missing = access(name, F_OK) < 0 ? missing + 1 : 0;
+		if (!missing)
+			oldest = number;
+	}
+	return oldest;
+}
+
 /* Which number has the file that we read now? */
 static int own_number(const struct logfile *f)
 {
@@ -130,6 +145,17 @@ static ssize_t read_here(struct logfile *f, void *buf, size_t size, struct err *
 	return n;
 }
 
+/* Ours was removed: what was between it and the next one that is still there? */
+static void note_missed(struct logfile *f, int next_fd)
+{
+	uint64_t mine = logfmt_rotation(f->fd), next = logfmt_rotation(next_fd);
+
+	if (next > mine)
+		f->missed_files += next - mine - 1;
+	else
+		f->may_have_missed = true;
+}
+
 /* Returns 1 when there was a next file, 0 when this one is the newest, or the next is not there yet. */
 static int go_to_next(struct logfile *f, struct err *err)
 {
@@ -141,12 +167,14 @@ static int go_to_next(struct logfile *f, struct err *err)
 			return 0;
 		/* Of a removed file nobody knows which came after it: the oldest that is left, so that nothing is left out that is still there. */
 		if (number != NUMBER_ELSEWHERE)
-			next_number = number > 0 ? number - 1 : oldest_number(f->path);
+			next_number = number > 0 ? number - 1 : oldest_left(f->path);
 		if (open_number(f->path, next_number, &next_fd, err) < 0)
 			return err->code == ERR_NOT_FOUND ? 0 : -1;
 		/* A rotation in between has moved all of them: what was opened is not the one after ours. */
 		if (own_number(f) != number)
 			continue;
+		if (number == NUMBER_REMOVED)
+			note_missed(f, next_fd);
 		fd_close(&f->fd);
 		f->fd = take_fd(&next_fd);
 		f->offset = 0;

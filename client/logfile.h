@@ -31,6 +31,9 @@ struct logfile {
 	char *path; /* owned */
 	int fd;     /* the file that is read now, -1: none yet */
 	uint64_t offset;
+	/* What rotation, or somebody else, had removed before it was read: set by logfile_read() when what it returns comes after it; for the caller to take back. */
+	uint64_t missed_files;
+	bool may_have_missed; /* nobody knows how many, if any */
 };
 
 #define LOGFILE_NONE ((struct logfile) { .fd = -1 })

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 #include "common/fd.h"
 
@@ -146,4 +147,23 @@ bool logfmt_parse(const char *line, size_t len, struct logfmt_record *ret)
 	r.text_len = (size_t)(end - r.text);
 	*ret = r;
 	return true;
+}
+
+#define ROTATION "user.thole.rotation"
+
+uint64_t logfmt_rotation(int fd)
+{
+	char text[24];
+	ssize_t n = fgetxattr(fd, ROTATION, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	return strtoull(text, NULL, 10);
+}
+
+void logfmt_set_rotation(int fd, uint64_t n)
+{
+	char text[24];
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)n);
+
+	fsetxattr(fd, ROTATION, text, (size_t)len, 0);
 }

@@ -46,4 +46,8 @@ bool logfmt_parse_time(const char *s, size_t len, struct timespec *ret);
 /* Parse one line (without its newline). false: not such a record (then it is shown as it is, as podman does). */
 bool logfmt_parse(const char *line, size_t len, struct logfmt_record *ret);
 
+/* Of any format: the how-manieth the file is since rotation began, as an attribute of it, so that a reader who was overtaken knows how many he has missed. */
+uint64_t logfmt_rotation(int fd);             /* 0: the first, or nobody knows */
+void logfmt_set_rotation(int fd, uint64_t n); /* where the file system has no attributes nothing happens */
+
 #endif

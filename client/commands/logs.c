@@ -34,6 +34,7 @@ struct output {
 };
 
 struct printer {
+	const struct client *cl;
 	const struct log_format *format;
 	bool timestamps;
 	bool has_since;
@@ -152,6 +153,30 @@ static int print_chunk(struct printer *p, char *buf, size_t len, struct err *err
 	return 0;
 }
 
+static int flush_both(struct printer *p, struct err *err)
+{
+	return flush(p, &p->out[0], err) < 0 || flush(p, &p->out[1], err) < 0 ? -1 : 0;
+}
+
+/* Where it is missing, as far as that can be seen when stdout and stderr are one terminal. */
+static int tell_missed(struct printer *p, struct logfile *f, struct err *err)
+{
+	if (!f->missed_files && !f->may_have_missed)
+		return 0;
+	if (flush_both(p, err) < 0)
+		return -1;
+	if (f->missed_files)
+		client_remark(p->cl,
+			      "output is missing here: files of the log that were rotated away before they were read: "
+			      "%llu",
+			      (unsigned long long)f->missed_files);
+	else
+		client_remark(p->cl, "output may be missing here: the file that was read was rotated away, or removed");
+	f->missed_files = 0;
+	f->may_have_missed = false;
+	return 0;
+}
+
 /* Print what there is. */
 static int print_available(struct printer *p, struct logfile *f, struct err *err)
 {
@@ -160,15 +185,10 @@ static int print_available(struct printer *p, struct logfile *f, struct err *err
 
 	while ((n = logfile_read(f, buf, sizeof(buf), err)) > 0) {
 		p->n_read += (uint64_t)n;
-		if (print_chunk(p, buf, (size_t)n, err) < 0)
+		if (tell_missed(p, f, err) < 0 || print_chunk(p, buf, (size_t)n, err) < 0)
 			return -1;
 	}
-	if (n < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(p->out); i++)
-		if (flush(p, &p->out[i], err) < 0)
-			return -1;
-	return 0;
+	return n < 0 || tell_missed(p, f, err) < 0 ? -1 : flush_both(p, err);
 }
 
 /* ---- following --------------------------------------------------------------------------------- */
@@ -442,6 +462,7 @@ int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *
 
 	if (o->reopen)
 		return reopen(cl, o, inv->operands[0], err);
+	p->cl = cl;
 	p->out[0].fd = STDOUT_FILENO;
 	p->out[1].fd = STDERR_FILENO;
 	if (judge_options(o, p, &tail, err) < 0 ||
@@ -451,7 +472,7 @@ int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *
 	signal(SIGPIPE, SIG_IGN);
 	r = print_log(p, path, tail, dir_fd, o, err);
 	if (r == 0)
-		r = print_kept(p, err) < 0 || flush(p, &p->out[0], err) < 0 || flush(p, &p->out[1], err) < 0 ? -1 : 0;
+		r = print_kept(p, err) < 0 || flush_both(p, err) < 0 ? -1 : 0;
 	printer_release(p);
 	return r < 0 && p->reader_gone ? 0 : r;
 }

@@ -185,6 +185,7 @@ static int make_successor(const struct logfile *lf, const char *name, int *ret_f
 	/* Where that is refused it stays ours alone, which is no less safe. */
 	if (fchown(fd, old.st_uid, old.st_gid) == 0)
 		fchmod(fd, old.st_mode & 0777);
+	logfmt_set_rotation(fd, logfmt_rotation(lf->fd) + 1);
 	if (fstat(fd, ret_st) < 0)
 		return err_sys(err, "cannot rotate the log '%s'", lf->path);
 	*ret_fd = take_fd(&fd);

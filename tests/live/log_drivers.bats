@@ -168,6 +168,42 @@ rotates() {
 	equal "$(stat -c '%a %u:%g' "$T/my.log")" '640 0:1000'
 }
 
+rotated() { [ "$(stat -c %i "$(log_of)")" != "$1" ]; } # INODE
+
+# follower_stopped LINES OPTIONS...: a follower that has read the first line is stopped until LINES more are written, and the log rotated.
+follower_stopped() {
+	args sh -c "echo start; while [ ! -e /tmp/go ]; do usleep 1000; done; /usr/bin/records $1 64 2>&1; touch /tmp/written; while [ ! -e /tmp/end ]; do usleep 1000; done; echo end"
+	thole run -d "${@:2}" --bundle "$B" "$c" < /dev/null
+	in_background "$THOLE" --root "$ROOT" logs -f "$c" > "$T/followed" 2> "$T/said"
+	local client=$! inode
+	wait_for grep -q start "$T/followed"
+	inode=$(stat -c %i "$(log_of)")
+	kill -STOP $client
+	touch "$B/rootfs/tmp/go"
+	wait_for test -e "$B/rootfs/tmp/written"
+	wait_for rotated "$inode"
+	kill -CONT $client
+	touch "$B/rootfs/tmp/end"
+	exits 0 wait $client
+	thole delete "$c"
+	rm "$B"/rootfs/tmp/{go,written,end}
+	equal "$(tail -1 "$T/followed")" end
+}
+
+@test "logs -f: who was overtaken by rotation is told how many files he has missed, and nothing when it is none" {
+	follower_stopped 20000 --log-opt max-size=20k --log-opt max-file=3
+	touch "$T/attributes"
+	if perl -e 'my ($name, $value) = ("user.t", "1"); exit syscall(188, $ARGV[0], $name, $value, 1, 0) != 0' "$T/attributes"; then
+		matches "$(cat "$T/said")" '^thole: output is missing here: files of the log that were rotated away before they were read: [1-9][0-9]*$'
+		# The file that it had is gone, and the next one is the oldest.
+		follower_stopped 20 --log-driver raw --log-opt max-size=1k --log-opt max-file=1
+		equal "$(cat "$T/said")" ''
+		equal "$(wc -l < "$T/followed")" 22
+	else
+		matches "$(cat "$T/said")" '^thole: output may be missing here: '
+	fi
+}
+
 # tail looks at the name: of two rotations at once it would see one. So the next lines come when it has seen the last ones.
 # covers: create --log-driver, create --log-opt
 @test "tail -F sees every line across rotations" {
