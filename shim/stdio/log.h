@@ -139,7 +139,7 @@ void logs_write_again(struct logs *logs, const struct log_mark *marks, Stream st
 /* All are tried, the first error is returned. */
 int logs_reopen(struct logs *logs, struct err *err);
 
-/* No more output comes. `sync`: unless a log's options say no, it is on the disk when this returns. */
+/* No more output comes. `sync`: unless a log's options say no, it is on the disk when this returns, with the files that rotation has left. */
 void logs_finish(struct logs *logs, bool sync);
 
 void logs_trim(struct logs *logs);

@@ -486,13 +486,43 @@ bool logfile_go_back(struct log *l, const struct log_mark *mark)
 	return true;
 }
 
+/* ---- to the disk ----------------------------------------------------------------------------------------------------- */
+
+/* Nobody can be told of a failure but the disk's own log. */
+static bool sync_number(const char *path, unsigned int i)
+{
+	cleanup_free char *name = numbered(path, i);
+	cleanup_fd int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		fdatasync(fd);
+	return fd >= 0;
+}
+
+/* The names, too: rotation has moved them. */
+static void sync_directory(const char *path)
+{
+	cleanup_free char *dir = xasprintf("%.*s", (int)(strrchr(path, '/') + 1 - path), path);
+	cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		fsync(fd);
+}
+
+/* All that is left of it: those that rotation has moved were left to the kernel until now, and what is on the disk already costs nothing. */
 void logfile_sync(struct log *l)
 {
 	const struct logfile *lf = (const struct logfile *)l;
+	unsigned int n = 1;
 
-	/* Nobody can be told but the disk's own log. */
-	if (!lf->no_sync && lf->fd >= 0 && fdatasync(lf->fd) < 0)
+	if (lf->no_sync)
 		return;
+	while (n < lf->max_files && sync_number(lf->path, n))
+		n++;
+	if (n > 1)
+		sync_directory(lf->path);
+	if (lf->fd >= 0)
+		fdatasync(lf->fd);
 }
 
 void logfile_trim(struct log *l)

@@ -63,6 +63,20 @@ ended() { is "$c" stopped; }
 	done
 }
 
+@test "at the end those that rotation has moved are on the disk too, and their names" {
+	needs strace
+	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; /usr/bin/records 20000 64'
+	thole run -d --log-opt max-size=10k --log-opt max-file=3 --bundle "$B" "$c" < /dev/null
+	in_background strace -qq -y -e trace=fdatasync,fsync -o "$T/trace" -p "$(shim_of "$c")" 2> "$T/strace.err"
+	traced() { ! grep -q '^TracerPid:.0$' "/proc/$(shim_of "$c")/status"; }
+	wait_for traced
+	touch "$B/rootfs/tmp/go"
+	exits 0 thole wait "$c"
+	thole delete "$c"
+	wait_for pid_gone "${STARTED[-1]}" # it has written everything
+	equal "$(sed -nE 's,^f(data)?sync\([0-9]+<.*/([^/]*)>\) += 0$,\2,p' "$T/trace" | sort -u)" "$(printf '%s\n' ctr.log ctr.log.1 ctr.log.2 "$c")"
+}
+
 @test "json-file: docker's format, escapes and all" {
 	args sh -c 'printf "a\"b\\\\c\t<&>\r\n\001\177 \303\244 \342\202\254 \360\237\230\200 \342\200\250 \377\303x\n"; printf "no end" >&2'
 	thole run -d --log-driver json-file --bundle "$B" "$c" < /dev/null
