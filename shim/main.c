@@ -267,6 +267,8 @@ static void settled(void *arg)
 		fd_close(&shim->log_fd);
 	}
 	container_log_to_file(shim->container, shim->debug);
+	if (!shim->tidy && shim->mode == SHIM_ADOPT)
+		container_log_adoption(shim->container);
 	if (!shim->tidy)
 		shim->tidy = evtimer_new(shim->base, tidy_cb, shim);
 	if (shim->tidy)

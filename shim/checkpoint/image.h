@@ -8,6 +8,8 @@
 #include "common/err.h"
 
 #define IMAGE_STDIN "thole-stdin.img" /* what had been written to its stdin and not been read yet */
+#define IMAGE_NOTIFY                                                                                                   \
+	"thole-notify.img" /* empty; is there if the container had the mount of a socket for NOTIFY_SOCKET */
 
 /* Make a directory below dir_fd (0700) for the files of a dump, without what an earlier one may have left there. ret_fd is the caller's. */
 int image_begin(int dir_fd, int *ret_fd, struct err *err);

@@ -18,6 +18,7 @@
 #include "shim/checkpoint/execs.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/follower.h"
+#include "shim/container/sdnotify.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/stdio/pipe_find.h"
 #include "shim/stdio/unlogged.h"
@@ -484,6 +485,14 @@ static void become_its_shim(struct container *c)
 	c->served = false;
 	c->adopted = true;
 	container_note_shim(c);
+}
+
+void container_log_adoption(const struct container *c)
+{
+	if (c->adopted && sdnotify_has_socket(c->dir_fd))
+		log_warn("container '%s': what it tells the service manager from now on is lost, and SIGTERM to this "
+			 "shim is not passed on: the shim that did that was killed",
+			 c->id);
 }
 
 int adopt_living(struct container *c, struct err *err)

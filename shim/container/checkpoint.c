@@ -28,6 +28,7 @@
 #include "shim/container/departing.h"
 #include "shim/container/inventory.h"
 #include "shim/container/precopy.h"
+#include "shim/container/sdnotify.h"
 #include "shim/container/sealing.h"
 #include "shim/container/streams.h"
 #include "shim/sandbox/cgroup.h"
@@ -459,7 +460,8 @@ static int complete(struct checkpointing *k, struct err *err)
 	if (stays(k) && park_prepare(k->c, err) < 0)
 		return -1;
 	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->inventory.streams, err) < 0 ||
-	    execs_write(k->new_fd, k->inventory.execs, k->inventory.n_execs, err) < 0)
+	    execs_write(k->new_fd, k->inventory.execs, k->inventory.n_execs, err) < 0 ||
+	    sdnotify_note(k->c->dir_fd, k->new_fd, err) < 0)
 		return -1;
 	if (!k->options.pre_dump && complete_locks(k, err) < 0)
 		return -1;

@@ -241,6 +241,9 @@ int container_take_control(struct container *c);
 /* From now on the program's own remarks go to ROOT/ID/shim.log. What cannot be opened is done without. */
 void container_log_to_file(struct container *c, bool debug);
 
+/* Of one that was adopted: what goes no further from now on, into the log. */
+void container_log_adoption(const struct container *c);
+
 /* Bytes that its streams have carried: a measure of whether anything moves. */
 uint64_t container_moved(const struct container *c);
 

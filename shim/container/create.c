@@ -360,15 +360,19 @@ static void undo_process(struct container *c)
 static int step_sdnotify(struct container *c, struct err *err)
 {
 	const struct creation *cr = c->creation;
-	/* What comes out of an image has been ready, and knows of no socket here. */
-	bool restored = cr->params.fds.options_fd >= 0 && cr->params.sd_notify == SD_NOTIFY_CONTAINER;
+	bool restored = cr->params.fds.options_fd >= 0, container = cr->params.sd_notify == SD_NOTIFY_CONTAINER;
 	const struct sdnotify_request r = {
-		.mode = restored ? SD_NOTIFY_CONMON : cr->params.sd_notify,
+		/* What comes out of an image has been ready: that is not for it to say. */
+		.mode = restored && container ? SD_NOTIFY_CONMON : cr->params.sd_notify,
 		.manager = cr->notify_socket,
 		.watchdog_usec = cr->params.watchdog_usec,
 	};
 
-	return sdnotify_new(c->base, c->dir_fd, &r, c->config, &c->sdnotify, err);
+	if (sdnotify_new(c->base, c->dir_fd, &r, c->config, &c->sdnotify, err) < 0)
+		return -1;
+	return restored ? sdnotify_come_back(container ? c->sdnotify : NULL, c->base, c->dir_fd,
+					     cr->params.fds.images_fd, c->config, err)
+			: 0;
 }
 
 static void undo_sdnotify(struct container *c)

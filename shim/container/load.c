@@ -16,17 +16,25 @@
 #include "shim/checkpoint/lazy.h"
 #include "shim/checkpoint/netlock.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/sdnotify.h"
 #include "shim/sandbox/cgroup.h"
 
 int load_config(struct container *c, struct err *err)
 {
 	cleanup_free char *text = NULL;
+	struct oci_config *config;
 
 	if (c->config)
 		return 0;
-	if (statedir_read_file(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0)
+	if (statedir_read_file(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &text, err) < 0 ||
+	    oci_config_parse(text, strlen(text), &config, err) < 0)
 		return -1;
-	return oci_config_parse(text, strlen(text), &c->config, err);
+	if (sdnotify_add_again(c->dir_fd, config, err) < 0) {
+		oci_config_free(config);
+		return -1;
+	}
+	c->config = config;
+	return 0;
 }
 
 static int open_directory(struct container *c, enum container_load how, struct err *err)

@@ -7,6 +7,7 @@
 #include "shim/container/sdnotify.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "shim/checkpoint/image.h"
 #include "shim/stdio/saved.h"
 
 #define SOCKET_NAME "notify.sock"
@@ -153,39 +155,60 @@ static void readable_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Bound through the directory's descriptor: its path may be longer than an address is. */
-static int make_socket(struct sdnotify *n, int dir_fd, struct err *err)
+static int make_socket(int dir_fd, int *ret_fd, struct err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	cleanup_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" SOCKET_NAME, dir_fd);
-	n->in_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* The directory above lets nobody else through. */
-	if (n->in_fd < 0 || bind(n->in_fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    chmod(addr.sun_path, 0666) < 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 || chmod(addr.sun_path, 0666) < 0)
 		return err_sys(err, "cannot make the socket for NOTIFY_SOCKET");
+	*ret_fd = take_fd(&fd);
 	return 0;
 }
 
-static int add_mount(struct oci_config *config, int dir_fd, struct err *err)
+/* Its index; n_mounts: it has none. */
+static size_t find_mount(const struct oci_config *config)
 {
-	cleanup_free char *dir = NULL;
+	size_t i = 0;
+
+	while (i < config->n_mounts && strcmp(config->mounts[i].destination, INSIDE) != 0)
+		i++;
+	return i;
+}
+
+/* Takes `source`. */
+static void add_mount(struct oci_config *config, char *source)
+{
 	struct oci_mount *m;
 
-	for (size_t i = 0; i < config->n_mounts; i++)
-		if (!strcmp(config->mounts[i].destination, INSIDE))
-			return err_set(err, ERR_CONFIG,
-				       "mounts[%zu]: '" INSIDE "' is for NOTIFY_SOCKET; --sdnotify=ignore does without",
-				       i);
-	if (fd_path(dir_fd, &dir, err) < 0)
-		return -1;
 	config->mounts = xreallocarray(config->mounts, config->n_mounts + 1, sizeof(*config->mounts));
 	m = &config->mounts[config->n_mounts++];
 	*m = (struct oci_mount) {
 		.destination = xstrdup(INSIDE),
-		.source = xasprintf("%s/" SOCKET_NAME, dir),
+		.source = source,
 		.bind = true,
 		.flags_set = MS_NOSUID | MS_NODEV | MS_NOEXEC,
 	};
+}
+
+static int add_socket(struct oci_config *config, int dir_fd, struct err *err)
+{
+	cleanup_free char *dir = NULL;
+
+	if (fd_path(dir_fd, &dir, err) < 0)
+		return -1;
+	add_mount(config, xasprintf("%s/" SOCKET_NAME, dir));
+	return 0;
+}
+
+/* criu binds it, in a user namespace as root of that, who cannot come into the state directory: then it is something else that refuses what is sent there. */
+static int add_for_restore(struct oci_config *config, int dir_fd, struct err *err)
+{
+	if (!config->ns[OCI_NS_USER].wanted)
+		return add_socket(config, dir_fd, err);
+	add_mount(config, xstrdup("/dev/null"));
 	return 0;
 }
 
@@ -211,9 +234,14 @@ static int watch_inside(struct sdnotify *n, struct event_base *base, struct err 
 static int listen_inside(struct sdnotify *n, struct event_base *base, int dir_fd, const struct sdnotify_request *r,
 			 struct oci_config *config, struct err *err)
 {
+	size_t own = find_mount(config);
+
 	if (!config->has_process)
 		return 0;
-	if (make_socket(n, dir_fd, err) < 0 || add_mount(config, dir_fd, err) < 0)
+	if (own < config->n_mounts)
+		return err_set(err, ERR_CONFIG,
+			       "mounts[%zu]: '" INSIDE "' is for NOTIFY_SOCKET; --sdnotify=ignore does without", own);
+	if (make_socket(dir_fd, &n->in_fd, err) < 0 || add_socket(config, dir_fd, err) < 0)
 		return -1;
 	add_environment(config, r->watchdog_usec);
 	return watch_inside(n, base, err);
@@ -262,6 +290,42 @@ int sdnotify_new(struct event_base *base, int dir_fd, const struct sdnotify_requ
 	*ret = n;
 	return 0;
 }
+
+/* ---- its mount, later ---------------------------------------------------------------------------------------------------- */
+
+bool sdnotify_has_socket(int dir_fd)
+{
+	return faccessat(dir_fd, SOCKET_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int sdnotify_add_again(int dir_fd, struct oci_config *config, struct err *err)
+{
+	return sdnotify_has_socket(dir_fd) && find_mount(config) == config->n_mounts
+		       ? add_for_restore(config, dir_fd, err)
+		       : 0;
+}
+
+int sdnotify_note(int dir_fd, int images_fd, struct err *err)
+{
+	return sdnotify_has_socket(dir_fd) ? fd_replace_file_at(images_fd, IMAGE_NOTIFY, "", 0, 0600, err) : 0;
+}
+
+int sdnotify_come_back(struct sdnotify *n, struct event_base *base, int dir_fd, int images_fd,
+		       struct oci_config *config, struct err *err)
+{
+	cleanup_fd int fd = -1;
+
+	if (faccessat(images_fd, IMAGE_NOTIFY, F_OK, AT_SYMLINK_NOFOLLOW) < 0 || find_mount(config) < config->n_mounts)
+		return 0;
+	if (make_socket(dir_fd, &fd, err) < 0 || add_for_restore(config, dir_fd, err) < 0)
+		return -1;
+	if (!n)
+		return 0;
+	n->in_fd = take_fd(&fd);
+	return watch_inside(n, base, err);
+}
+
+/* ---- from one program to the next ---------------------------------------------------------------------------------------- */
 
 Saved__Notifying *sdnotify_save(const struct sdnotify *n)
 {

@@ -5,6 +5,7 @@
 #ifndef THOLE_SHIM_CONTAINER_SDNOTIFY_H
 #define THOLE_SHIM_CONTAINER_SDNOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/err.h"
@@ -26,6 +27,19 @@ struct sdnotify_request {
  * with the directory. ERR_CONFIG: the config has its own. */
 int sdnotify_new(struct event_base *base, int dir_fd, const struct sdnotify_request *r, struct oci_config *config,
 		 struct sdnotify **ret, struct err *err);
+
+/* That socket is there, whoever has made it: config.json, which is read from the state directory again, lacks its mount. */
+bool sdnotify_has_socket(int dir_fd);
+int sdnotify_add_again(int dir_fd, struct oci_config *config, struct err *err);
+
+/* Into the directory of an image, for who restores it. */
+int sdnotify_note(int dir_fd, int images_fd, struct err *err);
+
+/* A container that comes out of an image which has that: it gets the mount again, with a socket that `n` listens to; NULL, or in a user namespace: with what nobody does. A config that has a
+ * mount of its own there keeps that. */
+int sdnotify_come_back(struct sdnotify *n, struct event_base *base, int dir_fd, int images_fd,
+		       struct oci_config *config, struct err *err);
+
 void sdnotify_free(struct sdnotify *n); /* accepts NULL, as the others */
 
 /* The container is there, and soon its program: MAINPID, before anything from inside. */

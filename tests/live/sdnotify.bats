@@ -107,6 +107,89 @@ many='i=0; while [ $i -lt $0 ]; do say STATUS=$i; i=$((i + 1)); done; echo end; 
 	wait_for told "STATUS=again;"
 }
 
+checkpoint() { THOLE_CRIU=$BUILD/criu/bin/criu timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$@" "$c"; }
+restore() { THOLE_CRIU=$BUILD/criu/bin/criu timeout 60 "$THOLE" --root "$ROOT" restore "$@" "$c"; }
+
+# The container says what it reads from a file of its own, and in its log how that went.
+speaker='say READY=1; i=0; while :; do i=$((i + 1)); while [ ! -e /tmp/say$i ]; do usleep 10000; done; if say "STATUS=$(cat /tmp/say$i)" 2> /dev/null; then echo "said $i"; else echo "not said $i"; fi; done'
+speaks() { # NUMBER TEXT
+	echo "$2" > "$B/rootfs/tmp/say.new"
+	mv "$B/rootfs/tmp/say.new" "$B/rootfs/tmp/say$1"
+	wait_for logged "$c" "said $1"
+}
+
+@test "checkpoint and restore: the socket's mount comes back, under a manager with the shim behind it" {
+	needs criu
+	make_criu
+	manager
+	detached sh -c "$speaker"
+	wait_for told 'READY=1;'
+	thole upgrade "$c" # what the shim knows of the mount is read again, as when it has had nothing to do
+	checkpoint --leave-running
+	speaks 1 goes-on
+	wait_for told 'STATUS=goes-on;'
+	# In place it is the same socket, and a checkpoint afterwards knows it still.
+	checkpoint --stay
+	restore
+	speaks 2 in-place
+	wait_for told 'STATUS=in-place;'
+	thole upgrade "$c"
+	checkpoint
+	# As another container: a socket of its own, of which the shim passes on what is said.
+	: > "$T/told"
+	restore -d --bundle "$B" --image-path "$T/img"
+	wait_for told "MAINPID=$(shim_of "$c");READY=1;"
+	speaks 3 restored
+	wait_for told 'STATUS=restored;'
+	checkpoint
+	# Without a manager there is nobody behind it; with conmon nobody that it could speak to.
+	unset NOTIFY_SOCKET
+	restore -d --bundle "$B" --image-path "$T/img"
+	speaks 4 nobody
+	wait_for logged "$c" 'not said 4'
+	checkpoint --leave-running
+	equal "$(grep -c nobody "$T/told")" 0
+}
+
+@test "checkpoint and restore with mappings: the mount comes back, and nobody is behind it" {
+	needs criu
+	make_criu
+	manager
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	owned_rootfs 100000 100000
+	detached sh -c "$speaker"
+	wait_for told 'READY=1;'
+	thole upgrade "$c"
+	checkpoint
+	restore -d --bundle "$B" --image-path "$T/img"
+	speaks 1 restored
+	wait_for logged "$c" 'not said 1'
+	checkpoint --stay
+	restore
+	speaks 2 restored
+	wait_for logged "$c" 'not said 2'
+}
+
+@test "recover: the manager is told nothing any more, shim.log says so, and a checkpoint knows of the mount" {
+	needs criu
+	make_criu
+	local shim
+	manager
+	detached sh -c "$speaker"
+	wait_for told 'READY=1;'
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+	thole recover "$c"
+	grep -q 'what it tells the service manager from now on is lost' "$ROOT/$c/shim.log"
+	speaks 1 lost
+	checkpoint --stay
+	restore
+	speaks 2 lost
+	checkpoint --leave-running
+	equal "$(thole logs "$c")" $'not said 1\nnot said 2'
+}
+
 @test "a manager that is gone or does not listen is nobody's concern" {
 	NOTIFY_SOCKET=$T/nobody
 	export NOTIFY_SOCKET
