@@ -33,7 +33,7 @@ struct client {
 	const char *program; /* "thole" or "thole-oci" */
 	bool oci;            /* called as thole-oci: runc's habits and exit statuses */
 	struct global_options global;
-	char *root_path;                         /* absolute; NULL: nobody has said where, and client_open_root() says so */
+	char *root_path; /* absolute; NULL: nobody has said where, and client_open_root() says so */
 	bool inherited_fd[CLIENT_PRESERVED_MAX]; /* descriptor 3 + n was open when the program started */
 	bool stdin_open;                         /* descriptor 0 was open when the program started */
 	bool stdout_open;                        /* and 1; when it was not, what is written to it fails */

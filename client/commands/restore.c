@@ -179,8 +179,9 @@ static int restore_in_place(const struct client *cl, const char *id, int dir_fd,
 		return -1;
 	c.signal_fd = signal_fd;
 	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) == 0 && ask(cl, id, &c, &f, &pid, err) == 0)
-		return pid_file_write(o->launch.pid_file, pid, err) < 0 ? err_add(err, "container '%s' is back, but", id)
-									: 0;
+		return pid_file_write(o->launch.pid_file, pid, err) < 0
+			       ? err_add(err, "container '%s' is back, but", id)
+			       : 0;
 	if (!call_interrupted(err))
 		return -1;
 	call_abandon(&c, CANCEL_TIMEOUT_MS);
@@ -205,8 +206,8 @@ static int restore_new(const struct client *cl, const char *id, const struct res
 		return -1;
 	if (!o->launch.detach && o->launch.console_socket)
 		return err_set(err, ERR_USAGE, "--console-socket needs --detach: else the terminal is passed on here");
-	if ((o->from ? open_from(cl, id, NULL, o->from, o, &f, err)
-		     : open_path(cl, id, NULL, &o->criu, o, &f, err)) < 0)
+	if ((o->from ? open_from(cl, id, NULL, o->from, o, &f, err) : open_path(cl, id, NULL, &o->criu, o, &f, err)) <
+	    0)
 		return -1;
 	return launch_and_follow(cl, &req, err);
 }

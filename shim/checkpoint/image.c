@@ -370,7 +370,8 @@ static const struct {
 	{ "Abort restore of existing cgroups",
 	  "--manage-cgroups-mode strict wants to make the groups, but they are made by then: soft or full" },
 	{ "No space left on device", DISK_FULL },
-	{ "Can't get rlimit", "CRIU may not look at the limits of a process of another user: it has no CAP_SYS_RESOURCE" },
+	{ "Can't get rlimit",
+	  "CRIU may not look at the limits of a process of another user: it has no CAP_SYS_RESOURCE" },
 	{ "Can't fork for", "the number of one of its processes is taken, perhaps by a zombie that the first process "
 			    "of its pid namespace does not reap" },
 	{ "No mapping for", "the container had a mount there that the bundle's config does not have" },
@@ -389,8 +390,8 @@ static const char *text_of(const char *line)
 /* What a criu without all capabilities complains of every time, and what says no more than that it has failed. */
 static bool is_harmless(const char *text)
 {
-	static const char *const parts[] = { "rlimit: Can't setup", "Unable to create tun", "Dumping FAILED", "Restoring FAILED",
-					     "cgroupd: recv" };
+	static const char *const parts[] = { "rlimit: Can't setup", "Unable to create tun", "Dumping FAILED",
+					     "Restoring FAILED", "cgroupd: recv" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		if (strstr(text, parts[i]))

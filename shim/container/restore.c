@@ -702,7 +702,8 @@ int restore_start(struct container *c, struct err *err)
 					  .fds = fds,
 					  .n_fds = ARRAY_SIZE(fds) };
 
-	if (criu_check_privileges(err) < 0 || check_streams(c, err) < 0 || ns_open_joined(c->config, &c->creation->joined, err) < 0)
+	if (criu_check_privileges(err) < 0 || check_streams(c, err) < 0 ||
+	    ns_open_joined(c->config, &c->creation->joined, err) < 0)
 		return -1;
 	if (!r->options.files)
 		return bring_back(c, err);
