@@ -28,6 +28,7 @@
 #include "shim/checkpoint/left.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/keyring.h"
 
 #define VERSION_MIN 31500   /* what knows external pid namespaces, and to freeze a v2 group */
 #define VERSION_LOCKS 31900 /* and to leave the network alone */
@@ -128,6 +129,11 @@ static int child_cgroups(const struct criu_program *p, struct err *err)
 	return 0;
 }
 
+static int child_keyring(const struct criu_program *p, struct err *err)
+{
+	return p->keyring ? child_keyring_join(p->keyring, err) : 0;
+}
+
 static int child_descriptors(const struct criu_program *p, int sock, int stderr_fd, int *said, struct err *err)
 {
 	int high[CRIU_FDS_MAX], null_fd = open("/dev/null", O_RDWR), n = (int)p->n_fds;
@@ -165,7 +171,7 @@ static void child_run(const struct criu_program *p, const struct kerndat *kernda
 	setpgid(0, 0); /* end_helpers() */
 	proc_default_signals();
 	umask(p->umask);
-	if (child_cgroups(p, &err) == 0 && child_mounts(p, kerndat, &err) == 0 &&
+	if (child_keyring(p, &err) == 0 && child_cgroups(p, &err) == 0 && child_mounts(p, kerndat, &err) == 0 &&
 	    child_descriptors(p, sock, stderr_fd, &said, &err) == 0) {
 		execv(p->path, argv);
 		err_sys(&err, "cannot execute criu '%s'", p->path);

@@ -13,6 +13,7 @@
 struct cgroup;
 struct criu;
 struct event_base;
+struct keyring;
 
 #define CRIU_FIRST_FD 4 /* as criu numbers what it inherits */
 #define CRIU_FDS_MAX 32
@@ -30,8 +31,9 @@ struct criu_program {
 	const char *path;            /* absolute */
 	const struct cgroup *cgroup; /* groups to be in, opened to be joined (cgroup_open_join); NULL: the shim's own */
 	bool new_cgroup_ns; /* with those groups as its root: what is restored is born into it, since criu restores none */
-	int cgroup_ns_fd; /* or this one; -1: none */
-	mode_t umask;     /* of the files that it makes */
+	int cgroup_ns_fd;              /* or this one; -1: none */
+	const struct keyring *keyring; /* which what is restored has from it; NULL: the shim's own */
+	mode_t umask;                  /* of the files that it makes */
 	const char *
 		root; /* a directory that has to be a mount: bound to itself, in a mount namespace of criu's own; NULL: none */
 	bool own_mounts;        /* it may be in a mount namespace of its own without one, too: see kerndat.h */

@@ -30,6 +30,7 @@
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/idmap.h"
+#include "shim/sandbox/keyring.h"
 #include "shim/sandbox/sched.h"
 
 #define UNREAD_MAX (1 << 20) /* as large as a pipe can be without privileges */
@@ -543,12 +544,23 @@ static int open_view(struct container *c, struct err *err)
 	return image_open_view(c->creation->params.fds.images_fd, &c->creation->restoring->view_fd, err);
 }
 
+/* criu makes the user namespace later: what is to belong to its root is given to that now. Of one that is joined nobody here knows who that is. */
+static struct keyring keyring_of(const struct container *c)
+{
+	const struct oci_config *config = c->config;
+	struct keyring k = { .id = c->id, .process = config->has_process ? &config->process : NULL };
+
+	k.given = idmap_to_host(&config->uid_maps, 0, &k.uid) && idmap_to_host(&config->gid_maps, 0, &k.gid);
+	return k;
+}
+
 static int start_criu(struct container *c, struct err *err)
 {
 	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
 	struct creation *cr = c->creation;
 	struct restoring *r = cr->restoring;
 	const int close_first[] = { c->lock_fd, c->control_fd };
+	const struct keyring keyring = keyring_of(c);
 	int fds[CRIU_FDS_MAX];
 	size_t n = 0;
 	struct criu_plan plan = { 0 };
@@ -574,6 +586,7 @@ static int start_criu(struct container *c, struct err *err)
 			.cgroup = c->cgroup,
 			.new_cgroup_ns = oci_has_new_ns(c->config, OCI_NS_CGROUP),
 			.cgroup_ns_fd = cr->joined.fd[OCI_NS_CGROUP],
+			.keyring = c->rec.callers_keyring ? NULL : &keyring,
 			.umask = 0022,
 			.root = cr->rootfs,
 			.close_first = close_first,

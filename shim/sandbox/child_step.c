@@ -24,6 +24,7 @@
 #include "shim/sandbox/child_internal.h"
 #include "shim/sandbox/device.h"
 #include "shim/sandbox/hook.h"
+#include "shim/sandbox/keyring.h"
 #include "shim/sandbox/limits.h"
 #include "shim/sandbox/lsm.h"
 #include "shim/sandbox/sched.h"
@@ -89,30 +90,11 @@ int child_step_close_others(struct child *ch, struct err *err)
 	return child_close_all_but(keep, n, err);
 }
 
-/* All for who possesses it; its owner may see, read, link and search it: by its name it is found only by who may search. Uid 0 of a user namespace owns only what is made in it. */
-#define KEYRING_PERMISSIONS 0x3f1b0000u
-#define KEYRING_OTHERS_SEARCH 0x8u
-
-/* One for all processes of a container, found by its name: none of them sees that of whoever runs us. */
 int child_step_keyring(struct child *ch, struct err *err)
 {
-	char name[300];
-	long keyring;
+	const struct keyring k = { .id = ch->p->id, .process = ch->process, .others_search = ch->p->in_user_ns };
 
-	if (ch->p->no_new_keyring)
-		return 0;
-	if (ch->process && child_lsm_label_keyring(ch->process, err) < 0)
-		return -1;
-	snprintf(name, sizeof(name), "_ses.%s", ch->p->id);
-	keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name, 0, 0, 0);
-	if (keyring < 0)
-		return errno == ENOSYS ? 0
-				       : err_sys(err, "cannot make a session keyring (--no-new-keyring does without)");
-	if (syscall(SYS_keyctl, KEYCTL_SETPERM, keyring,
-		    KEYRING_PERMISSIONS | (ch->p->in_user_ns ? KEYRING_OTHERS_SEARCH : 0), 0, 0) < 0 &&
-	    errno != EACCES)
-		return err_sys(err, "cannot let the session keyring be found");
-	return 0;
+	return ch->p->no_new_keyring ? 0 : child_keyring_join(&k, err);
 }
 
 /* What the caller has passed on. As with runc, the null device becomes the container's own (the host's would be a mount of the host's), and the process's user
