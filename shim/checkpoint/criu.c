@@ -26,6 +26,7 @@
 #include "common/wire.h"
 #include "shim/checkpoint/kerndat.h"
 #include "shim/checkpoint/left.h"
+#include "shim/checkpoint/mapped.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/keyring.h"
@@ -115,7 +116,7 @@ static int child_mounts(const struct criu_program *p, const struct kerndat *kern
 	child_kerndat_mount(kerndat);
 	if (p->root && mount(p->root, p->root, NULL, MS_BIND | MS_REC, NULL) < 0)
 		return err_sys(err, "cannot bind '%s'", p->root);
-	return 0;
+	return p->mapped ? child_mapped_binds_mount(p->mapped, err) : 0;
 }
 
 static int child_cgroups(const struct criu_program *p, struct err *err)

@@ -14,6 +14,7 @@ struct cgroup;
 struct criu;
 struct event_base;
 struct keyring;
+struct mapped_binds;
 
 #define CRIU_FIRST_FD 4 /* as criu numbers what it inherits */
 #define CRIU_FDS_MAX 32
@@ -36,6 +37,7 @@ struct criu_program {
 	mode_t umask;                  /* of the files that it makes */
 	const char *
 		root; /* a directory that has to be a mount: bound to itself, in a mount namespace of criu's own; NULL: none */
+	const struct mapped_binds *mapped; /* to be mounted there, too; NULL: none */
 	bool own_mounts;        /* it may be in a mount namespace of its own without one, too: see kerndat.h */
 	const int *close_first; /* what a child's copy would keep: the lock */
 	size_t n_close_first;

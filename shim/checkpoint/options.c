@@ -14,6 +14,7 @@
 #include "common/manifest.h"
 #include "common/path.h"
 #include "shim/checkpoint/criu.h"
+#include "shim/checkpoint/mapped.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/oci/json.h"
 #include "shim/oci/names.h"
@@ -437,12 +438,13 @@ static bool binds_groups(const struct oci_config *config)
 	return !config->ns[OCI_NS_CGROUP].wanted || config->ns[OCI_NS_USER].wanted;
 }
 
-/* criu follows no link in what it binds; mount(2), which made it at first, did. What is not there is told by criu. */
-static char *bind_source(const struct oci_mount *m)
+/* Of config.mounts[i]. criu follows no link in what it binds; mount(2), which made it at first, did. What is not there is told by criu. */
+static char *bind_source(const struct criu_plan *p, const struct oci_config *config, size_t i)
 {
-	char *real = realpath(m->source, NULL);
+	char *mapped = p->mapped ? mapped_binds_path(p->mapped, i) : NULL;
+	char *real = mapped ? mapped : realpath(config->mounts[i].source, NULL);
 
-	return real ? real : xstrdup(m->source);
+	return real ? real : xstrdup(config->mounts[i].source);
 }
 
 /* What the config binds from outside. Masked paths are binds of the container's own files, and in a cgroup namespace its groups are mounts of their own: criu knows them. */
@@ -468,7 +470,7 @@ static int add_mounts(struct criu_plan *p, const struct oci_config *config, cons
 		if (!where)
 			return err_set(err, ERR_STATE, "the mount at '%s' is not to be found in the container",
 				       m->destination);
-		add_mount(p, where, restore ? bind_source(m) : xstrdup(where));
+		add_mount(p, where, restore ? bind_source(p, config, i) : xstrdup(where));
 	}
 	return 0;
 }

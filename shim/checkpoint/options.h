@@ -41,9 +41,12 @@ int checkpoint_options_parse(const char *text, size_t len, struct checkpoint_opt
 char *checkpoint_page_server(const struct checkpoint_options *o, int *ret_port);
 void checkpoint_options_release(struct checkpoint_options *o);
 
+struct mapped_binds;
+
 /* A request in the making: what its pointers point to. Released with criu_plan_release(), which accepts one that is all zero. */
 struct criu_plan {
 	CriuOpts opts;
+	const struct mapped_binds *mapped; /* of a restore, set before it is planned, borrowed; NULL: none */
 	size_t n_mounts, n_inherit, n_external, n_join;
 	CriuMountMap *mounts;
 	CriuMountMap **mount_list;

@@ -22,6 +22,7 @@
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/lazy.h"
 #include "shim/checkpoint/locks.h"
+#include "shim/checkpoint/mapped.h"
 #include "shim/checkpoint/openfiles.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/replay.h"
@@ -563,11 +564,14 @@ static int start_criu(struct container *c, struct err *err)
 	const struct keyring keyring = keyring_of(c);
 	int fds[CRIU_FDS_MAX];
 	size_t n = 0;
-	struct criu_plan plan = { 0 };
+	struct mapped_binds mapped = { 0 };
+	struct criu_plan plan = { .mapped = &mapped };
 	int ret = open_view(c, err);
 
 	if (ret == 0 && !r->options.empty_network)
 		ret = veth_await_free(&r->options.veths, err);
+	if (ret == 0)
+		ret = mapped_binds_open(c->config, cr->bundle, &cr->joined, &mapped, err);
 	if (ret == 0)
 		ret = criu_plan_restore(&plan, &r->options, c->config, cr->rootfs, c->cgroup, fds, &n, err);
 
@@ -589,6 +593,7 @@ static int start_criu(struct container *c, struct err *err)
 			.keyring = c->rec.callers_keyring ? NULL : &keyring,
 			.umask = 0022,
 			.root = cr->rootfs,
+			.mapped = &mapped,
 			.close_first = close_first,
 			.n_close_first = ARRAY_SIZE(close_first),
 			.fds = fds,
@@ -601,6 +606,7 @@ static int start_criu(struct container *c, struct err *err)
 		ret = criu_start(c->base, &program, CRIU_TYPE__REQ_RESTORE, &plan.opts, &ops, c, &r->criu, err);
 	}
 	criu_plan_release(&plan);
+	mapped_binds_release(&mapped);
 	for (size_t i = 0; i < n; i++)
 		fd_close(&fds[i]);
 	return ret;

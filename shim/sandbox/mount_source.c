@@ -80,12 +80,12 @@ static bool needs_device(const char *type)
 }
 
 /* Whoever gives the container a mount namespace or a user namespace has the device looked up there, and the kernel asked whether that may be. */
-static bool is_on_device(const struct oci_config *c, const struct oci_mount *m, bool leaves_user)
+static bool is_on_device(const struct oci_config *c, const struct oci_mount *m)
 {
 	struct stat st;
 
-	return !m->bind && !m->remount && m->source && m->source[0] == '/' && m->type && !leaves_user &&
-	       !c->ns[OCI_NS_MOUNT].path && stat(m->source, &st) == 0 && S_ISBLK(st.st_mode) && needs_device(m->type);
+	return !m->bind && !m->remount && m->source && m->source[0] == '/' && m->type && !c->ns[OCI_NS_MOUNT].path &&
+	       stat(m->source, &st) == 0 && S_ISBLK(st.st_mode) && needs_device(m->type);
 }
 
 static int open_device(const struct oci_config *c, const struct oci_mount *m, int *ret_fd, struct err *err)
@@ -100,11 +100,11 @@ static int open_device(const struct oci_config *c, const struct oci_mount *m, in
 	return 0;
 }
 
-int mount_sources_open(const struct oci_config *config, const char *bundle, const struct ns_joined *joined,
-		       struct mount_sources *ret, struct err *err)
+/* all: binds without mapped ids, too. */
+static int open_those(const struct oci_config *config, const char *bundle, const struct ns_joined *joined, bool all,
+		      bool devices, struct mount_sources *ret, struct err *err)
 {
 	struct mount_sources s = { .n = config->n_mounts, .fd = xcalloc(config->n_mounts, sizeof(int)) };
-	bool leaves_user = ns_leaves_user(config, joined);
 
 	for (size_t i = 0; i < s.n; i++)
 		s.fd[i] = -1;
@@ -112,9 +112,9 @@ int mount_sources_open(const struct oci_config *config, const char *bundle, cons
 		const struct oci_mount *m = &config->mounts[i];
 		int r = 0;
 
-		if (m->bind && !m->remount && ((leaves_user && caps_have(CAP_SYS_ADMIN)) || m->idmap))
+		if (m->bind && !m->remount && (all || m->idmap))
 			r = open_one(config, m, bundle, joined, &s.fd[i], err);
-		else if (is_on_device(config, m, leaves_user))
+		else if (devices && is_on_device(config, m))
 			r = open_device(config, m, &s.fd[i], err);
 		if (r < 0) {
 			mount_sources_release(&s);
@@ -123,6 +123,20 @@ int mount_sources_open(const struct oci_config *config, const char *bundle, cons
 	}
 	*ret = s;
 	return 0;
+}
+
+int mount_sources_open(const struct oci_config *config, const char *bundle, const struct ns_joined *joined,
+		       struct mount_sources *ret, struct err *err)
+{
+	bool leaves_user = ns_leaves_user(config, joined);
+
+	return open_those(config, bundle, joined, leaves_user && caps_have(CAP_SYS_ADMIN), !leaves_user, ret, err);
+}
+
+int mount_sources_open_mapped(const struct oci_config *config, const char *bundle, const struct ns_joined *joined,
+			      struct mount_sources *ret, struct err *err)
+{
+	return open_those(config, bundle, joined, false, false, ret, err);
 }
 
 int child_mount_sources_open(const struct oci_config *config, const char *bundle, const struct mount_sources *s,

@@ -20,6 +20,10 @@ struct mount_sources {
 int mount_sources_open(const struct oci_config *config, const char *bundle, const struct ns_joined *joined,
 		       struct mount_sources *ret, struct err *err);
 
+/* The same, of those alone whose ids are mapped. */
+int mount_sources_open_mapped(const struct oci_config *config, const char *bundle, const struct ns_joined *joined,
+			      struct mount_sources *ret, struct err *err);
+
 /* The rest of the binds, for a shim without privileges: in the child, in its new mount namespace, while it is still whom the host's directories know. */
 int child_mount_sources_open(const struct oci_config *config, const char *bundle, const struct mount_sources *s,
 			     struct err *err);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup criu
-# What is restored is what the config says, where criu knows nothing of it: keyring.
+# needs: root cgroup criu idmap
+# What is restored is what the config says, where criu knows nothing of it: keyring, mappings of mounts.
 load lib
 
 setup_file() { make_criu; }
@@ -68,4 +68,46 @@ says_alone() { # FILE TEXT [N]
 	n=$(wc -l < "$T/2")
 	thole restore -d "$c"
 	says_alone "$T/2" 'session=caller secret=read' $n
+}
+
+# The same source with a mapping and without, and a file.
+bind_mapped() { # MAPPINGS ROOT'S-ID-THERE
+	chmod 711 "$T"
+	mkdir -m 755 "$T/data"
+	touch "$T/data/file"
+	chown "$2:$2" "$T/data"
+	chown $(($2 + 1000)) "$T/data/file"
+	config --arg s "$T/data" --argjson m "$1" '.mounts += [
+		{ destination: "/mapped", type: "bind", source: $s, options: ["rbind", "rw", "idmap"] } + $m,
+		{ destination: "/plain", type: "bind", source: $s, options: ["rbind", "rw"] },
+		{ destination: "/mapped-file", type: "bind", source: ($s + "/file"), options: ["bind", "ro", "idmap"] } + $m]'
+}
+
+mapped_owners() {
+	thole exec "$c" sh -c 'stat -c %u /mapped/file /plain/file /mapped-file; : > /mapped/new; grep " /mapped-file " /proc/mounts | grep -o " ro,"'
+	stat -c %u "$T/data/new"
+	rm "$T/data/new"
+}
+
+comes_back_mapped() { # OWNERS
+	detached sleep 1000
+	equal "$(mapped_owners)" "$1"
+	thole checkpoint --to "$T/set" "$c"
+	thole restore -d "$c"
+	equal "$(mapped_owners)" "$1" 'in place'
+	checkpoint
+	restore
+	equal "$(mapped_owners)" "$1" 'as a new one'
+	equal "$(grep -c "$T/state" /proc/self/mountinfo)" 0
+}
+
+@test "binds with mapped ids come back with their mapping, and no others get it" {
+	bind_mapped '{ "uidMappings": [{ "containerID": 5000, "hostID": 0, "size": 2000 }], "gidMappings": [{ "containerID": 5000, "hostID": 0, "size": 2000 }] }' 5000
+	comes_back_mapped $'1000\n6000\n1000\n ro,\n5000'
+}
+
+@test "in a user namespace binds come back with the container's mapping" {
+	in_user_namespace
+	bind_mapped '{}' 0
+	comes_back_mapped $'1000\n65534\n1000\n ro,\n0'
 }
