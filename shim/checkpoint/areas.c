@@ -4,6 +4,7 @@
  * Only the config says so, never an image. */
 #include "shim/checkpoint/areas.h"
 
+#include <fcntl.h>
 #include <linux/mount.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/path.h"
+#include "shim/checkpoint/overlay.h"
 
 /* The last one that was mounted there is the one that is seen. */
 static const struct oci_mount *mount_at(const struct oci_config *c, const char *destination)
@@ -96,5 +98,57 @@ int areas_locate(const struct areas *a, const char *path, char **ret_dir, const 
 		return -1;
 	*ret_dir = found ? path_join(a->bundle, found->source) : xstrdup(a->rootfs);
 	*ret_rest = found ? path + strlen(found->destination) : path;
+	return 0;
+}
+
+static int look(int fd, struct statx *ret)
+{
+	return statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, ret);
+}
+
+static bool is_same(const struct statx *a, const struct statx *b)
+{
+	return a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor && a->stx_ino == b->stx_ino;
+}
+
+bool areas_hold(int area_fd, int dir_fd)
+{
+	cleanup_fd int fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statx area, at, above;
+	int up_fd;
+
+	if (fd < 0 || look(area_fd, &area) < 0 || look(fd, &at) < 0)
+		return false;
+	while (!is_same(&at, &area)) {
+		up_fd = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		fd_close(&fd);
+		fd = up_fd;
+		if (fd < 0 || look(fd, &above) < 0 || above.stx_mnt_id != at.stx_mnt_id || is_same(&above, &at))
+			return false;
+		at = above;
+	}
+	return true;
+}
+
+int areas_inside(const char *what, const struct capture_area *a, struct err *err)
+{
+	return err_set(err, ERR_USAGE,
+		       "%s is among the container's own files, below '%s': to put these back would remove it", what,
+		       a->path);
+}
+
+int areas_refuse_inside(const struct capture_plan *p, int dir_fd, const char *what, struct err *err)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		cleanup_fd int fd = open(p->v[i].path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		struct overlay o cleanup_overlay = OVERLAY_NONE;
+
+		if (fd < 0)
+			return err_sys(err, "cannot open '%s'", p->v[i].path);
+		if (overlay_open(fd, &o, err) < 0)
+			return -1;
+		if (areas_hold(fd, dir_fd) || (o.upper_fd >= 0 && areas_hold(o.upper_fd, dir_fd)))
+			return areas_inside(what, &p->v[i], err);
+	}
 	return 0;
 }

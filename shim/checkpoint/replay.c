@@ -190,6 +190,19 @@ static int open_areas(const struct replay *r, struct replaying *x, struct err *e
 	return 0;
 }
 
+/* What is not in the archive is removed, and that it is itself. */
+static int check_outside(const struct replaying *x, int images_fd, struct err *err)
+{
+	for (size_t i = 0; i < x->n_open; i++) {
+		const struct area *a = &x->open[i];
+
+		if (areas_hold(a->root_fd, images_fd) ||
+		    (a->layers.upper_fd >= 0 && areas_hold(a->layers.upper_fd, images_fd)))
+			return areas_inside("the image", a->plan, err);
+	}
+	return 0;
+}
+
 /* The open area of this destination, now the archive's next one. NULL: there is none. */
 static struct area *take_area(struct replaying *x, const char *destination)
 {
@@ -545,7 +558,8 @@ int replay_judge(const struct replay *r, struct replaying **ret, struct err *err
 	x->r = r;
 	x->tar_fd = -1;
 	capture_allow_depth();
-	if (open_archive(x, r->images_fd, err) < 0 || open_areas(r, x, err) < 0 || replay_give_up_privileges(err) < 0)
+	if (open_archive(x, r->images_fd, err) < 0 || open_areas(r, x, err) < 0 ||
+	    check_outside(x, r->images_fd, err) < 0 || replay_give_up_privileges(err) < 0)
 		return -1;
 	return judge(x, err) < 0 ? -1 : check_complete(x, err);
 }

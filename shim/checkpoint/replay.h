@@ -15,7 +15,7 @@ struct replay {
 struct replaying;
 
 /* For a worker: open the areas, give up all privileges but those over files, and judge the whole archive. Changes nothing. `r` stays the caller's, and has to stay. ret: replay_free(), after a failure
- * too. ERR_CONFIG: the archive is damaged, or has what does not belong into it. */
+ * too. ERR_CONFIG: the archive is damaged, or has what does not belong into it. ERR_USAGE: the image is in an area. */
 int replay_judge(const struct replay *r, struct replaying **ret, struct err *err);
 
 /* Is this directory of the host one that the archive has the files of, or below one? */

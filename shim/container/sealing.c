@@ -260,6 +260,8 @@ static int measure(void *arg, struct err *err)
 {
 	struct sealing *s = arg;
 
+	if (areas_refuse_inside(&s->plan, s->seal.set_fd, "the set", err) < 0)
+		return -1;
 	return capture_measure(&s->plan, &s->found->size, err);
 }
 
@@ -275,7 +277,10 @@ bool sealing_captures(const struct sealing *s)
 
 int sealing_measure(struct sealing *s, container_done_cb *done_cb, void *done_arg, struct err *err)
 {
-	const struct worker_task task = { .run = measure, .done_cb = worker_done, .arg = s, .done_arg = s };
+	const int fds[] = { s->seal.set_fd };
+	const struct worker_task task = {
+		.run = measure, .done_cb = worker_done, .arg = s, .done_arg = s, .fds = fds, .n_fds = ARRAY_SIZE(fds)
+	};
 
 	s->then = measured;
 	s->done = (struct pending) { done_cb, done_arg };

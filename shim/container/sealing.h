@@ -20,7 +20,7 @@ struct manifest *sealing_manifest(struct sealing *s);
 /* Does the image get the files of the container, too? Accepts NULL. */
 bool sealing_captures(const struct sealing *s);
 
-/* Before anything is frozen: how much that will be, and is there room for it? In a worker. ENOSPC, ERR_LIMIT. */
+/* Before anything is frozen: how much that will be, and is there room for it? In a worker. ENOSPC, ERR_LIMIT. ERR_USAGE: the set is among these files. */
 int sealing_measure(struct sealing *s, container_done_cb *done_cb, void *done_arg, struct err *err);
 
 /* While nothing of it runs: write them, in a worker. new_fd is borrowed. */

@@ -12,6 +12,7 @@ setup_test() {
 
 teardown_test() {
 	"$THOLE" --root "$ROOT" delete --force "$c" > /dev/null 2>&1 || true
+	if mountpoint -q "$T/merged/small"; then umount -l "$T/merged/small"; fi
 	if mountpoint -q "$T/merged"; then umount "$T/merged"; fi
 	if mountpoint -q "$T/small"; then umount -l "$T/small"; fi
 	if mountpoint -q "$T/again"; then umount "$T/again"; fi

@@ -327,6 +327,55 @@ setup_file() { make_criu; }
 	is "$c" running
 }
 
+among() { echo "among the container's own files, below '$1'"; }
+
+@test "a set among the container's own files is refused before anything is frozen, by whatever path: its own restore would remove it" {
+	mkdir "$T/data" "$T/again" "$ROOTFS/data"
+	config --arg d "$T/data" '.mounts += [{ destination: "/data", type: "bind", source: $d, options: ["bind", "rw"] }]'
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	mount --bind "$ROOTFS" "$T/again"
+	refused 1 "$(among "$ROOTFS")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$ROOTFS/backup" "$c"
+	refused 1 "$(among "$ROOTFS")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/again/tmp/backup" "$c"
+	refused 1 "$(among "$T/data")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/data/backup" --include-bind /data "$c"
+	equal "$(find "$ROOTFS" "$T/data" -name backup)" ''
+	is "$c" running
+	# What is not captured is not put back.
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/data/backup" "$c"
+	restore -d
+	is "$c" running
+	# One that was moved there.
+	to_set
+	mv "$SET" "$ROOTFS/backup"
+	refused 125 "$(among "$ROOTFS")" restore -d --from "$ROOTFS/backup"
+	mv "$ROOTFS/backup" "$T/data/moved"
+	refused 125 'among|no bind' restore -d --from "$T/data/moved" --include-bind /data
+	mv "$T/data/moved" "$SET"
+	restore -d --from "$SET"
+	is "$c" running
+	umount "$T/again"
+}
+
+@test "a set in the upper layer of the container's root is refused, too; one in a lower layer, or in what is mounted there, is not" {
+	needs overlay
+	mkdir -p "$T/upper" "$T/work" "$T/merged" "$ROOTFS/small"
+	mount -t overlay -o "lowerdir=$ROOTFS,upperdir=$T/upper,workdir=$T/work" overlay "$T/merged"
+	config --arg r "$T/merged" '.root.path = $r'
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	refused 1 "$(among "$T/merged")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/merged/backup" "$c"
+	refused 1 "$(among "$T/merged")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/upper/backup" "$c"
+	mount -t tmpfs small "$T/merged/small"
+	SET=$T/merged/small/set
+	to_set
+	restore -d
+	is "$c" running
+	SET=$ROOTFS/backup
+	to_set
+	restore -d
+	is "$c" running
+}
+
 # Forks of the shim, which look like it.
 own_workers() { pgrep -P "$(shims | head -1)" -f thole-shim || true; }
 
