@@ -30,6 +30,7 @@
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/keyring.h"
+#include "shim/sandbox/net_device.h"
 
 #define VERSION_MIN 31500   /* what knows external pid namespaces, and to freeze a v2 group */
 #define VERSION_LOCKS 31900 /* and to leave the network alone */
@@ -135,6 +136,14 @@ static int child_keyring(const struct criu_program *p, struct err *err)
 	return p->keyring ? child_keyring_join(p->keyring, err) : 0;
 }
 
+static int child_network(const struct criu_program *p, struct err *err)
+{
+	if (!p->own_network)
+		return 0;
+	return unshare(CLONE_NEWNET) < 0 ? err_sys(err, "cannot make a network namespace for criu")
+					 : child_loopback_up(err);
+}
+
 static int child_descriptors(const struct criu_program *p, int sock, int stderr_fd, int *said, struct err *err)
 {
 	int high[CRIU_FDS_MAX], null_fd = open("/dev/null", O_RDWR), n = (int)p->n_fds;
@@ -172,8 +181,8 @@ static void child_run(const struct criu_program *p, const struct kerndat *kernda
 	setpgid(0, 0); /* end_helpers() */
 	proc_default_signals();
 	umask(p->umask);
-	if (child_keyring(p, &err) == 0 && child_cgroups(p, &err) == 0 && child_mounts(p, kerndat, &err) == 0 &&
-	    child_descriptors(p, sock, stderr_fd, &said, &err) == 0) {
+	if (child_keyring(p, &err) == 0 && child_network(p, &err) == 0 && child_cgroups(p, &err) == 0 &&
+	    child_mounts(p, kerndat, &err) == 0 && child_descriptors(p, sock, stderr_fd, &said, &err) == 0) {
 		execv(p->path, argv);
 		err_sys(&err, "cannot execute criu '%s'", p->path);
 	}

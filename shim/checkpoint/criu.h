@@ -33,6 +33,7 @@ struct criu_program {
 	const struct cgroup *cgroup; /* groups to be in, opened to be joined (cgroup_open_join); NULL: the shim's own */
 	bool new_cgroup_ns; /* with those groups as its root: what is restored is born into it, since criu restores none */
 	int cgroup_ns_fd;              /* or this one; -1: none */
+	bool own_network;              /* it is in a network namespace of its own, with a loopback and nothing else */
 	const struct keyring *keyring; /* which what is restored has from it; NULL: the shim's own */
 	mode_t umask;                  /* of the files that it makes */
 	const char *

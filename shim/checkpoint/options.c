@@ -670,12 +670,20 @@ static void add_cgroup_roots(struct criu_plan *p, const struct oci_config *confi
 	p->opts.cg_root = p->root_list;
 }
 
-static void add_veths(struct criu_plan *p, const struct checkpoint_options *o)
+/* In a user namespace criu asks the kernel from its own network namespace for an interface with the number that the container's end had, and fails where another one has that number there. */
+bool criu_plan_own_network(const struct checkpoint_options *o, const struct oci_config *config)
 {
-	for (size_t i = 0; i < o->veths.n; i++) {
-		const char *pair = o->veths.v[i], *equals = strchr(pair, '=');
+	return config->ns[OCI_NS_USER].wanted && o->veths.n > 0 && !o->empty_network;
+}
 
-		add_external(p, xasprintf("veth[%s]:%.*s", equals + 1, (int)(equals - pair), pair));
+static void add_veths(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config)
+{
+	const char *end = criu_plan_own_network(o, config) ? "@=" : "=";
+
+	for (size_t i = 0; i < o->veths.n; i++) {
+		const char *pair = o->veths.v[i];
+
+		add_external(p, xasprintf("veth[%s]:%.*s", strchr(pair, '=') + 1, (int)strcspn(pair, end), pair));
 	}
 }
 
@@ -741,7 +749,7 @@ int criu_plan_restore(struct criu_plan *p, const struct checkpoint_options *o, c
 		SET(&p->opts, lazy_pages, 1);
 	if (p->opts.manage_cgroups_mode != CRIU_CGROUP_MODE__CG_IGNORE)
 		add_cgroup_roots(p, config, cgroup);
-	add_veths(p, o);
+	add_veths(p, o, config);
 	add_joined(p, config);
 	/* In runc's images that is the name of whatever masks a file. */
 	if (config->masked_paths.n > 0)

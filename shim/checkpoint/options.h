@@ -82,6 +82,9 @@ void criu_plan_external(struct criu_plan *p, const char *key);
 /* Is the lock on the network nobody's wish, but our own choice? */
 bool criu_plan_default_lock(const struct checkpoint_options *o);
 
+/* Has criu to be in a network namespace of its own for a restore, in which it makes the outer ends of pairs? Those are to be fetched then, and put into their bridges. */
+bool criu_plan_own_network(const struct checkpoint_options *o, const struct oci_config *config);
+
 /* criu is to give its descriptor `fd` to what is known in the image as `key`. */
 void criu_plan_inherit(struct criu_plan *p, const char *key, int fd);
 

@@ -328,6 +328,22 @@ int veth_await_free(const struct oci_strings *pairs, struct err *err)
 	return 0;
 }
 
+int veth_fetch(pid_t pid, const struct oci_strings *pairs, struct err *err)
+{
+	for (size_t i = 0; i < pairs->n; i++) {
+		cleanup_free char *pair = xstrdup(pairs->v[i]);
+		char *bridge;
+
+		pair[strcspn(pair, "=")] = '\0';
+		bridge = strchr(pair, '@');
+		if (bridge)
+			*bridge++ = '\0';
+		if (net_device_fetch(pid, pair, bridge, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* ---- given back -------------------------------------------------------------------------------------------------------------- */
 
 static const char *text_at(struct json_object *o, const char *key)

@@ -23,6 +23,9 @@ int veth_read(int dir_fd, struct oci_strings *pairs, struct err *err);
  * one is still there. */
 int veth_await_free(const struct oci_strings *pairs, struct err *err);
 
+/* They were made, our ends ends in the network namespace of process `pid`: move them into ours, and into their bridges. */
+int veth_fetch(pid_t pid, const struct oci_strings *pairs, struct err *err);
+
 /* criu has made them: give our ends their addresses back, and set them up. */
 int veth_set_up(int dir_fd, const struct oci_strings *pairs, struct err *err);
 

@@ -21,6 +21,7 @@
 #include "shim/checkpoint/execs.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/lazy.h"
+#include "shim/checkpoint/left.h"
 #include "shim/checkpoint/locks.h"
 #include "shim/checkpoint/mapped.h"
 #include "shim/checkpoint/openfiles.h"
@@ -404,12 +405,23 @@ static int give_io_priority(struct container *c, struct err *err)
 	return ret;
 }
 
+static int fetch_veths(struct container *c, struct err *err)
+{
+	const struct restoring *r = c->creation->restoring;
+	struct criu_left criu;
+
+	if (!criu_plan_own_network(&r->options, c->config))
+		return 0;
+	criu_identify(r->criu, &criu);
+	return veth_fetch(criu.pid, &r->options.veths, err);
+}
+
 /* Once, before anything of it runs. */
 static int all_there(struct container *c, struct err *err)
 {
 	const struct restoring *r = c->creation->restoring;
 
-	if (find_execs(c, err) < 0 || give_io_priority(c, err) < 0)
+	if (find_execs(c, err) < 0 || give_io_priority(c, err) < 0 || fetch_veths(c, err) < 0)
 		return -1;
 	return r->options.empty_network ? 0 : veth_set_up(c->creation->params.fds.images_fd, &r->options.veths, err);
 }
@@ -590,6 +602,7 @@ static int start_criu(struct container *c, struct err *err)
 			.cgroup = c->cgroup,
 			.new_cgroup_ns = oci_has_new_ns(c->config, OCI_NS_CGROUP),
 			.cgroup_ns_fd = cr->joined.fd[OCI_NS_CGROUP],
+			.own_network = criu_plan_own_network(&r->options, c->config),
 			.keyring = c->rec.callers_keyring ? NULL : &keyring,
 			.umask = 0022,
 			.root = cr->rootfs,

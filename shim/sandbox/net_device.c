@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* linux.netDevices: interfaces of the host that become the container's.
+/* linux.netDevices: interfaces of the host that become the container's; and those that become the host's.
  *
  * A child of the shim's does it, with the shim's privileges, since it has to be in both namespaces: it opens a socket here, enters the container's, and opens another. The kernel
  * takes an interface's addresses and routes away when it moves or is set down. The addresses are read before and given back afterwards, the routes are not: so whatever can be
@@ -286,21 +286,34 @@ static int check_all(const struct mover *mv, const struct oci_config *c, struct 
 	return 0;
 }
 
+struct moving {
+	const struct oci_config *config;
+	struct net_devices *devices;
+};
+
 /* The last one first, as they were moved one after the other. */
-static void return_all(const struct mover *mv, const struct oci_config *c, struct net_devices *devices)
+static int return_all(const struct mover *mv, void *arg, struct err *err)
 {
+	const struct moving *moving = arg;
+	struct net_devices *devices = moving->devices;
 	cleanup_free struct addresses *addresses = xcalloc(1, sizeof(*addresses));
 
+	(void)err; /* as far as the kernel lets them */
 	for (size_t i = devices->n; i-- > 0;) {
 		addresses->n = 0;
 		if (devices->v[i].there_index > 0)
-			move_back(mv, &c->net_devices[i], &devices->v[i], addresses);
+			move_back(mv, &moving->config->net_devices[i], &devices->v[i], addresses);
 	}
+	return 0;
 }
 
-static int move_all(const struct mover *mv, const struct oci_config *c, struct net_devices *devices, struct err *err)
+static int move_all(const struct mover *mv, void *arg, struct err *err)
 {
+	const struct moving *moving = arg;
+	const struct oci_config *c = moving->config;
+	struct net_devices *devices = moving->devices;
 	cleanup_free struct addresses *addresses = xcalloc(1, sizeof(*addresses));
+	struct err ignored;
 
 	if (check_all(mv, c, devices->v, err) < 0)
 		return -1;
@@ -316,12 +329,37 @@ static int move_all(const struct mover *mv, const struct oci_config *c, struct n
 				move_back(mv, d, m, addresses);
 		}
 		if (r < 0) {
-			return_all(mv, c, devices);
+			return_all(mv, arg, &ignored);
 			return err_add(err, "linux.netDevices.%s", d->host_name);
 		}
 	}
 	return 0;
 }
+
+struct fetched {
+	const char *name, *bridge;
+};
+
+static int fetch(const struct mover *mv, void *arg, struct err *err)
+{
+	const struct fetched *f = arg;
+	int index = index_of(mv->there, f->name), bridge = f->bridge ? index_of(mv->here, f->bridge) : 0;
+	struct request r;
+
+	if (index < 0)
+		return 0;
+	if (move(mv->there, index, mv->here_ns, f->name) < 0)
+		return err_sys(err, "cannot fetch it");
+	if (!f->bridge)
+		return 0;
+	r = link_request(index_of(mv->here, f->name));
+	add_attribute(&r, IFLA_MASTER, &bridge, sizeof(bridge));
+	if (bridge < 0 || acknowledged(mv->here, &r) < 0)
+		return err_sys(err, "cannot give it to the bridge '%s'", f->bridge);
+	return 0;
+}
+
+#define MOVING "linux.netDevices"
 
 /* ---- the child --------------------------------------------------------------------------------------------------------------- */
 
@@ -331,30 +369,31 @@ static int open_mover(int there_ns, struct mover *mv, struct err *err)
 	mv->here_ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	mv->there_ns = there_ns;
 	if (mv->here < 0 || mv->here_ns < 0 || setns(mv->there_ns, CLONE_NEWNET) < 0)
-		return err_sys(err, "linux.netDevices: cannot enter the network namespace");
+		return err_sys(err, "cannot enter the network namespace");
 	mv->there = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	return mv->there < 0 ? err_sys(err, "linux.netDevices: cannot make a socket") : 0;
+	return mv->there < 0 ? err_sys(err, "cannot make a socket") : 0;
 }
 
-static void run(const struct oci_config *c, struct net_devices *devices, bool back, int sock) __attribute__((noreturn));
-static void run(const struct oci_config *c, struct net_devices *devices, bool back, int sock)
+typedef int work_fn(const struct mover *mv, void *arg, struct err *err);
+
+static void run(work_fn *work, void *arg, int ns_fd, const char *what, int sock) __attribute__((noreturn));
+static void run(work_fn *work, void *arg, int ns_fd, const char *what, int sock)
 {
 	struct mover mv = { -1, -1, -1, -1 };
 	struct err err = { 0 };
 
 	/* A copy of the shim's lock is here. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (open_mover(devices->ns_fd, &mv, &err) == 0) {
-		if (back)
-			return_all(&mv, c, devices);
-		else
-			move_all(&mv, c, devices, &err);
-	}
+	if (open_mover(ns_fd, &mv, &err) < 0)
+		err_add(&err, "%s", what);
+	else
+		work(&mv, arg, &err);
 	wire_send_err(sock, &err); /* all zero: none */
 	_exit(0);
 }
 
-static int run_child(const struct oci_config *config, struct net_devices *devices, bool back, struct err *err)
+/* Between ours and that namespace. Waits for it. */
+static int in_both(work_fn *work, void *arg, int ns_fd, const char *what, struct err *err)
 {
 	struct err outcome;
 	int pair[2], n;
@@ -364,7 +403,7 @@ static int run_child(const struct oci_config *config, struct net_devices *device
 		return err_sys(err, "cannot make a socketpair");
 	child = fork();
 	if (child == 0)
-		run(config, devices, back, pair[1]);
+		run(work, arg, ns_fd, what, pair[1]);
 	fd_close(&pair[1]);
 	if (child < 0) {
 		fd_close(&pair[0]);
@@ -376,41 +415,50 @@ static int run_child(const struct oci_config *config, struct net_devices *device
 	if (n < 0)
 		return -1;
 	if (n == 0)
-		return err_set(err, ERR_INTERNAL, "linux.netDevices: the process that moves them has died");
+		return err_set(err, ERR_INTERNAL, "%s: the process that moves them has died", what);
 	if (outcome.code == ERR_NONE)
 		return 0;
 	*err = outcome;
 	return -1;
 }
 
-int net_devices_move(const struct oci_config *config, pid_t pid, struct net_devices *devices, struct err *err)
+static int open_namespace(pid_t pid, int *ret_fd, struct err *err)
 {
 	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	*ret_fd = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret_fd < 0 ? err_sys(err, "cannot open the network namespace") : 0;
+}
+
+int net_devices_move(const struct oci_config *config, pid_t pid, struct net_devices *devices, struct err *err)
+{
+	struct moving m = { config, devices };
 	void *v;
 
 	if (config->n_net_devices == 0)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	devices->ns_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (devices->ns_fd < 0)
-		return err_sys(err, "linux.netDevices: cannot open the network namespace");
+	if (open_namespace(pid, &devices->ns_fd, err) < 0)
+		return err_add(err, MOVING);
 	/* The child tells here what it has moved, also when it is killed. */
 	v = mmap(NULL, config->n_net_devices * sizeof(*devices->v), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		 -1, 0);
 	if (v == MAP_FAILED) {
 		fd_close(&devices->ns_fd);
-		return err_sys(err, "linux.netDevices: cannot map memory");
+		return err_sys(err, MOVING ": cannot map memory");
 	}
 	devices->v = v;
 	devices->n = config->n_net_devices;
-	return run_child(config, devices, false, err);
+	return in_both(move_all, &m, devices->ns_fd, MOVING, err);
 }
 
 int net_devices_return(const struct oci_config *config, struct net_devices *devices, struct err *err)
 {
+	struct moving m = { config, devices };
+
 	for (size_t i = 0; i < devices->n; i++)
 		if (devices->v[i].there_index > 0)
-			return run_child(config, devices, true, err);
+			return in_both(return_all, &m, devices->ns_fd, MOVING, err);
 	return 0;
 }
 
@@ -421,6 +469,16 @@ void net_devices_release(struct net_devices *devices)
 	munmap(devices->v, devices->n * sizeof(*devices->v));
 	fd_close(&devices->ns_fd);
 	*devices = (struct net_devices) { 0 };
+}
+
+int net_device_fetch(pid_t pid, const char *name, const char *bridge, struct err *err)
+{
+	struct fetched f = { name, bridge };
+	cleanup_fd int ns_fd = -1;
+
+	if (open_namespace(pid, &ns_fd, err) < 0 || in_both(fetch, &f, ns_fd, "network interfaces", err) < 0)
+		return err_add(err, "network interface '%s'", name);
+	return 0;
 }
 
 /* ---- interfaces of the shim's own namespace ---------------------------------------------------------------------------------- */

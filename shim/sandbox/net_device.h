@@ -32,6 +32,9 @@ int net_devices_return(const struct oci_config *config, struct net_devices *devi
 /* They stay where they are. The namespace is held until then. */
 void net_devices_release(struct net_devices *devices);
 
+/* In the shim: move interface `name` from the network namespace of process `pid` into its own, and into `bridge` there (NULL: none). One that is not there is no error. Waits for a child of its own. */
+int net_device_fetch(pid_t pid, const char *name, const char *bridge, struct err *err);
+
 /* In the shim, of an interface of its own namespace: the addresses that somebody has given it ("10.0.0.1/24"), at most `max` of them. ret: texts, the caller's. */
 int net_device_addresses(const char *name, char **ret, size_t max, size_t *ret_n, struct err *err);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup criu idmap
-# What is restored is what the config says, where criu knows nothing of it: keyring, mappings of mounts.
+# What is restored is what the config says, where criu knows nothing of it: keyring, mappings of mounts, network.
 load lib
 
 setup_file() { make_criu; }
@@ -9,6 +9,10 @@ setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu
 	IMG=$T/img
 	bundle
+}
+
+teardown_test() {
+	[ -z "${BR:-}" ] || ip link del "$BR" 2> /dev/null || true
 }
 
 checkpoint() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" "$@" "$c"; }
@@ -110,4 +114,46 @@ comes_back_mapped() { # OWNERS
 	in_user_namespace
 	bind_mapped '{}' 0
 	comes_back_mapped $'1000\n65534\n1000\n ro,\n0'
+}
+
+in_network() { nsenter -t "$(init_of "$c")" -n "$@"; }
+pings() { busybox ping -c 1 -w 2 10.114.0.2 > /dev/null; }
+gone_from_host() { ! ip link show "$1" > /dev/null 2>&1; }
+
+# Its number is one that an interface of the host's has, too.
+@test "in a user namespace a veth pair comes back whatever number the container's end has, and the other one in the host's network" {
+	in_user_namespace
+	detached sleep 1000
+	local v=v${c//[^a-zA-Z0-9]/} index
+	v=${v:0:12}
+	index=$(ip -o link | awk -F : '$1 > 1 { print $1; exit }')
+	ip link add "$v" type veth peer name eth0 index "${index:-7}" netns "$(init_of "$c")"
+	ip addr add 10.114.0.1/24 dev "$v"
+	ip link set "$v" up
+	in_network ip addr add 10.114.0.2/24 dev eth0
+	in_network ip link set eth0 up
+	wait_for pings
+	checkpoint
+	wait_for gone_from_host "$v"
+	restore
+	wait_for pings
+	contains "$(in_network ip -o link show eth0)" "${index:-7}: eth0@"
+	# On a bridge, and in place.
+	BR=b${v:1}
+	ip link add "$BR" type bridge
+	ip link set "$BR" up
+	ip addr del 10.114.0.1/24 dev "$v"
+	ip addr add 10.114.0.1/24 dev "$BR"
+	ip link set "$v" master "$BR"
+	thole checkpoint --to "$T/set" --rootfs=none "$c"
+	wait_for gone_from_host "$v"
+	thole restore -d "$c"
+	contains "$(ip -o link show "$v")" "master $BR"
+	wait_for pings
+	# By another name.
+	checkpoint
+	wait_for gone_from_host "$v"
+	restore --veth "x$v@$BR=eth0"
+	contains "$(ip -o link show "x$v")" "master $BR"
+	gone_from_host "$v"
 }
