@@ -34,6 +34,7 @@
 #include "shim/sandbox/idmap.h"
 #include "shim/sandbox/keyring.h"
 #include "shim/sandbox/sched.h"
+#include "shim/sandbox/sysctl.h"
 
 #define UNREAD_MAX (1 << 20) /* as large as a pipe can be without privileges */
 
@@ -501,7 +502,8 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 	if (!strcmp(what, "orphan-pts-master") && r->master_fd < 0)
 		r->master_fd = take_fd(&fd);
 	fd_close(&fd);
-	if (((setup || there) && pid > 0 && note_init(c, pid, why) < 0) || (there && all_there(c, why) < 0)) {
+	if (((setup || there) && pid > 0 && note_init(c, pid, why) < 0) ||
+	    (setup && pid > 0 && sysctl_write_anew(c->config, pid, why) < 0) || (there && all_there(c, why) < 0)) {
 		criu_answer(r->criu, false);
 		return;
 	}

@@ -4,6 +4,7 @@
 #define THOLE_SHIM_SANDBOX_SYSCTL_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 #include "shim/oci/config.h"
@@ -17,5 +18,9 @@ int sysctl_check_joined(const struct oci_config *config, const struct ns_joined 
  *
  * In a user namespace it takes two: some belong to its root, some (of older kernels all but net.*) to the host's, and which, depends on the kernel. */
 int child_sysctl_apply(const struct oci_config *config, bool *todo, bool may_leave, struct err *err);
+
+/* In the shim: write them into process `pid`'s namespaces, as far as these are new ones of the config's. What is missing there is left out: an interface that is still to come. Errors
+ * as above. Waits for a child of its own. */
+int sysctl_write_anew(const struct oci_config *config, pid_t pid, struct err *err);
 
 #endif

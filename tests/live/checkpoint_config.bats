@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup criu idmap
-# What is restored is what the config says, where criu knows nothing of it: keyring, mappings of mounts, network.
+# What is restored is what the config says, where criu knows nothing of it: keyring, mappings of mounts, network, sysctls.
 load lib
 
 setup_file() { make_criu; }
@@ -156,4 +156,47 @@ gone_from_host() { ! ip link show "$1" > /dev/null 2>&1; }
 	restore --veth "x$v@$BR=eth0"
 	contains "$(ip -o link show "x$v")" "master $BR"
 	gone_from_host "$v"
+}
+
+sysctls() {
+	thole exec "$c" sh -c 'for k in net/ipv4/ip_unprivileged_port_start net/core/somaxconn net/ipv4/ip_local_port_range net/ipv4/tcp_keepalive_time net/ipv4/tcp_syncookies kernel/shmmax kernel/msgmax; do
+		echo $k $(cat /proc/sys/$k); done'
+}
+
+@test "the config's sysctls of namespaces that are the container's own come back, with a user namespace too" {
+	local how before host
+	host=$(cat /proc/sys/net/ipv4/tcp_keepalive_time)
+	config '.linux.sysctl = { "net.ipv4.ip_unprivileged_port_start": "80", "net.core.somaxconn": "77", "net.ipv4.ip_local_port_range": "20000 30000",
+		"net.ipv4.tcp_keepalive_time": "100", "net.ipv4.tcp_syncookies": "0", "kernel.shmmax": "123456", "kernel.msgmax": "4321" }'
+	for how in plain user; do
+		[ $how = plain ] || in_user_namespace
+		detached sleep 1000
+		before=$(sysctls)
+		contains "$before" 'somaxconn 77'
+		contains "$before" 'port_start 80'
+		contains "$before" 'msgmax 4321'
+		thole checkpoint --to "$T/set" --rootfs=none "$c"
+		thole restore -d "$c"
+		equal "$(sysctls)" "$before" "in place ($how)"
+		checkpoint
+		restore
+		equal "$(sysctls)" "$before" "as a new one ($how)"
+		thole delete --force "$c"
+		rm -r "$IMG" "$T/set"
+	done
+	equal "$(cat /proc/sys/net/ipv4/tcp_keepalive_time)" "$host"
+}
+
+is_elsewhere() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+
+@test "sysctls of a network namespace that is joined are whose it is: a restore writes none" {
+	in_background unshare -n sleep 1000
+	local other=$!
+	wait_for is_elsewhere "$other"
+	config --arg p "/proc/$other/ns/net" '.linux.sysctl = { "net.core.somaxconn": "77", "kernel.msgmax": "4321" } | (.linux.namespaces[] | select(.type == "network")) += { path: $p }'
+	detached sleep 1000
+	nsenter -t "$other" -n sh -c 'echo 78 > /proc/sys/net/core/somaxconn'
+	checkpoint
+	restore
+	equal "$(thole exec "$c" cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax)" $'78\n4321'
 }
