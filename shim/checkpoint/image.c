@@ -401,6 +401,9 @@ static bool is_harmless(const char *text)
 
 static const char *meaning_of(const char *text)
 {
+	/* Else it would be that a number is taken. */
+	if (strstr(text, "fork") && strstr(text, "Resource temporarily unavailable"))
+		return "there may be no more processes: perhaps a limit of a group above the container's";
 	for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
 		if (strstr(text, causes[i].text))
 			return causes[i].meaning;

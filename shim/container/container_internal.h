@@ -167,6 +167,8 @@ void groups_unmake(struct container *c);
 int groups_make_again(struct container *c, struct err *err);
 void groups_leave(struct container *c); /* it has not come back: what groups_make_again() has made ends */
 int groups_settle(struct container *c, struct err *err); /* init is in them */
+/* While it is restored: as it is to be (pids.limit), or not at all. */
+int groups_limit_processes(struct container *c, bool limited, struct err *err);
 /* Recorded shares of the processor come back with cpu.idle 0; while that is 1 they are refused. */
 int groups_update(struct container *c, const struct oci_resources *asked, struct err *err);
 /* Of a creation that was killed: what it has not made is let alone, and forgotten. */

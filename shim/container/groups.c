@@ -113,12 +113,12 @@ int groups_make(struct container *c, struct err *err)
 	return -1;
 }
 
-/* As they were last, and not as the config has them: what comes back may need more than that. */
-static int read_limits(struct container *c, struct err *err)
+/* As they were last, and not as the config has them: what comes back may need more than that. ret is the caller's. */
+static int read_limits(struct container *c, struct oci_resources **ret, struct err *err)
 {
 	cleanup_free char *text = state_resources(c, err);
 
-	return text ? oci_resources_parse(STATEDIR_CONFIG, text, strlen(text), &c->creation->resources, err) : -1;
+	return text ? oci_resources_parse(STATEDIR_CONFIG, text, strlen(text), ret, err) : -1;
 }
 
 static int plan_again(struct container *c, struct err *err)
@@ -147,7 +147,8 @@ int groups_make_again(struct container *c, struct err *err)
 		return cgroup_open_join(c->cgroup, err);
 	}
 	/* It may be about to end still, and then its name is not free. */
-	if (read_limits(c, err) < 0 || plan_again(c, err) < 0 || scope_stop(c->scope_unit, err) < 0 || make(c, err) < 0)
+	if (read_limits(c, &c->creation->resources, err) < 0 || plan_again(c, err) < 0 ||
+	    scope_stop(c->scope_unit, err) < 0 || make(c, err) < 0)
 		return -1;
 	if (fill(c, err) == 0)
 		return 0;
@@ -175,6 +176,23 @@ int groups_settle(struct container *c, struct err *err)
 static void cleanup_resources_fn(struct oci_resources **r)
 {
 	oci_resources_free(*r);
+}
+
+int groups_limit_processes(struct container *c, bool limited, struct err *err)
+{
+	__attribute__((cleanup(cleanup_resources_fn))) struct oci_resources *last = NULL;
+	struct oci_resources change = { 0 };
+
+	if (cgroup_is_absent(c->cgroup))
+		return 0;
+	if (c->creation->in_place && read_limits(c, &last, err) < 0)
+		return -1;
+	change.pids_limit = last ? last->pids_limit : c->config->resources.pids_limit;
+	if (!change.pids_limit.set)
+		return 0;
+	if (!limited)
+		change.pids_limit.v = -1;
+	return cgroup_update(c->cgroup, &change, err);
 }
 
 /* A group that is idle has forgotten its shares, and takes none: those that are recorded hold again when it is to be idle no more. */

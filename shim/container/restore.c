@@ -49,6 +49,7 @@ struct restoring {
 	struct capture_plan plan; /* of the files */
 	int view_fd;              /* the images as everybody may read them; -1: as they are */
 	bool noted;               /* init is known */
+	bool unlimited;           /* its group may have any number of processes */
 	int work_fd;              /* criu's work directory, with our own server of lazy pages; -1: the caller's */
 };
 
@@ -417,6 +418,19 @@ static int fetch_veths(struct container *c, struct err *err)
 	return veth_fetch(criu.pid, &r->options.veths, err);
 }
 
+/* criu and its helpers are in the container's groups, and count. False: as many as they take. */
+static int limit_processes(struct container *c, bool limited, struct err *err)
+{
+	struct restoring *r = c->creation->restoring;
+
+	if (r->unlimited != limited)
+		return 0;
+	if (groups_limit_processes(c, limited, err) < 0)
+		return -1;
+	r->unlimited = !limited;
+	return 0;
+}
+
 /* Once, before anything of it runs. */
 static int all_there(struct container *c, struct err *err)
 {
@@ -510,6 +524,11 @@ static void notified(void *arg, const char *what, pid_t pid, int fd)
 	if (!strcmp(what, "pre-resume")) {
 		look_for_locks(c);
 		look_for_settings(c);
+		/* From here on it takes no refusal. */
+		if (limit_processes(c, true, why) < 0) {
+			criu_kill(r->criu);
+			return;
+		}
 	}
 	if (setup)
 		create_wants_hooks(c); /* the answer follows them */
@@ -595,6 +614,8 @@ static int start_criu(struct container *c, struct err *err)
 		ret = put_unread(c, err);
 	if (ret == 0)
 		ret = inherit_execs(c, &plan, fds, &n, err);
+	if (ret == 0)
+		ret = limit_processes(c, false, err);
 	plan.opts.images_dir_fd = r->view_fd >= 0 ? r->view_fd : cr->params.fds.images_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = r->work_fd >= 0 ? r->work_fd : callers_fd(cr);
@@ -749,6 +770,10 @@ int restore_start(struct container *c, struct err *err)
 /* Only what we know of it: the groups' undo kills the rest. */
 void restore_undo(struct container *c)
 {
+	struct err err;
+
+	if (limit_processes(c, true, &err) < 0)
+		log_warn("container '%s': its limit of processes is not in force: %s", c->id, err.text);
 	hooks_cancel(c);
 	worker_free(c->creation->restoring->worker);
 	c->creation->restoring->worker = NULL;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup criu idmap
-# What is restored is what the config says, where criu knows nothing of it: keyring, mappings of mounts, network, sysctls.
+# What is restored is what the config says, where criu knows nothing of it: keyring, mappings of mounts, network, sysctls, limit of processes.
 load lib
 
 setup_file() { make_criu; }
@@ -199,4 +199,51 @@ is_elsewhere() { [ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/
 	checkpoint
 	restore
 	equal "$(thole exec "$c" cat /proc/sys/net/core/somaxconn /proc/sys/kernel/msgmax)" $'78\n4321'
+}
+
+# criu and what it starts are in the same groups.
+@test "a container that has as many processes as it may have comes back, and may have no more then; a limit that was updated holds, after a failure too" {
+	local n dir
+	for n in 1 2 4; do
+		config --argjson n "$n" '.linux.resources.pids.limit = $n'
+		detached sh -c "i=1; while [ \$i -lt $n ]; do sleep 1000 & i=\$((i + 1)); done; exec sleep 1000"
+		dir=$(cgroup_of "$c" pids)
+		has_processes "$dir" $n || wait_for has_processes "$dir" $n
+		thole checkpoint --to "$T/set" --rootfs=none "$c"
+		thole restore -d "$c"
+		equal "$(cat "$dir/pids.max")" $n "in place, $n"
+		has_processes "$dir" $n || wait_for has_processes "$dir" $n
+		checkpoint
+		restore
+		equal "$(cat "$(cgroup_of "$c" pids)/pids.max")" $n "as a new one, $n"
+		[ $n = 4 ] || thole delete --force "$c"
+		rm -r "$T/set" "$IMG"
+	done
+	dir=$(cgroup_of "$c" pids)
+	thole update --pids-limit 5 "$c"
+	checkpoint --stay
+	cp -r "$IMG" "$T/half"
+	rm "$T/half/core-1.img"
+	refused 125 'cannot restore' thole restore -d --image-path "$T/half" "$c"
+	equal "$(cat "$dir/pids.max")" 5 'after a failure'
+	thole restore -d "$c"
+	equal "$(cat "$dir/pids.max")" 5
+}
+
+has_processes() { [ "$(cat "$1/pids.current")" = "$2" ]; }
+
+# Of a limit that is not the container's own.
+@test "where a group above the container's allows no more processes that is what is said" {
+	local dir n
+	detached sh -c 'sleep 1000 & sleep 1000 & exec sleep 1000'
+	dir=$(cgroup_of "$c" pids)
+	has_processes "$dir" 3 || wait_for has_processes "$dir" 3
+	checkpoint --stay
+	for n in 1 2; do
+		echo $n > "$dir/pids.max"
+		refused 125 'cannot restore.*there may be no more processes' thole restore -d "$c"
+	done
+	echo max > "$dir/pids.max"
+	thole restore -d "$c"
+	is "$c" running
 }

@@ -245,6 +245,17 @@ static void test_explain(void **state)
 	assert_non_null(strstr(err.text, "/dump.log)"));
 	assert_null(strstr(err.text, "RLIMIT"));
 	assert_null(strstr(err.text, "FAILED"));
+	/* Two causes of one complaint. */
+	put(dir.fd, "dump.log", "(00.1) Error (criu/cr-restore.c:1): Can't fork for 7: File exists\n");
+	err_set(&err, ERR_CRIU, "criu has failed");
+	image_explain(dir.fd, "dump.log", &err);
+	assert_non_null(strstr(err.text, "is taken"));
+	put(dir.fd, "dump.log",
+	    "(00.1) Error (criu/cr-restore.c:1): Can't fork for 7: Resource temporarily unavailable\n");
+	err_set(&err, ERR_CRIU, "criu has failed");
+	image_explain(dir.fd, "dump.log", &err);
+	assert_null(strstr(err.text, "is taken"));
+	assert_non_null(strstr(err.text, "no more processes"));
 	dir_free(&dir);
 }
 
