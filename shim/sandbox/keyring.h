@@ -14,7 +14,7 @@ struct keyring {
 	const char *id;                    /* the container's */
 	const struct oci_process *process; /* whose label it gets; NULL: none */
 	bool others_search;                /* uid 0 of a user namespace, which did not make it */
-	bool given;                        /* made outside of the user namespace for a root inside: */
+	bool given;                        /* made outside of the user namespace for a root inside, always a new one: */
 	uint32_t uid, gid;
 };
 

@@ -12,6 +12,7 @@ setup_test() {
 }
 
 teardown_test() {
+	if [ -d "$T/other" ]; then "$THOLE" --root "$T/other" delete --force "$c" 2> /dev/null || true; fi
 	[ -z "${BR:-}" ] || ip link del "$BR" 2> /dev/null || true
 }
 
@@ -72,6 +73,24 @@ says_alone() { # FILE TEXT [N]
 	n=$(wc -l < "$T/2")
 	thole restore -d "$c"
 	says_alone "$T/2" 'session=caller secret=read' $n
+}
+
+@test "what is restored into a user namespace is given no session keyring of another container that is called the same elsewhere" {
+	grep -q keyring /proc/keys || skip 'needs: keyrings'
+	args /usr/bin/keyring join "_ses.$c" /usr/bin/keyring watch
+	config --arg p "/other-$c" '.linux.cgroupsPath = $p'
+	"$THOLE" --root "$T/other" run -d --bundle "$B" --log-path "$T/0" "$c" < /dev/null
+	wait_for logged_in "$T/0" "session=_ses.$c secret=read"
+	bundle two
+	in_user_namespace
+	args /usr/bin/keyring watch
+	thole run -d --bundle "$B" --log-path "$T/1" "$c" < /dev/null
+	wait_for logged_in "$T/1" "session=_ses.$c secret=none"
+	checkpoint
+	restore --log-path "$T/2"
+	says_alone "$T/2" "session=_ses.$c secret=none"
+	says_alone "$T/0" "session=_ses.$c secret=read"
+	"$THOLE" --root "$T/other" delete --force "$c"
 }
 
 # The same source with a mapping and without, and a file.
