@@ -573,6 +573,21 @@ static int add_external_namespaces(struct criu_plan *p, const struct oci_config 
 	return 0;
 }
 
+int criu_plan_check(const struct oci_config *config, struct err *err)
+{
+	const struct oci_seccomp *s = &config->seccomp;
+
+	if (config->ns[OCI_NS_USER].path)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "linux.namespaces: its user namespace is somebody else's, and CRIU only makes new ones");
+	/* The filter is loaded again without its listener: each of those calls would fail from then on. */
+	for (size_t i = 0; i < s->n_rules; i++)
+		if (!strcmp(s->rules[i].action, "SCMP_ACT_NOTIFY"))
+			return err_set(err, ERR_UNSUPPORTED,
+				       "linux.seccomp.syscalls[%zu]: CRIU cannot bring back SCMP_ACT_NOTIFY", i);
+	return 0;
+}
+
 int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config, pid_t init,
 		   const char *rootfs, const struct cgroup *cgroup, struct err *err)
 {

@@ -65,6 +65,9 @@ void criu_plan_release(struct criu_plan *p);
 
 struct cgroup;
 
+/* Before anything is touched. ERR_UNSUPPORTED: by name, what of this config CRIU cannot bring back. */
+int criu_plan_check(const struct oci_config *config, struct err *err);
+
 /* For a dump of init, whose /proc/PID/root and /proc/PID/ns are looked at. */
 int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config, pid_t init,
 		   const char *rootfs, const struct cgroup *cgroup, struct err *err);

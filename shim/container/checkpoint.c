@@ -697,16 +697,6 @@ static int read_options(struct checkpointing *k, struct err *err)
 	return k->options.parent_path ? image_check_parent(k->fds.images_fd, k->options.parent_path, err) : 0;
 }
 
-/* criu loads the filter again without its listener: each of those calls would fail from then on. */
-static int check_seccomp(const struct oci_seccomp *s, struct err *err)
-{
-	for (size_t i = 0; i < s->n_rules; i++)
-		if (!strcmp(s->rules[i].action, "SCMP_ACT_NOTIFY"))
-			return err_set(err, ERR_UNSUPPORTED,
-				       "linux.seccomp.syscalls[%zu]: CRIU cannot bring back SCMP_ACT_NOTIFY", i);
-	return 0;
-}
-
 /* A container of somebody else's monitor may be paused, as with runc: containerd pauses before it asks for a checkpoint. */
 static int check_state(struct container *c, bool *ret_paused, struct err *err)
 {
@@ -730,13 +720,8 @@ static int check_state(struct container *c, bool *ret_paused, struct err *err)
 		return err_set(err, ERR_UNSUPPORTED, "cannot checkpoint container '%s': it has no cgroup", c->id);
 	if (load_config(c, err) < 0)
 		return -1;
-	if (check_seccomp(&c->config->seccomp, err) < 0)
+	if (criu_plan_check(c->config, err) < 0)
 		return err_add(err, "cannot checkpoint container '%s'", c->id);
-	if (c->config->ns[OCI_NS_USER].path)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "cannot checkpoint container '%s': linux.namespaces: its user namespace is somebody "
-			       "else's, and CRIU only makes new ones",
-			       c->id);
 	return 0;
 }
 
