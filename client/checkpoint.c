@@ -15,8 +15,6 @@
 #include "common/memfd.h"
 #include "common/path.h"
 
-#define IMAGE_PATH "checkpoint" /* below the current directory, as with runc */
-
 void checkpoint_files_close(struct checkpoint_files *f)
 {
 	fd_close(&f->images_fd);
@@ -223,8 +221,8 @@ int checkpoint_files_open(const struct client *cl, const struct criu_options *o,
 	if (take_status_fd(o, &f.status_fd, err) < 0 || checkpoint_find_criu(cl, &criu, err) < 0 ||
 	    fill_options(o, criu, &f.options_fd, err) < 0)
 		return -1;
-	if (path_open_directory(o->image_path ? o->image_path : IMAGE_PATH, make ? &f.images : NULL, &f.images_fd,
-				err) < 0 ||
+	if (path_open_directory(o->image_path ? o->image_path : CHECKPOINT_IMAGE_PATH, make ? &f.images : NULL,
+				&f.images_fd, err) < 0 ||
 	    (o->work_path && path_open_directory(o->work_path, &f.work, &f.work_fd, err) < 0)) {
 		checkpoint_files_unmake(&f);
 		return -1;

@@ -8,6 +8,8 @@
 #include "client/handover.h"
 #include "common/path.h"
 
+#define CHECKPOINT_IMAGE_PATH "checkpoint" /* when nobody says: below the current directory, as with runc */
+
 /* What rides beside the request; -1: none. */
 struct checkpoint_files {
 	int images_fd, work_fd, options_fd;

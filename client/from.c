@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "client/set.h"
 #include "common/fd.h"
@@ -27,7 +28,10 @@ bool from_is_image(const char *path)
 /* Until the last copy of the descriptor is closed, the shim's too, retention leaves it alone. */
 static int hold(int image_fd, struct err *err)
 {
-	if (flock(image_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+	struct stat st;
+
+	if ((flock(image_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) ||
+	    (fstat(image_fd, &st) == 0 && st.st_nlink == 0))
 		return err_set(err, ERR_BUSY, "it is being removed");
 	return 0;
 }

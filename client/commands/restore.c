@@ -34,12 +34,13 @@ static int open_from(const struct client *cl, const char *id, const char *owner,
 static int open_path(const struct client *cl, const char *id, const char *owner, const struct criu_options *criu,
 		     const struct restore_options *o, struct checkpoint_files *ret, struct err *err)
 {
-	if (criu->image_path && from_is_image(criu->image_path))
-		return open_from(cl, id, owner, criu->image_path, o, ret, err);
+	const char *path = criu->image_path ? criu->image_path : CHECKPOINT_IMAGE_PATH;
+
+	if (from_is_image(path))
+		return open_from(cl, id, owner, path, o, ret, err);
 	if (o->rootfs || o->criu.include_bind.n > 0)
 		return err_set(err, ERR_USAGE, "--%s means nothing here: '%s' is no image of a set and has no files",
-			       o->rootfs ? "rootfs" : "include-bind",
-			       criu->image_path ? criu->image_path : "checkpoint");
+			       o->rootfs ? "rootfs" : "include-bind", path);
 	return checkpoint_files_open(cl, criu, false, ret, err);
 }
 

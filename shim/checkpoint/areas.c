@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -14,6 +15,8 @@
 #include "common/fd.h"
 #include "common/path.h"
 #include "shim/checkpoint/overlay.h"
+
+#define MOUNTINFO_MAX (16 << 20)
 
 /* The last one that was mounted there is the one that is seen. */
 static const struct oci_mount *mount_at(const struct oci_config *c, const char *destination)
@@ -111,7 +114,8 @@ static bool is_same(const struct statx *a, const struct statx *b)
 	return a->stx_dev_major == b->stx_dev_major && a->stx_dev_minor == b->stx_dev_minor && a->stx_ino == b->stx_ino;
 }
 
-bool areas_hold(int area_fd, int dir_fd)
+/* Up from the directory as long as it is on its mount. */
+static bool is_climbed_to(int area_fd, int dir_fd)
 {
 	cleanup_fd int fd = openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct statx area, at, above;
@@ -128,6 +132,43 @@ bool areas_hold(int area_fd, int dir_fd)
 		at = above;
 	}
 	return true;
+}
+
+/* Where a directory is in its file system, whichever mount it was opened through: "MAJOR:MINOR/PATH"; NULL: nobody says. Caller frees. */
+static char *place_of(int fd)
+{
+	cleanup_free char *text = NULL, *path = NULL, *device = NULL, *root = NULL, *mount = NULL;
+	struct statx st;
+	struct err ignored;
+	const char *line;
+	char id[24];
+
+	if (look(fd, &st) < 0 || fd_path(fd, &path, &ignored) < 0 ||
+	    fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, &ignored) < 0)
+		return NULL;
+	snprintf(id, sizeof(id), "\n%llu ", (unsigned long long)st.stx_mnt_id);
+	line = strncmp(text, id + 1, strlen(id + 1)) ? strstr(text, id) : text;
+	/* 36 35 98:0 / /mnt rw,noatime */
+	if (!line || sscanf(line, " %*u %*u %ms %ms %ms", &device, &root, &mount) != 3)
+		return NULL;
+	overlay_unescape(root);
+	overlay_unescape(mount);
+	if (!strcmp(mount, "/"))
+		mount[0] = '\0';
+	if (!areas_is_below(path, mount))
+		return NULL;
+	return xasprintf("%s%s%s", device, strcmp(root, "/") ? root : "", path + strlen(mount));
+}
+
+bool areas_hold(int area_fd, int dir_fd)
+{
+	cleanup_free char *area = NULL, *dir = NULL;
+
+	if (is_climbed_to(area_fd, dir_fd))
+		return true;
+	area = place_of(area_fd);
+	dir = place_of(dir_fd);
+	return area && dir && areas_is_below(dir, area);
 }
 
 int areas_inside(const char *what, const struct capture_area *a, struct err *err)

@@ -23,7 +23,7 @@ bool areas_is_below(const char *path, const char *dir);
  * ret_dir is the caller's. */
 int areas_locate(const struct areas *a, const char *path, char **ret_dir, const char **ret_rest);
 
-/* Is the directory in this area, or it? As the kernel sees it, whatever its path is; not what is on another mount below the area, which nobody touches. */
+/* Is the directory in this area, or it? As the kernel sees it, whatever its path is, through a bind too; not what is on another file system below the area, which nobody touches. */
 bool areas_hold(int area_fd, int dir_fd);
 
 /* Refuse one that is in an area of the plan, or in the upper layer of one that is an overlay: `what` it is, for the error. For a worker. */

@@ -688,7 +688,8 @@ static void add_cgroup_roots(struct criu_plan *p, const struct oci_config *confi
 /* In a user namespace criu asks the kernel from its own network namespace for an interface with the number that the container's end had, and fails where another one has that number there. */
 bool criu_plan_own_network(const struct checkpoint_options *o, const struct oci_config *config)
 {
-	return config->ns[OCI_NS_USER].wanted && o->veths.n > 0 && !o->empty_network;
+	return config->ns[OCI_NS_USER].wanted && oci_has_new_ns(config, OCI_NS_NETWORK) && o->veths.n > 0 &&
+	       !o->empty_network;
 }
 
 static void add_veths(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config)

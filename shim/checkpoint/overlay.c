@@ -47,8 +47,7 @@ static void layers_release(struct layers *l)
 
 /* ---- mountinfo ------------------------------------------------------------------------------------------------------------- */
 
-/* "\040" and the like, in place. */
-static void unescape_octal(char *text)
+void overlay_unescape(char *text)
 {
 	char *to = text;
 
@@ -97,7 +96,7 @@ static int take_option(char *option, struct layers *l)
 	if (!value)
 		return 0;
 	*value++ = '\0';
-	unescape_octal(value);
+	overlay_unescape(value);
 	if (!strcmp(option, "upperdir")) {
 		l->upper = xstrdup(value);
 		return 0;

@@ -490,9 +490,10 @@ static void become_its_shim(struct container *c)
 void container_log_adoption(const struct container *c)
 {
 	if (c->adopted && sdnotify_has_socket(c->dir_fd))
-		log_warn("container '%s': what it tells the service manager from now on is lost, and SIGTERM to this "
-			 "shim is not passed on: the shim that did that was killed",
-			 c->id);
+		log_warn(
+			"container '%s': what it tells a service manager is lost from now on, and SIGTERM to this shim "
+			"is not passed on",
+			c->id);
 }
 
 int adopt_living(struct container *c, struct err *err)

@@ -202,6 +202,23 @@ enum container_status container_status(struct container *c)
 	return statedir_refresh(&c->rec);
 }
 
+bool exec_holds(const struct container *c, pid_t pid)
+{
+	const struct process *p;
+	struct proc_stat st;
+	struct err ignored;
+
+	while (pid > 1 && pid != c->init.pid) {
+		LIST_FOREACH(p, &c->execs, link)
+		if (p->pid == pid)
+			return true;
+		if (proc_stat(pid, &st, &ignored) < 0)
+			return false;
+		pid = st.ppid;
+	}
+	return false;
+}
+
 static int kill_exec(const struct process *p, int sig, struct err *err)
 {
 	if (p->away)

@@ -138,6 +138,8 @@ char *container_missing_caps(const struct oci_caps *caps);
 
 /* exec.c */
 void exec_free_all(struct container *c);
+/* Is this process an exec'd one, or below one? */
+bool exec_holds(const struct container *c, pid_t pid);
 void exec_retire_ended(struct container *c); /* of those that have ended keep nothing but their statuses */
 struct process *exec_revive(struct container *c,
 			    const char *name); /* one of these, as if it had just ended; NULL: no such one */
@@ -161,7 +163,7 @@ int container_make_control(struct container *c, struct err *err);
 /* groups.c */
 int groups_plan(struct container *c, const char *mountinfo, struct err *err); /* where they will be; no effect */
 int groups_make(struct container *c, struct err *err); /* with their limits; on failure nothing is left */
-/* Nobody of ours has been in them yet: nobody is killed, and what was there before stays. */
+/* Nobody of ours has been in them yet: nobody is killed, and a group that was there before stays when it has others below it. */
 void groups_unmake(struct container *c);
 /* It comes back: a scope has ended with the last process, and is started anew. On failure it is gone again. */
 int groups_make_again(struct container *c, struct err *err);

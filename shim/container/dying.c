@@ -82,7 +82,11 @@ void dying_begin(struct container *c)
 {
 	struct dying *d;
 
-	dying_over(c);
+	/* Who is killed once more is not given more time for that. */
+	if (c->dying) {
+		c->dying->step_ms = DYING_STEP_MS;
+		return;
+	}
 	d = c->dying = xcalloc(1, sizeof(*d));
 	d->step_ms = DYING_STEP_MS;
 	d->timer = evtimer_new(c->base, timer_cb, c);

@@ -32,8 +32,8 @@ void exit_note_outlived(struct container *c)
 	uint64_t kills = c->cgroup ? cgroup_oom_kills(c->cgroup) : 0;
 	struct err err;
 
-	/* Looked at after the count: who was counted has been killed. */
-	if (kills == c->rec.outlived_ooms || c->init.exited || proc_is_dying(c->init.pid))
+	/* The record is not a launcher's. Looked at after the count: who was counted has been killed. */
+	if (c->joined || kills == c->rec.outlived_ooms || c->init.exited || proc_is_dying(c->init.pid))
 		return;
 	c->rec.outlived_ooms = kills;
 	if (state_save_record(c, &err) < 0)

@@ -259,6 +259,8 @@ int keep_resume(struct container *c, const Saved__Keeper *s, struct err *err)
 	k->had = s->had;
 	k->taken = s->taken;
 	k->for_terminals = s->for_terminals;
+	/* Older shims have not recorded it. */
+	k->wanted |= k->had || ((k->fd >= 0 || s->restart) && !k->for_terminals);
 	if (s->restart)
 		died_cb(-1, 0, c);
 	return k->fd >= 0 ? watch(c, err) : 0;

@@ -181,7 +181,8 @@ struct container_notices *container_notices_new(struct container *c, MemoryPress
 	n->oom = n->pressure = CGROUP_NOTICE_NONE;
 	n->oom_kills = oom_kills(c);
 	n->watch = (struct container_watch) { .exit_cb = ended, .arg = n };
-	if ((has_group(c) && cgroup_notice_oom(c->cgroup, &n->oom, err) < 0) ||
+	/* One that is away may have no groups, as those of a systemd scope. */
+	if ((has_group(c) && cgroup_notice_oom(c->cgroup, &n->oom, err) < 0 && status != STATUS_CHECKPOINTED) ||
 	    (level != PRESSURE_NONE && cgroup_notice_pressure(c->cgroup, level, &n->pressure, err) < 0)) {
 		container_notices_free(n);
 		return NULL;

@@ -354,7 +354,7 @@ int process_resume(struct process *p, const Saved__Process *s, struct err *err)
 	return p->exited ? 0 : process_watch_end(p, err);
 }
 
-struct dying {
+struct last_look {
 	struct container *c;
 	int pidfd;
 	pid_t *cloned;
@@ -379,7 +379,7 @@ static void kill_cloned(struct container *c, pid_t *cloned)
 
 static void dead_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct dying *d = arg;
+	struct last_look *d = arg;
 	struct container *c = d->c;
 	siginfo_t info;
 
@@ -408,7 +408,7 @@ void process_kill_joiner(struct container *c, int pidfd, pid_t *cloned)
 
 void process_await_joiner(struct container *c, int pidfd, pid_t *cloned)
 {
-	struct dying *d = xcalloc(1, sizeof(*d));
+	struct last_look *d = xcalloc(1, sizeof(*d));
 
 	d->c = c;
 	d->pidfd = pidfd;

@@ -402,7 +402,8 @@ static int give_io_priority(struct container *c, struct err *err)
 	pids = cgroup_pids(c->cgroup);
 	ret = sched_give_io_priority(c->init.pid, priority, err);
 	for (size_t i = 0; i < pids.n && ret == 0; i++)
-		ret = sched_give_io_priority(pids.v[i], priority, err);
+		if (!exec_holds(c, pids.v[i]))
+			ret = sched_give_io_priority(pids.v[i], priority, err);
 	free(pids.v);
 	return ret;
 }
@@ -481,17 +482,17 @@ static void look_for_locks(struct container *c)
 /* What a process can change of itself only, and criu (4.2.1) does not. */
 static void look_for_settings(struct container *c)
 {
+	const bool first = !c->remark;
 	const struct oci_process *p = &c->config->process;
 	const bool personality = p->personality.domain != 0, policy = p->memory_policy.mode != 0;
 	cleanup_free char *before = NULL;
 
 	if (!personality && !policy)
 		return;
-	before = c->remark;
-	if (!before)
-		before = xasprintf("container '%s'", c->id);
-	c->remark = xasprintf("%s: criu does not bring back %s%s%s", before, personality ? "linux.personality" : "",
-			      personality && policy ? " and " : "", policy ? "linux.memoryPolicy" : "");
+	before = c->remark ? c->remark : xasprintf("container '%s'", c->id);
+	c->remark = xasprintf("%s%s criu does not bring back %s%s%s", before, first ? ":" : ";",
+			      personality ? "linux.personality" : "", personality && policy ? " and " : "",
+			      policy ? "linux.memoryPolicy" : "");
 	log_warn("%s", c->remark);
 }
 
@@ -599,6 +600,7 @@ static int start_criu(struct container *c, struct err *err)
 	size_t n = 0;
 	struct mapped_binds mapped = { 0 };
 	struct criu_plan plan = { .mapped = &mapped };
+	struct err unsaid;
 	int ret = open_view(c, err);
 
 	if (ret == 0 && !r->options.empty_network)
@@ -641,6 +643,8 @@ static int start_criu(struct container *c, struct err *err)
 
 		ret = criu_start(c->base, &program, CRIU_TYPE__REQ_RESTORE, &plan.opts, &ops, c, &r->criu, err);
 	}
+	if (ret < 0 && limit_processes(c, true, &unsaid) < 0)
+		log_warn("container '%s': %s", c->id, unsaid.text);
 	criu_plan_release(&plan);
 	mapped_binds_release(&mapped);
 	for (size_t i = 0; i < n; i++)

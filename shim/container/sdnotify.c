@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -27,7 +28,7 @@
 #define MESSAGE_BYTES 4096
 #define MESSAGES_AT_ONCE 16
 #define AGAIN_MS 20
-#define DEAF_AFTER 250 /* times: 5 s */
+#define DEAF_AFTER_MS 5000
 
 /* Not MAINPID; nor what changes the unit's own limits (WATCHDOG_USEC, EXTEND_TIMEOUT_USEC) or leaves something in it (FDSTORE). MONOTONIC_USEC belongs to
  * RELOADING. */
@@ -45,7 +46,7 @@ struct sdnotify {
 	/* One message, when the manager's queue was full: nothing else is read until it is gone. */
 	char *held;
 	size_t held_len;
-	int tries;
+	uint64_t held_since_ms;
 	struct event *again;
 	bool deaf;
 };
@@ -98,6 +99,14 @@ static bool send_or_lose(struct sdnotify *n, const char *text, size_t len)
 	return true;
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
 static void come_back(struct sdnotify *n)
 {
 	evtimer_add(n->again, &(struct timeval) { .tv_usec = AGAIN_MS * 1000 });
@@ -107,7 +116,7 @@ static void again_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct sdnotify *n = arg;
 
-	if (++n->tries == DEAF_AFTER)
+	if (now_ms() - n->held_since_ms >= DEAF_AFTER_MS)
 		is_deaf(n, EAGAIN);
 	if (!send_or_lose(n, n->held, n->held_len)) {
 		come_back(n);
@@ -124,7 +133,7 @@ static void hold(struct sdnotify *n, const void *text, size_t len)
 	n->held = xmalloc(len);
 	memcpy(n->held, text, len);
 	n->held_len = len;
-	n->tries = 0;
+	n->held_since_ms = now_ms();
 	if (n->readable)
 		event_del(n->readable);
 	come_back(n);
@@ -132,7 +141,12 @@ static void hold(struct sdnotify *n, const void *text, size_t len)
 
 static void tell(struct sdnotify *n, const char *text, size_t len)
 {
-	if (!send_or_lose(n, text, len))
+	/* Nobody overtakes; of lines any number may be one message. */
+	if (n->held) {
+		n->held = xreallocarray(n->held, n->held_len + len, 1);
+		memcpy(n->held + n->held_len, text, len);
+		n->held_len += len;
+	} else if (!send_or_lose(n, text, len))
 		hold(n, text, len);
 }
 

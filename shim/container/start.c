@@ -45,8 +45,10 @@ static void poststart_done(void *arg, const struct err *err)
 	struct container *c = arg;
 	struct err ignored;
 
-	if (err && !c->init.exited)
+	if (err && !c->init.exited) {
+		exit_note_outlived(c);
 		proc_pidfd_kill(c->init.pidfd, SIGKILL, &ignored);
+	}
 	finish(c, err);
 }
 

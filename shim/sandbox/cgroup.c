@@ -447,8 +447,13 @@ static int make_group(struct hierarchy *h, size_t from, pid_t holder, struct err
 
 int cgroup_unmake(struct cgroup *cg, struct err *err)
 {
-	for (size_t i = 0; i < cg->n; i++)
-		cg->h[i].made = cg->h[i].made && !cg->h[i].found;
+	for (size_t i = 0; i < cg->n; i++) {
+		if (!cg->h[i].found)
+			continue;
+		/* Empty, it would hand what was written into it to whoever takes it next. */
+		rmdir(cg->h[i].dir);
+		cg->h[i].made = false;
+	}
 	return cgroup_remove(cg, err);
 }
 

@@ -48,7 +48,7 @@ int cgroup_create(struct cgroup *cg, pid_t holder, struct err *err);
 /* Was any of them there before? Of groups that this process has made. */
 bool cgroup_was_found(const struct cgroup *cg);
 
-/* Take back cgroup_create(), before anybody has joined: as cgroup_remove(), but what was there before stays, with all below it. */
+/* Take back cgroup_create(), before anybody has joined: as cgroup_remove(), but of what was there before a group with others below it stays, with these. */
 int cgroup_unmake(struct cgroup *cg, struct err *err);
 
 /* Write the limits. Errors name the field: "linux.resources.memory.limit: ...". */

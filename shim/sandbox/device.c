@@ -180,10 +180,20 @@ static bool dev_is_bound(const struct oci_config *config)
 
 bool device_is_mounted(const struct oci_config *config, const char *path)
 {
-	for (size_t i = 0; i < config->n_mounts; i++)
-		if (!config->mounts[i].remount && !strcmp(config->mounts[i].destination, path))
-			return true;
-	return false;
+	bool mounted = false;
+
+	for (size_t i = 0; i < config->n_mounts; i++) {
+		const char *at = config->mounts[i].destination;
+		size_t n = strlen(at);
+
+		if (config->mounts[i].remount)
+			continue;
+		if (!strcmp(at, path))
+			mounted = true;
+		else if (!strncmp(path, at, n) && path[n] == '/')
+			mounted = false; /* what was mounted before is below that now */
+	}
+	return mounted;
 }
 
 const char *device_default_name(size_t i)

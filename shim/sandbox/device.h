@@ -15,7 +15,7 @@
  * something over /dev: then it is the caller's. Where it mounts something over one of them, that is there instead. */
 int device_make_all(int root_fd, const struct oci_config *config, bool bind, struct err *err);
 
-/* Does the config mount something at just this path? */
+/* Does the config mount something at just this path, that no later mount covers? */
 bool device_is_mounted(const struct oci_config *config, const char *path);
 
 /* The i-th default device, a name below /dev; NULL: there are no more. */

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 #include "common/fd.h"
 #include "common/proc.h"
@@ -173,6 +175,14 @@ bool idmap_equal(const struct oci_id_maps *a, const struct oci_id_maps *b)
 	return a->n == b->n && (a->n == 0 || memcmp(a->v, b->v, a->n * sizeof(*a->v)) == 0);
 }
 
+/* That is the host's, and nobody's to give away: inside it becomes the container's own. */
+static bool is_null_device(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
 int idmap_chown(pid_t pid, const struct oci_process *user, const int *fds, size_t n, struct err *err)
 {
 	cleanup_idmap struct idmap m = { 0 };
@@ -185,7 +195,8 @@ int idmap_chown(pid_t pid, const struct oci_process *user, const int *fds, size_
 	if (!idmap_to_host(&m.gids, user->gid, &gid))
 		return err_set(err, ERR_CONFIG, "process.user.gid: %u is not mapped in the user namespace", user->gid);
 	for (size_t i = 0; i < n; i++)
-		if (fds[i] >= 0 && fchown(fds[i], uid, gid) < 0 && (errno != EPERM || caps_have(CAP_CHOWN)))
+		if (fds[i] >= 0 && !is_null_device(fds[i]) && fchown(fds[i], uid, gid) < 0 &&
+		    (errno != EPERM || caps_have(CAP_CHOWN)))
 			return err_sys(err, "cannot give a stream to uid %u", uid);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The session keyring of a container: one for all its processes, none of which sees that of whoever runs us. */
+/* The session keyring of a container: one for all its processes, none of which sees that of whoever runs us. After a restore into a user namespace processes that are exec'd have
+ * another one (HACKING.md). */
 #ifndef THOLE_SHIM_SANDBOX_KEYRING_H
 #define THOLE_SHIM_SANDBOX_KEYRING_H
 

@@ -335,6 +335,10 @@ among() { echo "among the container's own files, below '$1'"; }
 	args sleep 1000
 	thole run -d --bundle "$B" "$c" < /dev/null
 	mount --bind "$ROOTFS" "$T/again"
+	mkdir "$T/part of it"
+	mount --bind "$ROOTFS/tmp" "$T/part of it"
+	refused 1 "$(among "$ROOTFS")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/part of it/backup" "$c"
+	umount "$T/part of it"
 	refused 1 "$(among "$ROOTFS")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$ROOTFS/backup" "$c"
 	refused 1 "$(among "$ROOTFS")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/again/tmp/backup" "$c"
 	refused 1 "$(among "$T/data")" timeout 60 "$THOLE" --root "$ROOT" checkpoint --to "$T/data/backup" --include-bind /data "$c"

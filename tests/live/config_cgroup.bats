@@ -264,6 +264,23 @@ own_path() { # CONTROLLER: the caller's own group
 	is "$c" running
 }
 
+@test "a creation that fails leaves nothing of its limits in a group that it has found" {
+	needs cgroup-v1
+	local group=/thole-$c dir=/sys/fs/cgroup/pids/thole-$c
+	mkdir "$dir"
+	config --arg g "$group" '.linux.cgroupsPath = $g | .linux.resources.pids = { limit: 3 }'
+	args true
+	refused 125 '/nonexistent/x' thole run --log-path /nonexistent/x/y --bundle "$B" "$c"
+	[ ! -d "$dir" ] || equal "$(cat "$dir/pids.max")" max
+	mkdir -p "$dir"
+	config '.hooks = { createRuntime: [{ path: "/bin/false" }] }'
+	refused 125 'createRuntime' thole run --bundle "$B" "$c"
+	[ ! -d "$dir" ] || equal "$(cat "$dir/pids.max")" max
+	config 'del(.hooks) | del(.linux.resources.pids)'
+	equal "$(thole run --bundle "$B" "$c" < /dev/null)" ''
+	[ ! -d "$dir" ] || rmdir "$dir"
+}
+
 @test "a group with somebody else's below it is not taken, and nobody in it is killed" {
 	local par=/thole-test-$c dir pid
 	config --arg p "$par/a" '.linux.cgroupsPath = $p'

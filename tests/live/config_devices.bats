@@ -59,6 +59,11 @@ pipe fifo 0:0 640 5:0"
 	equal "$(in_container stat -c '%a %u:%g' /dev/zero < /dev/null)" '600 7:8'
 }
 
+@test "a device whose mount is covered by that of /dev is made all the same" {
+	config '.mounts = [{ destination: "/dev/null", type: "bind", source: "/dev/zero", options: ["bind"] }] + .mounts'
+	equal "$(in_container sh -c 'echo gone > /dev/null; head -c 1 /dev/null | wc -c')" 0
+}
+
 @test "what the config mounts over a default device, or over one of its own, is there in its place" {
 	echo a file > "$T/file"
 	config --arg f "$T/file" '.linux.devices = [{ path: "/dev/zero", type: "c", major: 1, minor: 5 }, { path: "/dev/other", type: "c", major: 1, minor: 3 }] |

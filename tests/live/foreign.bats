@@ -450,6 +450,18 @@ is_zombie() { [ "$(awk '{ print $3 }' "/proc/$1/stat")" = Z ]; }
 	thole delete --force "$c"
 }
 
+@test "the host's null device stays the host's, whoever is given it as a stream in a user namespace" {
+	local before
+	before=$(stat -c '%u %g %Z' /dev/null)
+	config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }] | .linux.gidMappings = .linux.uidMappings'
+	owned_rootfs 100000 100000
+	args sleep 1000
+	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1
+	oci exec "$c" true < /dev/null
+	equal "$(stat -c '%u %g %Z' /dev/null)" "$before"
+	thole delete --force "$c"
+}
+
 @test "exec while a shim serves somebody else: it has a launcher all the same" {
 	args sleep 1000
 	oci run -d --bundle "$B" "$c" < /dev/null > "$T/run.out" 2>&1

@@ -181,7 +181,7 @@ speaks() { # NUMBER TEXT
 	kill -KILL "$shim"
 	wait_for pid_gone "$shim"
 	thole recover "$c"
-	grep -q 'what it tells the service manager from now on is lost' "$ROOT/$c/shim.log"
+	grep -q 'what it tells a service manager is lost from now on' "$ROOT/$c/shim.log"
 	speaks 1 lost
 	checkpoint --stay
 	restore
