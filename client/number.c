@@ -70,6 +70,9 @@ int number_size(const char *what, const char *text, uint64_t *ret_bytes, struct 
 	if (!parse_unit(p, &shift) || !parse_digits(text, digits, (uint64_t)INT64_MAX >> shift, &v))
 		return err_set(err, ERR_USAGE, "%s is a size such as 64m or 1.5GiB, not '%s'", what, text);
 	*ret_bytes = (v << shift) + (uint64_t)((part << shift) / scale);
+	/* What is asked for is not no limit. */
+	if (*ret_bytes == 0 && part)
+		return err_set(err, ERR_USAGE, "%s is less than a byte: '%s'", what, text);
 	return 0;
 }
 

@@ -121,6 +121,12 @@ static ssize_t recv_packet(int sock, void *buf, size_t size, struct wire_fds *fd
 	if (n < 0)
 		return err_sys(err, "cannot receive");
 	take_rights(&msg, fds);
+	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC) {
+		wire_fds_release(fds);
+		return err_set(err, ERR_LIMIT,
+			       "not all descriptors beside a packet have arrived: the limit of open files "
+			       "(RLIMIT_NOFILE) leaves no room for them");
+	}
 	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		wire_fds_release(fds);
 		return err_set(err, ERR_PROTOCOL, "a packet that is too large");

@@ -36,6 +36,7 @@ struct output {
 struct printer {
 	const struct client *cl;
 	const struct log_format *format;
+	bool told_maybe; /* once is enough: where files have no attributes each rotation could be it */
 	bool timestamps;
 	bool has_since;
 	struct timespec since;
@@ -161,7 +162,10 @@ static int flush_both(struct printer *p, struct err *err)
 /* Where it is missing, as far as that can be seen when stdout and stderr are one terminal. */
 static int tell_missed(struct printer *p, struct logfile *f, struct err *err)
 {
-	if (!f->missed_files && !f->may_have_missed)
+	const bool maybe = f->may_have_missed && !p->told_maybe;
+
+	f->may_have_missed = false;
+	if (!f->missed_files && !maybe)
 		return 0;
 	if (flush_both(p, err) < 0)
 		return -1;
@@ -172,8 +176,8 @@ static int tell_missed(struct printer *p, struct logfile *f, struct err *err)
 			      (unsigned long long)f->missed_files);
 	else
 		client_remark(p->cl, "output may be missing here: the file that was read was rotated away, or removed");
+	p->told_maybe |= maybe;
 	f->missed_files = 0;
-	f->may_have_missed = false;
 	return 0;
 }
 

@@ -21,8 +21,8 @@
 struct watched {
 	char *id;
 	struct call call;
-	bool named; /* by the caller, who is told when it is not there at the beginning */
-	bool gone;
+	bool named;             /* by the caller, who is told when it is not there at the beginning */
+	bool gone, failed;      /* failed: it is there, and cannot be looked at; said once */
 	uint64_t cpu_ns, at_ns; /* at_ns 0: not looked at yet */
 	double cpu_percent;
 	uint64_t memory, pids; /* 0: unknown, since the group has no such controller: what lives uses some of both */
@@ -32,7 +32,7 @@ struct watched {
 struct watched_list {
 	size_t n;
 	struct watched *v;
-	bool missed; /* one that was named */
+	bool missed; /* one that was named, or has failed */
 };
 
 static void watched_release(struct watched *w)
@@ -144,9 +144,20 @@ static int look(const struct client *cl, struct watched *w, struct err *err)
 	return look_once(cl, w, err);
 }
 
-/* Those that have ended meanwhile are left out. Returns how many are left; -1 when one that nobody has named could never be looked at. */
-static int look_at_all(const struct client *cl, struct watched_list *l, struct err *err)
+/* That nobody has named it, and it has ended meanwhile, is none. */
+static bool is_failure(const struct client *cl, const struct watched *w, const struct err *err)
 {
+	cleanup_fd int dir_fd = -1;
+	struct err ignored;
+
+	return err->code != ERR_STATE && err->code != ERR_GONE &&
+	       client_open_container(cl, w->id, NULL, &dir_fd, &ignored) == 0;
+}
+
+/* Those that have ended meanwhile are left out; who cannot be looked at is told of once. Returns how many are left. */
+static int look_at_all(const struct client *cl, struct watched_list *l)
+{
+	struct err err;
 	int n = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
@@ -154,16 +165,13 @@ static int look_at_all(const struct client *cl, struct watched_list *l, struct e
 
 		if (w->gone)
 			continue;
-		if (look(cl, w, err) == 0) {
+		if (look(cl, w, &err) == 0) {
 			n++;
 			continue;
 		}
-		if (w->at_ns == 0 && w->named) {
-			client_report(cl, err);
-			l->missed = true;
-		} else if (w->at_ns == 0 && err->code != ERR_STATE && err->code != ERR_GONE &&
-			   err->code != ERR_NOT_FOUND) {
-			return -1;
+		if (w->at_ns == 0 && (w->named || is_failure(cl, w, &err))) {
+			client_report(cl, &err);
+			l->missed = w->failed = true;
 		}
 		w->gone = true;
 		call_release(&w->call);
@@ -189,7 +197,7 @@ static void drop_gone(struct watched_list *l)
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->v[i].gone)
+		if (l->v[i].gone && !l->v[i].failed)
 			watched_release(&l->v[i]);
 		else
 			l->v[n++] = l->v[i];
@@ -329,17 +337,15 @@ int cmd_stats(const struct client *cl, const struct invocation *inv, struct err 
 	if (inv->n == 0 && add_living(cl, &l, err) < 0)
 		return -1;
 	/* The first look is only where the processor time is counted from. */
-	n = look_at_all(cl, &l, err);
-	if (n < 0 || (n == 0 && l.missed))
-		return n < 0 ? -1 : 1;
+	n = look_at_all(cl, &l);
+	if (n == 0 && l.missed)
+		return 1;
 	for (;;) {
 		poll(NULL, 0, (int)interval_ms);
 		drop_gone(&l);
 		if (inv->n == 0 && !o->no_stream && add_living(cl, &l, err) < 0)
 			return -1;
-		n = look_at_all(cl, &l, err);
-		if (n < 0)
-			return -1;
+		n = look_at_all(cl, &l);
 		if (json)
 			print_json(&l);
 		else

@@ -155,3 +155,26 @@ has_lines() { [ "$(wc -l < "$T/out")" -ge "$1" ]; }
 	refused 1 "container 'none.$c' does not exist" thole stats --no-stream "none.$c"
 	equal "$(thole stats --no-stream | wc -l)" 1
 }
+
+@test "one that cannot be looked at is said once, and the others go on" {
+	local shim watcher
+	mkdir "$T/bin"
+	cp "$BIN/thole" "$T/bin/"
+	echo garbage > "$T/bin/thole-shim"
+	chmod 755 "$T/bin/thole-shim"
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	bundle b2
+	args sleep 1000
+	thole run -d --bundle "$B" "other.$c" < /dev/null
+	shim=$(shim_of "$c")
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+	in_background timeout 30 "$T/bin/thole" --root "$ROOT" stats --interval 50ms --format json > "$T/rows" 2> "$T/said"
+	watcher=$!
+	more_of() { [ "$(grep -c "other.$c" "$T/rows")" -ge 5 ]; }
+	wait_for more_of
+	kill "$watcher"
+	equal "$(grep -c 'shim' "$T/said")" 1
+	equal "$(grep -c "\"$c\"" "$T/rows")" 0
+}
