@@ -40,18 +40,22 @@ static int open_number(const char *path, int number, int *ret_fd, struct err *er
 	return 0;
 }
 
+/* Rotation moves files up one by one: for a moment there may be a gap of one number. */
+#define GAP_MAX 2
+#define LOOKS 16
+
 static int oldest_number(const char *path)
 {
-	int number = 0;
+	int oldest = 0;
 
-	while (number < ROTATED_MAX) {
-		cleanup_free char *name = numbered(path, number + 1);
+	for (int number = 1, missing = 0; number <= ROTATED_MAX && missing < GAP_MAX; number++) {
+		cleanup_free char *name = numbered(path, number);
 
-		if (access(name, F_OK) < 0)
-			break;
-		number++;
+		missing = access(name, F_OK) < 0 ? missing + 1 : 0;
+		if (!missing)
+			oldest = number;
 	}
-	return number;
+	return oldest;
 }
 
 static int open_from(struct logfile *f, int number, struct err *err)
@@ -67,18 +71,31 @@ static int open_from(struct logfile *f, int number, struct err *err)
 	return 0;
 }
 
+static bool is_oldest(const struct logfile *f)
+{
+	cleanup_free char *name = numbered(f->path, oldest_number(f->path));
+	struct stat mine, oldest;
+
+	return fstat(f->fd, &mine) == 0 && stat(name, &oldest) == 0 && mine.st_ino == oldest.st_ino &&
+	       mine.st_dev == oldest.st_dev;
+}
+
 int logfile_open(struct logfile *f, const char *path, struct err *err)
 {
 	free(f->path);
 	f->path = xstrdup(path);
-	return open_from(f, oldest_number(path), err);
+	/* The oldest may have moved on before it was opened. */
+	for (int i = 0; i < LOOKS; i++) {
+		if (open_from(f, oldest_number(path), err) < 0)
+			return -1;
+		if (f->fd < 0 || is_oldest(f))
+			break;
+		fd_close(&f->fd);
+	}
+	return f->fd < 0 ? open_from(f, oldest_number(path), err) : 0;
 }
 
-/* Rotation moves files up one by one: for a moment there may be a gap of one number, and a file that was looked for at its old number may be at its
- * new one. So a file that is still somewhere is looked for again before it counts as taken away by others. */
-#define GAP_MAX 2
-#define LOOKS 16
-
+/* A file that was looked for at its old number may be at its new one. So one that is still somewhere is looked for again before it counts as taken away by others. */
 enum { NUMBER_REMOVED = -1, NUMBER_ELSEWHERE = -2 };
 
 static int look_for(const struct logfile *f, const struct stat *mine)
@@ -96,21 +113,6 @@ static int look_for(const struct logfile *f, const struct stat *mine)
 			missing = 0;
 	}
 	return NUMBER_ELSEWHERE;
-}
-
-/* As oldest_number(), while files are being moved. */
-static int oldest_left(const char *path)
-{
-	int oldest = 0;
-
-	for (int number = 1, missing = 0; number <= ROTATED_MAX && missing < GAP_MAX; number++) {
-		cleanup_free char *name = numbered(path, number);
-
-		missing = access(name, F_OK) < 0 ? missing + 1 : 0;
-		if (!missing)
-			oldest = number;
-	}
-	return oldest;
 }
 
 /* Which number has the file that we read now? */
@@ -167,7 +169,7 @@ static int go_to_next(struct logfile *f, struct err *err)
 			return 0;
 		/* Of a removed file nobody knows which came after it: the oldest that is left, so that nothing is left out that is still there. */
 		if (number != NUMBER_ELSEWHERE)
-			next_number = number > 0 ? number - 1 : oldest_left(f->path);
+			next_number = number > 0 ? number - 1 : oldest_number(f->path);
 		if (open_number(f->path, next_number, &next_fd, err) < 0)
 			return err->code == ERR_NOT_FOUND ? 0 : -1;
 		/* A rotation in between has moved all of them: what was opened is not the one after ours. */

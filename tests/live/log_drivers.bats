@@ -169,6 +169,23 @@ rotates() {
 @test "rotation, json-file" { rotates json-file 512; }
 @test "rotation, raw" { rotates raw 256; }
 
+@test "a reader that begins in the middle of a rotation, when a number is free, begins with the oldest file all the same" {
+	args /usr/bin/records 20000 64
+	thole run -d --log-driver k8s-file --log-opt max-size=64k --log-opt max-file=1000 --bundle "$B" "$c" < /dev/null
+	exits 0 thole wait "$c"
+	local log n first
+	log=$(log_of)
+	n=$(files_of "$log" | wc -l)
+	[ "$n" -gt 6 ]
+	thole logs "$c" > "$T/all" 2> /dev/null
+	first=$(head -1 "$T/all")
+	for ((n = n - 1; n >= 3; n--)); do
+		mv "$log.$n" "$log.$((n + 1))"
+	done
+	thole logs "$c" > "$T/all" 2> /dev/null
+	equal "$(head -1 "$T/all")" "$first"
+}
+
 @test "rotation: no more files than asked for, and the new one is for the same readers" {
 	args sh -c '/usr/bin/records 20000 64; while [ ! -e /tmp/go ]; do usleep 10000; done'
 	touch "$T/my.log"
