@@ -218,6 +218,21 @@ int wire_recv_err(int sock, struct err *ret_msg, struct err *err)
 	return 1;
 }
 
+int wire_recv_outcome(int sock, const char *who, struct err *err)
+{
+	struct err outcome;
+	int n = wire_recv_err(sock, &outcome, err);
+
+	if (n < 0)
+		return -1;
+	if (n == 0)
+		return err_set(err, ERR_INTERNAL, "%s has died", who);
+	if (outcome.code == ERR_NONE)
+		return 0;
+	*err = outcome;
+	return -1;
+}
+
 int wire_peer_uid(int sock, unsigned int *ret_uid, struct err *err)
 {
 	struct ucred cred;

@@ -54,6 +54,9 @@ int wire_error_to(const Error *msg, struct err *err); /* fills err, returns -1 *
 int wire_send_err(int sock, const struct err *msg);
 int wire_recv_err(int sock, struct err *ret_msg, struct err *err);
 
+/* What a child that sends one such packet, all zero for no error, has come to: 0, or -1 with its err. ERR_INTERNAL: `who` has died before that. */
+int wire_recv_outcome(int sock, const char *who, struct err *err);
+
 /* uid of the peer of a unix socket (SO_PEERCRED). */
 int wire_peer_uid(int sock, unsigned int *ret_uid, struct err *err);
 

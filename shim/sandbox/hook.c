@@ -171,16 +171,8 @@ void hook_kill(pid_t pid)
 
 int hook_result(pid_t pid, int fd, struct err *err)
 {
-	struct err outcome;
-	int n = wire_recv_err(fd, &outcome, err);
+	int r = wire_recv_outcome(fd, "the process that runs the hooks", err);
 
 	proc_wait(pid);
-	if (n < 0)
-		return -1;
-	if (n == 0)
-		return err_set(err, ERR_INTERNAL, "the process that runs the hooks has died");
-	if (outcome.code == ERR_NONE)
-		return 0;
-	*err = outcome;
-	return -1;
+	return r;
 }

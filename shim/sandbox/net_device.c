@@ -395,8 +395,8 @@ static void run(work_fn *work, void *arg, int ns_fd, const char *what, int sock)
 /* Between ours and that namespace. Waits for it. */
 static int in_both(work_fn *work, void *arg, int ns_fd, const char *what, struct err *err)
 {
-	struct err outcome;
-	int pair[2], n;
+	cleanup_free char *who = xasprintf("%s: the process that moves them", what);
+	int pair[2], r;
 	pid_t child;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -409,17 +409,10 @@ static int in_both(work_fn *work, void *arg, int ns_fd, const char *what, struct
 		fd_close(&pair[0]);
 		return err_sys(err, "cannot fork");
 	}
-	n = wire_recv_err(pair[0], &outcome, err);
+	r = wire_recv_outcome(pair[0], who, err);
 	fd_close(&pair[0]);
 	proc_wait(child);
-	if (n < 0)
-		return -1;
-	if (n == 0)
-		return err_set(err, ERR_INTERNAL, "%s: the process that moves them has died", what);
-	if (outcome.code == ERR_NONE)
-		return 0;
-	*err = outcome;
-	return -1;
+	return r;
 }
 
 static int open_namespace(pid_t pid, int *ret_fd, struct err *err)

@@ -157,8 +157,7 @@ int sysctl_write_anew(const struct oci_config *c, pid_t pid, struct err *err)
 {
 	cleanup_free bool *todo = xcalloc(c->sysctl_keys.n + 1, sizeof(*todo));
 	cleanup_fd int pidfd = -1, sock = -1;
-	struct err outcome;
-	int pair[2], flags, n;
+	int pair[2], flags, r;
 	pid_t child;
 
 	if (!find_own(c, todo, &flags))
@@ -174,14 +173,7 @@ int sysctl_write_anew(const struct oci_config *c, pid_t pid, struct err *err)
 	fd_close(&pair[1]);
 	if (child < 0)
 		return err_sys(err, "cannot fork");
-	n = wire_recv_err(sock, &outcome, err);
+	r = wire_recv_outcome(sock, "linux.sysctl: the process that writes them", err);
 	proc_wait(child);
-	if (n < 0)
-		return -1;
-	if (n == 0)
-		return err_set(err, ERR_INTERNAL, "linux.sysctl: the process that writes them has died");
-	if (outcome.code == ERR_NONE)
-		return 0;
-	*err = outcome;
-	return -1;
+	return r;
 }
