@@ -147,36 +147,62 @@ static ssize_t read_here(struct logfile *f, void *buf, size_t size, struct err *
 	return n;
 }
 
-/* Ours was removed: what was between it and the next one that is still there? */
-static void note_missed(struct logfile *f, int next_fd)
+/* What was between ours and the next one that is still there? */
+static void note_missed(struct logfile *f, int next_fd, bool removed)
 {
 	uint64_t mine = logfmt_rotation(f->fd), next = logfmt_rotation(next_fd);
 
 	if (next > mine)
 		f->missed_files += next - mine - 1;
-	else
+	else if (removed)
 		f->may_have_missed = true;
+}
+
+/* The newest number is not skipped: that its file is not there yet, or any more, is an end. */
+static bool is_free(const struct logfile *f, int number)
+{
+	cleanup_free char *name = numbered(f->path, number);
+
+	return number > 0 && access(name, F_OK) < 0 && errno == ENOENT;
+}
+
+/* The number of the file after that with `number`. In the middle of a rotation one is free in between; where somebody has removed a file it stays so. */
+static int number_after(const struct logfile *f, int number)
+{
+	do
+		number--;
+	while (is_free(f, number));
+	return number;
+}
+
+/* Of a removed file nobody knows which came after it: the oldest that is left, so that nothing is left out that is still there. */
+static int next_number(const struct logfile *f, int number)
+{
+	if (number == NUMBER_ELSEWHERE)
+		return 0;
+	return number > 0 ? number_after(f, number) : oldest_number(f->path);
 }
 
 /* Returns 1 when there was a next file, 0 when this one is the newest, or the next is not there yet. */
 static int go_to_next(struct logfile *f, struct err *err)
 {
 	for (;;) {
-		int number = own_number(f), next_number = 0;
+		int number = own_number(f), next, r;
 		cleanup_fd int next_fd = -1;
 
 		if (number == 0)
 			return 0;
-		/* Of a removed file nobody knows which came after it: the oldest that is left, so that nothing is left out that is still there. */
-		if (number != NUMBER_ELSEWHERE)
-			next_number = number > 0 ? number - 1 : oldest_number(f->path);
-		if (open_number(f->path, next_number, &next_fd, err) < 0)
-			return err->code == ERR_NOT_FOUND ? 0 : -1;
-		/* A rotation in between has moved all of them: what was opened is not the one after ours. */
-		if (own_number(f) != number)
+		next = next_number(f, number);
+		r = open_number(f->path, next, &next_fd, err);
+		if (r < 0 && err->code != ERR_NOT_FOUND)
+			return -1;
+		/* A rotation in between has moved all of them: what was opened, or was not there, is not the one after ours. */
+		if (own_number(f) != number || (number > 0 && number_after(f, number) != next))
 			continue;
-		if (number == NUMBER_REMOVED)
-			note_missed(f, next_fd);
+		if (r < 0)
+			return 0;
+		if (number != NUMBER_ELSEWHERE)
+			note_missed(f, next_fd, number == NUMBER_REMOVED);
 		fd_close(&f->fd);
 		f->fd = take_fd(&next_fd);
 		f->offset = 0;

@@ -9,13 +9,15 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "client/logfile.h"
 #include "common/fd.h"
+#include "common/logfmt.h"
 
 static char dir[] = "/tmp/logfile_test.XXXXXX";
-static char *path, *path1, *path2;
+static char *path, *path1, *path2, *path3;
 
 static int set_up(void **state)
 {
@@ -24,6 +26,7 @@ static int set_up(void **state)
 	path = xasprintf("%s/ctr.log", dir);
 	path1 = xasprintf("%s.1", path);
 	path2 = xasprintf("%s.2", path);
+	path3 = xasprintf("%s.3", path);
 	return 0;
 }
 
@@ -32,9 +35,11 @@ static int tear_down(void **state)
 	unlink(path);
 	unlink(path1);
 	unlink(path2);
+	unlink(path3);
 	free(path);
 	free(path1);
 	free(path2);
+	free(path3);
 	return rmdir(dir);
 }
 
@@ -43,6 +48,7 @@ static int clear(void **state)
 	unlink(path);
 	unlink(path1);
 	unlink(path2);
+	unlink(path3);
 	return 0;
 }
 
@@ -59,6 +65,15 @@ static void rotate(void)
 {
 	rename(path1, path2);
 	assert_int_equal(rename(path, path1), 0);
+}
+
+static void number_rotation(const char *of, uint64_t n)
+{
+	cleanup_fd int fd = open(of, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	logfmt_set_rotation(fd, n);
+	assert_int_equal(logfmt_rotation(fd), n);
 }
 
 /* Everything from here on. */
@@ -108,6 +123,44 @@ static void old_files_come_first(void **state)
 	append(path, "3");
 	assert_int_equal(logfile_open(&f, path, &err), 0);
 	expect(&f, "123");
+}
+
+/* In the middle of a rotation, or since somebody removed a file. */
+static void a_number_that_is_free_ends_nothing(void **state)
+{
+	cleanup_logfile struct logfile f = LOGFILE_NONE;
+	struct err err;
+
+	append(path2, "1");
+	append(path1, "2");
+	append(path, "3");
+	assert_int_equal(logfile_open(&f, path, &err), 0);
+	assert_int_equal(rename(path2, path3), 0);
+	expect(&f, "123");
+	assert_false(f.may_have_missed);
+	assert_int_equal(rename(path, path1), 0);
+	expect(&f, "");
+	append(path, "4");
+	expect(&f, "4");
+	assert_int_equal(f.missed_files, 0);
+}
+
+static void a_file_that_was_removed_in_between_is_told(void **state)
+{
+	cleanup_logfile struct logfile f = LOGFILE_NONE;
+	struct err err;
+
+	append(path2, "1");
+	append(path1, "2");
+	append(path, "3");
+	number_rotation(path2, 4);
+	number_rotation(path1, 5);
+	number_rotation(path, 6);
+	assert_int_equal(logfile_open(&f, path, &err), 0);
+	assert_int_equal(unlink(path1), 0);
+	expect(&f, "13");
+	assert_int_equal(f.missed_files, 1);
+	assert_false(f.may_have_missed);
 }
 
 static void a_truncated_log_is_read_from_its_start(void **state)
@@ -215,6 +268,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(rotation_loses_nothing, clear),
 		cmocka_unit_test_setup(old_files_come_first, clear),
+		cmocka_unit_test_setup(a_number_that_is_free_ends_nothing, clear),
+		cmocka_unit_test_setup(a_file_that_was_removed_in_between_is_told, clear),
 		cmocka_unit_test_setup(a_truncated_log_is_read_from_its_start, clear),
 		cmocka_unit_test_setup(a_log_may_not_be_there_yet, clear),
 		cmocka_unit_test_setup(tails, clear),
