@@ -349,6 +349,11 @@ static void close_stdin(struct loop *l)
 	tell_closed(l, STREAM_STDIN);
 }
 
+static bool is_gone(int sys_errno)
+{
+	return sys_errno == EPIPE || sys_errno == EIO || sys_errno == ECONNRESET;
+}
+
 /* The caller's reader is gone: said before our end is closed, since a bare close means that this client was killed. */
 static void close_output(struct loop *l, Stream stream, int *fd)
 {
@@ -357,7 +362,7 @@ static void close_output(struct loop *l, Stream stream, int *fd)
 	if (l->closed[stream])
 		return;
 	l->closed[stream] = true;
-	if (sys_errno != EPIPE && sys_errno != EIO && sys_errno != ECONNRESET)
+	if (!l->r->attached && !is_gone(sys_errno))
 		client_remark(l->r->cl, "cannot write to %s: %s", stream_names[stream], strerrordesc_np(sys_errno));
 	tell_closed(l, stream);
 	fd_close(fd);
@@ -550,6 +555,20 @@ static bool outlives_shim(struct loop *l, struct err *err)
 	return false;
 }
 
+/* The container takes no notice of what becomes of an attached client's output: so it is the client that ends, as any program. Returns 1 when nobody reads it any more. */
+static int judge_reader(const struct loop *l, struct err *err)
+{
+	for (int i = STREAM_STDOUT; l->r->attached && i <= STREAM_STDERR; i++) {
+		const struct pump *p = &l->pump[i];
+
+		if (p->state == PUMP_BROKEN)
+			return is_gone(p->sys_errno) ? 1
+						     : err_set(err, ERR_SYS, "cannot write to %s: %s", stream_names[i],
+							       strerrordesc_np(p->sys_errno));
+	}
+	return 0;
+}
+
 static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 {
 	struct pollfd p[SLOT_COUNT];
@@ -564,8 +583,12 @@ static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 			return err_sys(err, "cannot wait for the container's streams");
 		if (r <= 0)
 			continue;
-		if (handle_events(l, p, err) < 0)
+		if (handle_events(l, p, err) < 0 || (r = judge_reader(l, err)) < 0)
 			return -1;
+		if (r > 0) {
+			*ret_end = RELAY_UNHEARD;
+			return 0;
+		}
 		if (!outlives_shim(l, err) || l->pump[STREAM_STDIN].state == PUMP_LEFT || l->has_refusal) {
 			*ret_end = l->is_lost ? RELAY_LOST : RELAY_LEFT;
 			return 0;

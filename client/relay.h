@@ -8,9 +8,10 @@
 #include "client/keys.h"
 
 enum relay_end {
-	RELAY_EXIT, /* the container has ended: ret_exit is filled */
-	RELAY_LEFT, /* the detach keys were typed, or a signal came for a container that is checkpointed */
-	RELAY_LOST, /* the shim is gone: err says so */
+	RELAY_EXIT,    /* the container has ended: ret_exit is filled */
+	RELAY_LEFT,    /* the detach keys were typed, or a signal came for a container that is checkpointed */
+	RELAY_LOST,    /* the shim is gone: err says so */
+	RELAY_UNHEARD, /* an attached client's: who read what it writes is gone */
 };
 
 struct relay {

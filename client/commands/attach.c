@@ -137,9 +137,11 @@ static int relay_attached(const struct client *cl, const char *id, struct relay 
 	int status;
 
 	if (relay_run(r, &end, &exit, err) < 0)
-		return -1;
+		return end_unknown(cl, err);
 	if (end == RELAY_LEFT)
 		return 0;
+	if (end == RELAY_UNHEARD)
+		signals_die(SIGPIPE);
 	status = end == RELAY_LOST ? -1 : call_exit_status(id, &exit, err);
 	return status < 0 ? end_unknown(cl, err) : status;
 }

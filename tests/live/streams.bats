@@ -244,6 +244,20 @@ setup_test() { bundle; }
 	exits 0 thole wait "$c"
 }
 
+@test "an attached client ends when nobody reads it any more, or it cannot write: attach | head -1" {
+	detached sh -c 'i=0; while [ ! -e /tmp/go ]; do echo $i; i=$((i + 1)); usleep 1000; done'
+	local s
+	s=$(timeout 20 bash -c '"$0" --root "$1" attach "$2" < /dev/null 2> "$3" | head -1 > /dev/null; echo ${PIPESTATUS[0]}' "$THOLE" "$ROOT" "$c" "$T/err")
+	equal "$s" 141
+	s=$(timeout 20 bash -c '"$0" --root "$1" attach "$2" < /dev/null > /dev/full 2> "$3"; echo $?' "$THOLE" "$ROOT" "$c" "$T/full")
+	equal "$s" 125
+	equal "$(cat "$T/full")" 'thole: cannot write to stdout: No space left on device'
+	[ ! -s "$T/err" ]
+	is "$c" running
+	touch "$B/rootfs/tmp/go"
+	exits 0 thole wait "$c"
+}
+
 # covers: run --interactive
 @test "detached with -i: stdin is open for who attaches, and half-close ends it" {
 	args sh -c 'while read l; do echo "got $l"; done; echo eof; exit 3'
