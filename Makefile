@@ -123,6 +123,9 @@ $(BUILD)/proto/%.pb-c.h $(BUILD)/proto/%.pb-c.c: proto/%.proto
 	@mkdir -p $(BUILD)/proto
 	@protoc-c -I proto --c_out=$(BUILD)/proto $(<F)
 
+# Not to be removed after the first build: what is made anew for the second makes everything anew.
+.SECONDARY: $(GEN) $(GEN:.h=.c)
+
 $(OBJ)/proto/%.o: $(BUILD)/proto/%.c $(GEN)
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
