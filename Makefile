@@ -296,7 +296,7 @@ conform-table: build-live ## write tests/conform/CONFORMANCE.md anew
 	@BUILD='$(abspath $(BUILD))' tests/conform/table
 
 .PHONY: demo bench criu debian-root
-demo: deps build-live ## the main job on the terminal, step by step
+demo: deps build-live ## the main job on the terminal, step by step, whatever dies meanwhile
 	@BUILD='$(abspath $(BUILD))' contrib/install-criu
 	@BUILD='$(abspath $(BUILD))' contrib/demo
 
