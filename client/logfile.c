@@ -201,7 +201,7 @@ static int go_to_next(struct logfile *f, struct err *err)
 			continue;
 		if (r < 0)
 			return 0;
-		if (number != NUMBER_ELSEWHERE)
+		if (number == NUMBER_REMOVED || next < number - 1)
 			note_missed(f, next_fd, number == NUMBER_REMOVED);
 		fd_close(&f->fd);
 		f->fd = take_fd(&next_fd);
