@@ -71,30 +71,6 @@ static int open_from(struct logfile *f, int number, struct err *err)
 	return 0;
 }
 
-static bool is_oldest(const struct logfile *f)
-{
-	cleanup_free char *name = numbered(f->path, oldest_number(f->path));
-	struct stat mine, oldest;
-
-	return fstat(f->fd, &mine) == 0 && stat(name, &oldest) == 0 && mine.st_ino == oldest.st_ino &&
-	       mine.st_dev == oldest.st_dev;
-}
-
-int logfile_open(struct logfile *f, const char *path, struct err *err)
-{
-	free(f->path);
-	f->path = xstrdup(path);
-	/* The oldest may have moved on before it was opened. */
-	for (int i = 0; i < LOOKS; i++) {
-		if (open_from(f, oldest_number(path), err) < 0)
-			return -1;
-		if (f->fd < 0 || is_oldest(f))
-			break;
-		fd_close(&f->fd);
-	}
-	return f->fd < 0 ? open_from(f, oldest_number(path), err) : 0;
-}
-
 /* A file that was looked for at its old number may be at its new one. So one that is still somewhere is looked for again before it counts as taken away by others. */
 enum { NUMBER_REMOVED = -1, NUMBER_ELSEWHERE = -2 };
 
@@ -127,6 +103,21 @@ static int own_number(const struct logfile *f)
 		number = look_for(f, &mine);
 	}
 	return number;
+}
+
+int logfile_open(struct logfile *f, const char *path, struct err *err)
+{
+	free(f->path);
+	f->path = xstrdup(path);
+	/* The oldest may have moved on before it was opened. */
+	for (int i = 0; i < LOOKS; i++) {
+		if (open_from(f, oldest_number(path), err) < 0)
+			return -1;
+		if (f->fd < 0 || own_number(f) == oldest_number(path))
+			break;
+		fd_close(&f->fd);
+	}
+	return f->fd < 0 ? open_from(f, oldest_number(path), err) : 0;
 }
 
 static ssize_t read_here(struct logfile *f, void *buf, size_t size, struct err *err)

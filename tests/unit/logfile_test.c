@@ -61,6 +61,14 @@ static void append(const char *to, const char *text)
 	fclose(f);
 }
 
+/* Oldest first: 1, 2, 3. */
+static void three_files(void)
+{
+	append(path2, "1");
+	append(path1, "2");
+	append(path, "3");
+}
+
 static void rotate(void)
 {
 	rename(path1, path2);
@@ -118,9 +126,7 @@ static void old_files_come_first(void **state)
 	cleanup_logfile struct logfile f = LOGFILE_NONE;
 	struct err err;
 
-	append(path2, "1");
-	append(path1, "2");
-	append(path, "3");
+	three_files();
 	assert_int_equal(logfile_open(&f, path, &err), 0);
 	expect(&f, "123");
 }
@@ -131,9 +137,7 @@ static void a_number_that_is_free_ends_nothing(void **state)
 	cleanup_logfile struct logfile f = LOGFILE_NONE;
 	struct err err;
 
-	append(path2, "1");
-	append(path1, "2");
-	append(path, "3");
+	three_files();
 	assert_int_equal(logfile_open(&f, path, &err), 0);
 	assert_int_equal(rename(path2, path3), 0);
 	expect(&f, "123");
@@ -150,9 +154,7 @@ static void a_file_that_was_removed_in_between_is_told(void **state)
 	cleanup_logfile struct logfile f = LOGFILE_NONE;
 	struct err err;
 
-	append(path2, "1");
-	append(path1, "2");
-	append(path, "3");
+	three_files();
 	number_rotation(path2, 4);
 	number_rotation(path1, 5);
 	number_rotation(path, 6);
