@@ -188,7 +188,7 @@ static int go_to_next(struct logfile *f, struct err *err)
 		if (r < 0 && err->code != ERR_NOT_FOUND)
 			return -1;
 		/* A rotation in between has moved all of them: what was opened, or was not there, is not the one after ours. */
-		if (own_number(f) != number || (number > 0 && number_after(f, number) != next))
+		if ((number > 0 && number_after(f, number) != next) || own_number(f) != number)
 			continue;
 		if (r < 0)
 			return 0;
