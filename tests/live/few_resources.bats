@@ -60,7 +60,11 @@ both_were_seen() {
 	done
 	both_were_seen
 	prlimit --pid "$(shim_of "$c")" --nofile=8:4096
-	thole delete --force "$c"
+	whole "delete by a shim with 8 descriptors" "$THOLE" --root "$ROOT" delete --force "$c"
+	if [ -d "$ROOT/$c" ]; then
+		prlimit --pid "$(shim_of "$c")" --nofile=4096:4096
+		thole delete --force "$c"
+	fi
 	wait_for nothing_left
 }
 
