@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* thole logs: what a container has written, each stream where it belongs.
  *
- * Reads the log file and the status record only: it works without a shim, for containers of another boot, and wakes nobody. */
+ * Reads the log file and the status record only: it works without a shim, for containers of another boot, and wakes nobody. Who follows asks the shim once, at the end. */
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -201,12 +201,15 @@ static int print_available(struct printer *p, struct logfile *f, struct err *err
 	1000 /* how long the shim may take from the end of the process to the end of the log, or from write to write then */
 
 struct follower {
+	const char *id;
 	int watch_fd;    /* inotify */
 	int pidfd;       /* of the container's init; -1: has ended */
 	int dir_fd;      /* its state directory; -1: there is none any more */
 	bool exec;       /* it is the log of an exec'd process */
 	int exec_fd;     /* its pidfd; -1: has ended */
 	int64_t last_ms; /* then: when it did, or the log grew last */
+	struct call end; /* to the shim, once init has ended: its answer comes when it has logged everything */
+	bool all_logged; /* it has, or there is no shim any more */
 };
 
 static int64_t now_ms(void)
@@ -222,6 +225,7 @@ static void follower_release(struct follower *f)
 	fd_close(&f->watch_fd);
 	fd_close(&f->pidfd);
 	fd_close(&f->exec_fd);
+	call_release(&f->end);
 }
 
 /* What is recorded no more, or of another process, has ended. */
@@ -263,6 +267,23 @@ static int watch_all(struct follower *f, const char *log_path, struct err *err)
 	return 0;
 }
 
+/* The end of init is recorded before its streams are read to their end; with a slow reader at one of them that may be long before. */
+static void ask_for_end(struct follower *f)
+{
+	Request req = Request_init_zero;
+	struct err ignored;
+
+	if (f->all_logged || f->end.sock >= 0)
+		return;
+	req.which_body = Request_wait_tag;
+	req.body.wait.drained = true;
+	if (call_open_running(f->id, f->dir_fd, &f->end, &ignored) == 0 &&
+	    call_send(&f->end, &req, NULL, 0, &ignored) == 0)
+		return;
+	call_release(&f->end);
+	f->all_logged = true;
+}
+
 /* Has the container ended, and has nobody anything to add? */
 static bool has_ended(struct follower *f)
 {
@@ -273,7 +294,25 @@ static bool has_ended(struct follower *f)
 		return err.code == ERR_NOT_FOUND;
 	if (f->pidfd < 0 && rec.init_pid > 0)
 		proc_pidfd_open(rec.init_pid, rec.init_start_time, &f->pidfd, &err);
-	return statedir_refresh(&rec) == STATUS_STOPPED && (rec.exit_recorded || !call_shim_lives(f->dir_fd));
+	if (statedir_refresh(&rec) != STATUS_STOPPED)
+		return false;
+	if (!rec.exit_recorded)
+		return !call_shim_lives(f->dir_fd);
+	ask_for_end(f);
+	return f->all_logged;
+}
+
+/* Whatever it says, nothing more comes. If it was killed instead, another may have taken its place: has_ended() looks. */
+static void hear_end(struct follower *f)
+{
+	struct wire_fds fds;
+	struct err err;
+	Reply reply;
+
+	f->all_logged = call_reply(&f->end, &reply, &fds, &err) == 0 || err.code != ERR_GONE;
+	if (f->all_logged)
+		wire_fds_release(&fds);
+	call_release(&f->end);
 }
 
 /* Wait until something happens. False: nothing did within timeout_ms (-1: for ever). */
@@ -281,7 +320,8 @@ static bool wait_event(struct follower *f, int timeout_ms)
 {
 	struct pollfd p[] = { { .fd = f->watch_fd, .events = POLLIN },
 			      { .fd = f->pidfd, .events = POLLIN },
-			      { .fd = f->exec_fd, .events = POLLIN } };
+			      { .fd = f->exec_fd, .events = POLLIN },
+			      { .fd = f->end.sock, .events = POLLIN } };
 	char events[4096];
 	int r;
 
@@ -297,6 +337,8 @@ static bool wait_event(struct follower *f, int timeout_ms)
 		fd_close(&f->exec_fd);
 		f->last_ms = now_ms();
 	}
+	if (p[3].revents)
+		hear_end(f);
 	return r > 0;
 }
 
@@ -318,7 +360,6 @@ static int follow(struct printer *p, struct logfile *log, struct follower *f, st
 			ended = has_ended(f);
 		if (print_available(p, log, err) < 0)
 			return -1;
-		/* With the record written or the shim gone, what there was to log is logged. */
 		if (ended)
 			return 0;
 		if (p->n_read != before)
@@ -416,11 +457,13 @@ static int judge_options(const struct logs_options *o, struct printer *p, uint64
 	return o->since ? number_moment("--since", o->since, &now, &p->since, err) : 0;
 }
 
-static int print_log(struct printer *p, const char *path, uint64_t tail, int dir_fd, const struct logs_options *o,
-		     struct err *err)
+static int print_log(struct printer *p, const char *id, const char *path, uint64_t tail, int dir_fd,
+		     const struct logs_options *o, struct err *err)
 {
 	cleanup_logfile struct logfile log = LOGFILE_NONE;
-	struct follower f = { .watch_fd = -1, .pidfd = -1, .dir_fd = dir_fd, .exec_fd = -1 };
+	struct follower f = {
+		.id = id, .watch_fd = -1, .pidfd = -1, .dir_fd = dir_fd, .exec_fd = -1, .end = CALL_NONE
+	};
 	int r;
 
 	if ((tail == UINT64_MAX ? logfile_open(&log, path, err) : logfile_seek_tail(&log, path, p->format, tail, err)) <
@@ -474,7 +517,7 @@ int cmd_logs(const struct client *cl, const struct invocation *inv, struct err *
 		return -1;
 	/* `logs | head`: the reader has what it wanted. */
 	signal(SIGPIPE, SIG_IGN);
-	r = print_log(p, path, tail, dir_fd, o, err);
+	r = print_log(p, inv->operands[0], path, tail, dir_fd, o, err);
 	if (r == 0)
 		r = print_kept(p, err) < 0 || flush_both(p, err) < 0 ? -1 : 0;
 	printer_release(p);

@@ -227,15 +227,17 @@ struct process *exec_revive(struct container *c, const char *name)
 	return NULL;
 }
 
-static bool ended(struct process *p)
+static bool died(struct process *p)
 {
-	if (p->away)
-		return false; /* criu's doing: it is in the image */
+	return !p->away; /* else it is criu's doing: it is in the image */
+}
+
+static void ended(struct process *p)
+{
 	log_debug("container '%s': process %s has ended with status %d", container_id(p->c), p->name, p->exit.code);
 	/* As a shell tells it too, of its child. */
 	if (p->exit.code == 128 + SIGKILL)
 		exit_note_outlived(p->c);
-	return true;
 }
 
 static void news(struct process *p, bool late)
@@ -259,7 +261,7 @@ static void news(struct process *p, bool late)
 	container_quiet(c);
 }
 
-static const struct process_ops exec_ops = { .ended_cb = ended, .news_cb = news };
+static const struct process_ops exec_ops = { .died_cb = died, .ended_cb = ended, .news_cb = news };
 
 /* ---- its launch ------------------------------------------------------------------------------------------------------------ */
 

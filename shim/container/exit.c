@@ -40,16 +40,21 @@ void exit_note_outlived(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
-static bool init_ended(struct process *p)
+static bool init_died(struct process *p)
+{
+	struct container *c = p->c;
+
+	if (!c->deletion.cb)
+		dying_over(c);
+	return !checkpoint_takes_end(c->checkpointing);
+}
+
+static void init_ended(struct process *p)
 {
 	struct container *c = p->c;
 	struct status_record *rec = &c->rec;
 	struct err err;
 
-	if (!c->deletion.cb)
-		dying_over(c);
-	if (checkpoint_takes_end(c->checkpointing))
-		return false;
 	p->exit.oom_killed = p->exit.signal == SIGKILL && exit_by_oom(c);
 	rec->status = STATUS_STOPPED;
 	rec->exited_ns = p->exit.time_ns;
@@ -59,14 +64,13 @@ static bool init_ended(struct process *p)
 	rec->oom_killed = p->exit.oom_killed;
 	rec->exit_recorded = 1;
 	if (c->creation)
-		return true; /* it has not been anybody's container yet */
+		return; /* it has not been anybody's container yet */
 	if (p->exit.oom_killed)
 		explain_oom(c);
 	if (state_save_record(c, &err) < 0)
 		log_error("container '%s' has ended with status %d, but: %s", c->id, rec->exit_code, err.text);
 	if (!rec->remove_at_exit && state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
-	return true;
 }
 
 static void removed_at_exit(void *arg, const struct err *err)
@@ -124,7 +128,7 @@ static void init_news(struct process *p, bool late)
 		removed_at_exit(c, &err);
 }
 
-const struct process_ops init_ops = { .ended_cb = init_ended, .news_cb = init_news };
+const struct process_ops init_ops = { .died_cb = init_died, .ended_cb = init_ended, .news_cb = init_news };
 
 bool container_remove_if_due(struct container *c)
 {

@@ -196,14 +196,17 @@ static void end_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	event_del(p->end);
 	note_exit(p);
-	if (!p->ops->ended_cb(p)) {
+	if (!p->ops->died_cb(p)) {
 		p->exited = false;
 		return;
 	}
-	if (p->relay)
+	if (p->relay) {
 		relay_process_ended(p->relay);
-	else
+		relay_take_rest(p->relay);
+	} else {
 		p->drained = true;
+	}
+	p->ops->ended_cb(p);
 	process_news(p);
 }
 

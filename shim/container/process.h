@@ -16,8 +16,11 @@ struct json_object;
 struct process;
 
 struct process_ops {
-	/* It has ended, its status is in p->exit: record that. Called before anybody is told. False: that was no end of its, it comes back. */
-	bool (*ended_cb)(struct process *p);
+	/* It is dead. False: that is no end of its, it comes back. */
+	bool (*died_cb)(struct process *p);
+	/* It has ended, its status is in p->exit: record that. Called before anybody is told, and after what it had said was logged, so that who hears of
+	 * it finds all of that there; what a slow reader holds back, or others write, comes later. */
+	void (*ended_cb)(struct process *p);
 	/* It has ended, and who only wants to know that was told; comes again when its output has been drained. `late`: the time that
 	 * process_hurry() gave is over. Tells the rest with process_tell(). */
 	void (*news_cb)(struct process *p, bool late);

@@ -182,13 +182,14 @@ static void wait_save(const struct call *call, Saved__Call *s)
 	s->kind_case = SAVED__CALL__KIND_WAIT;
 	s->wait = saved_new(Saved__WaitCall, wait_call);
 	s->wait->process = xstrdup(w->process->name);
+	s->wait->drained = w->drained;
 }
 
-static int wait_for(struct call *call, const char *name, struct err *err)
+static int wait_for(struct call *call, const char *name, bool drained, struct err *err)
 {
 	struct container_watch *w = xcalloc(1, sizeof(*w));
 
-	*w = (struct container_watch) { .exit_cb = wait_over, .arg = call };
+	*w = (struct container_watch) { .exit_cb = wait_over, .arg = call, .drained = drained };
 	if (container_watch(server_container(call->server), name, w, err) < 0) {
 		free(w);
 		return -1;
@@ -203,7 +204,7 @@ void wait_resume(struct call *call, const Saved__WaitCall *s)
 {
 	struct err err;
 
-	if (wait_for(call, s->process, &err) < 0)
+	if (wait_for(call, s->process, s->drained, &err) < 0)
 		fatal("a process without a record is waited for"); /* the state has been judged */
 }
 
@@ -211,6 +212,6 @@ void on_wait(struct call *call, Request *req, struct wire_fds *fds)
 {
 	struct err err;
 
-	if (wait_for(call, req->body.wait.name, &err) < 0)
+	if (wait_for(call, req->body.wait.name, req->body.wait.drained, &err) < 0)
 		call_fail(call, &err);
 }

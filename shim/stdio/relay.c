@@ -443,6 +443,12 @@ static bool drain_is_due(struct relay *r)
 	return r->options.has_drain || quiet || ++r->ticks >= DRAIN_TICKS;
 }
 
+void relay_take_rest(struct relay *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		output_take_rest(&r->out[i]);
+}
+
 /* No more is waited for; what is in the pipes by now is still taken. */
 static void drain_tick_over(struct relay *r)
 {
@@ -457,8 +463,8 @@ static void drain_tick_over(struct relay *r)
 		return;
 	}
 	due = drain_is_due(r);
-	for (size_t i = 0; due && i < ARRAY_SIZE(r->out); i++)
-		output_take_rest(&r->out[i]);
+	if (due)
+		relay_take_rest(r);
 	if (!due || is_held(r)) {
 		event_add(r->timer, &drain_tick);
 		return;

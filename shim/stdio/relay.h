@@ -114,6 +114,9 @@ int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *e
 /* The process has ended: read what is left. Others may still hold the pipes: the wait for their end is bounded. */
 void relay_process_ended(struct relay *r);
 
+/* What is in the pipes now, at once, as far as its readers take it. */
+void relay_take_rest(struct relay *r);
+
 /* Can it still be written to? */
 bool relay_has_input(const struct relay *r);
 

@@ -103,6 +103,26 @@ setup_test() { bundle; }
 	equal "$(wc -c < "$T/out")" 262144
 }
 
+@test "logs -f does not end before what a stopped client holds back is in the log" {
+	local client follower
+	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; exec /usr/bin/records 8000 64'
+	in_background "$THOLE" --root "$ROOT" run --keep --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
+	client=$!
+	wait_for is "$c" running
+	in_background timeout 60 "$THOLE" --root "$ROOT" logs -f "$c" > "$T/followed" 2> "$T/followed.err"
+	follower=$!
+	kill -STOP $client
+	touch "$B/rootfs/tmp/go"
+	wait_for is "$c" stopped
+	# Time to end, for one that takes the record of the end for that of the log.
+	sleep 0.5
+	kill -CONT $client
+	exits 0 wait $client
+	exits 0 wait $follower
+	equal "$("$PROBES/records" --check < "$T/followed")" 'records=7200 last=7999'
+	equal "$("$PROBES/records" --check < "$T/followed.err")" 'records=800 last=8000'
+}
+
 @test "signals at the client reach the container" {
 	args /usr/bin/signals 4
 	# bash starts background commands with SIGINT and SIGQUIT ignored: that is for the container to decide.
