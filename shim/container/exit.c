@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/sdnotify.h"
 #include "shim/sandbox/cgroup.h"
 
 /* Below that a program may be killed while the kernel still makes it: execve(2) has no more way back then, and nobody but us can say why. */
@@ -100,6 +101,11 @@ static void go_on_deleting(struct container *c)
 		done.cb(done.arg, &err);
 }
 
+static void come_again(void *arg)
+{
+	process_news(arg);
+}
+
 static void init_news(struct process *p, bool late)
 {
 	struct container *c = p->c;
@@ -123,6 +129,9 @@ static void init_news(struct process *p, bool late)
 		container_quiet(c);
 		return;
 	}
+	/* With the container goes whoever speaks for it. */
+	if (!sdnotify_is_through(c->sdnotify, come_again, p))
+		return;
 	c->rec.remove_at_exit = 0; /* once */
 	if (container_delete(c, true, removed_at_exit, c, &err) < 0)
 		removed_at_exit(c, &err);

@@ -194,4 +194,7 @@ void container_resumed(struct container *c, bool renew)
 		keep_renew(c);
 	if (state_save(c, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
+	/* Ended, and not removed: it waits for something that this program has to look at first. */
+	if (c->init.exited && c->rec.remove_at_exit)
+		process_news(&c->init);
 }

@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,11 @@ struct sdnotify {
 	uint64_t held_since_ms;
 	struct event *again;
 	bool deaf;
+
+	/* The container has ended: who waits for the rest to be sent. */
+	void (*through_cb)(void *arg);
+	void *arg;
+	uint64_t ended_ms; /* 0: it runs */
 };
 
 static bool is_allowed(const char *line, size_t len)
@@ -107,6 +113,37 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+static bool has_more(const struct sdnotify *n)
+{
+	struct pollfd inside = { .fd = n->in_fd, .events = POLLIN };
+
+	return n->held || poll(&inside, 1, 0) > 0;
+}
+
+static bool is_through(const struct sdnotify *n)
+{
+	return !has_more(n) || now_ms() - n->ended_ms >= DEAF_AFTER_MS;
+}
+
+static void tell_if_through(struct sdnotify *n)
+{
+	if (n->through_cb && is_through(n))
+		n->through_cb(n->arg); /* may free us */
+}
+
+bool sdnotify_is_through(struct sdnotify *n, void (*through_cb)(void *arg), void *arg)
+{
+	if (!n)
+		return true;
+	if (!n->ended_ms)
+		n->ended_ms = now_ms();
+	if (is_through(n))
+		return true;
+	n->through_cb = through_cb;
+	n->arg = arg;
+	return false;
+}
+
 static void come_back(struct sdnotify *n)
 {
 	evtimer_add(n->again, &(struct timeval) { .tv_usec = AGAIN_MS * 1000 });
@@ -126,6 +163,7 @@ static void again_cb(evutil_socket_t fd, short what, void *arg)
 	n->held = NULL;
 	if (n->readable)
 		event_add(n->readable, NULL);
+	tell_if_through(n);
 }
 
 static void hold(struct sdnotify *n, const void *text, size_t len)
@@ -150,14 +188,13 @@ static void tell(struct sdnotify *n, const char *text, size_t len)
 		hold(n, text, len);
 }
 
-static void readable_cb(evutil_socket_t fd, short what, void *arg)
+static void pass_on(struct sdnotify *n)
 {
-	struct sdnotify *n = arg;
 	char message[MESSAGE_BYTES], passed[MESSAGE_BYTES + 1];
 
 	for (int i = 0; i < MESSAGES_AT_ONCE && !n->held; i++) {
 		/* Without room for them descriptors are closed by the kernel: who waits for that (sd_notify_barrier) waits no longer. */
-		ssize_t len = recv((int)fd, message, sizeof(message), MSG_DONTWAIT);
+		ssize_t len = recv(n->in_fd, message, sizeof(message), MSG_DONTWAIT);
 		size_t passes;
 
 		if (len < 0)
@@ -166,6 +203,12 @@ static void readable_cb(evutil_socket_t fd, short what, void *arg)
 		if (passes > 0)
 			tell(n, passed, passes);
 	}
+}
+
+static void readable_cb(evutil_socket_t fd, short what, void *arg)
+{
+	pass_on(arg);
+	tell_if_through(arg);
 }
 
 /* Bound through the directory's descriptor: its path may be longer than an address is. */

@@ -48,6 +48,10 @@ void sdnotify_created(struct sdnotify *n);
 /* The program runs. */
 void sdnotify_runs(struct sdnotify *n);
 
+/* After the container's end: has all that it said been sent? False: through_cb comes when it is, from the loop, and then one asks again. Of a manager that does not take it, and of
+ * somebody who says more and more, true after some seconds. */
+bool sdnotify_is_through(struct sdnotify *n, void (*through_cb)(void *arg), void *arg);
+
 /* For the program that follows this one, the caller's; NULL for NULL. And back, of what has been judged (saved.h). */
 Saved__Notifying *sdnotify_save(const struct sdnotify *n);
 int sdnotify_resume(struct event_base *base, const Saved__Notifying *s, struct sdnotify **ret, struct err *err);

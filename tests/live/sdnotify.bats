@@ -107,6 +107,34 @@ many='i=0; while [ $i -lt $0 ]; do say STATUS=$i; i=$((i + 1)); done; echo end; 
 	wait_for told "STATUS=again;"
 }
 
+# The last words of a container that is removed at its end are in the manager's queue, in the shim and in the container's.
+last_words() { # NUMBER
+	manager "$T/manager" "$T/listen"
+	args sh -c "${many%; sleep 1000}" "$1"
+	# Its client hears of the end when it is removed.
+	in_background "$THOLE" --root "$ROOT" run --rm --bundle "$B" "$c" < /dev/null > "$T/out"
+	wait_for grep -q end "$T/out"
+}
+
+@test "what a container with --rm has said last is sent before it is removed, by the program that follows, too" {
+	local n=$(($(cat /proc/sys/net/unix/max_dgram_qlen) * 2)) client
+	last_words $n
+	client=$!
+	wait_for is "$c" stopped
+	thole upgrade "$c"
+	touch "$T/listen"
+	wait_for told "STATUS=$((n - 1));"
+	equal "$(grep STATUS "$T/told")" "$(seq -f 'STATUS=%g;' 0 $((n - 1)))"
+	exits 0 wait $client
+	nothing_left
+}
+
+@test "a container with --rm is removed though its manager does not listen" {
+	last_words $(($(cat /proc/sys/net/unix/max_dgram_qlen) * 2))
+	exits 0 wait $!
+	wait_for nothing_left
+}
+
 checkpoint() { THOLE_CRIU=$BUILD/criu/bin/criu timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$@" "$c"; }
 restore() { THOLE_CRIU=$BUILD/criu/bin/criu timeout 60 "$THOLE" --root "$ROOT" restore "$@" "$c"; }
 
