@@ -10,11 +10,11 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "client/json.h"
 #include "client/shim_exec.h"
 #include "client/signals.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/memfd.h"
 #include "common/statedir.h"
@@ -182,17 +182,9 @@ static int receive_hello(struct call *c, struct err *err)
 	return 0;
 }
 
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
 void call_abandon(struct call *c, int timeout_ms)
 {
-	long long end = now_ms() + timeout_ms;
+	long long end = clock_ms() + timeout_ms;
 	struct pollfd p = { .fd = c->sock, .events = POLLIN };
 	struct wire_fds fds = { 0 };
 	struct err ignored;
@@ -201,7 +193,7 @@ void call_abandon(struct call *c, int timeout_ms)
 	if (c->sock < 0 || shutdown(c->sock, SHUT_WR) < 0)
 		return;
 	for (;;) {
-		long long left = end - now_ms();
+		long long left = end - clock_ms();
 
 		if (left <= 0 || poll(&p, 1, (int)left) == 0)
 			break;
@@ -316,7 +308,7 @@ bool call_is_leftover(int dir_fd)
 static int connect_when_listening(int dir_fd, int *ret_fd, struct err *err)
 {
 	cleanup_fd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	long long end = now_ms() + LISTEN_DEADLINE_MS;
+	long long end = clock_ms() + LISTEN_DEADLINE_MS;
 	struct pollfd p = { .fd = watch, .events = POLLIN };
 	char path[64], events[4096];
 
@@ -328,7 +320,7 @@ static int connect_when_listening(int dir_fd, int *ret_fd, struct err *err)
 
 		if (r == 0 || err->code != ERR_GONE || !call_shim_lives(dir_fd))
 			return r;
-		if (now_ms() > end)
+		if (clock_ms() > end)
 			return err_set(err, ERR_STATE, "somebody holds its lock, but no shim listens on '%s'",
 				       STATEDIR_CONTROL);
 		if (poll(&p, 1, LISTEN_STEP_MS) > 0 && read(watch, events, sizeof(events)) < 0)
@@ -489,7 +481,7 @@ static int open_once(const struct client *cl, const char *id, int dir_fd, enum c
 int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_shim no_shim, struct call *ret,
 	      struct err *err)
 {
-	long long end = now_ms() + OPEN_DEADLINE_MS;
+	long long end = clock_ms() + OPEN_DEADLINE_MS;
 	int own_ended = 0;
 
 	for (;;) {
@@ -499,7 +491,7 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 		if (r == 0 || (err->code != ERR_GONE && err->code != ERR_BUSY))
 			return r;
 		own_ended += own && err->code == ERR_GONE;
-		if (own_ended == OWN_TRIES || now_ms() > end)
+		if (own_ended == OWN_TRIES || clock_ms() > end)
 			return -1;
 		poll(NULL, 0, OPEN_STEP_MS);
 	}

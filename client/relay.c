@@ -9,13 +9,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "client/catchup.h"
 #include "client/pump.h"
 #include "client/signals.h"
 #include "client/term.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/statedir.h"
 
@@ -47,14 +47,6 @@ struct loop {
 };
 
 static const char *const stream_names[] = { "stdin", "stdout", "stderr" };
-
-static long long now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
 
 int relay_prepare(struct relay *r, const struct client *cl, struct call *call, const char *detach_keys, struct err *err)
 {
@@ -250,7 +242,7 @@ static int on_packet(struct loop *l, struct err *err)
 	if (reply.which_body == Reply_exit_tag && reply.serial == l->r->call->serial) {
 		l->has_exit = true;
 		l->exit = reply.body.exit;
-		l->deadline_ms = now_ms() + AFTER_EXIT_MS;
+		l->deadline_ms = clock_ms() + AFTER_EXIT_MS;
 	} else if (reply.which_body == Reply_error_tag && reply.serial == l->r->call->serial) {
 		return wire_error_to(&reply.body.error, err);
 	} else if (reply.which_body == Reply_error_tag && reply.serial == l->r->call->serial + SERIAL_SIGNAL) {
@@ -396,7 +388,7 @@ static bool is_over(const struct loop *l)
 		return false;
 	if (l->pump[STREAM_STDOUT].state != PUMP_OPEN && l->pump[STREAM_STDERR].state != PUMP_OPEN)
 		return true;
-	return !output_pending(l) && now_ms() >= l->deadline_ms;
+	return !output_pending(l) && clock_ms() >= l->deadline_ms;
 }
 
 static int poll_timeout(const struct loop *l)
@@ -404,7 +396,7 @@ static int poll_timeout(const struct loop *l)
 	long long left;
 
 	if (l->has_exit && !output_pending(l)) {
-		left = l->deadline_ms - now_ms();
+		left = l->deadline_ms - clock_ms();
 		return left > 0 ? (int)left : 0;
 	}
 	return l->parked ? PARKED_MS : -1;
@@ -438,7 +430,7 @@ static void move_output(struct loop *l, Stream stream, const struct pollfd *p)
 {
 	pump_move(&l->pump[stream], p);
 	if (l->has_exit)
-		l->deadline_ms = now_ms() + AFTER_EXIT_MS;
+		l->deadline_ms = clock_ms() + AFTER_EXIT_MS;
 }
 
 static int handle_events(struct loop *l, struct pollfd *p, struct err *err)

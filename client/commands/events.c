@@ -3,13 +3,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/call.h"
 #include "client/command.h"
 #include "client/json.h"
 #include "client/number.h"
 #include "client/print.h"
+#include "common/clock.h"
 #include "common/fd.h"
 
 #define INTERVAL_DEFAULT_MS 5000
@@ -22,14 +22,6 @@ struct events {
 	uint64_t interval_ms;
 	bool as_runc; /* which says nothing of the end */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* A reader wants each when it happens. `data` is given away, NULL: none. */
 static int print_event(const char *id, const char *type, json_object *data, struct err *err)
@@ -131,11 +123,11 @@ static int on_packet(struct events *e, struct err *err)
 
 static int follow(struct events *e, struct err *err)
 {
-	uint64_t next = now_ms() + e->interval_ms;
+	uint64_t next = clock_ms() + e->interval_ms;
 
 	for (;;) {
 		struct pollfd p = { .fd = e->call->sock, .events = POLLIN };
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 		int n;
 
 		if (now >= next) {

@@ -14,6 +14,7 @@
 #include "client/json.h"
 #include "client/logfile.h"
 #include "client/number.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/logfmt.h"
 #include "common/path.h"
@@ -212,14 +213,6 @@ struct follower {
 	bool all_logged; /* it has, or there is no shim any more */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void follower_release(struct follower *f)
 {
 	fd_close(&f->watch_fd);
@@ -238,7 +231,7 @@ static void find_exec(struct follower *f, const char *name)
 	struct err err;
 
 	f->exec = true;
-	f->last_ms = now_ms();
+	f->last_ms = clock_ms();
 	if (json_read_at(f->dir_fd, STATEDIR_STATE, STATEDIR_JSON_MAX, &state, &err) < 0)
 		return;
 	pid = json_get(state, pid_key);
@@ -335,7 +328,7 @@ static bool wait_event(struct follower *f, int timeout_ms)
 		fd_close(&f->pidfd);
 	if (p[2].revents) {
 		fd_close(&f->exec_fd);
-		f->last_ms = now_ms();
+		f->last_ms = clock_ms();
 	}
 	if (p[3].revents)
 		hear_end(f);
@@ -345,7 +338,7 @@ static bool wait_event(struct follower *f, int timeout_ms)
 /* Its end is recorded nowhere; other logs of the container may wake us all the time. */
 static bool exec_is_over(const struct follower *f)
 {
-	return f->exec && f->exec_fd < 0 && now_ms() - f->last_ms >= AFTER_END_MS;
+	return f->exec && f->exec_fd < 0 && clock_ms() - f->last_ms >= AFTER_END_MS;
 }
 
 static int follow(struct printer *p, struct logfile *log, struct follower *f, struct err *err)
@@ -363,7 +356,7 @@ static int follow(struct printer *p, struct logfile *log, struct follower *f, st
 		if (ended)
 			return 0;
 		if (p->n_read != before)
-			f->last_ms = now_ms();
+			f->last_ms = clock_ms();
 		quiet = !wait_event(f, f->pidfd < 0 || (f->exec && f->exec_fd < 0) ? AFTER_END_MS : -1);
 		if ((quiet && f->pidfd < 0 && has_ended(f)) || exec_is_over(f))
 			ended = true;

@@ -6,12 +6,12 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "client/call.h"
 #include "client/command.h"
 #include "client/json.h"
 #include "client/number.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/statedir.h"
 
@@ -49,14 +49,6 @@ static void list_release(struct watched_list *l)
 }
 #define cleanup_list __attribute__((cleanup(list_release)))
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* ---- asking --------------------------------------------------------------------------------------- */
 
 static uint64_t number_at(json_object *o, const char *path)
@@ -92,7 +84,7 @@ static uint64_t sum_network(json_object *data, const char *key)
 
 static void take(struct watched *w, json_object *data)
 {
-	uint64_t cpu = number_at(data, "cpu.usage.total"), at = now_ns();
+	uint64_t cpu = number_at(data, "cpu.usage.total"), at = clock_ns();
 
 	if (w->at_ns && at > w->at_ns && cpu >= w->cpu_ns)
 		w->cpu_percent = 100.0 * (double)(cpu - w->cpu_ns) / (double)(at - w->at_ns);

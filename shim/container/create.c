@@ -7,8 +7,8 @@
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/fault.h"
 #include "common/fd.h"
 #include "common/log.h"
@@ -201,7 +201,6 @@ static int step_record(struct container *c, struct err *err)
 {
 	struct creation *cr = c->creation;
 	const char *mountinfo = cr->params.mountinfo;
-	struct timespec now;
 
 	c->data_dir = xstrdup(cr->data_dir);
 	if (logging_plan(c, err) < 0)
@@ -209,11 +208,10 @@ static int step_record(struct container *c, struct err *err)
 	if (groups_plan(c, mountinfo, err) < 0 ||
 	    resctrl_plan(mountinfo, &c->config->intel_rdt, c->id, &c->resctrl, err) < 0)
 		return -1;
-	clock_gettime(CLOCK_REALTIME, &now);
 	c->rec = (struct status_record) {
 		.status = STATUS_CREATING,
 		.owner_uid = geteuid(),
-		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+		.created_ns = clock_wall_ns(),
 		.terminal = c->config->has_process && c->config->process.terminal,
 		.remove_at_exit = cr->params.remove_at_exit,
 		.callers_keyring = cr->params.no_new_keyring,
@@ -495,11 +493,8 @@ static void creation_over(struct container *c)
 static void phase_over(struct container *c, const char *what)
 {
 	struct creation *cr = c->creation;
-	struct timespec now;
-	int64_t ns;
+	int64_t ns = clock_ns();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	if (what)
 		log_debug("create '%s': %s (%lld us)", c->id, what, (long long)(ns - cr->phase_ns) / 1000);
 	cr->phase_ns = ns;

@@ -7,8 +7,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
@@ -130,7 +130,6 @@ static bool read_zombie(const struct status_record *rec, int *ret_wait_status)
 static void note_end(struct container *c)
 {
 	bool half_made = c->rec.status == STATUS_CREATING || c->rec.status == STATUS_NONE;
-	struct timespec now;
 	struct err err;
 	int status;
 
@@ -142,11 +141,10 @@ static void note_end(struct container *c)
 		c->init.exit = recorded_exit(&c->rec);
 		return;
 	}
-	clock_gettime(CLOCK_REALTIME, &now);
 	c->rec.exit_recorded = 1;
 	c->rec.exit_known = read_zombie(&c->rec, &status);
 	if (c->rec.exit_known) {
-		c->rec.exited_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+		c->rec.exited_ns = clock_wall_ns();
 		c->rec.exit_signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
 		c->rec.exit_code =
 			WIFSIGNALED(status) ? (uint8_t)(128 + WTERMSIG(status)) : (uint8_t)WEXITSTATUS(status);

@@ -9,10 +9,10 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <event2/event.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
@@ -155,14 +155,11 @@ static void forget_execs(struct container *c)
 /* It will not come back: as if it had been killed now. */
 static void end_exec(struct process *p)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
 	p->exit = (struct container_exit) {
 		.known = true,
 		.code = 128 + SIGKILL,
 		.signal = SIGKILL,
-		.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+		.time_ns = clock_wall_ns(),
 	};
 	park_free_exec(p);
 	p->exited = true;

@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "shim/checkpoint/criu.h"
@@ -23,7 +23,7 @@ struct precopy {
 	const struct checkpoint_options *options;
 	int new_fd, work_fd, parent_fd;
 	struct criu *criu;
-	struct timespec began;
+	int64_t began_ns;
 	size_t n;
 	struct manifest_statistics rounds[MANIFEST_PARENTS_MAX];
 	char note[ERR_TEXT_MAX];
@@ -57,11 +57,8 @@ bool precopy_runs(const struct precopy *p)
 unsigned int precopy_time_left(const struct precopy *p)
 {
 	const uint64_t limit = p->options->timeout_s;
-	struct timespec now;
-	uint64_t passed;
+	uint64_t passed = (uint64_t)(clock_ns() - p->began_ns) / 1000000000u;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	passed = (uint64_t)(now.tv_sec - p->began.tv_sec);
 	return limit == 0 ? 0 : passed < limit ? (unsigned int)(limit - passed) : 1;
 }
 
@@ -169,8 +166,8 @@ int precopy_start(struct container *c, const struct checkpoint_options *o, int n
 				.new_fd = new_fd,
 				.work_fd = work_fd,
 				.parent_fd = -1,
+				.began_ns = clock_ns(),
 				.done = { done_cb, done_arg } };
-	clock_gettime(CLOCK_MONOTONIC, &p->began);
 	if (next_round(p, err) < 0) {
 		precopy_free(p);
 		return -1;

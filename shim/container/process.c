@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/proc.h"
@@ -173,11 +174,9 @@ void process_let_go(struct process *p)
 /* It is dead: when, and how. */
 static void note_exit(struct process *p)
 {
-	struct timespec now;
 	int status = 0;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	p->exit.time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	p->exit.time_ns = clock_wall_ns();
 	p->exit.known = read_wait_status(p, &status);
 	if (p->exit.known) {
 		p->exit.signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;

@@ -16,9 +16,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "shim/checkpoint/image.h"
@@ -47,14 +47,14 @@ struct sdnotify {
 	/* One message, when the manager's queue was full: nothing else is read until it is gone. */
 	char *held;
 	size_t held_len;
-	uint64_t held_since_ms;
+	int64_t held_since_ms;
 	struct event *again;
 	bool deaf;
 
 	/* The container has ended: who waits for the rest to be sent. */
 	void (*through_cb)(void *arg);
 	void *arg;
-	uint64_t ended_ms; /* 0: it runs */
+	int64_t ended_ms; /* 0: it runs */
 };
 
 static bool is_allowed(const char *line, size_t len)
@@ -105,14 +105,6 @@ static bool send_or_lose(struct sdnotify *n, const char *text, size_t len)
 	return true;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static bool has_more(const struct sdnotify *n)
 {
 	struct pollfd inside = { .fd = n->in_fd, .events = POLLIN };
@@ -122,7 +114,7 @@ static bool has_more(const struct sdnotify *n)
 
 static bool is_through(const struct sdnotify *n)
 {
-	return !has_more(n) || now_ms() - n->ended_ms >= DEAF_AFTER_MS;
+	return !has_more(n) || clock_ms() - n->ended_ms >= DEAF_AFTER_MS;
 }
 
 static void tell_if_through(struct sdnotify *n)
@@ -136,7 +128,7 @@ bool sdnotify_is_through(struct sdnotify *n, void (*through_cb)(void *arg), void
 	if (!n)
 		return true;
 	if (!n->ended_ms)
-		n->ended_ms = now_ms();
+		n->ended_ms = clock_ms();
 	if (is_through(n))
 		return true;
 	n->through_cb = through_cb;
@@ -153,7 +145,7 @@ static void again_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct sdnotify *n = arg;
 
-	if (now_ms() - n->held_since_ms >= DEAF_AFTER_MS)
+	if (clock_ms() - n->held_since_ms >= DEAF_AFTER_MS)
 		is_deaf(n, EAGAIN);
 	if (!send_or_lose(n, n->held, n->held_len)) {
 		come_back(n);
@@ -171,7 +163,7 @@ static void hold(struct sdnotify *n, const void *text, size_t len)
 	n->held = xmalloc(len);
 	memcpy(n->held, text, len);
 	n->held_len = len;
-	n->held_since_ms = now_ms();
+	n->held_since_ms = clock_ms();
 	if (n->readable)
 		event_del(n->readable);
 	come_back(n);

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "shim/checkpoint/areas.h"
@@ -80,16 +81,14 @@ static void describe_host(struct manifest *m)
 static int describe(struct container *c, const struct checkpoint_options *o, struct manifest *m, struct err *err)
 {
 	cleanup_free char *config = NULL;
-	struct timespec now;
 	struct stat st;
 
 	if (statedir_read_file(c->dir_fd, STATEDIR_CONFIG, OCI_CONFIG_MAX, &config, err) < 0)
 		return -1;
 	if (stat(c->rec.rootfs, &st) < 0)
 		return err_sys(err, "cannot look at '%s'", c->rec.rootfs);
-	clock_gettime(CLOCK_REALTIME, &now);
 	*m = (struct manifest) {
-		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
+		.created_ns = clock_wall_ns(),
 		.rootfs_device = st.st_dev,
 		.rootfs_inode = st.st_ino,
 		.running = o->leave_running,

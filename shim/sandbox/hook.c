@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/proc.h"
 #include "common/wire.h"
@@ -40,22 +40,14 @@ static void exec_hook(const struct oci_hook *hook, const struct hook_run *run, i
 	_exit(127);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Returns false when the time is over. */
 static bool wait_for_end(int pidfd, int timeout_s)
 {
 	struct pollfd pfd = { .fd = pidfd, .events = POLLIN };
-	int64_t deadline = timeout_s ? now_ms() + (int64_t)timeout_s * 1000 : 0;
+	int64_t deadline = timeout_s ? clock_ms() + (int64_t)timeout_s * 1000 : 0;
 
 	for (;;) {
-		int64_t left = timeout_s ? deadline - now_ms() : -1;
+		int64_t left = timeout_s ? deadline - clock_ms() : -1;
 		int n;
 
 		if (timeout_s && left < 0)

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/memfd.h"
 #include "shim/stdio/log.h"
@@ -93,14 +94,6 @@ static ssize_t send_once(const struct journal *j, struct iovec *iov, size_t n)
 	return r < 0 && (errno == EMSGSIZE || errno == ENOBUFS) ? send_file(j, iov, n) : r;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Wait until it takes more, at most until the deadline; none: set one. */
 static bool wait_for_room(const struct journal *j, int64_t *deadline)
 {
@@ -109,8 +102,8 @@ static bool wait_for_room(const struct journal *j, int64_t *deadline)
 	if (j->log.loss.failing)
 		return false;
 	if (!*deadline)
-		*deadline = now_ms() + WAIT_MS;
-	return *deadline > now_ms() && poll(&p, 1, (int)(*deadline - now_ms())) == 1;
+		*deadline = clock_ms() + WAIT_MS;
+	return *deadline > clock_ms() && poll(&p, 1, (int)(*deadline - clock_ms())) == 1;
 }
 
 static int send_all(struct journal *j, struct iovec *iov, size_t n, int64_t *deadline, struct err *err)

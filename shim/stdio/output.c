@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "common/clock.h"
 #include "common/fd.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/relay_internal.h"
@@ -405,14 +406,6 @@ void output_close(struct output *o)
 	}
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* A moment for the process to write more. Whoever writes to a pipe that epoll watches tells epoll so every time, even while nobody waits: a fifth
  * of what a short write costs. So the pipe is not watched until the callback is through. */
 static void pause_to_gather(struct output *o, long ns)
@@ -437,7 +430,7 @@ static ssize_t gather(struct output *o, char *buf, size_t size)
 	o->talks |= n == (ssize_t)size;
 	if (n <= 0 || n >= GATHER_BELOW_BYTES || n == (ssize_t)size || r->tty)
 		return n;
-	now = now_ns();
+	now = clock_ns();
 	if (now - o->last_read_ns < GATHER_IF_WITHIN_NS) {
 		pause_to_gather(o, GATHER_NS << o->gather_longer);
 		more = read(o->fd, buf + n, size - (size_t)n);
