@@ -16,6 +16,7 @@
 #include "shim/checkpoint/criu.h"
 #include "shim/sandbox/caps.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/mountinfo.h"
 
 struct host {
 	struct utsname name;
@@ -83,8 +84,7 @@ static char *allowed_hierarchies(void)
 	size_t all = 0, n = 0;
 	struct err ignored;
 
-	if ((geteuid() == 0 && !proc_in_user_ns()) ||
-	    fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &ignored) < 0 ||
+	if ((geteuid() == 0 && !proc_in_user_ns()) || mountinfo_read(&mountinfo, &ignored) < 0 ||
 	    fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &caller, &ignored) < 0 ||
 	    cgroup_new(mountinfo, caller, NULL, "check", &cg, &ignored) < 0)
 		return NULL;

@@ -15,8 +15,7 @@
 #include "common/fd.h"
 #include "common/path.h"
 #include "shim/checkpoint/overlay.h"
-
-#define MOUNTINFO_MAX (16 << 20)
+#include "shim/sandbox/mountinfo.h"
 
 /* The last one that was mounted there is the one that is seen. */
 static const struct oci_mount *mount_at(const struct oci_config *c, const char *destination)
@@ -137,22 +136,17 @@ static bool is_climbed_to(int area_fd, int dir_fd)
 /* Where a directory is in its file system, whichever mount it was opened through: "MAJOR:MINOR/PATH"; NULL: nobody says. Caller frees. */
 static char *place_of(int fd)
 {
-	cleanup_free char *text = NULL, *path = NULL, *device = NULL, *root = NULL, *mount = NULL;
+	cleanup_free char *line = NULL, *path = NULL, *device = NULL, *root = NULL, *mount = NULL;
 	struct statx st;
 	struct err ignored;
-	const char *line;
-	char id[24];
 
-	if (look(fd, &st) < 0 || fd_path(fd, &path, &ignored) < 0 ||
-	    fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, &ignored) < 0)
+	if (look(fd, &st) < 0 || fd_path(fd, &path, &ignored) < 0)
 		return NULL;
-	snprintf(id, sizeof(id), "\n%llu ", (unsigned long long)st.stx_mnt_id);
-	line = strncmp(text, id + 1, strlen(id + 1)) ? strstr(text, id) : text;
-	/* 36 35 98:0 / /mnt rw,noatime */
+	line = mountinfo_line(st.stx_mnt_id);
 	if (!line || sscanf(line, " %*u %*u %ms %ms %ms", &device, &root, &mount) != 3)
 		return NULL;
-	overlay_unescape(root);
-	overlay_unescape(mount);
+	mountinfo_unescape(root);
+	mountinfo_unescape(mount);
 	if (!strcmp(mount, "/"))
 		mount[0] = '\0';
 	if (!areas_is_below(path, mount))

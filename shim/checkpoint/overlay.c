@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 
 #include "common/fd.h"
+#include "shim/sandbox/mountinfo.h"
 
-#define MOUNTINFO_MAX (16 << 20)
 #define LOWERS_MAX 500
 #define LOOKS_MAX 1000
 #define FSCONFIG_TEXT_MAX 256 /* the kernel's */
@@ -46,21 +46,6 @@ static void layers_release(struct layers *l)
 }
 
 /* ---- mountinfo ------------------------------------------------------------------------------------------------------------- */
-
-void overlay_unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text; text++, to++) {
-		if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
-			*to = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
-			text += 3;
-		} else {
-			*to = *text;
-		}
-	}
-	*to = '\0';
-}
 
 /* A list of directories with colons between, where "\:" is a colon of a name. */
 static int split_lowers(const char *text, struct layers *l)
@@ -96,7 +81,7 @@ static int take_option(char *option, struct layers *l)
 	if (!value)
 		return 0;
 	*value++ = '\0';
-	overlay_unescape(value);
+	mountinfo_unescape(value);
 	if (!strcmp(option, "upperdir")) {
 		l->upper = xstrdup(value);
 		return 0;
@@ -126,16 +111,9 @@ static int parse_line(char *line, struct layers *l)
 
 static int find_line(uint64_t mount_id, struct layers *l)
 {
-	cleanup_free char *text = NULL;
-	char *rest = NULL;
-	struct err ignored;
+	cleanup_free char *line = mountinfo_line(mount_id);
 
-	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, &ignored) < 0)
-		return -1;
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		if (strtoull(line, NULL, 10) == mount_id)
-			return parse_line(line, l);
-	return -1;
+	return line ? parse_line(line, l) : -1;
 }
 
 /* ---- the layers ------------------------------------------------------------------------------------------------------------ */

@@ -14,9 +14,6 @@ struct overlay {
 void overlay_close(struct overlay *o);
 #define cleanup_overlay __attribute__((cleanup(overlay_close)))
 
-/* A field of mountinfo: "\040" and the like, in place. */
-void overlay_unescape(char *text);
-
 /* Open the layers of the overlay that is mounted at root_fd, as mountinfo says, if they can be told to be that mount's. Needs CAP_SYS_ADMIN when there are several lower ones. Returns 1; 0: it is no
  * overlay, or one whose layers are not to be had. */
 int overlay_open(int root_fd, struct overlay *ret, struct err *err);

@@ -20,6 +20,7 @@
 #include "shim/container/follower.h"
 #include "shim/container/sdnotify.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/mountinfo.h"
 #include "shim/stdio/pipe_find.h"
 #include "shim/stdio/unlogged.h"
 
@@ -457,8 +458,7 @@ static void leave_groups(void)
 	cleanup_free char *mountinfo = NULL;
 	struct err err;
 
-	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &err) < 0 ||
-	    cgroup_move_self(mountinfo, STATEDIR_SHIMS_GROUP, &err) < 0)
+	if (mountinfo_read(&mountinfo, &err) < 0 || cgroup_move_self(mountinfo, STATEDIR_SHIMS_GROUP, &err) < 0)
 		log_debug("the shim stays in its caller's cgroup: %s", err.text);
 }
 

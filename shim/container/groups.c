@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "shim/container/container_internal.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/mountinfo.h"
 #include "shim/sandbox/scope.h"
 
 static enum cgroup_policy policy(const struct container_create *p)
@@ -127,8 +128,7 @@ static int plan_again(struct container *c, struct err *err)
 	struct scope *scope = &c->creation->scope;
 	struct cgroup *fresh;
 
-	if (scope_parse(c->config->cgroups_path, c->id, scope, err) < 0 ||
-	    fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0 ||
+	if (scope_parse(c->config->cgroups_path, c->id, scope, err) < 0 || mountinfo_read(&mountinfo, err) < 0 ||
 	    fd_read_file_at(AT_FDCWD, "/proc/self/cgroup", 1 << 20, &own, err) < 0 ||
 	    cgroup_new(mountinfo, own, scope->path, c->id, &fresh, err) < 0)
 		return -1;
@@ -319,7 +319,7 @@ void groups_guess(struct container *c)
 	size_t mount_len = 0;
 	struct err ignored;
 
-	if (c->cgroup || !leaf || fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &ignored) < 0)
+	if (c->cgroup || !leaf || mountinfo_read(&mountinfo, &ignored) < 0)
 		return;
 	c->cgroup = cgroup_rebuild();
 	guess(c, mountinfo, c->config ? c->config->cgroups_path : NULL, leaf, &mount_len);

@@ -9,6 +9,7 @@
 #include "shim/container/container_internal.h"
 #include "shim/oci/json.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/mountinfo.h"
 
 static void cleanup_resources_fn(struct oci_resources **r)
 {
@@ -44,7 +45,7 @@ static int change_shares(struct container *c, const struct oci_intel_rdt *rdt, c
 	struct cgroup_pids pids;
 	int r;
 
-	if (fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, err) < 0)
+	if (mountinfo_read(&mountinfo, err) < 0)
 		return -1;
 	pids = cgroup_pids(c->cgroup);
 	r = resctrl_update(&c->resctrl, mountinfo, rdt, c->id, pids.v, pids.n, ret_old, err);

@@ -12,6 +12,7 @@
 #include "shim/control/request.h"
 #include "shim/control/server.h"
 #include "shim/sandbox/cgroup.h"
+#include "shim/sandbox/mountinfo.h"
 #include "shim/stdio/relay.h"
 
 static void cancelled(struct call *call)
@@ -153,8 +154,7 @@ void on_create(struct call *call, Request *req, struct wire_fds *fds)
 	else if (check_request(msg, &err) == 0 &&
 		 request_sort_fds(msg->fd_role, msg->fd_role_count, msg->more_preserved, msg->stdio, FD_BUNDLE, fds,
 				  &p.fds, &err) == 0 &&
-		 check_listen_fds(msg, &p.fds, &err) == 0 &&
-		 fd_read_file_at(AT_FDCWD, "/proc/self/mountinfo", 16 << 20, &mountinfo, &err) == 0 &&
+		 check_listen_fds(msg, &p.fds, &err) == 0 && mountinfo_read(&mountinfo, &err) == 0 &&
 		 leave_groups(msg->shim_cgroup, mountinfo, &err) == 0) {
 		p.mountinfo = mountinfo;
 		call->cancelled = cancelled;
