@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 
 #include "client/json.h"
-#include "client/number.h"
 #include "common/fd.h"
 #include "common/manifest.h"
 #include "common/memfd.h"
+#include "common/number.h"
 #include "common/path.h"
 
 void checkpoint_files_close(struct checkpoint_files *f)

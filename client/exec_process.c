@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "client/number.h"
 #include "client/user.h"
 #include "common/fd.h"
 #include "common/json.h"
 #include "common/memfd.h"
+#include "common/number.h"
 
 static json_object *strings_of(const struct opt_list *list)
 {

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "client/number.h"
 #include "common/fd.h"
+#include "common/number.h"
 #include "common/path.h"
 
 int fields_text(char *to, size_t size, const char *what, const char *from, struct err *err)

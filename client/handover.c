@@ -11,8 +11,8 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include "client/number.h"
 #include "common/fd.h"
+#include "common/number.h"
 
 void handover_release(struct handover *h)
 {

@@ -9,12 +9,12 @@
 
 #include "client/fields.h"
 #include "client/handover.h"
-#include "client/number.h"
 #include "client/pid_file.h"
 #include "client/rootless.h"
 #include "client/term.h"
 #include "common/fd.h"
 #include "common/memfd.h"
+#include "common/number.h"
 #include "common/statedir.h"
 
 #define UNDO_TIMEOUT_MS 30000

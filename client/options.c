@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "client/number.h"
 #include "common/fd.h"
+#include "common/number.h"
 
 /* Where the parser stands in argv. */
 struct cursor {

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "client/number.h"
 #include "common/fd.h"
+#include "common/number.h"
 
 #define PASSWD_MAX (1 << 20)
 #define ID_MAX 4294967294U /* 2^32-1 means "no id" to the kernel */

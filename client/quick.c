@@ -11,11 +11,11 @@
 
 #include "client/call.h"
 #include "client/config.h"
-#include "client/number.h"
 #include "client/rootless.h"
 #include "client/user.h"
 #include "common/fd.h"
 #include "common/json.h"
+#include "common/number.h"
 #include "common/path.h"
 #include "common/statedir.h"
 

@@ -6,9 +6,9 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "client/number.h"
 #include "client/passwd.h"
 #include "common/fd.h"
+#include "common/number.h"
 
 /* A name cannot begin with a digit, so that "1x" is no name and "01" no number (CVE-2026-30892: a lax reading made root of them). */
 static int check_name(const char *what, const char *text, struct err *err)

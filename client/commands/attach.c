@@ -4,11 +4,11 @@
 #include "client/handover.h"
 #include "client/json.h"
 #include "client/logfile.h"
-#include "client/number.h"
 #include "client/relay.h"
 #include "client/signals.h"
 #include "client/term.h"
 #include "common/fd.h"
+#include "common/number.h"
 #include "common/statedir.h"
 
 /* They come right behind the reply. */

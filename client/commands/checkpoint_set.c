@@ -10,10 +10,10 @@
 
 #include "client/checkpoint.h"
 #include "client/json.h"
-#include "client/number.h"
 #include "client/progress.h"
 #include "client/set.h"
 #include "common/fd.h"
+#include "common/number.h"
 #include "common/path.h"
 #include "common/statedir.h"
 

@@ -7,10 +7,10 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/json.h"
-#include "client/number.h"
 #include "client/print.h"
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/number.h"
 
 #define INTERVAL_DEFAULT_MS 5000
 #define WATCH_TRIES 8 /* without a shim that even began to listen to us */

@@ -10,9 +10,9 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/json.h"
-#include "client/number.h"
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/number.h"
 #include "common/statedir.h"
 
 #define INTERVAL_DEFAULT_MS 1000

@@ -8,9 +8,9 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "client/json.h"
-#include "client/number.h"
 #include "common/fd.h"
 #include "common/memfd.h"
+#include "common/number.h"
 
 #define RESOURCES_MAX (1 << 20)
 

@@ -5,8 +5,8 @@
 
 #include "client/call.h"
 #include "client/command.h"
-#include "client/number.h"
 #include "common/fd.h"
+#include "common/number.h"
 
 #define WAIT_TRIES 8 /* without one that even began to listen to us */
 

@@ -3,48 +3,29 @@
 #include "shim/container/log_options.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/fd.h"
+#include "common/number.h"
 #include "common/path.h"
 
 #define MAX_FILES 1000
 
 /* ---- values ------------------------------------------------------------------------------------------------------------ */
 
-/* Digits, without a zero before them. */
-static bool begins_number(const char *text)
-{
-	return isdigit((unsigned char)text[0]) && (text[0] != '0' || !isdigit((unsigned char)text[1]));
-}
-
 static int parse_size(struct log_plan *p, const char *text, struct err *err)
 {
-	static const char units[] = "bkmg";
-	const char *unit;
-	char *end;
-	uint64_t v;
-
-	if (!strcmp(text, "-1") || !strcmp(text, "unlimited")) {
-		p->options.max_bytes = 0;
-		return 0;
-	}
-	errno = 0;
-	v = strtoull(text, &end, 10);
-	unit = *end ? strchr(units, tolower((unsigned char)*end)) : units;
-	if (!begins_number(text) || errno || !unit || (*end && end[1]) || v > UINT64_MAX >> 30)
-		return err_set(err, ERR_USAGE, "log option 'max-size' is a size such as 10m, not '%s'", text);
-	p->options.max_bytes = v << (10 * (unit - units));
+	if (strcmp(text, "-1") != 0 && strcmp(text, "unlimited") != 0)
+		return number_size("log option 'max-size'", text, &p->options.max_bytes, err);
+	p->options.max_bytes = 0;
 	return 0;
 }
 
 static int parse_count(struct log_plan *p, const char *text, struct err *err)
 {
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
+	uint64_t v;
 
-	if (!begins_number(text) || *end || v < 1 || v > MAX_FILES)
+	if (!number_u64(text, MAX_FILES, &v) || v < 1)
 		return err_set(err, ERR_USAGE, "log option 'max-file' is a number from 1 to %d, not '%s'", MAX_FILES,
 			       text);
 	p->options.max_files = (unsigned int)v;

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/number.h"
 #include "client/user.h"
 #include "common/fd.h"
+#include "common/number.h"
 #include "common/proc.h"
 
 static void numbers(const char *text)

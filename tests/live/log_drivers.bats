@@ -186,6 +186,18 @@ rotates() {
 	equal "$(head -1 "$T/all")" "$first"
 }
 
+@test "max-size takes every form in which a size is written" {
+	local size
+	args /usr/bin/records 4000 64
+	for size in 65536 65536b 64k 64K 64kb 64KB 64KiB 0.0625m '0.0625 MiB'; do
+		thole run --keep --log-opt max-size="$size" --log-opt max-file=9 --bundle "$B" "$c" > /dev/null 2>&1 < /dev/null
+		# No record is cut: what makes a file full is still written to it.
+		[ "$(stat -c %s "$(log_of).1")" -ge 65536 ] || fail "$size: rotated at $(stat -c %s "$(log_of).1")"
+		[ "$(stat -c %s "$(log_of).1")" -lt 400000 ] || fail "$size: rotated at $(stat -c %s "$(log_of).1")"
+		thole delete "$c"
+	done
+}
+
 @test "rotation: no more files than asked for, and the new one is for the same readers" {
 	args sh -c '/usr/bin/records 20000 64; while [ ! -e /tmp/go ]; do usleep 10000; done'
 	touch "$T/my.log"
@@ -413,6 +425,7 @@ back'
 	args true
 	refused 125 'k8s-file, json-file, raw, journald and none' thole run --log-driver syslog --bundle "$B" "$c"
 	refused 125 "'nonsense'.*max-size" thole run --log-opt nonsense=1 --bundle "$B" "$c"
+	refused 125 "'max-size' is a size such as 64m or 1.5GiB, not '10x'" thole run --log-opt max-size=10x --bundle "$B" "$c"
 	refused 125 'max-size' thole run --log-opt max-size=many --bundle "$B" "$c"
 	refused 125 'max-file' thole run --log-opt max-file=0 --bundle "$B" "$c"
 	refused 125 'max-file' thole run --log-opt max-file=02 --bundle "$B" "$c"

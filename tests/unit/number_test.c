@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "client/number.h"
 #include "common/fd.h"
+#include "common/number.h"
 
 static void plain_numbers(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers, sizes, times and durations as people write them, read strictly. */
-#ifndef THOLE_CLIENT_NUMBER_H
-#define THOLE_CLIENT_NUMBER_H
+#ifndef THOLE_COMMON_NUMBER_H
+#define THOLE_COMMON_NUMBER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers, sizes, times and durations as people write them, read strictly. */
-#include "client/number.h"
+#include "common/number.h"
 
 #include <ctype.h>
 #include <stdio.h>
