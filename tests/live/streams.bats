@@ -103,7 +103,7 @@ setup_test() { bundle; }
 	equal "$(wc -c < "$T/out")" 262144
 }
 
-@test "logs -f does not end before what a stopped client holds back is in the log" {
+@test "logs -f does not end before what a stopped client holds back is in the log, over an upgrade too" {
 	local client follower
 	args sh -c 'while [ ! -e /tmp/go ]; do usleep 1000; done; exec /usr/bin/records 8000 64'
 	in_background "$THOLE" --root "$ROOT" run --keep --bundle "$B" "$c" < /dev/null > "$T/out" 2> "$T/err"
@@ -116,6 +116,7 @@ setup_test() { bundle; }
 	wait_for is "$c" stopped
 	# Time to end, for one that takes the record of the end for that of the log.
 	sleep 0.5
+	thole upgrade "$c"
 	kill -CONT $client
 	exits 0 wait $client
 	exits 0 wait $follower
