@@ -15,29 +15,36 @@
 
 #define FIRST_EXTRA_FD 3
 
-/* Asked once, before anything of ours is open: what --preserve-fds may name, and whether there is a stdin. One poll(2) tells
- * it of all; it refuses more entries than the limit of open files allows. */
-static void note_descriptors(struct client *cl, bool std_open[FIRST_EXTRA_FD])
+static bool is_open(int fd)
 {
-	struct pollfd p[FIRST_EXTRA_FD + CLIENT_PRESERVED_MAX];
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Asked once, before anything of ours is open: what --preserve-fds may name. One poll(2) tells of all of them; it refuses more entries than the limit of open files
+ * allows. */
+static void note_preserved(struct client *cl)
+{
+	struct pollfd p[CLIENT_PRESERVED_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(p); i++)
-		p[i] = (struct pollfd) { .fd = (int)i };
+		p[i] = (struct pollfd) { .fd = FIRST_EXTRA_FD + (int)i };
 	if (poll(p, ARRAY_SIZE(p), 0) < 0)
 		for (size_t i = 0; i < ARRAY_SIZE(p); i++)
-			p[i].revents = fcntl((int)i, F_GETFD) < 0 ? POLLNVAL : 0;
-	for (size_t i = 0; i < FIRST_EXTRA_FD; i++)
-		std_open[i] = !(p[i].revents & POLLNVAL);
-	for (size_t i = 0; i < CLIENT_PRESERVED_MAX; i++)
-		cl->inherited_fd[i] = !(p[FIRST_EXTRA_FD + i].revents & POLLNVAL);
+			p[i].revents = is_open(p[i].fd) ? 0 : POLLNVAL;
+	for (size_t i = 0; i < ARRAY_SIZE(p); i++)
+		cl->inherited_fd[i] = !(p[i].revents & POLLNVAL);
 }
 
 /* What is opened later must not become somebody's stdin or stderr. An answer that goes to a closed stdout is to fail, and not to be lost in silence. */
-static int fill_std_descriptors(struct client *cl, struct err *err)
+static int note_descriptors(struct client *cl, struct err *err)
 {
 	bool std_open[FIRST_EXTRA_FD];
 
-	note_descriptors(cl, std_open);
+	/* Not by poll(2): once a pipe has been polled, every write to it wakes readers that are not there, a sixth of what a short one costs. With another monitor the
+	 * caller's pipes are the container's. */
+	for (int fd = 0; fd < FIRST_EXTRA_FD; fd++)
+		std_open[fd] = is_open(fd);
+	note_preserved(cl);
 	cl->stdin_open = std_open[0];
 	cl->stdout_open = std_open[1];
 	for (int fd = 0; fd < FIRST_EXTRA_FD; fd++)
@@ -217,7 +224,7 @@ int main(int argc, char **argv)
 
 	signal(SIGXFSZ, SIG_IGN); /* what is beyond the limit is an error, as a full disk is */
 	find_name(&cl, argv[0]);
-	if (fill_std_descriptors(&cl, &err) == 0)
+	if (note_descriptors(&cl, &err) == 0)
 		status = run_program(&cl, argc > 0 ? argc - 1 : 0, argv + (argc > 0), &cmd, &err);
 	if (status < 0) {
 		client_report(&cl, &err);
