@@ -188,12 +188,8 @@ import_refused() { # REGEX FILE
 	thole checkpoint export "$T/set/one" /dev/stdout | cmp - "$T/one.tar"
 	# Over one that is there, which is whole until the other is.
 	echo old > "$T/two.tar"
-	in_background strace -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=100000000 "$THOLE" --root "$ROOT" checkpoint export "$T/set/one" "$T/two.tar"
-	local export
-	has_export() { export=$(pgrep -P "${STARTED[-1]}"); }
-	wait_for has_export
-	kill -KILL $export
-	wait_for pid_gone "$export"
+	run strace -qq -o "$T/trace" -e trace=fsync -e inject=fsync:signal=KILL "$THOLE" --root "$ROOT" checkpoint export "$T/set/one" "$T/two.tar"
+	grep -q 'killed by SIGKILL' "$T/trace"
 	equal "$(cat "$T/two.tar")" old
 	equal "$(find "$T" -maxdepth 1 -name 'two.tar?*')" ''
 	thole checkpoint export "$T/set/one" "$T/two.tar"
