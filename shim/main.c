@@ -29,6 +29,7 @@
 #include "shim/features.h"
 #include "shim/idle.h"
 #include "shim/shim.h"
+#include "shim/stdio/relay.h"
 #include "shim/upgrade.h"
 
 #define CONTROL_FD 3 /* PROTOCOL.md, "How a shim is started" */
@@ -129,6 +130,7 @@ static int step_hangup(struct shim *shim, struct err *err)
 	sigemptyset(&hangup);
 	sigaddset(&hangup, SIGHUP);
 	sigaddset(&hangup, SIGTERM);
+	sigaddset(&hangup, RELAY_SIGNAL);
 	shim->hangup_fd = signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK);
 	return shim->hangup_fd < 0 ? err_sys(err, "cannot make a signalfd") : 0;
 }
@@ -283,6 +285,10 @@ static void hangup_cb(evutil_socket_t fd, short what, void *arg)
 
 	if (read((int)fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == RELAY_SIGNAL) {
+		container_woken(shim->container);
+		return;
+	}
 	if (info.ssi_signo == SIGTERM) {
 		container_asked_to_end(shim->container);
 		return;

@@ -409,6 +409,17 @@ bool container_carries_streams(const struct container *c)
 	return false;
 }
 
+void container_woken(struct container *c)
+{
+	struct process *p;
+
+	if (c->init.relay)
+		relay_woken(c->init.relay);
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->relay)
+		relay_woken(p->relay);
+}
+
 void container_asked_to_end(struct container *c)
 {
 	struct err err;

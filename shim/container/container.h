@@ -79,6 +79,9 @@ struct container_exit {
 /* err is NULL for success; borrowed. May free the container. */
 typedef void container_done_cb(void *arg, const struct err *err);
 
+/* RELAY_SIGNAL has come (relay.h): who has output is looked for among its processes. */
+void container_woken(struct container *c);
+
 /* Of a container that a service manager follows through this shim (see sdnotify.h), whose main process the shim then is. Else nothing happens, and the
  * status is 0. */
 void container_asked_to_end(struct container *c);     /* by SIGTERM: the container's init gets it */

@@ -69,10 +69,92 @@ static void sink_free(struct sink *s)
 	free(s);
 }
 
+/* ---- waiting for output ---------------------------------------------------------------------------------------------------- */
+
+/* Once a pipe has been polled, by epoll too, every write to it goes through a wake-up, if anybody waits or not: a sixth of what a short one costs. So pipes tell by a
+ * signal (O_ASYNC) that something has come, or that the last writer has gone, and nothing here asks poll(2) of one.
+ *
+ * It is SIGURG, which does nothing to a program that does not expect it: the one that an upgrade may go back to. Several that come together are one. It costs whoever
+ * writes more than a wake-up, so it is only asked for when a pipe was found empty; until then we look in each round of the loop. */
+static bool by_signal(const struct output *o)
+{
+	return !o->relay->tty;
+}
+
+static void set_signal(struct output *o, bool on)
+{
+	if (o->signals != on)
+		fcntl(o->fd, F_SETFL, O_NONBLOCK | (on ? O_ASYNC : 0));
+	o->signals = on;
+}
+
+void output_watch(struct output *o)
+{
+	o->watched = true;
+	if (by_signal(o))
+		output_woken(o);
+	else
+		event_add(o->readable, NULL);
+}
+
+void output_unwatch(struct output *o)
+{
+	o->watched = false;
+	event_del(o->readable);
+	if (by_signal(o))
+		set_signal(o, false);
+}
+
+/* In the next round: an event that makes itself active (event_active) would have the loop for itself. */
+void output_woken(struct output *o)
+{
+	if (o->readable && by_signal(o) && o->watched)
+		event_add(o->readable, &(struct timeval) { 0 });
+}
+
+/* Of a pipe, which nobody else reads from; -1: it does not say. */
+static ssize_t bytes_there(const struct output *o)
+{
+	int n;
+
+	return o->relay->tty || ioctl(o->fd, FIONREAD, &n) < 0 ? -1 : n;
+}
+
+/* The same. 0: from now on a signal tells when there is more. */
+static ssize_t bytes_there_or_signal(struct output *o)
+{
+	ssize_t n = bytes_there(o);
+
+	if (n != 0 || o->signals)
+		return n;
+	set_signal(o, true);
+	return bytes_there(o);
+}
+
+void relay_close_probe(struct relay *r)
+{
+	fd_close(&r->probe[0]);
+	fd_close(&r->probe[1]);
+}
+
+/* Of an empty pipe: has its last writer gone? tee(2) tells without taking anything. */
+static bool has_no_writer(const struct output *o)
+{
+	struct relay *r = o->relay;
+	ssize_t n;
+
+	if (r->probe[1] < 0 && pipe2(r->probe, O_CLOEXEC) < 0)
+		return false; /* asked again, when its process has ended at the latest */
+	n = tee(o->fd, r->probe[1], 1, SPLICE_F_NONBLOCK);
+	if (n > 0)
+		relay_close_probe(r); /* something has just come, and is in there too */
+	return n == 0;
+}
+
 static void resume_reading(struct output *o)
 {
 	if (o->readable && o->fd >= 0 && !output_is_held(o))
-		event_add(o->readable, NULL);
+		output_watch(o);
 }
 
 /* Returns what was taken, 0 for "later", -1 when the reader is gone. */
@@ -358,14 +440,6 @@ static char *read_buffer(struct output *o, bool kept, size_t size, bool there)
 	return buf ? buf : r->buf;
 }
 
-/* Of a pipe, which nobody else reads from; -1: it does not say. */
-static ssize_t bytes_there(const struct output *o)
-{
-	int n;
-
-	return o->relay->tty || ioctl(o->fd, FIONREAD, &n) < 0 ? -1 : n;
-}
-
 static void to_log(struct output *o, const char *data, size_t len)
 {
 	if (o->relay->logs)
@@ -406,13 +480,10 @@ void output_close(struct output *o)
 	}
 }
 
-/* A moment for the process to write more. Whoever writes to a pipe that epoll watches tells epoll so every time, even while nobody waits: a fifth
- * of what a short write costs. So the pipe is not watched until the callback is through. */
+/* A moment for the process to write more. */
 static void pause_to_gather(struct output *o, long ns)
 {
-	if (!o->unwatched)
-		event_del(o->readable);
-	o->unwatched = true;
+	set_signal(o, false);
 	/* By default the kernel may add 50 us. Whoever is started by us inherits what is set, so it is set for this moment alone. */
 	prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
 	nanosleep(&(struct timespec) { .tv_nsec = ns }, NULL);
@@ -468,14 +539,12 @@ static struct sink *only_sink(const struct output *o)
 static bool splice_once(struct output *o, struct sink *s)
 {
 	ssize_t n = splice(o->fd, NULL, s->fd, NULL, SPLICE_BYTES, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-	int available = 0;
 
 	if (n > 0) {
 		o->offset += (uint64_t)n;
 		o->much = n >= (ssize_t)SPLICE_FROM_BYTES;
-		if (n >= (ssize_t)GATHER_SPLICED_BELOW_BYTES)
-			return false;
-		pause_to_gather(o, GATHER_NS);
+		if (n < (ssize_t)GATHER_SPLICED_BELOW_BYTES)
+			pause_to_gather(o, GATHER_NS);
 		return true;
 	}
 	if (n == 0)
@@ -484,10 +553,10 @@ static bool splice_once(struct output *o, struct sink *s)
 		return true;
 	if (errno == EAGAIN) {
 		/* Either of them: nothing here, or no room there. */
-		if (ioctl(o->fd, FIONREAD, &available) < 0 || available == 0)
-			return relay_hangs_up(o->fd) ? ended(o) : false;
+		if (bytes_there_or_signal(o) == 0)
+			return has_no_writer(o) ? ended(o) : false;
 		s->full = true;
-		event_del(o->readable);
+		output_unwatch(o);
 		event_add(s->writable, NULL);
 		return false;
 	}
@@ -495,13 +564,6 @@ static bool splice_once(struct output *o, struct sink *s)
 		sink_free(s);
 	o->much = false; /* whatever it is, a copy will tell */
 	return true;
-}
-
-/* Has it said nothing, and nobody can say anything any more? A terminal can be opened again. */
-static bool ended_in_silence(const struct output *o)
-{
-	return o->offset == 0 && !o->relay->tty && is_kept(o) && !unlogged_is_made(o->relay->unlogged) &&
-	       relay_hangs_up(o->fd);
 }
 
 /* Returns false when there is nothing more for now. */
@@ -512,16 +574,15 @@ static bool read_once(struct output *o)
 	bool kept = is_kept(o);
 	size_t size = read_size(o);
 	char *buf;
-	ssize_t n, there = -1;
+	ssize_t n, there;
 
 	if (only)
 		return splice_once(o, only);
-	if (ended_in_silence(o))
-		return ended(o);
-	if (kept && o->much)
-		there = bytes_there(o);
-	if (there == 0 && !relay_hangs_up(o->fd))
-		return false;
+	there = bytes_there_or_signal(o);
+	if (there == 0)
+		return has_no_writer(o) ? ended(o) : false;
+	if (!kept || !o->much)
+		there = -1;
 	if (there >= GATHER_BELOW_BYTES)
 		size = MIN(size, (size_t)there);
 	buf = read_buffer(o, kept, size, there >= (ssize_t)size);
@@ -538,7 +599,7 @@ static bool read_once(struct output *o)
 	}
 	/* A pty says EIO while nobody has its terminal open. The process may open it again. */
 	if (n < 0 && errno == EIO && r->tty && !r->process_ended) {
-		event_del(o->readable);
+		output_unwatch(o);
 		event_add(r->timer, &hung_up_pause);
 		return false;
 	}
@@ -551,21 +612,23 @@ static bool read_once(struct output *o)
 	to_log(o, buf, (size_t)n);
 	to_sinks(o, buf, (size_t)n);
 	if (output_is_held(o)) {
-		event_del(o->readable);
+		output_unwatch(o);
 		return false;
 	}
-	return (size_t)n == size || o->unwatched; /* else it is empty, most likely: epoll will say when not */
+	/* Of a terminal epoll says when there is more. One signal may have told of these bytes, and that they were the last ones. */
+	return by_signal(o) || (size_t)n == size;
 }
 
 static void output_readable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct output *o = arg;
+	int i = 0;
 
-	for (int i = 0; i < READS_AT_ONCE && read_once(o); i++)
-		;
-	if (o->unwatched)
-		resume_reading(o);
-	o->unwatched = false;
+	while (i < READS_AT_ONCE && read_once(o))
+		i++;
+	/* There may be more, and nobody who tells of it. */
+	if (i == READS_AT_ONCE || !o->signals)
+		output_woken(o);
 }
 
 /* Of a pty nobody tells how much there is in all: what the kernel keeps for it at most, and a line discipline's buffer. */
@@ -591,13 +654,10 @@ void output_take_rest(struct output *o)
 		struct pollfd pfd = { .fd = o->fd, .events = POLLIN };
 
 		/* That read_once() is not for another at once does not mean that nothing is left. */
-		if (poll(&pfd, 1, 0) != 1)
+		if (o->relay->tty && poll(&pfd, 1, 0) != 1)
 			break;
 		read_once(o);
 	}
-	if (o->unwatched)
-		resume_reading(o);
-	o->unwatched = false;
 }
 
 int output_start(struct output *o, struct err *err)
@@ -610,9 +670,15 @@ int output_start(struct output *o, struct err *err)
 		return -1;
 	if (fstat(o->fd, &st) == 0)
 		o->inode = st.st_ino;
-	o->readable = event_new(o->relay->base, o->fd, EV_READ | EV_PERSIST, output_readable_cb, o);
-	if (!o->readable || event_add(o->readable, NULL) < 0)
+	o->readable = by_signal(o) ? evtimer_new(o->relay->base, output_readable_cb, o)
+				   : event_new(o->relay->base, o->fd, EV_READ | EV_PERSIST, output_readable_cb, o);
+	if (!o->readable)
 		return err_set(err, ERR_SYS, "cannot watch a stream");
+	/* A program before us may have asked for the signal. */
+	if (by_signal(o) && (fcntl(o->fd, F_SETOWN, getpid()) < 0 || fcntl(o->fd, F_SETSIG, RELAY_SIGNAL) < 0 ||
+			     fcntl(o->fd, F_SETFL, O_NONBLOCK) < 0))
+		return err_sys(err, "cannot watch a stream");
+	output_watch(o);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 	r->arg = arg;
 	r->buf = buf;
 	r->in.fd = -1;
-	r->next_master = -1;
+	r->next_master = r->probe[0] = r->probe[1] = -1;
 	r->out[0] = (struct output) { .relay = r, .stream = STREAM_STDOUT, .fd = -1 };
 	r->out[1] = (struct output) { .relay = r, .stream = STREAM_STDERR, .fd = -1 };
 	r->timer = evtimer_new(base, timer_cb, r);
@@ -76,6 +76,7 @@ void relay_free(struct relay *r)
 		relay_client_free(LIST_FIRST(&r->clients));
 	event_free(r->timer);
 	fd_close(&r->next_master);
+	relay_close_probe(r);
 	munmap(r->buf, RELAY_READ_BYTES);
 	if (r->unlogged && r->drained)
 		unlogged_trim(r->unlogged);
@@ -335,7 +336,7 @@ void relay_await(struct relay *r, struct unlogged_rest rest[2])
 		r->out[i].rest = rest[i];
 		rest[i] = (struct unlogged_rest) { 0 };
 		if (r->out[i].readable)
-			event_del(r->out[i].readable);
+			output_unwatch(&r->out[i]);
 	}
 }
 
@@ -443,6 +444,12 @@ static bool drain_is_due(struct relay *r)
 	return r->options.has_drain || quiet || ++r->ticks >= DRAIN_TICKS;
 }
 
+void relay_woken(struct relay *r)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
+		output_woken(&r->out[i]);
+}
+
 void relay_take_rest(struct relay *r)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
@@ -481,7 +488,7 @@ static void timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (r->process_ended)
 		drain_tick_over(r);
 	else if (r->out[0].readable && !output_is_held(&r->out[0]))
-		event_add(r->out[0].readable, NULL);
+		output_watch(&r->out[0]);
 }
 
 void relay_process_ended(struct relay *r)
@@ -493,7 +500,7 @@ void relay_process_ended(struct relay *r)
 
 	r->process_ended = true;
 	if (r->out[0].readable && !output_is_held(&r->out[0]))
-		event_add(r->out[0].readable, NULL); /* a pty that was hung up */
+		output_watch(&r->out[0]); /* a pty that was hung up */
 	r->drained_offset = UINT64_MAX;
 	event_add(r->timer, r->options.has_drain ? &asked_for : &drain_tick);
 	if (all_ended(r))
@@ -544,7 +551,7 @@ void relay_park(struct relay *r, bool gone)
 	r->gone = gone;
 	/* It may have hung up before, and then nothing more comes by itself. */
 	if (gone && r->tty && r->out[0].readable && !output_is_held(&r->out[0]))
-		event_add(r->out[0].readable, NULL);
+		output_watch(&r->out[0]);
 }
 
 static int use_new_master(struct relay *r, int master_fd, struct err *err)
@@ -553,7 +560,7 @@ static int use_new_master(struct relay *r, int master_fd, struct err *err)
 	if (input_start(r, err) < 0 || output_start(&r->out[0], err) < 0)
 		return -1;
 	if (output_is_held(&r->out[0]))
-		event_del(r->out[0].readable);
+		output_unwatch(&r->out[0]);
 	return 0;
 }
 
@@ -641,6 +648,7 @@ void relay_key(const struct relay *r, Stream stream, char ret[RELAY_KEY_MAX])
 void relay_trim(struct relay *r)
 {
 	madvise(r->buf, RELAY_READ_BYTES, MADV_DONTNEED);
+	relay_close_probe(r);
 	/* What a client has not taken yet is in there. */
 	if (r->unlogged && !is_held(r))
 		unlogged_trim(r->unlogged);

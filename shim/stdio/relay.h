@@ -22,6 +22,7 @@ struct relay;
 struct relay_client;
 
 #define RELAY_KEY_MAX 32
+#define RELAY_SIGNAL SIGURG /* from the pipes that output comes through; blocked, and read from a signalfd */
 
 struct relay_ops {
 	/* All output has ended and was delivered; called once, from the loop, after relay_process_ended(). */
@@ -113,6 +114,9 @@ int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *e
 
 /* The process has ended: read what is left. Others may still hold the pipes: the wait for their end is bounded. */
 void relay_process_ended(struct relay *r);
+
+/* RELAY_SIGNAL has come to this process: it says that one of its pipes has something, and not which. */
+void relay_woken(struct relay *r);
 
 /* What is in the pipes now, at once, as far as its readers take it. */
 void relay_take_rest(struct relay *r);

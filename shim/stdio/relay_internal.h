@@ -50,7 +50,8 @@ struct output {
 	uint64_t inode;
 	int64_t last_read_ns; /* CLOCK_MONOTONIC */
 	int gather_longer;    /* doublings of the pause while output is gathered */
-	bool unwatched;       /* `readable` is not added while the callback gathers */
+	bool watched;         /* `readable` comes when there is something to read */
+	bool signals;         /* a signal comes when there is something to read */
 	bool much;            /* the last read brought so much that splicing is worth it */
 	LIST_HEAD(, sink) sinks;
 };
@@ -106,6 +107,7 @@ struct relay {
 	struct input in;
 	LIST_HEAD(, relay_client) clients;
 	char *buf;                 /* RELAY_READ_BYTES, from mmap */
+	int probe[2];              /* a pipe of our own, see relay_close_probe(); -1: none */
 	struct unlogged *unlogged; /* NULL: nothing of it is kept when we are killed */
 	struct event *timer;       /* bounded drain; a pty that is hung up for the moment */
 	uint64_t drained_offset;   /* sum of offsets at the last tick */
@@ -120,6 +122,10 @@ int output_start(struct output *o, struct err *err);
 void output_take_rest(struct output *o); /* what is there now, as far as its readers take it */
 void output_close(struct output *o);     /* its reader's end too: the process gets SIGPIPE */
 void output_release(struct output *o);
+/* Wait for more to read, or no more. */
+void output_watch(struct output *o);
+void output_unwatch(struct output *o);
+void output_woken(struct output *o); /* something has come, perhaps */
 void output_go_on(struct output *o); /* nobody holds it any more, perhaps */
 /* takes fd. */
 int output_add_sink(struct output *o, int fd, bool lossless, struct relay_client *client, struct err *err);
@@ -153,6 +159,9 @@ int input_resume(struct relay *r, const Saved__Input *s, struct err *err);
 
 /* relay.c: nothing is in this pipe, and nobody will write to it any more. splice(2) looks for room first: into a full pipe it does not tell. */
 bool relay_hangs_up(int fd);
+
+/* The pipe that outputs are asked through whether they have a writer: made when it is needed. */
+void relay_close_probe(struct relay *r);
 
 /* relay.c: an output has ended. */
 void relay_output_ended(struct relay *r);

@@ -264,7 +264,7 @@ int relay_resume(struct relay *r, const Saved__Relay *s, struct err *err)
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
 		if (r->out[i].readable && output_is_held(&r->out[i]))
-			event_del(r->out[i].readable);
+			output_unwatch(&r->out[i]);
 	if (s->process_ended && !s->drained)
 		relay_process_ended(r);
 	r->process_ended = s->process_ended;

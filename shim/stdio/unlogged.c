@@ -204,11 +204,6 @@ char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint6
 	return buf;
 }
 
-bool unlogged_is_made(const struct unlogged *u)
-{
-	return u->head != NULL;
-}
-
 void unlogged_got(struct unlogged *u, size_t n)
 {
 	struct head *head = u->head;

@@ -26,9 +26,6 @@ void unlogged_free(struct unlogged *u); /* accepts NULL; the file stays */
  * so much is known to be there, and the read will ask for exactly that; otherwise a large buffer takes longer. NULL: there is no room on the disk, any other buffer will do. */
 char *unlogged_begin(struct unlogged *u, struct logs *logs, Stream stream, uint64_t from, size_t size, bool there);
 
-/* Is the file there already? To make it costs some 50 us, which a process that says nothing need not pay. */
-bool unlogged_is_made(const struct unlogged *u);
-
 /* What came of it: `n` bytes, 0 for none, on their way to the logs. */
 void unlogged_got(struct unlogged *u, size_t n);
 

@@ -477,6 +477,7 @@ static void a_relay_goes_on_with_what_its_client_has_not_taken(void **state)
 	assert_false(output_is_held(&next->out[0]));
 	/* And goes on from there. */
 	assert_int_equal(write(child[1], "more", 4), 4);
+	relay_woken(next); /* nobody here has RELAY_SIGNAL */
 	event_base_loop(base, EVLOOP_NONBLOCK);
 	assert_int_equal(read(ends.stdout_fd, got, sizeof(got)), 4);
 	relay_free(next);
