@@ -658,6 +658,7 @@ void output_take_rest(struct output *o)
 			break;
 		read_once(o);
 	}
+	output_woken(o); /* whether a signal tells of more is not known here */
 }
 
 int output_start(struct output *o, struct err *err)
