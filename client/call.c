@@ -375,12 +375,11 @@ static bool is_stranger(int dir_fd, int sock)
 	struct status_record rec;
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	struct proc_stat st;
 	struct err ignored;
 
 	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 &&
 	       statedir_read_status(dir_fd, &rec, &ignored) == 0 && rec.shim_pid > 0 && rec.shim_pid != peer.pid &&
-	       proc_stat(rec.shim_pid, &st, &ignored) == 0 && proc_stat_alive(&st);
+	       !proc_is_dying(rec.shim_pid);
 }
 
 /* ERR_STATE: nothing has come. */

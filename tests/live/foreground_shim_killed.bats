@@ -7,8 +7,9 @@ setup_test() { bundle; }
 
 lose_shim() {
 	local shim
-	shim=$(shim_of "$c")
-	kill -KILL "$shim"
+	# The one of the record may be gone, and the next not noted yet.
+	killed() { shim=$(shim_of "$c") && kill -KILL "$shim" 2> /dev/null; }
+	wait_for killed
 	wait_for pid_gone "$shim"
 }
 

@@ -582,6 +582,30 @@ somebody_listens() { # PERL
 	thole exec "$c" true < /dev/null
 }
 
+# A frozen process of v1 does not die of its SIGKILL; those of v2 do, and nothing else keeps one between life and death.
+@test "its shim is dying, but not dead, and somebody is at its socket: no stranger, the command has its answer when it is" {
+	local shim asked=1 group=/sys/fs/cgroup/freezer/thole-check-$$-$BATS_TEST_NUMBER
+	[ -e /sys/fs/cgroup/freezer/cgroup.procs ] || skip 'needs: the freezer of v1'
+	detached sleep 1000
+	somebody_listens 'while (accept C, S) { close C; print "asked\n" }'
+	shim=$(shim_of "$c")
+	mkdir "$group"
+	echo "$shim" > "$group/cgroup.procs"
+	echo FROZEN > "$group/freezer.state"
+	kill -KILL "$shim"
+	thole ps "$c" > "$T/ps" 2>&1 3>&- &
+	STARTED+=($!)
+	wait_for grep -q asked "$T/listens" || asked=
+	sleep 0.3
+	echo THAWED > "$group/freezer.state"
+	[ "$asked" ]
+	wait_for pid_gone "$shim"
+	kill "${STARTED[0]}" && rm -f "$ROOT/$c/kept.sock"
+	exits 0 wait "${STARTED[1]}"
+	grep -q 'sleep 1000' "$T/ps"
+	wait_for rmdir "$group"
+}
+
 @test "the control socket of another container in the place of its own: nothing is done to either" {
 	local other=$c.other how command
 	detached sleep 1000
