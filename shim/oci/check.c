@@ -156,12 +156,19 @@ static int check_scheduler(const struct oci_scheduler *s, struct err *err)
 	return 0;
 }
 
+static bool is_same_device(const struct oci_device *a, const struct oci_device *b)
+{
+	return a->type == b->type && a->major == b->major && a->minor == b->minor;
+}
+
 static int check_devices(const struct oci_config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->n_devices; i++)
 		for (size_t k = 0; k < i; k++)
-			if (!strcmp(c->devices[i].path, c->devices[k].path))
-				return err_set(err, ERR_CONFIG, "linux.devices[%zu].path: '%s' is listed twice", i,
+			if (!strcmp(c->devices[i].path, c->devices[k].path) &&
+			    !is_same_device(&c->devices[i], &c->devices[k]))
+				return err_set(err, ERR_CONFIG,
+					       "linux.devices[%zu].path: '%s' is listed twice, as different devices", i,
 					       c->devices[i].path);
 	return 0;
 }

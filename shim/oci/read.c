@@ -319,6 +319,24 @@ static void cleanup_config_fn(struct oci_config **c)
 	oci_config_free(*c);
 }
 
+/* Managers list a device again that was asked for twice. The first one counts, as with runc, which leaves what it finds. */
+static void drop_repeated_devices(struct oci_config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_devices; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < n && !known; k++)
+			known = !strcmp(config->devices[i].path, config->devices[k].path);
+		if (known)
+			free(config->devices[i].path);
+		else
+			config->devices[n++] = config->devices[i];
+	}
+	config->n_devices = n;
+}
+
 int oci_config_parse(const char *text, size_t len, struct oci_config **ret_config, struct err *err)
 {
 	__attribute__((cleanup(cleanup_config_fn))) struct oci_config *config = NULL;
@@ -333,6 +351,7 @@ int oci_config_parse(const char *text, size_t len, struct oci_config **ret_confi
 	if (read_object(&document, root, config, &config_table, err) < 0 || oci_inherit_remounts(config, err) < 0 ||
 	    oci_config_check(config, err) < 0)
 		return -1;
+	drop_repeated_devices(config);
 	*ret_config = take_ptr(config);
 	return 0;
 }

@@ -54,6 +54,13 @@ un character special file 1:5 444 0:0
 pipe fifo 0:0 640 5:0"
 }
 
+@test "a device that is listed twice is made once, as it is listed first; as two different devices it is refused" {
+	config '.linux.devices = [{ path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 438 }, { path: "/dev/fuse", type: "c", major: 10, minor: 229, fileMode: 256 }]'
+	equal "$(in_container stat -c '%t:%T %a' /dev/fuse < /dev/null)" 'a:e5 666'
+	config '.linux.devices[1].minor = 230'
+	refused 125 "linux.devices\[1\].path: '/dev/fuse' is listed twice, as different devices" thole run --bundle "$B" "$c"
+}
+
 @test "a default device that the config names too is as the config says" {
 	config '.linux.devices = [{ path: "/dev/zero", type: "c", major: 1, minor: 5, fileMode: 384, uid: 7, gid: 8 }]'
 	equal "$(in_container stat -c '%a %u:%g' /dev/zero < /dev/null)" '600 7:8'

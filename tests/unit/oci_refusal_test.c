@@ -162,8 +162,8 @@ static const struct refusal wrong[] = {
 	  "x\",\"type\":\"c\",\"major\":1,\"minor\":3,\"fileMode\":25014}]}",
 	  "linux.devices[0].fileMode: says another type than 'c'" },
 	{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"p\"},{\"path\":\"/dev/./"
-	  "x\",\"type\":\"p\"}]}",
-	  "linux.devices[1].path: '/dev/x' is listed twice" },
+	  "x\",\"type\":\"c\",\"major\":1,\"minor\":3}]}",
+	  "linux.devices[1].path: '/dev/x' is listed twice, as different devices" },
 	{ R "\"devices\":[{\"access\":\"r\"}]}}", "linux.resources.devices[0].allow: is missing" },
 	{ R "\"devices\":[{\"allow\":true}]}}", "linux.resources.devices[0].access: is missing" },
 	{ R "\"devices\":[{\"allow\":true,\"access\":\"rx\"}]}}",
