@@ -56,14 +56,6 @@ static int delete_container(const struct client *cl, const char *id, bool force,
 	return -1;
 }
 
-static bool is_there(const struct client *cl, const char *id)
-{
-	cleanup_fd int dir_fd = -1;
-	struct err err;
-
-	return client_open_container(cl, id, NULL, &dir_fd, &err) == 0 || err.code != ERR_NOT_FOUND;
-}
-
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct delete_options *o = inv->options;
@@ -71,5 +63,5 @@ int cmd_delete(const struct client *cl, const struct invocation *inv, struct err
 	if (delete_container(cl, inv->operands[0], o->force, err) == 0)
 		return 0;
 	/* With --force the wish is that it is not there. */
-	return o->force && err->code == ERR_NOT_FOUND && !is_there(cl, inv->operands[0]) ? 0 : -1;
+	return o->force && err->code == ERR_NOT_FOUND && client_is_gone(cl, inv->operands[0]) ? 0 : -1;
 }

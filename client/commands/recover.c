@@ -8,7 +8,7 @@ static bool recover_or_say(const struct client *cl, const char *id, bool may_be_
 {
 	struct err err;
 
-	if (all_recover_one(cl, id, &err) == 0 || (may_be_gone && err.code == ERR_NOT_FOUND))
+	if (all_recover_one(cl, id, &err) == 0 || (may_be_gone && err.code == ERR_NOT_FOUND && client_is_gone(cl, id)))
 		return true;
 	client_report(cl, &err);
 	return false;

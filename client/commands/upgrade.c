@@ -85,7 +85,8 @@ static bool upgrade_or_say(const struct client *cl, const char *id, const struct
 {
 	struct err err;
 
-	if (upgrade_one(cl, id, wish, &err) == 0 || (may_be_gone && err.code == ERR_NOT_FOUND))
+	if (upgrade_one(cl, id, wish, &err) == 0 ||
+	    (may_be_gone && err.code == ERR_NOT_FOUND && client_is_gone(cl, id)))
 		return true;
 	client_report(cl, &err);
 	return false;

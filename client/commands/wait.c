@@ -44,7 +44,10 @@ static int wait_process(const struct client *cl, const char *id, int dir_fd, con
 		if (err->code != ERR_GONE || tries == WAIT_TRIES)
 			return -1;
 	if (!exit.known)
-		return err_set(err, ERR_GONE, "the exit status of process %s is unknown: nobody saw it", name);
+		return err_set(
+			err, ERR_GONE,
+			"the exit status of process %s is unknown: its shim was killed, before or after it ended",
+			name);
 	return (int)(exit.code & 0xff);
 }
 

@@ -486,6 +486,9 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	for cmd in state 'delete --force' delete kill pause recover start; do
 		refused 1 "there is no status record|its status record is missing" thole $cmd "$c"
 	done
+	for cmd in recover upgrade; do
+		refused 1 "container '$c': there is no status record" thole $cmd --all
+	done
 	refused 125 "container '$c' already exists" thole run -d --bundle "$B" "$c"
 	chown 1000 "$T/status"
 	cp -p "$T/status" "$ROOT/$c/status"
