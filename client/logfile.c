@@ -297,6 +297,7 @@ struct backwards {
 	const struct log_format *format;
 	int fd;
 	uint64_t wanted;   /* lines still to go back */
+	bool begun;        /* the last record has been looked at */
 	uint64_t line_end; /* where the line ends whose beginning is looked for: after its newline; 0: not known yet */
 	bool found;
 	uint64_t start; /* of the oldest line that is taken */
@@ -305,9 +306,10 @@ struct backwards {
 /* `start` is where a record begins that ends before `line_end`. */
 static void count_line(struct backwards *b, uint64_t start)
 {
-	/* A line is complete towards the front only when the record before it is the end of another one. */
-	bool ends = !b->format->ends_line || b->format->ends_line(b->fd, start, b->line_end);
+	/* A line is complete towards the front only when the record before it is the end of another one. The last line may have no end, and counts. */
+	bool ends = !b->begun || !b->format->ends_line || b->format->ends_line(b->fd, start, b->line_end);
 
+	b->begun = true;
 	if (ends && b->wanted-- == 0) {
 		b->found = true;
 		b->start = b->line_end;

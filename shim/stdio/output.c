@@ -137,8 +137,9 @@ void relay_close_probe(struct relay *r)
 	fd_close(&r->probe[1]);
 }
 
-/* Of an empty pipe: has its last writer gone? tee(2) tells without taking anything. */
-static bool has_no_writer(const struct output *o)
+/* Of an empty pipe: has its last writer gone, perhaps? tee(2) tells without taking anything; but up to some 6.14 a write that has failed with EFAULT leaves a buffer without bytes, which it takes for
+ * the end. read(2) knows the difference, and frees it of that. */
+static bool may_have_ended(const struct output *o)
 {
 	struct relay *r = o->relay;
 	ssize_t n;
@@ -499,7 +500,8 @@ static ssize_t gather(struct output *o, char *buf, size_t size)
 	int64_t now;
 
 	o->talks |= n == (ssize_t)size;
-	if (n <= 0 || n >= GATHER_BELOW_BYTES || n == (ssize_t)size || r->tty)
+	/* Of a packet (O_DIRECT, which the process may have set) that has no room the rest would be lost. */
+	if (n <= 0 || n >= GATHER_BELOW_BYTES || size - (size_t)n < PIPE_BUF || r->tty)
 		return n;
 	now = clock_ns();
 	if (now - o->last_read_ns < GATHER_IF_WITHIN_NS) {
@@ -553,8 +555,12 @@ static bool splice_once(struct output *o, struct sink *s)
 		return true;
 	if (errno == EAGAIN) {
 		/* Either of them: nothing here, or no room there. */
-		if (bytes_there_or_signal(o) == 0)
-			return has_no_writer(o) ? ended(o) : false;
+		if (bytes_there_or_signal(o) == 0) {
+			if (!may_have_ended(o))
+				return false;
+			o->much = false; /* a read will tell */
+			return true;
+		}
 		s->full = true;
 		output_unwatch(o);
 		event_add(s->writable, NULL);
@@ -579,8 +585,8 @@ static bool read_once(struct output *o)
 	if (only)
 		return splice_once(o, only);
 	there = bytes_there_or_signal(o);
-	if (there == 0)
-		return has_no_writer(o) ? ended(o) : false;
+	if (there == 0 && !may_have_ended(o))
+		return false;
 	if (!kept || !o->much)
 		there = -1;
 	if (there >= GATHER_BELOW_BYTES)

@@ -36,10 +36,12 @@ holds() { # MODE N: in the background, until fd 9 is closed
 # Not Private_Dirty: the window of the log that is mapped while it is written at full speed is the page cache's.
 private_kib() { awk '/^Anonymous/ { print $2 }' "/proc/$SHIM/smaps_rollup"; }
 
+# It has the descriptors that it had, but for the pipe by which it asks others if they have ended: it makes that when it needs it.
+settled() { [ "$(find "/proc/$SHIM/fd" -type l | wc -l)" -le $((FDS + 2)) ]; }
+
 # The container is where it would be without them, and the shim has what it had.
 unharmed() {
 	local n
-	settled() { [ "$(find "/proc/$SHIM/fd" -type l | wc -l)" -le "$FDS" ]; }
 	wait_for settled || fail "descriptors: $FDS before, now $(ls -l "/proc/$SHIM/fd")"
 	# A sanitizer keeps what is freed.
 	[ "${THOLE_FLAVOUR:-}" = san ] || [ "$(private_kib)" -lt 1024 ] || fail "the shim has grown to $(private_kib) KiB"
@@ -90,7 +92,6 @@ container_records() { thole logs --tail 1 "$c" | sed -n '1s/^0*\([0-9]*\).*/\1/p
 @test "clients that keep their pipes and close the connection" {
 	holds orphans 200
 	[ "$(value attached)" -gt 100 ]
-	settled() { [ "$(find "/proc/$SHIM/fd" -type l | wc -l)" -le "$FDS" ]; }
 	wait_for settled
 	# What they hold of stdin keeps it open, no more.
 	exec 9>&-

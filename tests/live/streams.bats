@@ -20,6 +20,21 @@ setup_test() { bundle; }
 	equal "$("$PROBES/records" --check < "$T/err")" "records=$((n / 10)) last=$n"
 }
 
+# A write that fails leaves, up to some 6.14, a buffer without bytes in the pipe.
+@test "odd writers: in between writes that fail with EFAULT, or in packets (O_DIRECT): nothing is lost, in the foreground or detached" {
+	local how driver
+	for how in efault packets; do
+		args /usr/bin/oddly $how 20000
+		for driver in none k8s-file; do
+			thole run --log-driver $driver --bundle "$B" "$c" < /dev/null | tr -d ' ' | cmp - <(seq 20000) || fail "$how, $driver"
+		done
+		thole run -d --bundle "$B" "$c" < /dev/null > /dev/null
+		exits 0 thole wait "$c"
+		thole logs "$c" | tr -d ' ' | cmp - <(seq 20000) || fail "$how, detached"
+		thole delete "$c"
+	done
+}
+
 @test "a reader that leaves ends the container: run yes | head -1" {
 	args yes
 	local out
