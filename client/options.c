@@ -227,3 +227,34 @@ void options_release(const struct option_row *rows, void *values)
 		*list = (struct opt_list) { 0 };
 	}
 }
+
+static bool is_given(const struct option_row *row, const char *value)
+{
+	switch (row->kind) {
+	case OPT_FLAG:
+	case OPT_FLAG_OFF:
+		return *(const bool *)value;
+	case OPT_SWITCH:
+		return ((const struct opt_bool *)value)->set;
+	case OPT_STRING:
+	case OPT_TEXT:
+	case OPT_CHOICE:
+		return *(const char *const *)value != NULL;
+	case OPT_UINT:
+		return ((const struct opt_uint *)value)->set;
+	case OPT_LIST:
+		return ((const struct opt_list *)value)->n > 0;
+	case OPT_REFUSED_FLAG:
+	case OPT_REFUSED:
+		break;
+	}
+	return false;
+}
+
+const char *options_given(const struct option_row *rows, const void *values, const char *except)
+{
+	for (; rows && rows->name; rows++)
+		if (is_given(rows, (const char *)values + rows->offset) && (!except || strcmp(rows->name, except) != 0))
+			return rows->name;
+	return NULL;
+}

@@ -68,6 +68,9 @@ int options_parse(const struct option_row *rows, void *values, int argc, char **
 
 void parsed_release(struct parsed *p);
 
+/* The first one that has been given, other than `except` (NULL: none is); NULL: none has. */
+const char *options_given(const struct option_row *rows, const void *values, const char *except);
+
 /* Free the lists in `values`. */
 void options_release(const struct option_row *rows, void *values);
 

@@ -121,6 +121,18 @@ bool proc_is_dying(pid_t pid)
 	return proc_stat(pid, &st, &ignored) < 0 || !proc_stat_alive(&st) || proc_stat_exiting(&st);
 }
 
+pid_t proc_tracer(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
+	const char *line;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0)
+		return 0;
+	line = strstr(text, "\nTracerPid:");
+	return line ? (pid_t)atoi(line + strlen("\nTracerPid:")) : 0;
+}
+
 bool proc_in_user_ns(void)
 {
 	cleanup_free char *text = NULL;

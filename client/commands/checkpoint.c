@@ -149,33 +149,52 @@ static bool means_container(const struct client *cl, const struct invocation *in
 	return inv->n == 1 && (o->to || client_open_container(cl, inv->operands[0], NULL, &dir_fd, &ignored) == 0);
 }
 
-static int check_words(const struct client *cl, const struct invocation *inv, struct err *err)
-{
-	static const struct {
-		const char *word, *operands;
-		int n;
-	} words[] = { { "inspect", "IMG", 1 }, { "export", "IMG FILE", 2 }, { "import", "FILE DIR", 2 } };
+/* What else can be asked for than a checkpoint. */
+static const struct word {
+	const char *word, *operands;
+	int n;
+	const char *option; /* the only one that it takes; NULL: none */
+} words[] = {
+	{ "inspect", "IMG", 1, NULL },
+	{ "export", "IMG FILE", 2, "compress" },
+	{ "import", "FILE DIR", 2, "name" },
+};
 
-	for (size_t i = 0; inv->n > 0 && i < ARRAY_SIZE(words); i++)
-		if (!strcmp(inv->operands[0], words[i].word) && inv->n - 1 != words[i].n && !means_container(cl, inv))
-			return err_set(err, ERR_USAGE, "too %s operands: the usage is '%s checkpoint %s %s'",
-				       inv->n - 1 < words[i].n ? "few" : "many", cl->program, words[i].word,
-				       words[i].operands);
+/* ret_word: NULL, or which of them it is. */
+static int check_words(const struct client *cl, const struct invocation *inv, const char **ret_word, struct err *err)
+{
+	*ret_word = NULL;
+	for (size_t i = 0; inv->n > 0 && i < ARRAY_SIZE(words); i++) {
+		const struct word *w = &words[i];
+		const char *option;
+
+		if (strcmp(inv->operands[0], w->word) != 0)
+			continue;
+		if (inv->n - 1 != w->n)
+			return means_container(cl, inv)
+				       ? 0
+				       : err_set(err, ERR_USAGE, "too %s operands: the usage is '%s checkpoint %s %s'",
+						 inv->n - 1 < w->n ? "few" : "many", cl->program, w->word, w->operands);
+		option = options_given(command_find("checkpoint")->options, inv->options, w->option);
+		if (option)
+			return err_set(err, ERR_USAGE, "--%s is not for 'checkpoint %s'", option, w->word);
+		*ret_word = w->word;
+	}
 	return 0;
 }
 
 int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct criu_options *o = inv->options;
-	const char *id = inv->n > 0 ? inv->operands[0] : NULL;
+	const char *id = inv->n > 0 ? inv->operands[0] : NULL, *word;
 
-	if (check_words(cl, inv, err) < 0)
+	if (check_words(cl, inv, &word, err) < 0)
 		return -1;
-	if (inv->n == 2 && !strcmp(id, "inspect"))
+	if (word && !strcmp(word, "inspect"))
 		return checkpoint_inspect(inv->operands[1], err);
-	if (inv->n == 3 && !strcmp(id, "export"))
+	if (word && !strcmp(word, "export"))
 		return checkpoint_export(inv->operands[1], inv->operands[2], o->compress, err);
-	if (inv->n == 3 && !strcmp(id, "import"))
+	if (word && !strcmp(word, "import"))
 		return checkpoint_import(inv->operands[1], inv->operands[2], o->name, err);
 	if (check_options(o, inv->n, err) < 0 || (id && statedir_check_id(id, err) < 0))
 		return -1;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 #include "common/json.h"
@@ -221,6 +222,7 @@ int descriptors_check(const struct descriptors *d, size_t n_d, const pid_t *pids
 	cleanup_free struct seen *owned = NULL;
 	cleanup_dir DIR *proc = NULL;
 	struct dirent *e;
+	pid_t holder = 0;
 
 	for (size_t i = 0; i < n; i++)
 		look_at(&s, pids[i]);
@@ -233,11 +235,18 @@ int descriptors_check(const struct descriptors *d, size_t n_d, const pid_t *pids
 	while (!bad && proc && (e = readdir(proc))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 
-		if (pid > 0 && !is_one_of(pids, n, pid))
+		if (pid > 0 && !is_one_of(pids, n, pid)) {
 			bad = held_by(&s, e->d_name);
+			holder = pid;
+		}
 	}
 	if (!bad)
 		return 0;
+	if (holder == getpid())
+		return err_set(err, ERR_BUSY,
+			       "descriptor %d of process %d is a pipe (pipe:[%llu]) from an exec'd process that has "
+			       "ended, and is still being read",
+			       bad->fd, (int)bad->pid, bad->inode);
 	return err_set(
 		err, ERR_UNSUPPORTED,
 		"descriptor %d of process %d is a pipe (pipe:[%llu]) to somebody outside of the container, which "

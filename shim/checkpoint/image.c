@@ -374,6 +374,8 @@ static const struct {
 	  "CRIU may not look at the limits of a process of another user: it has no CAP_SYS_RESOURCE" },
 	{ "Can't fork for", "the number of one of its processes is taken, perhaps by a zombie that the first process "
 			    "of its pid namespace does not reap" },
+	{ "Unable to find an external netns", "the container was in a network namespace that others had made: "
+					      "linux.namespaces has to give one by its path" },
 	{ "No mapping for", "the container had a mount there that the bundle's config does not have" },
 	{ "shell-job", "the container has its caller's terminal: --shell-job" },
 };
@@ -425,7 +427,7 @@ static void gather(char *log, char *told, size_t size, const char **ret_meaning)
 	for (char *line = strtok_r(log, "\n", &rest); line && n < LINES_TOLD; line = strtok_r(NULL, "\n", &rest)) {
 		const char *text = text_of(line);
 
-		if (!text || is_harmless(text))
+		if (!text || is_harmless(text) || strstr(told, text))
 			continue;
 		append(told, size, text);
 		if (!*ret_meaning)
@@ -434,23 +436,29 @@ static void gather(char *log, char *told, size_t size, const char **ret_meaning)
 	}
 }
 
+void image_forget_log(int work_dir_fd, const char *log)
+{
+	unlinkat(work_dir_fd, log, 0);
+}
+
 void image_explain(int work_dir_fd, const char *log, struct err *err)
 {
-	cleanup_free char *text = NULL, *path = NULL;
+	cleanup_free char *text = NULL, *path = NULL, *place = NULL;
 	char told[ERR_TEXT_MAX / 2] = "";
 	const char *meaning = NULL;
 	struct err ignored, said = *err;
 	struct statvfs fs;
 
-	if (fd_path(work_dir_fd, &path, &ignored) < 0 ||
-	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) < 0)
-		return;
-	gather(text, told, sizeof(told), &meaning);
+	if (fd_path(work_dir_fd, &path, &ignored) == 0 &&
+	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) == 0)
+		gather(text, told, sizeof(told), &meaning);
 	/* Then it may be the log that could not be written, or the end of it. */
 	if (!meaning && fstatvfs(work_dir_fd, &fs) == 0 && fs.f_bavail == 0)
 		meaning = DISK_FULL;
-	err_set(err, said.code, "%s%s%s%s%s%s (log: %s/%s)", said.text, told[0] ? ": " : "", told, meaning ? " (" : "",
-		meaning ? meaning : "", meaning ? ")" : "", path, log);
+	if (text)
+		place = xasprintf(" (log: %s/%s)", path, log);
+	err_set(err, said.code, "%s%s%s%s%s%s%s", said.text, told[0] ? ": " : "", told, meaning ? " (" : "",
+		meaning ? meaning : "", meaning ? ")" : "", place ? place : "");
 	err->sys_errno = meaning && !strcmp(meaning, DISK_FULL) ? ENOSPC : said.sys_errno;
 	err_clean(err);
 }

@@ -46,7 +46,10 @@ bool image_has_groups(int dir_fd);
  * caller's. */
 int image_open_view(int dir_fd, int *ret_fd, struct err *err);
 
-/* Put what criu has to complain of into err, with a sentence on what it means where that is known, and the log's path. `log`: its name below work_dir_fd. */
+/* Before criu is started: its log of an earlier time, which it would write anew, says nothing of this one when it does not come so far. */
+void image_forget_log(int work_dir_fd, const char *log);
+
+/* Put what criu has to complain of into err, with a sentence on what it means where that is known, and the log's path if there is one. `log`: its name below work_dir_fd. */
 void image_explain(int work_dir_fd, const char *log, struct err *err);
 
 #endif

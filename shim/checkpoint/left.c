@@ -44,18 +44,6 @@ static void kill_scripts(const struct criu_left *l)
 	}
 }
 
-static bool is_traced_by(pid_t pid, pid_t tracer)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
-	const char *line;
-	struct err ignored;
-
-	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0)
-		return false;
-	line = strstr(text, "\nTracerPid:");
-	return line && atoi(line + strlen("\nTracerPid:")) == tracer;
-}
-
 static bool holds_any(const struct criu_left *l, const struct cgroup *cg)
 {
 	struct cgroup_pids pids = { 0 };
@@ -64,7 +52,7 @@ static bool holds_any(const struct criu_left *l, const struct cgroup *cg)
 	if (cg)
 		pids = cgroup_pids(cg);
 	for (size_t i = 0; i < pids.n && !found; i++)
-		found = is_traced_by(pids.v[i], l->pid);
+		found = proc_tracer(pids.v[i]) == l->pid;
 	free(pids.v);
 	return found;
 }

@@ -75,6 +75,22 @@ struct cgroup_pids inventory_strangers(const struct container *c)
 	return strangers;
 }
 
+/* criu traces them itself: one that is somebody else's it calls a zombie, after ten seconds in which all of them stand still. */
+static int refuse_traced(const struct container *c, const struct cgroup_pids *pids, struct err *err)
+{
+	for (size_t i = 0; i < pids->n; i++) {
+		pid_t tracer = proc_tracer(pids->v[i]);
+
+		if (tracer != 0)
+			return err_set(
+				err, ERR_BUSY,
+				"cannot checkpoint container '%s': process %d is being traced by process %d, and "
+				"criu would have to trace it",
+				c->id, (int)pids->v[i], (int)tracer);
+	}
+	return 0;
+}
+
 /* ---- what of them leads outside --------------------------------------------------------------------------------------------- */
 
 static void note_streams(const struct process *p, struct descriptors *ret)
@@ -157,6 +173,8 @@ int inventory_take(const struct container *c, bool shell_job, struct inventory *
 	note_streams(&c->init, &ret->streams);
 	if (strangers.n > 0)
 		r = refuse_exec(c, strangers.v[0], err);
+	if (r == 0)
+		r = refuse_traced(c, &pids, err);
 	if (r == 0)
 		r = check_passed(c, shell_job, ret, err);
 	if (r == 0)

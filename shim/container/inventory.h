@@ -14,7 +14,7 @@ struct inventory {
 	struct checkpoint_exec execs[EXECS_MAX];
 };
 
-/* Look at it, now. `shell_job`: a terminal of the caller's will be given another. ERR_BUSY: an exec'd process runs that would be lost; ERR_UNSUPPORTED: a stream leads to what
+/* Look at it, now. `shell_job`: a terminal of the caller's will be given another. ERR_BUSY: an exec'd process runs that would be lost, or somebody traces one; ERR_UNSUPPORTED: a stream leads to what
  * nobody can give back; ERR_LIMIT. Errors name the container. */
 int inventory_take(const struct container *c, bool shell_job, struct inventory *ret, struct err *err);
 

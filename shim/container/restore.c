@@ -33,6 +33,7 @@
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/idmap.h"
 #include "shim/sandbox/keyring.h"
+#include "shim/sandbox/ns.h"
 #include "shim/sandbox/sched.h"
 #include "shim/sandbox/sysctl.h"
 
@@ -314,6 +315,7 @@ static int start_server(struct container *c, struct err *err)
 					      .n_close_first = ARRAY_SIZE(close_first) };
 	lazy_free(c->lazy);
 	c->lazy = NULL;
+	image_forget_log(callers_fd(c->creation), LAZY_LOG);
 	return lazy_start(c->base, &program, &ops, c, &c->lazy, err);
 }
 
@@ -354,7 +356,8 @@ static int note_init(struct container *c, pid_t pid, struct err *err)
 	if (proc_pidfd_open(pid, 0, &pidfd, err) < 0)
 		return -1;
 	c->creation->restoring->noted = true;
-	if (launch_note_init(c, pid, pidfd, err) < 0 || settle_users(c, pid, err) < 0)
+	if (launch_note_init(c, pid, pidfd, err) < 0 || ns_check(c->config, &c->creation->joined, pid, err) < 0 ||
+	    settle_users(c, pid, err) < 0)
 		return -1;
 	return launch_settle_init(c, err);
 }
@@ -621,6 +624,7 @@ static int start_criu(struct container *c, struct err *err)
 	plan.opts.images_dir_fd = r->view_fd >= 0 ? r->view_fd : cr->params.fds.images_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = r->work_fd >= 0 ? r->work_fd : callers_fd(cr);
+	image_forget_log(callers_fd(cr), plan.opts.log_file);
 	if (ret == 0) {
 		const struct criu_program program = {
 			.path = r->options.criu,

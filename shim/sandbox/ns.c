@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/fd.h"
 #include "shim/oci/names.h"
@@ -40,14 +41,20 @@ bool ns_needs_joiner(const struct oci_config *config, const struct ns_joined *j)
 	       config->n_net_devices > 0;
 }
 
-static bool is_own(enum oci_ns ns, int fd)
+/* Is it that of process `pid`? */
+static bool is_of(pid_t pid, enum oci_ns ns, int fd)
 {
-	struct stat ours, theirs;
+	struct stat its, other;
 	char path[40];
 
-	snprintf(path, sizeof(path), "/proc/self/ns/%s", oci_ns_proc_name(ns));
-	return stat(path, &ours) == 0 && fstat(fd, &theirs) == 0 && ours.st_dev == theirs.st_dev &&
-	       ours.st_ino == theirs.st_ino;
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, oci_ns_proc_name(ns));
+	return stat(path, &its) == 0 && fstat(fd, &other) == 0 && its.st_dev == other.st_dev &&
+	       its.st_ino == other.st_ino;
+}
+
+static bool is_own(enum oci_ns ns, int fd)
+{
+	return is_of(getpid(), ns, fd);
 }
 
 static int open_one(enum oci_ns ns, const char *path, int *ret_fd, struct err *err)
@@ -132,4 +139,44 @@ int child_ns_join(const struct ns_joined *j, unsigned int *ret_left, struct err 
 int child_ns_join_left(const struct ns_joined *j, unsigned int left, struct err *err)
 {
 	return join(j, left, NULL, err);
+}
+
+static int check_one(const struct oci_config *config, enum oci_ns ns, int joined_fd, pid_t pid, struct err *err)
+{
+	const char *name = oci_ns_name(ns);
+	const struct oci_namespace *wish = &config->ns[ns];
+	char path[40];
+	cleanup_fd int fd = -1;
+
+	if (wish->path)
+		return joined_fd < 0 || is_of(pid, ns, joined_fd)
+			       ? 0
+			       : err_set(err, ERR_CONFIG,
+					 "linux.namespaces: the container of the checkpoint was in no %s namespace of "
+					 "others, and "
+					 "cannot be brought back in '%s'",
+					 name, wish->path);
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, oci_ns_proc_name(ns));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(err, "cannot look at the %s namespace", name);
+	if (wish->wanted && is_own(ns, fd))
+		return err_set(err, ERR_CONFIG,
+			       "linux.namespaces: the container of the checkpoint had the host's %s namespace, and the "
+			       "config wants a new one",
+			       name);
+	if (!wish->wanted && ns != OCI_NS_MOUNT && !is_own(ns, fd))
+		return err_set(err, ERR_CONFIG,
+			       "linux.namespaces: the container of the checkpoint had its own %s namespace, and the "
+			       "config wants the host's",
+			       name);
+	return 0;
+}
+
+int ns_check(const struct oci_config *config, const struct ns_joined *j, pid_t pid, struct err *err)
+{
+	for (size_t i = 0; i < OCI_NS_COUNT; i++)
+		if (i != OCI_NS_CGROUP && i != OCI_NS_TIME && check_one(config, (enum oci_ns)i, j->fd[i], pid, err) < 0)
+			return -1;
+	return 0;
 }

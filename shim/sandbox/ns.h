@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/err.h"
 #include "shim/oci/config.h"
@@ -28,6 +29,10 @@ bool ns_leaves_user(const struct oci_config *config, const struct ns_joined *j);
 
 /* Does it take a process between the shim and init (child_join.h)? Also for network devices: then init waits until they are there. */
 bool ns_needs_joiner(const struct oci_config *config, const struct ns_joined *j);
+
+/* Process `pid` has come with namespaces that others have made, criu from an image: are they those that the config wants? A new one is any but the shim's own. Not looked at: cgroup and time
+ * ones, and mount ones that nobody wants, which criu makes of its own accord. ERR_CONFIG names the namespace. */
+int ns_check(const struct oci_config *config, const struct ns_joined *j, pid_t pid, struct err *err);
 
 /* In the child: join all but the user namespace, in the table's order. ret_left: where the bits (1 << OCI_NS_x) go of those that the kernel
  * refuses now, since they take privileges in a user namespace which is entered later; NULL: then that is a failure. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "common/fd.h"
+#include "common/log.h"
 #include "shim/stdio/log.h"
 #include "shim/stdio/relay_internal.h"
 #include "shim/stdio/unlogged.h"
@@ -557,6 +558,9 @@ void relay_park(struct relay *r, bool gone)
 static int use_new_master(struct relay *r, int master_fd, struct err *err)
 {
 	relay_use_pty(r, master_fd);
+	if ((r->size.ws_row || r->size.ws_col) && ioctl(master_fd, TIOCSWINSZ, &r->size) < 0)
+		log_warn("cannot set the size of the terminal");
+	r->size = (struct winsize) { 0 };
 	if (input_start(r, err) < 0 || output_start(&r->out[0], err) < 0)
 		return -1;
 	if (output_is_held(&r->out[0]))
@@ -609,11 +613,13 @@ int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *e
 {
 	struct winsize size = { .ws_row = (unsigned short)rows, .ws_col = (unsigned short)columns };
 
-	if (!r->tty || r->out[0].fd < 0)
+	if (!r->tty || (r->out[0].fd < 0 && !r->gone))
 		return err_set(err, ERR_STATE, "the process has no terminal");
 	if (rows > USHRT_MAX || columns > USHRT_MAX)
 		return err_set(err, ERR_USAGE, "a terminal of %u rows and %u columns is too large", rows, columns);
-	if (ioctl(r->out[0].fd, TIOCSWINSZ, &size) < 0)
+	if (r->gone)
+		r->size = size;
+	else if (ioctl(r->out[0].fd, TIOCSWINSZ, &size) < 0)
 		return err_sys(err, "cannot set the size of the terminal");
 	return 0;
 }

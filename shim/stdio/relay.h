@@ -109,7 +109,7 @@ void relay_client_closed(struct relay_client *c, Stream stream);
  * process's then. */
 void relay_client_free(struct relay_client *c);
 
-/* ERR_STATE without a terminal. */
+/* ERR_STATE without a terminal. Of a process that is away it is that of the terminal which it comes back with. */
 int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *err);
 
 /* The process has ended: read what is left. Others may still hold the pipes: the wait for their end is bounded. */

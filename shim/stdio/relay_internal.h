@@ -4,6 +4,7 @@
 #define THOLE_SHIM_STDIO_RELAY_INTERNAL_H
 
 #include <event2/event.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 
 #include "shim/stdio/logfile.h"
@@ -102,6 +103,7 @@ struct relay {
 	bool process_ended, drained;
 	bool parked, gone;    /* see relay_park() */
 	bool awaits;          /* see relay_await() */
+	struct winsize size;  /* told while it was gone, for the terminal that it comes back with; 0: none */
 	int next_master;      /* of the terminal that it has come back with, while the old one is read; -1 */
 	struct output out[2]; /* stdout, stderr; a pty uses the first */
 	struct input in;

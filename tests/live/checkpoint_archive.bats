@@ -143,6 +143,10 @@ import_refused() { # REGEX FILE
 	few 'export IMG FILE' export "$T/set/one"
 	few 'inspect IMG' inspect
 	refused 1 "too many operands: the usage is 'thole checkpoint inspect IMG'" thole checkpoint inspect "$T/set/one" "$T/set/one"
+	refused 1 "^thole: --keep is not for 'checkpoint import'$" thole checkpoint import --keep 1 "$T/one.tar" "$T/set"
+	refused 1 "^thole: --compress is not for 'checkpoint import'$" thole checkpoint import --name x --compress zstd "$T/one.tar" "$T/set"
+	refused 1 "^thole: --name is not for 'checkpoint export'$" thole checkpoint export --name x "$T/set/one" "$T/two.tar"
+	refused 1 "^thole: --leave-running is not for 'checkpoint inspect'$" thole checkpoint inspect --leave-running "$T/set/one"
 	refused 69 "container 'import' does not exist" thole checkpoint --to "$T/set" import
 	thole delete --force "$c"
 	config --arg p "/$c" '.linux.cgroupsPath = $p'

@@ -135,16 +135,22 @@ reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
 
 @test "a terminal: output each line once and in order, its size, and what is typed while it is away" {
 	config '.process.terminal = true | .process.consoleSize = { height: 33, width: 99 }'
-	args sh -c "stty -echo; ($COUNT) & read x; echo \"got \$x\"; stty size; read x; echo \"got \$x\"; wait"
+	args sh -c "stty -echo; ($COUNT) & read x; echo \"got \$x\"; stty size; read x; echo \"got \$x\"; stty size; wait"
 	thole run -d --bundle "$B" "$c" < /dev/null
 	mkfifo "$T/in"
 	in_background sh -c 'exec "$0" --root "$1" attach "$2" < "$3" > "$4" 2>&1' "$THOLE" "$ROOT" "$c" "$T/in" "$T/att"
 	exec 9> "$T/in"
 	wait_for reaches "$T/att" 20
+	mkfifo "$T/steps"
+	in_background sh -c 'exec "$0" -s 33x99 "$1" --root "$2" attach "$3" < "$4" > /dev/null 2>&1' "$PROBES/pty" "$THOLE" "$ROOT" "$c" "$T/steps"
+	exec 8> "$T/steps"
+	echo 'expect n ' >&8
 	local i n
 	for i in 1 2 3; do
 		stay
 		[ $i != 2 ] || echo one >&9
+		# The size of a client's terminal changes meanwhile.
+		[ $i != 3 ] || { echo 'size 41x121' >&8; sleep 0.5; }
 		n=$(last_logged)
 		restore
 		wait_for more_than $((n + 20))
@@ -153,11 +159,12 @@ reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
 	wait_for logged_in "$T/att" '33 99'
 	echo two >&9
 	wait_for logged_in "$T/att" 'got two'
+	wait_for logged_in "$T/att" '41 121'
 	wait_for reaches "$T/att" "$n"
 	the_log > "$T/out"
 	contiguous "$T/out"
 	contiguous "$T/att"
-	exec 9>&-
+	exec 8>&- 9>&-
 }
 
 @test "one who reads slowly in the foreground gets all of it, although the container is gone meanwhile" {

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+# needs: root cgroup criu strace
+# What criu would take badly, or silently: processes that are stopped or traced, namespaces that are others than the config's, what is told of a criu that did nothing.
+load lib
+
+setup_file() { make_criu; }
+
+setup_test() {
+	export THOLE_CRIU=$BUILD/criu/bin/criu
+	bundle
+	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
+}
+
+checkpoint() { timeout 60 "$THOLE" --root "$ROOT" checkpoint --rootfs=none --to "$T/set" "$@" "$c"; }
+in_place() { timeout 60 "$THOLE" --root "$ROOT" restore -d "$c" < /dev/null; }
+as_new() { timeout 60 "$THOLE" --root "$ROOT" restore -d --from "$T/set" --bundle "$B" "$c" < /dev/null; }
+state_of() { awk '/^State/ { print $2 }' "/proc/$1/status"; }
+grows() { [ "$(thole logs "$c" | wc -l)" -gt "$1" ]; }
+contiguous() { thole logs "$c" | awk '$0 != "n " (NR - 1) { print "line " NR ": " $0; exit 1 }'; }
+
+@test "a process that a signal has stopped: the checkpoint is taken, and it comes back stopped; the others go on meanwhile" {
+	local pid n
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for grows 5
+	thole kill "$c" STOP
+	pid=$(init_of "$c")
+	wait_for eval '[ "$(state_of '"$pid"')" = T ]'
+	checkpoint --leave-running
+	is "$c" running
+	equal "$(state_of "$pid")" T
+	# criu (4.2.1) leaves one SIGSTOP too many pending, and stumbles over it the next time when there is a SIGCHLD, too
+	thole kill "$c" CONT
+	wait_for grows "$(thole logs "$c" | wc -l)"
+	thole kill "$c" STOP
+	wait_for eval '[ "$(state_of '"$pid"')" = T ]'
+	n=$(thole logs "$c" | wc -l)
+	checkpoint
+	in_place
+	equal "$(state_of "$(init_of "$c")")" T
+	equal "$(thole logs "$c" | wc -l)" "$n"
+	thole kill "$c" CONT
+	wait_for grows "$n"
+	contiguous
+}
+
+@test "thole-oci: one that is stopped in a paused container is out of criu's reach: said, where the freezer is v1's" {
+	oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
+	oci run -d --bundle "$B" "$c" < /dev/null > >(exec cat > "$T/log.1" 3>&-) 2>&1
+	oci kill "$c" STOP
+	wait_for eval '[ "$(state_of "$(init_of "$c")")" = T ]'
+	oci pause "$c"
+	if has_cgroup-v2; then
+		oci checkpoint --image-path "$T/img" --leave-running "$c"
+	else
+		refused 1 'a signal has stopped one of its processes' oci checkpoint --image-path "$T/img" --leave-running "$c"
+	fi
+	is "$c" paused
+	oci resume "$c"
+}
+
+@test "a process that is traced is named, and nothing is frozen for it" {
+	local tracer
+	thole run -d --bundle "$B" "$c" < /dev/null
+	strace -qq -o /dev/null -p "$(init_of "$c")" 3>&- &
+	tracer=$!
+	STARTED+=($tracer)
+	wait_for eval '[ "$(awk "/^TracerPid/ { print \$2 }" "/proc/$(init_of "$c")/status")" = '$tracer' ]'
+	refused 75 "process $(init_of "$c") is being traced by process $tracer" thole checkpoint --rootfs=none --to "$T/set" "$c"
+	is "$c" running
+	kill $tracer
+	wait_for pid_gone $tracer
+	checkpoint
+}
+
+# The config without this kind of namespace.
+without() { # TYPE
+	config --arg n "$1" '.linux.namespaces |= map(select(.type != $n)) | if $n == "uts" then del(.hostname) else . end'
+}
+
+@test "namespaces are those that the config wants, or the restore is refused by name" {
+	local n own
+	cp "$B/config.json" "$T/own.json"
+	for n in network ipc uts; do
+		cp "$T/own.json" "$B/config.json"
+		without $n
+		cp "$B/config.json" "$T/hosts.json"
+		for own in own hosts; do
+			rm -rf "$T/set"
+			cp "$T/$own.json" "$B/config.json"
+			thole run -d --bundle "$B" "$c" < /dev/null
+			checkpoint
+			thole delete "$c"
+			cp "$T/$([ $own = own ] && echo hosts || echo own).json" "$B/config.json"
+			refused 125 "linux.namespaces: the container of the checkpoint had $([ $own = own ] && echo its own || echo "the host's") $n namespace" \
+				thole restore -d --from "$T/set" --bundle "$B" "$c"
+			equal "$(thole list -q)" ''
+			cp "$T/$own.json" "$B/config.json"
+			as_new
+			thole delete --force "$c"
+		done
+	done
+}
+
+@test "a network namespace by its path: not for one that had its own, nor the other way round" {
+	local ns=thole-check-$$-$BATS_TEST_NUMBER
+	ip netns add "$ns"
+	# shellcheck disable=SC2064
+	trap "ip netns del '$ns'" EXIT
+	thole run -d --bundle "$B" "$c" < /dev/null
+	checkpoint
+	thole delete "$c"
+	cp "$B/config.json" "$T/own.json"
+	config --arg p "/run/netns/$ns" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
+	refused 125 "was in no network namespace of others, and cannot be brought back in '/run/netns/$ns'" thole restore -d --from "$T/set" --bundle "$B" "$c"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	rm -rf "$T/set"
+	checkpoint
+	thole delete "$c"
+	as_new
+	thole delete --force "$c"
+	cp "$T/own.json" "$B/config.json"
+	refused 125 'linux.namespaces has to give one by its path' thole restore -d --from "$T/set" --bundle "$B" "$c"
+}
+
+@test "a criu that does nothing: what an earlier one has logged is not told of it" {
+	thole run -d --preserve-fds 1 --bundle "$B" "$c" < /dev/null 4< /etc/passwd 3< /etc/passwd
+	refused 70 'an open file is on no mount' thole checkpoint --rootfs=none --to "$T/set" "$c"
+	refused 70 'before it was through$' env THOLE_CRIU=/bin/true "$THOLE" --root "$ROOT" checkpoint --rootfs=none --to "$T/set" "$c"
+	thole delete --force "$c"
+	thole run -d --bundle "$B" "$c" < /dev/null
+	checkpoint
+	thole delete "$c"
+	as_new
+	thole delete --force "$c"
+	refused 125 'before it was through$' env THOLE_CRIU=/bin/true "$THOLE" --root "$ROOT" restore -d --from "$T/set" --bundle "$B" "$c"
+}
+
+@test "an exec'd process has ended, and one that it has left holds its output: busy until that is read to its end" {
+	thole run -d --bundle "$B" "$c" < /dev/null
+	thole exec -d "$c" sh -c 'sleep 1000 & exit 0' < /dev/null
+	strangers() { pgrep -f 'sleep 1000' > /dev/null; }
+	wait_for strangers
+	refused 75 "from an exec'd process that has ended, and is still being read|would be lost" thole checkpoint --rootfs=none --to "$T/set" "$c"
+}
