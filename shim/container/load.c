@@ -224,13 +224,17 @@ static void drop_half_dumped(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
-/* It has ended while nobody was there but its keeper, whose pidfd still tells how. */
+/* It has ended while nobody was there but its keeper, whose pidfd still tells how; or before, and its output has not been read to the end, for which the keeper stays. */
 static bool kept_init(struct container *c)
 {
 	int *held = &c->keep.held.fd[KEEPER_INIT];
 
-	if (*held < 0 || c->rec.exit_recorded || proc_pidfd_inode(*held) != c->rec.init_pidfd_inode)
+	if (*held < 0 || proc_pidfd_inode(*held) != c->rec.init_pidfd_inode)
 		return false;
+	if (c->rec.exit_recorded) {
+		c->init.exit = recorded_exit(&c->rec);
+		c->init.exit_recorded = true;
+	}
 	c->init.pid = c->rec.init_pid;
 	c->init.start_time = c->rec.init_start_time;
 	c->init.pidfd_inode = c->rec.init_pidfd_inode;

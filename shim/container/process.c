@@ -176,13 +176,15 @@ static void note_exit(struct process *p)
 {
 	int status = 0;
 
+	p->exited = true;
+	if (p->exit_recorded)
+		return;
 	p->exit.time_ns = clock_wall_ns();
 	p->exit.known = read_wait_status(p, &status);
 	if (p->exit.known) {
 		p->exit.signal = WIFSIGNALED(status) ? (uint8_t)WTERMSIG(status) : 0;
 		p->exit.code = WIFSIGNALED(status) ? (uint8_t)(128 + WTERMSIG(status)) : (uint8_t)WEXITSTATUS(status);
 	}
-	p->exited = true;
 }
 
 static void end_cb(evutil_socket_t fd, short what, void *arg)

@@ -53,9 +53,10 @@ struct process {
 	struct json_object *log_setup;          /* of an exec'd one: see state_log_setup() */
 	char passed[3][PROCESS_STREAM_KEY_MAX]; /* then: what the caller has passed on, cut off; else empty */
 	bool exited, drained;
-	bool below_init;   /* init's descendant, which a checkpoint takes along */
-	struct away *away; /* park.c: it has gone into the image with a container that stays; NULL: it is here */
-	bool leave;        /* its end is looked at, but it is not reaped: that is for whoever inherits it from us */
+	bool exit_recorded; /* `exit` is known from its end on, which a shim before has seen */
+	bool below_init;    /* init's descendant, which a checkpoint takes along */
+	struct away *away;  /* park.c: it has gone into the image with a container that stays; NULL: it is here */
+	bool leave;         /* its end is looked at, but it is not reaped: that is for whoever inherits it from us */
 	struct container_exit exit;
 	struct event *end, *news;
 	struct container_watch *watches;

@@ -62,6 +62,7 @@ struct unlogged {
 	bool no_room;      /* until the next time of rest */
 	bool has_mark;
 	bool reading; /* the last read was into it */
+	bool left;    /* the file is there, of a shim before, though it is not mapped */
 };
 
 static char *file_name(const char *process)
@@ -75,6 +76,7 @@ struct unlogged *unlogged_new(int dir_fd, const char *process)
 
 	u->dir_fd = dir_fd;
 	u->name = file_name(process);
+	u->left = faccessat(dir_fd, u->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	return u;
 }
 
@@ -229,10 +231,12 @@ void unlogged_done(struct unlogged *u, struct logs *logs)
 void unlogged_trim(struct unlogged *u)
 {
 	u->no_room = u->reading = false;
-	if (!u->head)
+	if (!u->head && !u->left)
 		return;
-	munmap(u->head, FILE_BYTES);
+	if (u->head)
+		munmap(u->head, FILE_BYTES);
 	u->head = NULL;
+	u->left = false;
 	unlinkat(u->dir_fd, u->name, 0);
 }
 
@@ -258,12 +262,10 @@ static size_t came_in(struct head *head)
 	return head->phase == PHASE_READING ? n : 0;
 }
 
-static void give_rests(struct head *head, size_t last, struct unlogged_rest ret[2])
+static bool give_rests(struct head *head, struct unlogged_rest ret[2])
 {
-	if (head->version == 1)
-		return;
-	if (head->phase != PHASE_IDLE)
-		head->kept[head->stream == STREAM_STDERR].len = (uint32_t)last;
+	bool any = false;
+
 	for (size_t i = 0; i < STREAMS; i++) {
 		const struct kept *kept = &head->kept[i];
 
@@ -271,13 +273,25 @@ static void give_rests(struct head *head, size_t last, struct unlogged_rest ret[
 			continue;
 		ret[i] = (struct unlogged_rest) { .from = kept->from, .len = kept->len, .data = xmalloc(kept->len) };
 		memcpy(ret[i].data, buffer(head, i ? STREAM_STDERR : STREAM_STDOUT), kept->len);
+		any = true;
 	}
+	return any;
+}
+
+/* The logs have it now. A client may lack it as long as it has not come back, and we may be killed, too. */
+static void settle(struct head *head, size_t last)
+{
+	if (head->phase == PHASE_IDLE)
+		return;
+	head->kept[head->stream == STREAM_STDERR].len = (uint32_t)last;
+	set_phase(head, PHASE_IDLE);
 }
 
 void unlogged_replay(int dir_fd, const char *process, struct logs *logs, struct unlogged_rest ret_rest[2])
 {
 	cleanup_free char *name = file_name(process);
-	cleanup_fd int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	bool wanted = false;
 	struct head *head;
 	struct stat st;
 	size_t n;
@@ -285,17 +299,20 @@ void unlogged_replay(int dir_fd, const char *process, struct logs *logs, struct 
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
 	    (st.st_size != FILE_BYTES && st.st_size != VERSION_1_BYTES))
 		return;
-	head = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	head = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (head == MAP_FAILED)
 		return;
 	n = is_ours(head, st.st_size) ? came_in(head) : 0;
 	if (n > 0 && logs)
 		logs_write_again(logs, head->marks, head->stream == STREAM_STDERR ? STREAM_STDERR : STREAM_STDOUT,
 				 present_buffer(head), n);
-	if (ret_rest && is_ours(head, st.st_size))
-		give_rests(head, n, ret_rest);
+	if (ret_rest && is_ours(head, st.st_size) && head->version != 1) {
+		settle(head, n);
+		wanted = give_rests(head, ret_rest);
+	}
 	munmap(head, (size_t)st.st_size);
-	unlinkat(dir_fd, name, 0);
+	if (!wanted)
+		unlinkat(dir_fd, name, 0);
 }
 
 void unlogged_rest_release(struct unlogged_rest *r)

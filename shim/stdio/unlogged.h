@@ -43,8 +43,8 @@ struct unlogged_rest {
 };
 void unlogged_rest_release(struct unlogged_rest *r);
 
-/* Write what it has left to the logs (may be NULL) that do not have it, and remove the file. ret_rest (NULL: not wanted): stdout's, stderr's, untouched where there is none. Damaged or
- * missing: nothing is done. */
+/* Write what it has left to the logs (may be NULL) that do not have it. ret_rest (NULL: not wanted): stdout's, stderr's, untouched where there is none. The file goes, unless there is a rest: then
+ * it stays for whoever follows us, until unlogged_trim() of one that is made afterwards. Damaged or missing: nothing is done. */
 void unlogged_replay(int dir_fd, const char *process, struct logs *logs, struct unlogged_rest ret_rest[2]);
 
 #endif

@@ -121,6 +121,57 @@ n_kills() { if [ "$THOLE_LONG" ]; then echo 50; else echo 4; fi; }
 	wait_for nothing_left
 }
 
+# unread OPTIONS...: run it in the background ($run) into a fifo that is open at descriptor 8, and that nobody reads
+unread() {
+	rm -f "$T/out"
+	mkfifo "$T/out"
+	in_background sh -c 'out=$1; shift; exec "$@" < /dev/null > "$out"' sh "$T/out" "$THOLE" --root "$ROOT" run "$@" --bundle "$B" "$c" 2> "$T/err"
+	run=$!
+	exec 8< "$T/out"
+}
+
+lose_shim_twice() {
+	local before i
+	for i in 1 2; do
+		before=$(shim_of "$c")
+		lose_shim
+		wait_for other_shim "$before"
+	done
+}
+
+@test "run: it has ended, its reader takes its time, and its shim is killed, and the next one too: all of it comes, and its status" {
+	local run options
+	args sh -c 'seq 1 80000; exit 7'
+	for options in --rm '--rm --log-driver none' --keep; do
+		# shellcheck disable=SC2086 # words
+		unread $options
+		wait_for is "$c" stopped
+		lose_shim_twice
+		cmp <(cat <&8) <(seq 1 80000) || fail "$options"
+		exec 8<&-
+		exits 7 wait $run
+		equal "$(cat "$T/err")" ''
+	done
+	thole logs "$c" | cmp - <(seq 1 80000)
+	thole delete "$c"
+	nothing_left
+}
+
+@test "run: its shim is killed twice while its reader takes nothing: nothing is lost, nothing comes twice" {
+	local run options
+	args sh -c 'seq 1 400000; exit 7'
+	for options in --rm '--rm --log-driver none'; do
+		# shellcheck disable=SC2086 # words
+		unread $options
+		waits() { grep -q pipe_write "/proc/$(pgrep -P "$(init_of "$c")" | head -1)/wchan" 2> /dev/null; }
+		wait_for waits
+		lose_shim_twice
+		cmp <(cat <&8) <(seq 1 400000) || fail "$options"
+		exec 8<&-
+		if kernel_tells_status; then exits 7 wait $run; fi
+	done
+}
+
 @test "run: a reader that has gone is still gone for the next shim, and its writer gets SIGPIPE" {
 	args sh -c 'trap "" PIPE; while echo line; do usleep 2000; done; echo over >&2; exit 6'
 	mkfifo "$T/out"
