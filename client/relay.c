@@ -361,6 +361,16 @@ static void close_output(struct loop *l, Stream stream, int *fd)
 	fd_close(&l->r->held[stream == STREAM_STDERR]);
 }
 
+/* What the dead shim has left is through: the rest is in the process's own pipe. */
+static void read_held(struct loop *l, Stream stream, int *fd, int *held)
+{
+	if (l->pump[stream].state != PUMP_ENDED || *held < 0 || l->closed[stream])
+		return;
+	fd_close(fd);
+	*fd = take_fd(held);
+	pump_go_on(&l->pump[stream], *fd, -1);
+}
+
 static void judge_pumps(struct loop *l)
 {
 	enum pump_state in = l->pump[STREAM_STDIN].state;
@@ -370,6 +380,10 @@ static void judge_pumps(struct loop *l)
 		in = PUMP_OPEN;
 	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN))
 		close_stdin(l);
+	if (l->r->then_held) {
+		read_held(l, STREAM_STDOUT, &l->r->stdout_fd, &l->r->held[0]);
+		read_held(l, STREAM_STDERR, &l->r->stderr_fd, &l->r->held[1]);
+	}
 	if (l->pump[STREAM_STDOUT].state == PUMP_BROKEN)
 		close_output(l, STREAM_STDOUT, &l->r->stdout_fd);
 	if (l->pump[STREAM_STDERR].state == PUMP_BROKEN)

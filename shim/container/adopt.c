@@ -242,7 +242,7 @@ static void find_pipes(const struct process *p, struct pipe_wanted *v, size_t n)
 		find_without_groups(p, v, n);
 	container_log_to_file(c, false);
 	for (size_t i = 0; i < n; i++)
-		if (v[i].inode && v[i].fd < 0)
+		if (v[i].inode && v[i].fd < 0 && !p->exited)
 			log_info("container '%s': process %s: no process that was found has its %s open: whatever is "
 				 "still written to it is lost",
 				 c->id, p->name, stream_names[i + 1]);
@@ -361,22 +361,6 @@ static int open_process(struct json_object *o, int *ret_pidfd, struct err *err)
 	return 0;
 }
 
-/* How it ended nobody has seen, and whoever asks is told that. What it has written to a terminal that was held for it is still there. */
-static int note_unseen_end(struct process *p, struct json_object *o, struct err *err)
-{
-	p->exited = true;
-	p->drained = !p->terminal;
-	if (p->drained)
-		return 0;
-	if (go_on_reading(p, o, p->name, err) < 0)
-		return -1;
-	if (p->relay)
-		relay_process_ended(p->relay);
-	else
-		p->drained = true;
-	return 0;
-}
-
 /* One whose plan is not understood goes on without. */
 static void adopt_exec_logs(struct process *p, struct json_object *logs)
 {
@@ -396,6 +380,35 @@ static void adopt_exec_logs(struct process *p, struct json_object *logs)
 	take_losses(p, logs);
 }
 
+static struct container_exit seen_exit(struct json_object *exit)
+{
+	return (struct container_exit) {
+		.known = json_object_get_boolean(at(exit, "known")),
+		.code = (uint8_t)json_object_get_int64(at(exit, "code")),
+		.signal = (uint8_t)json_object_get_int64(at(exit, "signal")),
+		.oom_killed = json_object_get_boolean(at(exit, "oomKilled")),
+	};
+}
+
+/* How it ended is known if the shim before has seen it, and not all of its output was taken then. What it has written to a terminal that was held for it is still there, and what was read of its pipes
+ * and not given to its client is in a file; what is in them its client has itself. */
+static int note_end(struct process *p, struct json_object *o, struct json_object *logs, struct err *err)
+{
+	p->exited = true;
+	p->exit = seen_exit(at(o, "exit"));
+	p->drained = !json_object_get_boolean(at(o, "relayed")) || !(p->terminal || at(o, "client"));
+	if (p->drained)
+		return 0;
+	adopt_exec_logs(p, logs);
+	if (go_on_reading(p, o, p->name, err) < 0)
+		return -1;
+	if (p->relay)
+		relay_process_ended(p->relay);
+	else
+		p->drained = true;
+	return 0;
+}
+
 static int adopt_exec(struct container *c, const char *name, struct json_object *o, struct json_object *logs,
 		      struct err *err)
 {
@@ -407,7 +420,7 @@ static int adopt_exec(struct container *c, const char *name, struct json_object 
 	p->terminal = json_object_get_boolean(at(o, "terminal"));
 	p->below_init = json_object_get_boolean(at(o, "belowInit"));
 	if (pidfd < 0 || process_set_pid(p, (pid_t)json_object_get_int64(at(o, "pid")), pidfd, err) < 0)
-		return note_unseen_end(p, o, err);
+		return note_end(p, o, at(logs, name), err);
 	if (json_object_get_boolean(at(o, "relayed")))
 		adopt_exec_logs(p, at(logs, name));
 	return go_on_reading(p, o, name, err) < 0 ? -1 : process_watch_end(p, err);

@@ -249,6 +249,7 @@ void dying_free(struct dying *d); /* accepts NULL */
 extern const struct process_ops init_ops;
 /* SIGKILL has ended init: was it for lack of memory, as far as that can be told? */
 bool exit_by_oom(const struct container *c);
+struct container_exit recorded_exit(const struct status_record *rec);
 /* Before init is killed, or when another process was: it lives, so whoever was killed for lack of memory so far was not init. Recorded; nothing when it is dying. */
 void exit_note_outlived(struct container *c);
 struct process *container_find(struct container *c, const char *name);

@@ -234,10 +234,16 @@ static bool died(struct process *p)
 
 static void ended(struct process *p)
 {
+	struct err err;
+
 	log_debug("container '%s': process %s has ended with status %d", container_id(p->c), p->name, p->exit.code);
 	/* As a shell tells it too, of its child. */
 	if (p->exit.code == 128 + SIGKILL)
 		exit_note_outlived(p->c);
+	/* Its client is slow. Nobody else knows how it has ended, should we be killed meanwhile. */
+	if (p->relay && relay_is_held(p->relay) && p->follower.pid && !p->c->joined &&
+	    state_save_process(p->c, p, &err) < 0)
+		log_warn("container '%s': %s", container_id(p->c), err.text);
 }
 
 static void news(struct process *p, bool late)

@@ -81,21 +81,29 @@ void follower_expect(struct process *p, struct json_object *o, struct unlogged_r
 }
 
 int follower_return(struct container *c, const struct follower_request *req, struct relay_ends *ret_ends,
-		    struct relay_client **ret_client, bool *ret_seamless, struct err *err)
+		    struct relay_client **ret_client, struct follower_answer *ret, struct err *err)
 {
 	struct process *p = container_find(c, req->name);
+	bool unread;
 	struct err unsaid;
 
 	*ret_ends = (struct relay_ends) { -1, -1, -1 };
 	*ret_client = NULL;
-	*ret_seamless = false;
+	*ret = (struct follower_answer) { 0 };
 	if (!p)
 		return err_set(err, ERR_NOT_FOUND, "container '%s' has no process '%s'", c->id, req->name);
 	if (!p->relay)
 		return 0;
+	unread = p->exited && relay_fd(p->relay, STREAM_STDOUT) < 0 && relay_fd(p->relay, STREAM_STDERR) < 0;
+	/* An older client would not read its own pipes after ours: it lacks a little, not all. */
+	if (unread && !req->holds) {
+		relay_await_no_more(p->relay);
+		return 0;
+	}
 	if (relay_attach(p->relay, RELAY_FOREGROUND, req->with_stdin, req->client_arg, ret_ends, ret_client, err) < 0)
 		return -1;
-	*ret_seamless = relay_awaits(p->relay);
+	ret->seamless = relay_awaits(p->relay);
+	ret->then_held = unread;
 	relay_client_returns(*ret_client, req->had[0], req->had[1]);
 	follower_note(p, req->pid);
 	if (state_save_process(c, p, &unsaid) < 0)

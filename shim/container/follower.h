@@ -17,17 +17,22 @@ void follower_expect(struct process *p, struct json_object *o, struct unlogged_r
 /* The client that `o` names is (still) there: after an upgrade. */
 void follower_load(struct process *p, struct json_object *o);
 
-/* As Attach.follow of PROTOCOL.md asks for it, of the process of this name: what comes from now on goes to this client, number `pid`. ret_seamless: nothing was read since it has lost the
+/* As Attach.follow of PROTOCOL.md asks for it, of the process of this name: what comes from now on goes to this client, number `pid`. `seamless`: nothing was read since it has lost the
  * other shim. A process that has ended, or has its streams elsewhere, has no ends and no client. ERR_NOT_FOUND: there is no such process. */
 struct follower_request {
 	const char *name;
 	pid_t pid;
 	bool with_stdin;
 	uint64_t had[2]; /* bytes of stdout, stderr */
+	bool holds;      /* it has the process's own pipes, too */
 	void *client_arg;
 };
+struct follower_answer {
+	bool seamless;
+	bool then_held; /* nobody reads its pipes any more: what comes after its ends is the client's to read */
+};
 int follower_return(struct container *c, const struct follower_request *req, struct relay_ends *ret_ends,
-		    struct relay_client **ret_client, bool *ret_seamless, struct err *err);
+		    struct relay_client **ret_client, struct follower_answer *ret, struct err *err);
 
 /* For state.json: sets or removes "client" in the process's object. */
 void follower_put(const struct process *p, struct json_object *o);

@@ -101,7 +101,7 @@ static int open_init(const struct status_record *rec, int *ret_pidfd, struct err
 	return 0;
 }
 
-static struct container_exit recorded_exit(const struct status_record *rec)
+struct container_exit recorded_exit(const struct status_record *rec)
 {
 	return (struct container_exit) {
 		.known = rec->exit_known,

@@ -254,18 +254,18 @@ static void put_namespaces(const struct container *c, struct json_object *o)
 	json_add(o, "namespaces", ns);
 }
 
-static void put_exit(const struct container *c, struct json_object *o)
+static struct json_object *exit_of(struct container_exit exit)
 {
 	struct json_object *e = json_new_object();
 
-	json_add(e, "known", json_new_boolean(c->rec.exit_known));
-	if (c->rec.exit_known) {
-		add_u64(e, "code", c->rec.exit_code);
-		add_u64(e, "signal", c->rec.exit_signal);
+	json_add(e, "known", json_new_boolean(exit.known));
+	if (exit.known) {
+		add_u64(e, "code", exit.code);
+		add_u64(e, "signal", exit.signal);
 	}
-	add_time(e, "finished", c->rec.exited_ns);
-	json_add(e, "oomKilled", json_new_boolean(c->rec.oom_killed));
-	json_add(o, "exit", e);
+	add_time(e, "finished", exit.time_ns);
+	json_add(e, "oomKilled", json_new_boolean(exit.oom_killed));
+	return e;
 }
 
 static void put_process(const struct process *p, bool foreign, struct json_object *o)
@@ -291,6 +291,9 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 		add_string(streams, stream_names[i], key);
 	}
 	json_add(o, "streams", streams);
+	/* Of an exec'd one whose output is not all given on: nobody else will know. */
+	if (p->exited && p->exit.known && p != &p->c->init)
+		json_add(o, "exit", exit_of(p->exit));
 	follower_put(p, o);
 }
 
@@ -344,6 +347,12 @@ static bool lives(struct json_object *process)
 	       st.start_time == json_object_get_uint64(start);
 }
 
+/* Its end was seen, and its client may not have everything yet. */
+static bool is_awaited(struct json_object *process)
+{
+	return json_object_object_get_ex(process, "exit", NULL) && lives(object_at(process, "client"));
+}
+
 /* Nobody takes them out at their ends: it is done by whoever writes next. */
 static void drop_ended(struct json_object *processes)
 {
@@ -351,7 +360,7 @@ static void drop_ended(struct json_object *processes)
 
 	json_object_object_foreach(processes, key, p)
 	{
-		if (strcmp(key, "init") != 0 && !lives(p))
+		if (strcmp(key, "init") != 0 && !lives(p) && !is_awaited(p))
 			json_add(kept, key, NULL);
 	}
 	json_object_object_foreach(kept, ended, nothing)
@@ -425,7 +434,7 @@ static int save_locked(struct container *c, struct err *err)
 	if (c->rec.init_pid && !c->init.exited)
 		put_namespaces(c, o);
 	if (c->rec.exit_recorded)
-		put_exit(c, o);
+		json_add(o, "exit", exit_of(recorded_exit(&c->rec)));
 	if (!c->served && !c->rec.foreign)
 		put_shim(object_at(top, "shim"));
 	if (c->rec.init_pid && !c->served)

@@ -109,9 +109,11 @@ static void on_follow(struct call *call, const Attach *msg)
 		.pid = call_peer_pid(call),
 		.with_stdin = msg->with_stdin,
 		.had = { msg->had_stdout, msg->had_stderr },
+		.holds = msg->holds,
 		.client_arg = call,
 	};
 	struct container *c = server_container(call->server);
+	struct follower_answer followed;
 	struct relay_client *client;
 	struct relay_ends ends;
 	Reply rep = Reply_init_zero;
@@ -125,10 +127,12 @@ static void on_follow(struct call *call, const Attach *msg)
 		call_fail(call, &err);
 		return;
 	}
-	if (follower_return(c, &r, &ends, &client, &answer->seamless, &err) < 0) {
+	if (follower_return(c, &r, &ends, &client, &followed, &err) < 0) {
 		call_fail(call, &err);
 		return;
 	}
+	answer->seamless = followed.seamless;
+	answer->then_held = followed.then_held;
 	relay = container_relay(c, r.name);
 	if (relay && (msg->rows || msg->columns))
 		relay_resize(relay, msg->rows, msg->columns, &ignored);

@@ -428,7 +428,7 @@ void relay_output_ended(struct relay *r)
 		event_active(r->timer, EV_TIMEOUT, 0);
 }
 
-static bool is_held(const struct relay *r)
+bool relay_is_held(const struct relay *r)
 {
 	return output_is_held(&r->out[0]) || output_is_held(&r->out[1]);
 }
@@ -440,7 +440,7 @@ static bool drain_is_due(struct relay *r)
 	bool quiet = offset == r->drained_offset;
 
 	r->drained_offset = offset;
-	if (is_held(r))
+	if (relay_is_held(r))
 		return false; /* a reader who is slow gets everything, however long it takes */
 	return r->options.has_drain || quiet || ++r->ticks >= DRAIN_TICKS;
 }
@@ -473,7 +473,7 @@ static void drain_tick_over(struct relay *r)
 	due = drain_is_due(r);
 	if (due)
 		relay_take_rest(r);
-	if (!due || is_held(r)) {
+	if (!due || relay_is_held(r)) {
 		event_add(r->timer, &drain_tick);
 		return;
 	}
@@ -656,7 +656,7 @@ void relay_trim(struct relay *r)
 	madvise(r->buf, RELAY_READ_BYTES, MADV_DONTNEED);
 	relay_close_probe(r);
 	/* What a client has not taken yet is in there. */
-	if (r->unlogged && !is_held(r))
+	if (r->unlogged && !relay_is_held(r))
 		unlogged_trim(r->unlogged);
 	if (r->logs)
 		logs_trim(r->logs);

@@ -112,6 +112,9 @@ void relay_client_free(struct relay_client *c);
 /* ERR_STATE without a terminal. Of a process that is away it is that of the terminal which it comes back with. */
 int relay_resize(struct relay *r, uint32_t rows, uint32_t columns, struct err *err);
 
+/* Is there something that a reader has not taken, so that nothing more is read? */
+bool relay_is_held(const struct relay *r);
+
 /* The process has ended: read what is left. Others may still hold the pipes: the wait for their end is bounded. */
 void relay_process_ended(struct relay *r);
 

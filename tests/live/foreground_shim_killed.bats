@@ -121,11 +121,11 @@ n_kills() { if [ "$THOLE_LONG" ]; then echo 50; else echo 4; fi; }
 	wait_for nothing_left
 }
 
-# unread OPTIONS...: run it in the background ($run) into a fifo that is open at descriptor 8, and that nobody reads
+# unread ARGS...: thole with these in the background ($run), into a fifo that is open at descriptor 8, and that nobody reads
 unread() {
 	rm -f "$T/out"
 	mkfifo "$T/out"
-	in_background sh -c 'out=$1; shift; exec "$@" < /dev/null > "$out"' sh "$T/out" "$THOLE" --root "$ROOT" run "$@" --bundle "$B" "$c" 2> "$T/err"
+	in_background sh -c 'out=$1; shift; exec "$@" < /dev/null > "$out"' sh "$T/out" "$THOLE" --root "$ROOT" "$@" 2> "$T/err"
 	run=$!
 	exec 8< "$T/out"
 }
@@ -144,7 +144,7 @@ lose_shim_twice() {
 	args sh -c 'seq 1 80000; exit 7'
 	for options in --rm '--rm --log-driver none' --keep; do
 		# shellcheck disable=SC2086 # words
-		unread $options
+		unread run $options --bundle "$B" "$c"
 		wait_for is "$c" stopped
 		lose_shim_twice
 		cmp <(cat <&8) <(seq 1 80000) || fail "$options"
@@ -162,7 +162,7 @@ lose_shim_twice() {
 	args sh -c 'seq 1 400000; exit 7'
 	for options in --rm '--rm --log-driver none'; do
 		# shellcheck disable=SC2086 # words
-		unread $options
+		unread run $options --bundle "$B" "$c"
 		waits() { grep -q pipe_write "/proc/$(pgrep -P "$(init_of "$c")" | head -1)/wchan" 2> /dev/null; }
 		wait_for waits
 		lose_shim_twice
@@ -211,6 +211,28 @@ lose_shim_twice() {
 	touch "$B/rootfs/tmp/leave"
 	if kernel_tells_status; then exits 11 wait $run; fi
 	whole "$N" exec || fail "$(grep -av '^r' "$T/exec.err" | head -3)"
+}
+
+@test "exec: it has ended, its reader takes its time, and its shim is killed, and the next one too: all of it comes, and its status" {
+	local run i
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	noted() { jq -e '[.processes[] | select(.exit)] | length == 1' "$ROOT/$c/state.json" > /dev/null; }
+	for i in 1 2; do
+		unread exec "$c" sh -c 'seq 1 80000; exit 6'
+		wait_for noted
+		lose_shim
+		if [ $i = 2 ]; then
+			thole recover "$c"
+			lose_shim
+		fi
+		cmp <(cat <&8) <(seq 1 80000)
+		exec 8<&-
+		exits 6 wait $run
+		equal "$(cat "$T/err")" ''
+	done
+	thole exec "$c" true < /dev/null
+	not noted
 }
 
 @test "exec: stdin and signals go on over a kill" {
