@@ -60,6 +60,7 @@ static int wait_readable(struct call *c, struct err *err)
 {
 	struct pollfd p[] = { { .fd = c->sock, .events = POLLIN }, { .fd = c->signal_fd, .events = POLLIN } };
 
+	c->silent = false;
 	while (c->signal_fd >= 0 || c->patience_ms > 0) {
 		int sig, n = poll(p, ARRAY_SIZE(p), c->patience_ms > 0 ? c->patience_ms : -1);
 
@@ -67,6 +68,7 @@ static int wait_readable(struct call *c, struct err *err)
 			continue;
 		if (n < 0)
 			return err_sys(err, "cannot wait for the shim");
+		c->silent = n == 0;
 		if (n == 0)
 			return err_set(err, ERR_STATE, "the shim has not answered for %d s", c->patience_ms / 1000);
 		if (p[0].revents)
@@ -419,6 +421,8 @@ static int finish_greeting(int dir_fd, struct call *c, struct err *err)
 /* Somebody listens at its socket. */
 static int greet(int dir_fd, struct call *c, struct err *err)
 {
+	const long long begin = clock_ms();
+
 	/* One that has left may have said why. */
 	if (send_hello(c, err) < 0 && err->code != ERR_GONE)
 		return -1;
@@ -431,7 +435,7 @@ static int greet(int dir_fd, struct call *c, struct err *err)
 	if (await_hello(c, HELLO_MS - STRANGER_MS, err) == 0)
 		return finish_greeting(dir_fd, c, err);
 	if (err->code == ERR_STATE)
-		err_set(err, ERR_STATE, "its shim has not answered for %d s", HELLO_MS / 1000);
+		err_set(err, ERR_STATE, "its shim has not answered for %lld s", (clock_ms() - begin + 500) / 1000);
 	return -1;
 }
 
@@ -494,6 +498,22 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 			return -1;
 		poll(NULL, 0, OPEN_STEP_MS);
 	}
+}
+
+int call_signal_init(const char *id, int dir_fd, int sig, struct err *err)
+{
+	cleanup_fd int pidfd = -1;
+	struct status_record rec;
+
+	if (statedir_read_status(dir_fd, &rec, err) < 0)
+		return add_id(id, err);
+	if (!statedir_init_alive(&rec))
+		return err_set(err, ERR_STATE, "container '%s': it is stopped, and its shim does not answer", id);
+	if (proc_pidfd_open(rec.init_pid, rec.init_start_time, &pidfd, err) < 0)
+		return add_id(id, err);
+	if (rec.init_pidfd_inode && proc_pidfd_inode(pidfd) && proc_pidfd_inode(pidfd) != rec.init_pidfd_inode)
+		return err_set(err, ERR_STATE, "container '%s': its first process is another's by now", id);
+	return proc_pidfd_kill(pidfd, sig, err) < 0 ? add_id(id, err) : 0;
 }
 
 int call_simple(const struct client *cl, const char *id, Request *req, struct err *err)

@@ -22,6 +22,7 @@ struct call {
 	uint64_t features;             /* WIRE_FEATURE_*, of a shim that has said hello */
 	uint64_t state_dev, state_ino; /* and its state directory; 0: it has not said which */
 	int patience_ms;               /* for each answer; ERR_STATE when it is over; 0: for ever */
+	bool silent;                   /* it was over: the shim is there, and has not answered */
 };
 
 #define CALL_NONE ((struct call) { .sock = -1, .signal_fd = -1 })
@@ -57,6 +58,9 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 
 /* The same of the one that it has, without starting any. ERR_GONE: it has none (any more). */
 int call_open_running(const char *id, int dir_fd, struct call *ret, struct err *err);
+
+/* Without its shim, which is there and does not answer (struct call.silent): a signal to init, and no more than that. A container can hold its shim up, which reads what it writes. */
+int call_signal_init(const char *id, int dir_fd, int sig, struct err *err);
 
 /* Does a shim live for this state directory? False when there is no lock file. */
 bool call_shim_lives(int dir_fd);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* thole delete: remove a container and what belongs to it. */
 #include <poll.h>
+#include <signal.h>
 
 #include "client/call.h"
 #include "client/command.h"
 #include "common/fd.h"
+
+#define PATIENCE_MS 5000
 
 static int delete_once(const struct client *cl, const char *id, bool force, struct err *err)
 {
@@ -25,8 +28,14 @@ static int delete_once(const struct client *cl, const char *id, bool force, stru
 	}
 	req.which_body = Request_delete_tag;
 	req.body.delete.force = force;
-	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0)
+	c.patience_ms = force ? PATIENCE_MS : 0;
+	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0) {
+		/* With its first process ends what it may hang in. */
+		if (c.silent && call_signal_init(id, dir_fd, SIGKILL, err) == 0)
+			err->code = ERR_GONE;
 		return -1;
+	}
+	c.patience_ms = 0;
 	if (call_request(&c, &req, &reply, err) < 0)
 		return -1;
 	if (reply.which_body == Reply_deleted_tag && reply.body.deleted.remark[0])

@@ -7,6 +7,22 @@
 #include "common/fd.h"
 #include "common/proc.h"
 
+#define PATIENCE_MS 5000
+
+/* A shim that hangs keeps nobody from ending its container. */
+static int kill_without_shim(const struct client *cl, const char *id, int dir_fd, const Kill *kill, struct err *err)
+{
+	struct err why = *err;
+
+	/* All of it goes with the first process, if there is a pid namespace. */
+	if (kill->all && kill->signal != SIGKILL)
+		return -1;
+	if (call_signal_init(id, dir_fd, (int)kill->signal, err) < 0)
+		return -1;
+	client_remark(cl, "%s: the signal was sent to its first process", why.text);
+	return 0;
+}
+
 int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct kill_options *o = inv->options;
@@ -25,11 +41,14 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 	req.body.kill.all = o->all;
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
+	c.patience_ms = PATIENCE_MS;
 	/* One that cannot be adopted can still be ended. */
 	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0 &&
 	    ((err->code != ERR_CONFIG && err->code != ERR_UNSUPPORTED && err->code != ERR_PERMISSION &&
 	      !err_is_sys(err, ENOENT)) ||
 	     call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0))
-		return -1;
-	return call_request(&c, &req, NULL, err);
+		return c.silent ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
+	if (call_request(&c, &req, NULL, err) == 0)
+		return 0;
+	return c.silent ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
 }
