@@ -78,6 +78,9 @@ static int upgrade_one(const struct client *cl, const char *id, const struct wis
 		return 0;
 	if (err->code == ERR_GONE)
 		lost(cl, id, err);
+	/* It names itself. */
+	if (err->code == ERR_NOT_FOUND)
+		return -1;
 	return err_add(err, "container '%s'", id);
 }
 

@@ -25,9 +25,9 @@ static int open_file(const char *path, bool fresh, int *ret_fd, struct stat *ret
 
 	if (fd < 0 && errno == ELOOP)
 		return err_set(err, ERR_CONFIG, "cannot log to '%s': it is a symbolic link", path);
-	if (fd < 0 || fstat(fd, ret_st) < 0)
+	if (fd < 0 && errno != ENXIO)
 		return err_sys(err, "cannot open the log '%s'", path);
-	if (!S_ISREG(ret_st->st_mode))
+	if (fd < 0 || fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode))
 		return err_set(err, ERR_CONFIG, "cannot log to '%s': it is no regular file", path);
 	if (fresh && ret_st->st_size > 0) {
 		if (ftruncate(fd, 0) < 0)

@@ -444,7 +444,7 @@ back'
 	local kind
 	for kind in k8s-file json-file raw; do
 		refused 125 'symbolic link' thole run --log-driver "$kind" --log-path "$T/link" --bundle "$B" "$c"
-		refused 125 'fifo' thole run --log-driver "$kind" --log-path "$T/fifo" --bundle "$B" "$c"
+		refused 125 "fifo': it is no regular file" thole run --log-driver "$kind" --log-path "$T/fifo" --bundle "$B" "$c"
 		refused 125 "$T/b'" thole run --log-driver "$kind" --log-path "$T/b" --bundle "$B" "$c"
 	done
 	not test -e "$T/y"
