@@ -385,7 +385,7 @@ static int scan_file(struct backwards *b, bool *last, struct err *err)
 int logfile_tail_part(int fd, uint64_t from, uint64_t to, bool last, const struct log_format *format, uint64_t *wanted,
 		      uint64_t *ret_start, struct err *err)
 {
-	struct backwards b = { .format = format, .fd = fd, .wanted = *wanted };
+	struct backwards b = { .format = format, .fd = fd, .wanted = *wanted, .begun = !last };
 
 	if (last && !format->parse)
 		count_unfinished(&b, from, to);

@@ -44,8 +44,8 @@ void logfile_release(struct logfile *f);
 /* Stand at the beginning of the oldest file. No file at all is not an error: there is nothing to read yet. `path` is copied. */
 int logfile_open(struct logfile *f, const char *path, struct err *err);
 
-/* Stand where the last `n` lines begin: whole lines, a line of several records being one. Without records the last one
- * may lack its newline; else what is not finished comes on top. */
+/* Stand where the last `n` lines begin: whole lines, a line of several records being one. The last one may lack its end, as with
+ * tail(1). */
 int logfile_seek_tail(struct logfile *f, const char *path, const struct log_format *format, uint64_t n,
 		      struct err *err);
 

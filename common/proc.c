@@ -121,6 +121,15 @@ bool proc_is_dying(pid_t pid)
 	return proc_stat(pid, &st, &ignored) < 0 || !proc_stat_alive(&st) || proc_stat_exiting(&st);
 }
 
+ino_t proc_pid_namespace(pid_t pid)
+{
+	char path[40];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
 pid_t proc_tracer(pid_t pid)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;

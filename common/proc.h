@@ -23,6 +23,9 @@ struct proc_stat {
 /* Read /proc/PID/stat. ERR_NOT_FOUND when there is no such process. */
 int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err);
 
+/* Inode of its pid namespace; 0: nobody can say. */
+ino_t proc_pid_namespace(pid_t pid);
+
 /* Who traces it (ptrace(2)); 0: nobody whom this process's /proc shows, or there is no such process. */
 pid_t proc_tracer(pid_t pid);
 

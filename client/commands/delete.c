@@ -7,7 +7,7 @@
 #include "client/command.h"
 #include "common/fd.h"
 
-#define PATIENCE_MS 5000
+#define HELLO_PATIENCE_MS 5000
 
 static int delete_once(const struct client *cl, const char *id, bool force, struct err *err)
 {
@@ -28,7 +28,7 @@ static int delete_once(const struct client *cl, const char *id, bool force, stru
 	}
 	req.which_body = Request_delete_tag;
 	req.body.delete.force = force;
-	c.patience_ms = force ? PATIENCE_MS : 0;
+	c.patience_ms = force ? HELLO_PATIENCE_MS : 0;
 	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0) {
 		/* With its first process ends what it may hang in. */
 		if (c.silent && call_signal_init(id, dir_fd, SIGKILL, err) == 0)

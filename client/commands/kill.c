@@ -7,7 +7,8 @@
 #include "common/fd.h"
 #include "common/proc.h"
 
-#define PATIENCE_MS 5000
+#define HELLO_PATIENCE_MS 5000
+#define PATIENCE_MS 40000 /* a shim waits for half a minute for whom it has killed to end */
 
 /* A shim that hangs keeps nobody from ending its container. */
 static int kill_without_shim(const struct client *cl, const char *id, int dir_fd, const Kill *kill, struct err *err)
@@ -41,13 +42,14 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 	req.body.kill.all = o->all;
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
-	c.patience_ms = PATIENCE_MS;
+	c.patience_ms = HELLO_PATIENCE_MS;
 	/* One that cannot be adopted can still be ended. */
 	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0 &&
 	    ((err->code != ERR_CONFIG && err->code != ERR_UNSUPPORTED && err->code != ERR_PERMISSION &&
 	      !err_is_sys(err, ENOENT)) ||
 	     call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0))
 		return c.silent ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
+	c.patience_ms = PATIENCE_MS;
 	if (call_request(&c, &req, NULL, err) == 0)
 		return 0;
 	return c.silent ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;

@@ -177,16 +177,6 @@ static bool all_found(const struct pipe_wanted *v, size_t n)
 	return true;
 }
 
-/* 0: nobody can say. */
-static ino_t pid_namespace(pid_t pid)
-{
-	char path[40];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-	return stat(path, &st) == 0 ? st.st_ino : 0;
-}
-
 /* Is it in that namespace (0: in none), below init or below `p`? Or below one that is: namespaces may be nested. */
 static bool belongs(pid_t pid, const struct process *p, ino_t ns)
 {
@@ -194,7 +184,7 @@ static bool belongs(pid_t pid, const struct process *p, ino_t ns)
 	struct err ignored;
 
 	while (pid > 1) {
-		if (pid == p->pid || pid == p->c->init.pid || (ns && pid_namespace(pid) == ns))
+		if (pid == p->pid || pid == p->c->init.pid || (ns && proc_pid_namespace(pid) == ns))
 			return true;
 		if (proc_stat(pid, &st, &ignored) < 0)
 			return false;
@@ -206,10 +196,10 @@ static bool belongs(pid_t pid, const struct process *p, ino_t ns)
 static void find_without_groups(const struct process *p, struct pipe_wanted *v, size_t n)
 {
 	cleanup_dir DIR *dir = opendir("/proc");
-	ino_t ns = pid_namespace(p->c->init.pid);
+	ino_t ns = proc_pid_namespace(p->c->init.pid);
 	struct dirent *e;
 
-	if (ns == pid_namespace(getpid()))
+	if (ns == proc_pid_namespace(getpid()))
 		ns = 0; /* the host's */
 	while (dir && !all_found(v, n) && (e = readdir(dir))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);

@@ -91,6 +91,7 @@ struct container {
 	bool served;               /* loaded: somebody else has created it */
 	bool joined;               /* loaded only to run processes in it */
 	bool adopted;              /* loaded for good: as if we had created it */
+	ino_t shim_pid_ns;         /* loaded: the pid namespace of its shim before; 0: not recorded */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
 	struct proc_limits limits; /* the caller's, above which ours are */

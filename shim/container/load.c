@@ -5,12 +5,14 @@
  * the same boot, start time and, from kernel 6.9 on, pidfd inode; and it is only ever reached through the pidfd that was compared. */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/path.h"
 #include "common/proc.h"
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/lazy.h"
@@ -224,6 +226,35 @@ static void drop_half_dumped(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
+static bool has_processes(const struct cgroup *cg)
+{
+	struct cgroup_view v;
+
+	for (size_t i = 0; cg && cgroup_view(cg, i, &v); i++) {
+		bool counts = !strcmp(v.subsystem, "pids");
+		cleanup_free char *path = path_join(v.host_path, counts ? "pids.current" : "cgroup.events"),
+				  *text = NULL;
+		struct err ignored;
+
+		if ((counts || v.is_v2) && fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) == 0 &&
+		    (counts ? atoi(text) > 0 : strstr(text, "populated 1") != NULL))
+			return true;
+	}
+	return false;
+}
+
+/* From another pid namespace than that of its shim a process that runs looks as if it had ended. */
+static int check_sight(const struct container *c, struct err *err)
+{
+	if (!c->shim_pid_ns || c->shim_pid_ns == proc_pid_namespace(getpid()) || c->rec.exit_recorded ||
+	    statedir_init_alive(&c->rec) || !has_processes(c->cgroup))
+		return 0;
+	return err_set(err, ERR_STATE,
+		       "container '%s': it was started in another pid namespace, and its processes cannot be seen from "
+		       "here",
+		       c->id);
+}
+
 /* It has ended while nobody was there but its keeper, whose pidfd still tells how; or before, and its output has not been read to the end, for which the keeper stays. */
 static bool kept_init(struct container *c)
 {
@@ -264,6 +295,8 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	if (open_directory(c, how, err) < 0 || read_files(c, how, err) < 0)
 		return -1;
 	forget_former_boot(c);
+	if (how != CONTAINER_LOAD_UNDO && check_sight(c, err) < 0)
+		return -1;
 	/* Whoever comes meanwhile is to find us: what follows may take its time. */
 	if ((how == CONTAINER_LOAD_SERVE || how == CONTAINER_LOAD_ADOPT) && container_make_control(c, err) < 0)
 		return -1;

@@ -624,7 +624,6 @@ static int start_criu(struct container *c, struct err *err)
 	plan.opts.images_dir_fd = r->view_fd >= 0 ? r->view_fd : cr->params.fds.images_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = r->work_fd >= 0 ? r->work_fd : callers_fd(cr);
-	image_forget_log(callers_fd(cr), plan.opts.log_file);
 	if (ret == 0) {
 		const struct criu_program program = {
 			.path = r->options.criu,
@@ -645,6 +644,7 @@ static int start_criu(struct container *c, struct err *err)
 			.default_lock = criu_plan_default_lock(&r->options),
 		};
 
+		image_forget_log(callers_fd(cr), plan.opts.log_file);
 		ret = criu_start(c->base, &program, CRIU_TYPE__REQ_RESTORE, &plan.opts, &ops, c, &r->criu, err);
 	}
 	if (ret < 0 && limit_processes(c, true, &unsaid) < 0)

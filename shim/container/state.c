@@ -306,6 +306,7 @@ static void put_shim(struct json_object *o)
 	if (proc_stat(getpid(), &st, &ignored) == 0)
 		add_u64(o, "startTime", st.start_time);
 	add_string(o, "version", THOLE_VERSION);
+	add_u64(o, "pidNamespace", proc_pid_namespace(getpid()));
 }
 
 struct json_object *state_read(int dir_fd, struct err *err)
@@ -750,6 +751,8 @@ int state_load(struct container *c, struct err *err)
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
 	load_streams(c, top);
+	if (json_object_object_get_ex(top, "shim", &list) && json_object_object_get_ex(list, "pidNamespace", &list))
+		c->shim_pid_ns = (ino_t)json_object_get_uint64(list);
 	c->last_exec = last_process(o);
 	json_object_put(top);
 	return 0;

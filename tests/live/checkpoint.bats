@@ -656,10 +656,10 @@ no_criu() { ! ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -qF "$IMG"; }
 	}
 	# Stopped after it has begun and before it is through, which are some hundredths of a second: if it is too late, once more.
 	for n in $(seq 50); do
-		: > "$IMG/dump.log"
+		rm -f "$IMG/dump.log"
 		in_background "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$IMG" "$c"
 		client=$! log=
-		until [[ $log == *'Dumping task'* ]]; do log=$(< "$IMG/dump.log"); done
+		until [[ $log == *'Dumping task'* ]]; do [ ! -e "$IMG/dump.log" ] || log=$(< "$IMG/dump.log"); done
 		all_but_init STOP
 		[[ $(< "$IMG/dump.log") == *'Running post-dump'* ]] || break
 		all_but_init CONT

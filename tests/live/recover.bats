@@ -558,6 +558,23 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	equal "$(thole version --shims)" "$c 9.9.9"
 }
 
+@test "whoever is in another pid namespace does not take what runs for ended" {
+	local cmd
+	detached sleep 1000
+	lose_shim
+	elsewhere() { unshare --pid --fork --mount-proc "$THOLE" --root "$ROOT" "$@"; }
+	for cmd in "recover $c" 'recover --all' "delete $c" "delete --force $c" "kill $c KILL"; do
+		# shellcheck disable=SC2086 # words
+		refused 1 "container '$c': it was started in another pid namespace" elsewhere $cmd
+	done
+	thole recover "$c"
+	is "$c" running
+	thole exec "$c" true < /dev/null
+	thole kill "$c" KILL
+	kill -KILL "$(shim_of "$c")"
+	elsewhere delete "$c"
+}
+
 # Somebody else is at its control socket, and does this with S; its own is kept aside.
 somebody_listens() { # PERL
 	mv "$ROOT/$c/control.sock" "$ROOT/$c/kept.sock"

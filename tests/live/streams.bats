@@ -190,6 +190,14 @@ setup_test() { bundle; }
 	equal "$(thole logs --since 1h "$c" | wc -l)" 21
 	refused 1 'since' thole logs --since yesterdayish "$c"
 	refused 1 'tail' thole logs --tail x "$c"
+	thole delete --force "$c"
+	for driver in k8s-file json-file raw; do
+		args printf 'one\ntwo\nthree'
+		thole run --keep --log-driver $driver --bundle "$B" "$c" < /dev/null > /dev/null
+		equal "$(thole logs --tail 0 "$c")" ''
+		equal "$(thole logs --tail 2 "$c")" $'two\nthree' "$driver"
+		thole delete "$c"
+	done
 }
 
 # covers: logs --follow
