@@ -129,16 +129,6 @@ static void note_dump(struct container *c, char *path)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
-/* Before it has been told what to do: a criu that nobody knows of has done nothing. */
-void checkpoint_note_criu(struct container *c, const struct criu *k)
-{
-	struct err err;
-
-	criu_identify(k, &c->dumper);
-	if (state_save(c, &err) < 0)
-		log_warn("container '%s': %s", c->id, err.text);
-}
-
 static void note_serving(struct container *c)
 {
 	struct err err;
@@ -545,7 +535,7 @@ static int start_criu(struct checkpointing *k, struct err *err)
 	if (r == 0)
 		r = criu_start(c->base, &program, type, &plan.opts, &ops, k, &k->criu, err);
 	if (r == 0)
-		checkpoint_note_criu(c, k->criu);
+		standstill_note_criu(c, k->criu);
 	criu_plan_release(&plan);
 	return r;
 }

@@ -50,6 +50,7 @@ void container_free(struct container *c)
 	exec_free_all(c);
 	pause_free(c->pausing);
 	dying_free(c->dying);
+	standstill_free(c->standstill);
 	checkpoint_free(c->checkpointing);
 	free(c->dumping);
 	lazy_free(c->lazy);

@@ -123,6 +123,7 @@ struct container {
 	struct pausing *pausing;             /* pause.c */
 	struct dying *dying;                 /* dying.c: it was killed, and has not ended yet; NULL: neither */
 	struct checkpointing *checkpointing; /* checkpoint.c */
+	struct standstill *standstill;       /* standstill.c: criu is looked after meanwhile */
 	struct lazy *lazy;                   /* brings its memory in, since it was restored; NULL: all of it is there */
 	char *dumping; /* the directory that a dump is being written into, for who follows a shim that is killed over it; NULL: none */
 	struct criu_left dumper; /* and who writes it; pid 0: nobody who could be ended */
@@ -246,6 +247,10 @@ void dying_begin(struct container *c);
 void dying_over(struct container *c);
 void dying_free(struct dying *d); /* accepts NULL */
 
+/* standstill.c: this criu, which has just been started, checkpoints the container: noted for who follows us, and looked after meanwhile. */
+void standstill_note_criu(struct container *c, const struct criu *k);
+void standstill_free(struct standstill *s); /* accepts NULL */
+
 /* exit.c */
 extern const struct process_ops init_ops;
 /* SIGKILL has ended init: was it for lack of memory, as far as that can be told? */
@@ -319,7 +324,6 @@ void checkpoint_free(struct checkpointing *k); /* accepts NULL; kills criu */
 void checkpoint_kill(
 	struct checkpointing *k); /* accepts NULL. What it dumps is dead or about to be: criu need not put it right */
 void checkpoint_end_repair(const struct container *c); /* a criu that was killed has its connections: give them back */
-void checkpoint_note_criu(struct container *c, const struct criu *k); /* it is at it; for who follows us */
 bool checkpoint_takes_end(
 	struct checkpointing *k); /* accepts NULL. Init has ended: is it because it goes into the image? */
 

@@ -152,7 +152,7 @@ static int next_round(struct precopy *p, struct err *err)
 	if (r == 0)
 		r = criu_start(c->base, &program, CRIU_TYPE__REQ_PRE_DUMP, &plan.opts, &ops, p, &p->criu, err);
 	if (r == 0)
-		checkpoint_note_criu(c, p->criu);
+		standstill_note_criu(c, p->criu);
 	criu_plan_release(&plan);
 	return r;
 }

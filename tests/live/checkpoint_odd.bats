@@ -43,6 +43,22 @@ contiguous() { thole logs "$c" | awk '$0 != "n " (NR - 1) { print "line " NR ": 
 	contiguous
 }
 
+# It is stopped between the shim's look and criu's freeze: by what is criu to the shim.
+@test "a process that a signal stops while criu begins does not hold the container up for ever" {
+	local pid n
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for grows 5
+	pid=$(init_of "$c")
+	printf '#!/bin/sh\nkill -STOP %s\nsleep 0.1\nexec %s "$@"\n' "$pid" "$THOLE_CRIU" > "$T/criu"
+	chmod 755 "$T/criu"
+	THOLE_CRIU=$T/criu checkpoint --leave-running
+	is "$c" running
+	n=$(thole logs "$c" | wc -l)
+	thole kill "$c" CONT
+	wait_for grows "$n"
+	contiguous
+}
+
 @test "thole-oci: one that is stopped in a paused container is out of criu's reach: said, where the freezer is v1's" {
 	oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
 	oci run -d --bundle "$B" "$c" < /dev/null > >(exec cat > "$T/log.1" 3>&-) 2>&1
