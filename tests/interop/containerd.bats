@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup-v1 containerd
 # The real containerd, Debian's, with io.containerd.runc.v2 and thole-oci as its binary, through ctr: one daemon for the file, in a mount namespace of its own.
+# interop-not: tasks checkpoint while an exec'd process runs: refused, since it would be lost; with runc it is, silently. It has to end first
 load ../live/lib
 
 daemon_dir() { D=$BATS_FILE_TMPDIR/d; }

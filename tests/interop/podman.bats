@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # needs: root cgroup-v1 podman
 # The real podman, Debian's, with --runtime thole-oci. Its storage is the test's own, its mounts are in a namespace of their own.
+# interop-not: container checkpoint while an exec session runs: refused, since it would be lost; with runc it is, silently. It has to end first
 load ../live/lib
 
 setup_test() {
