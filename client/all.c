@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <time.h>
 
 #include "client/call.h"
 #include "client/json.h"
@@ -65,11 +66,33 @@ int all_recover_one(const struct client *cl, const char *id, struct err *err)
 		if (err->code != ERR_GONE)
 			return err->code == ERR_LIMIT ? 0 : -1; /* it has answered */
 	}
+	/* One that is busy is somebody's again. */
 	if (call_is_leftover(dir_fd))
-		return call_undo(cl, id, err);
+		return call_undo(cl, id, err) == 0 || err->code == ERR_BUSY ? 0 : -1;
 	if (statedir_read_status(dir_fd, &rec, err) < 0)
 		return err_add(err, "container '%s'", id);
 	if ((rec.foreign || (rec.exit_recorded && !rec.remove_at_exit)) && !is_half_dumped(dir_fd))
 		return 0;
 	return call_open(cl, id, dir_fd, CALL_SERVE, &c, err);
+}
+
+#define TRIES 50
+#define TRY_STEP_NS 20000000
+
+/* One that is being removed, or made, may lack files for a moment. */
+int all_try(const struct client *cl, const char *id, all_one_fn *one, void *arg, struct err *err)
+{
+	for (int i = 0; i < TRIES; i++) {
+		cleanup_fd int dir_fd = -1;
+		struct err gone;
+
+		if (one(cl, id, arg, err) == 0)
+			return 0;
+		if (err->code != ERR_NOT_FOUND)
+			return -1;
+		if (client_open_container(cl, id, NULL, &dir_fd, &gone) < 0 && gone.code == ERR_NOT_FOUND)
+			return 0;
+		nanosleep(&(struct timespec) { .tv_nsec = TRY_STEP_NS }, NULL);
+	}
+	return -1;
 }

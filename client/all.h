@@ -13,4 +13,8 @@ int all_containers(const struct client *cl, bool (*visit)(const struct client *c
 /* Give container `id` a shim whose own has died, or remove what a creation has left that never came to its end. Nothing to do: success. */
 int all_recover_one(const struct client *cl, const char *id, struct err *err);
 
+/* Do `one` (0, or -1 with err) with a container of all of them: one that has gone meanwhile is fine; one that lacks a file has a second to get it, or to be gone. */
+typedef int all_one_fn(const struct client *cl, const char *id, void *arg, struct err *err);
+int all_try(const struct client *cl, const char *id, all_one_fn *one, void *arg, struct err *err);
+
 #endif

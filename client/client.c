@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -35,22 +34,6 @@ int client_open_container(const struct client *cl, const char *id, int *ret_root
 	if (ret_root_fd)
 		*ret_root_fd = take_fd(&root_fd);
 	return 0;
-}
-
-#define GOING_STEPS 50
-#define GOING_STEP_NS 20000000
-
-bool client_is_gone(const struct client *cl, const char *id)
-{
-	for (int i = 0; i < GOING_STEPS; i++) {
-		cleanup_fd int dir_fd = -1;
-		struct err err;
-
-		if (client_open_container(cl, id, NULL, &dir_fd, &err) < 0)
-			return err.code == ERR_NOT_FOUND;
-		nanosleep(&(struct timespec) { .tv_nsec = GOING_STEP_NS }, NULL);
-	}
-	return false;
 }
 
 int client_read_container(const struct client *cl, const char *id, int *ret_dir_fd, struct status_record *ret_rec,

@@ -47,10 +47,6 @@ int client_open_root(const struct client *cl, bool make, int *ret_fd, struct err
  * ret_root_fd may be NULL. */
 int client_open_container(const struct client *cl, const char *id, int *ret_root_fd, int *ret_dir_fd, struct err *err);
 
-/* After an ERR_NOT_FOUND, which a file that is missing in its directory also gives: is the container gone? One that somebody is removing has a second
- * to go, since its files go first; waits as long. */
-bool client_is_gone(const struct client *cl, const char *id);
-
 /* The same with its status record. On failure nothing is open; one without a record, which is being made or removed, is ERR_NOT_FOUND. */
 int client_read_container(const struct client *cl, const char *id, int *ret_dir_fd, struct status_record *ret_rec,
 			  struct err *err);

@@ -31,7 +31,7 @@ static int delete_once(const struct client *cl, const char *id, bool force, stru
 	c.patience_ms = force ? HELLO_PATIENCE_MS : 0;
 	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0) {
 		/* With its first process ends what it may hang in. */
-		if (c.silent && call_signal_init(id, dir_fd, SIGKILL, err) == 0)
+		if (c.silent && err->code == ERR_STATE && call_signal_init(id, dir_fd, SIGKILL, err) == 0)
 			err->code = ERR_GONE;
 		return -1;
 	}
@@ -65,6 +65,14 @@ static int delete_container(const struct client *cl, const char *id, bool force,
 	return -1;
 }
 
+static bool is_there(const struct client *cl, const char *id)
+{
+	cleanup_fd int dir_fd = -1;
+	struct err err;
+
+	return client_open_container(cl, id, NULL, &dir_fd, &err) == 0 || err.code != ERR_NOT_FOUND;
+}
+
 int cmd_delete(const struct client *cl, const struct invocation *inv, struct err *err)
 {
 	const struct delete_options *o = inv->options;
@@ -72,5 +80,5 @@ int cmd_delete(const struct client *cl, const struct invocation *inv, struct err
 	if (delete_container(cl, inv->operands[0], o->force, err) == 0)
 		return 0;
 	/* With --force the wish is that it is not there. */
-	return o->force && err->code == ERR_NOT_FOUND && client_is_gone(cl, inv->operands[0]) ? 0 : -1;
+	return o->force && err->code == ERR_NOT_FOUND && !is_there(cl, inv->operands[0]) ? 0 : -1;
 }

@@ -48,9 +48,9 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 	    ((err->code != ERR_CONFIG && err->code != ERR_UNSUPPORTED && err->code != ERR_PERMISSION &&
 	      !err_is_sys(err, ENOENT)) ||
 	     call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0))
-		return c.silent ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
+		return c.silent && err->code == ERR_STATE ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
 	c.patience_ms = PATIENCE_MS;
 	if (call_request(&c, &req, NULL, err) == 0)
 		return 0;
-	return c.silent ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
+	return c.silent && err->code == ERR_STATE ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
 }

@@ -3,12 +3,17 @@
 #include "client/all.h"
 #include "client/command.h"
 
-/* One that cannot be recovered does not keep the others from it. Gone meanwhile, or taken by another, is fine. */
-static bool recover_or_say(const struct client *cl, const char *id, bool may_be_gone)
+static int recover_one(const struct client *cl, const char *id, void *arg, struct err *err)
+{
+	return all_recover_one(cl, id, err);
+}
+
+/* One that cannot be recovered does not keep the others from it. Gone meanwhile, or taken by another, is fine when it was not named. */
+static bool recover_or_say(const struct client *cl, const char *id, bool named)
 {
 	struct err err;
 
-	if (all_recover_one(cl, id, &err) == 0 || (may_be_gone && err.code == ERR_NOT_FOUND && client_is_gone(cl, id)))
+	if ((named ? all_recover_one(cl, id, &err) : all_try(cl, id, recover_one, NULL, &err)) == 0)
 		return true;
 	client_report(cl, &err);
 	return false;
@@ -16,7 +21,7 @@ static bool recover_or_say(const struct client *cl, const char *id, bool may_be_
 
 static bool visit(const struct client *cl, const char *id, void *arg)
 {
-	return recover_or_say(cl, id, true);
+	return recover_or_say(cl, id, false);
 }
 
 int cmd_recover(const struct client *cl, const struct invocation *inv, struct err *err)
@@ -34,6 +39,6 @@ int cmd_recover(const struct client *cl, const struct invocation *inv, struct er
 	if (inv->n == 0)
 		return err_set(err, ERR_USAGE, "recover needs an ID, or --all");
 	for (int i = 0; i < inv->n; i++)
-		well = recover_or_say(cl, inv->operands[i], false) && well;
+		well = recover_or_say(cl, inv->operands[i], true) && well;
 	return well ? 0 : 1;
 }

@@ -84,12 +84,16 @@ static int upgrade_one(const struct client *cl, const char *id, const struct wis
 	return err_add(err, "container '%s'", id);
 }
 
-static bool upgrade_or_say(const struct client *cl, const char *id, const struct wish *wish, bool may_be_gone)
+static int upgrade_wished(const struct client *cl, const char *id, void *wish, struct err *err)
+{
+	return upgrade_one(cl, id, wish, err);
+}
+
+static bool upgrade_or_say(const struct client *cl, const char *id, struct wish *wish, bool named)
 {
 	struct err err;
 
-	if (upgrade_one(cl, id, wish, &err) == 0 ||
-	    (may_be_gone && err.code == ERR_NOT_FOUND && client_is_gone(cl, id)))
+	if ((named ? upgrade_one(cl, id, wish, &err) : all_try(cl, id, upgrade_wished, wish, &err)) == 0)
 		return true;
 	client_report(cl, &err);
 	return false;
@@ -97,7 +101,7 @@ static bool upgrade_or_say(const struct client *cl, const char *id, const struct
 
 static bool visit(const struct client *cl, const char *id, void *wish)
 {
-	return upgrade_or_say(cl, id, wish, true);
+	return upgrade_or_say(cl, id, wish, false);
 }
 
 static int upgrade_all(const struct client *cl, struct wish *wish, struct err *err)
@@ -107,12 +111,12 @@ static int upgrade_all(const struct client *cl, struct wish *wish, struct err *e
 	return r < 0 ? -1 : !r;
 }
 
-static int upgrade_these(const struct client *cl, const struct invocation *inv, const struct wish *wish)
+static int upgrade_these(const struct client *cl, const struct invocation *inv, struct wish *wish)
 {
 	bool well = true;
 
 	for (int i = 0; i < inv->n; i++)
-		well = upgrade_or_say(cl, inv->operands[i], wish, false) && well;
+		well = upgrade_or_say(cl, inv->operands[i], wish, true) && well;
 	return well ? 0 : 1;
 }
 
