@@ -117,17 +117,19 @@ without() { # TYPE
 	done
 }
 
+teardown_test() {
+	[ -z "${NS:-}" ] || { thole delete --force "$c" > /dev/null 2>&1; ip netns del "$NS"; } || true
+}
+
 @test "a network namespace by its path: not for one that had its own, nor the other way round" {
-	local ns=thole-check-$$-$BATS_TEST_NUMBER
-	ip netns add "$ns"
-	# shellcheck disable=SC2064
-	trap "ip netns del '$ns'" EXIT
+	NS=thole-check-$$-$BATS_TEST_NUMBER
+	ip netns add "$NS"
 	thole run -d --bundle "$B" "$c" < /dev/null
 	checkpoint
 	thole delete "$c"
 	cp "$B/config.json" "$T/own.json"
-	config --arg p "/run/netns/$ns" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
-	refused 125 "was in no network namespace of others, and cannot be brought back in '/run/netns/$ns'" thole restore -d --from "$T/set" --bundle "$B" "$c"
+	config --arg p "/run/netns/$NS" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
+	refused 125 "was in no network namespace of others, and cannot be brought back in '/run/netns/$NS'" thole restore -d --from "$T/set" --bundle "$B" "$c"
 	thole run -d --bundle "$B" "$c" < /dev/null
 	rm -rf "$T/set"
 	checkpoint
