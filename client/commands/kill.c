@@ -34,6 +34,7 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 	cleanup_call struct call c = CALL_NONE;
 	Request req = Request_init_zero;
 	cleanup_fd int dir_fd = -1;
+	int r;
 
 	if (sig < 0)
 		return err_set(err, ERR_USAGE, "'%s' is no signal", inv->operands[1]);
@@ -44,13 +45,12 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 		return -1;
 	c.patience_ms = HELLO_PATIENCE_MS;
 	/* One that cannot be adopted can still be ended. */
-	if (call_open(cl, id, dir_fd, CALL_SERVE, &c, err) < 0 &&
-	    ((err->code != ERR_CONFIG && err->code != ERR_UNSUPPORTED && err->code != ERR_PERMISSION &&
-	      !err_is_sys(err, ENOENT)) ||
-	     call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0))
-		return c.silent && err->code == ERR_STATE ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
+	r = call_open(cl, id, dir_fd, CALL_SERVE, &c, err);
+	if (r < 0 && (err->code == ERR_CONFIG || err->code == ERR_UNSUPPORTED || err->code == ERR_PERMISSION ||
+		      err_is_sys(err, ENOENT)))
+		r = call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err);
 	c.patience_ms = PATIENCE_MS;
-	if (call_request(&c, &req, NULL, err) == 0)
-		return 0;
-	return c.silent && err->code == ERR_STATE ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
+	if (r == 0)
+		r = call_request(&c, &req, NULL, err);
+	return r < 0 && c.silent && err->code == ERR_STATE ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : r;
 }
