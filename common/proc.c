@@ -102,15 +102,41 @@ int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err)
 	return 0;
 }
 
+bool proc_group_any(pid_t pgrp, bool (*is_it)(pid_t pid, const struct proc_stat *st, void *arg), void *arg)
+{
+	cleanup_dir DIR *dir = opendir("/proc");
+	struct proc_stat st;
+	struct err gone;
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		pid_t pid = (pid_t)atoi(e->d_name);
+
+		if (pid > 0 && proc_stat(pid, &st, &gone) == 0 && st.pgrp == pgrp && is_it(pid, &st, arg))
+			return true;
+	}
+	return false;
+}
+
+int proc_waits_in(pid_t pid, const char *function)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/wchan", (int)pid), *text = NULL;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) < 0 || !text[0] || !strcmp(text, "0"))
+		return -1;
+	return !strcmp(text, function);
+}
+
 bool proc_is_dying(pid_t pid)
 {
 	static const char *const pending[] = { "\nSigPnd:\t", "\nShdPnd:\t" };
 	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
 	struct proc_stat st;
-	struct err ignored;
+	struct err err;
 
-	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0)
-		return true;
+	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &err) < 0)
+		return err_is_sys(&err, ENOENT) || err_is_sys(&err, ESRCH);
 	for (size_t i = 0; i < ARRAY_SIZE(pending); i++) {
 		const char *at = strstr(text, pending[i]);
 
@@ -118,7 +144,22 @@ bool proc_is_dying(pid_t pid)
 			return true;
 	}
 	/* Read last: from a pending signal to the end of the process there is no way back. */
-	return proc_stat(pid, &st, &ignored) < 0 || !proc_stat_alive(&st) || proc_stat_exiting(&st);
+	if (proc_stat(pid, &st, &err) < 0)
+		return err.code == ERR_NOT_FOUND;
+	return !proc_stat_alive(&st) || proc_stat_exiting(&st);
+}
+
+bool proc_is_first(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
+	const char *line, *last;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0 || !(line = strstr(text, "\nNSpid:")))
+		return false;
+	text[line + 1 - text + (ptrdiff_t)strcspn(line + 1, "\n")] = '\0';
+	last = strrchr(line, '\t');
+	return last && !strcmp(last, "\t1");
 }
 
 ino_t proc_pid_namespace(pid_t pid)
@@ -132,14 +173,21 @@ ino_t proc_pid_namespace(pid_t pid)
 
 pid_t proc_tracer(pid_t pid)
 {
-	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
-	const char *line;
-	struct err ignored;
+	cleanup_free char *tasks = xasprintf("/proc/%d/task", (int)pid);
+	cleanup_dir DIR *dir = opendir(tasks);
+	struct dirent *e;
+	pid_t tracer = 0;
 
-	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0)
-		return 0;
-	line = strstr(text, "\nTracerPid:");
-	return line ? (pid_t)atoi(line + strlen("\nTracerPid:")) : 0;
+	while (tracer == 0 && dir && (e = readdir(dir))) {
+		cleanup_free char *path = xasprintf("%s/status", e->d_name), *text = NULL;
+		const char *line = NULL;
+		struct err gone;
+
+		if (e->d_name[0] != '.' && fd_read_file_at(dirfd(dir), path, 65536, &text, &gone) == 0)
+			line = strstr(text, "\nTracerPid:");
+		tracer = line ? (pid_t)atoi(line + strlen("\nTracerPid:")) : 0;
+	}
+	return tracer;
 }
 
 bool proc_in_user_ns(void)

@@ -23,10 +23,19 @@ struct proc_stat {
 /* Read /proc/PID/stat. ERR_NOT_FOUND when there is no such process. */
 int proc_stat(pid_t pid, struct proc_stat *ret, struct err *err);
 
+/* Each process of this group, in no order, until one is what is looked for. False: none was. */
+bool proc_group_any(pid_t pgrp, bool (*is_it)(pid_t pid, const struct proc_stat *st, void *arg), void *arg);
+
+/* Does it wait in this function of the kernel's (proc(5), /proc/PID/wchan)? -1: the kernel does not tell. */
+int proc_waits_in(pid_t pid, const char *function);
+
+/* Is it the first process of its pid namespace, with which all of that one end? */
+bool proc_is_first(pid_t pid);
+
 /* Inode of its pid namespace; 0: nobody can say. */
 ino_t proc_pid_namespace(pid_t pid);
 
-/* Who traces it (ptrace(2)); 0: nobody whom this process's /proc shows, or there is no such process. */
+/* Who traces it, or one of its threads (ptrace(2)); 0: nobody whom this process's /proc shows, or there is no such process. */
 pid_t proc_tracer(pid_t pid);
 
 /* Is this process in a user namespace other than the host's own, where all ids are mapped, to themselves? */

@@ -589,26 +589,6 @@ int criu_plan_check(const struct oci_config *config, struct err *err)
 	return 0;
 }
 
-bool criu_plan_can_freeze(const struct cgroup *cgroup)
-{
-	struct cgroup_pids pids = { 0 };
-	bool stopped = false;
-
-	if (cgroup_is_pure_v2(cgroup))
-		return true;
-	pids = cgroup_pids(cgroup);
-	for (size_t i = 0; i < pids.n && !stopped; i++) {
-		struct proc_stat st;
-		struct err ended;
-
-		/* In a frozen group it looks like one that waits for a disk, but for the signal, which has not ended it. */
-		stopped = proc_stat(pids.v[i], &st, &ended) == 0 &&
-			  (st.state == 'T' || (st.state == 'D' && st.exit_status != 0));
-	}
-	free(pids.v);
-	return !stopped;
-}
-
 int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config, pid_t init,
 		   const char *rootfs, const struct cgroup *cgroup, struct err *err)
 {
@@ -629,7 +609,8 @@ int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, cons
 	/* criu writes into a directory below the image's. */
 	if (o->parent_path)
 		p->parent = p->opts.parent_img = xasprintf("../%s", o->parent_path);
-	if (freezer[0] && criu_plan_can_freeze(cgroup)) {
+	/* criu would wait for ever for one of them; without a group it stops them one by one. */
+	if (freezer[0] && cgroup_can_trace_frozen(cgroup)) {
 		p->freezer = xstrdup(freezer);
 		p->opts.freeze_cgroup = p->freezer;
 	}

@@ -68,10 +68,6 @@ struct cgroup;
 /* Before anything is touched. ERR_UNSUPPORTED: by name, what of this config CRIU cannot bring back. */
 int criu_plan_check(const struct oci_config *config, struct err *err);
 
-/* A frozen group of v1 does not let go of a process that a signal has stopped (Ctrl-Z), so that nobody can begin to trace it: criu would wait for ever, and all others stand still
- * with it. False: there is one now. Then criu gets no group to freeze, and stops them one by one. */
-bool criu_plan_can_freeze(const struct cgroup *cgroup);
-
 /* For a dump of init, whose /proc/PID/root and /proc/PID/ns are looked at. */
 int criu_plan_dump(struct criu_plan *p, const struct checkpoint_options *o, const struct oci_config *config, pid_t init,
 		   const char *rootfs, const struct cgroup *cgroup, struct err *err);

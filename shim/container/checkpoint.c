@@ -531,7 +531,8 @@ static int start_criu(struct checkpointing *k, struct err *err)
 	for (int i = 0; i < 3; i++)
 		if (descriptors_is_tty(k->inventory.streams.key[i]))
 			criu_plan_external(&plan, k->inventory.streams.key[i]);
-	image_forget_log(work_fd(k), plan.opts.log_file);
+	if (r == 0)
+		image_forget_log(work_fd(k), plan.opts.log_file);
 	if (r == 0)
 		r = criu_start(c->base, &program, type, &plan.opts, &ops, k, &k->criu, err);
 	if (r == 0)
@@ -586,7 +587,7 @@ static int begin(struct checkpointing *k, struct err *err)
 	char *path;
 	int r;
 
-	if (k->was_paused && !criu_plan_can_freeze(k->c->cgroup))
+	if (k->was_paused && !cgroup_can_trace_frozen(k->c->cgroup))
 		return err_set(
 			err, ERR_STATE,
 			"cannot checkpoint container '%s': a signal has stopped one of its processes, which criu "

@@ -148,7 +148,8 @@ static int next_round(struct precopy *p, struct err *err)
 	plan.opts.images_dir_fd = p->parent_fd;
 	plan.opts.has_work_dir_fd = 1;
 	plan.opts.work_dir_fd = p->work_fd;
-	image_forget_log(p->work_fd, PRECOPY_LOG);
+	if (r == 0)
+		image_forget_log(p->work_fd, PRECOPY_LOG);
 	if (r == 0)
 		r = criu_start(c->base, &program, CRIU_TYPE__REQ_PRE_DUMP, &plan.opts, &ops, p, &p->criu, err);
 	if (r == 0)

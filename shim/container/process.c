@@ -87,24 +87,11 @@ int process_set_pid(struct process *p, pid_t pid, int pidfd, struct err *err)
 	return 0;
 }
 
-/* The field of a signal set in /proc/PID/status. */
-static bool has_pending(const char *status, const char *field, int sig)
-{
-	const char *at = strstr(status, field);
-
-	return at && (strtoull(at + strlen(field), NULL, 16) & (1ull << (sig - 1)));
-}
-
 bool process_is_dying(const struct process *p)
 {
-	cleanup_free char *path = xasprintf("/proc/%d/status", (int)p->pid), *status = NULL;
 	struct pollfd end = { .fd = p->pidfd, .events = POLLIN };
-	struct err ignored;
 
-	if (p->exited || p->pidfd < 0 || poll(&end, 1, 0) > 0)
-		return true;
-	return fd_read_file_at(AT_FDCWD, path, 1 << 16, &status, &ignored) == 0 &&
-	       (has_pending(status, "\nSigPnd:", SIGKILL) || has_pending(status, "\nShdPnd:", SIGKILL));
+	return p->exited || p->pidfd < 0 || poll(&end, 1, 0) > 0 || proc_is_dying(p->pid);
 }
 
 #define REAPING_MS 500

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A criu that dumps: noted for whoever follows us, and looked after, since a dump can stand still: it has frozen the group, of v1, and a signal had just stopped one of the processes. That one does not let go of the freezer so that criu could trace it, which waits
- * for that, and with it everything (criu_plan_can_freeze() has looked before). The group is thawed then, and criu goes on: it has those by then that it had come to, and stops the others. */
+/* A criu that dumps: noted for whoever follows us, and looked after, since a dump can stand still: it has frozen the group, of v1,
+ * and a signal had just stopped one of the processes. That one does not let go of the freezer so that criu could trace it, which
+ * waits for that, and with it everything (cgroup_can_trace_frozen() has looked before). The group is thawed then, and criu goes on with those
+ * that it has come to; one that was forked meanwhile, which it has not, makes it fail. */
 #include <event2/event.h>
 #include <stdlib.h>
 
@@ -27,13 +29,16 @@ void standstill_free(struct standstill *s)
 	free(s);
 }
 
+static bool waits(pid_t pid, const struct proc_stat *st, void *arg)
+{
+	return st->state == 'D';
+}
+
+/* A pre-dump is made by a child of the criu that is known. */
 static bool stands_still(const struct container *c)
 {
-	struct proc_stat criu;
-	struct err ignored;
-
-	return c->dumper.pid && proc_stat(c->dumper.pid, &criu, &ignored) == 0 && criu.state == 'D' && c->cgroup &&
-	       cgroup_frozen(c->cgroup) == CGROUP_FROZEN && !criu_plan_can_freeze(c->cgroup);
+	return c->dumper.pid && c->cgroup && cgroup_frozen(c->cgroup) == CGROUP_FROZEN &&
+	       !cgroup_can_trace_frozen(c->cgroup) && proc_group_any(c->dumper.pid, waits, NULL);
 }
 
 static void look_again(struct standstill *s)

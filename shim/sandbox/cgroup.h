@@ -111,6 +111,12 @@ bool cgroup_is_empty(const struct cgroup *cg);
  * being freed. Success when they are gone already. */
 int cgroup_remove(struct cgroup *cg, struct err *err);
 
+/* Is anybody in it or below, whichever pid namespace he is in? v1 counts the zombies, too, and can tell by its pids controller only; false when nobody can tell. */
+bool cgroup_is_populated(const struct cgroup *cg);
+
+/* Can whoever is in it be traced (ptrace(2)) while it is frozen? v1's freezer does not let go of a process that a signal has stopped (Ctrl-Z): who begins to trace that one waits for ever. */
+bool cgroup_can_trace_frozen(const struct cgroup *cg);
+
 /* Directory for the status record: v1 freezer, else the v2 group. "" when there is none. */
 const char *cgroup_freezer_dir(const struct cgroup *cg);
 

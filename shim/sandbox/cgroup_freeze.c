@@ -4,10 +4,12 @@
  * Runs in the shim. The kernel freezes in its own time: processes in the middle of a system call that cannot be interrupted keep a group "freezing". Whoever
  * asks has to look again, and to thaw what does not freeze. */
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "shim/sandbox/cgroup_internal.h"
 
 static const struct hierarchy *freezer_of(const struct cgroup *cg)
@@ -34,6 +36,20 @@ static bool file_says(const struct hierarchy *h, const char *name, const char *w
 	struct err ignored;
 
 	return fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) == 0 && strstr(text, word) != NULL;
+}
+
+bool cgroup_is_populated(const struct cgroup *cg)
+{
+	const struct hierarchy *pids = cgroup_find(cg, "pids"), *v2 = cgroup_find_v2(cg);
+	cleanup_free char *path = NULL, *text = NULL;
+	struct err ignored;
+
+	if (v2 && file_says(v2, "cgroup.events", "populated 1"))
+		return true;
+	if (!pids || pids->v2)
+		return false;
+	path = xasprintf("%s/pids.current", pids->dir);
+	return fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) == 0 && atoi(text) > 0;
 }
 
 enum cgroup_frozen cgroup_frozen(const struct cgroup *cg)
@@ -65,6 +81,36 @@ int cgroup_open_frozen_event(const struct cgroup *cg)
 	if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY) < 0)
 		return -1;
 	return take_fd(&fd);
+}
+
+/* In a frozen group it looks like one that waits for a disk. The kernel's function says what it is; where that is not told the signal does, until its parent has asked (as a shell does at once). */
+static bool has_stopped(pid_t pid)
+{
+	struct proc_stat st;
+	struct err ended;
+	int waits;
+
+	if (proc_stat(pid, &st, &ended) < 0)
+		return false;
+	if (st.state != 'D')
+		return st.state == 'T';
+	waits = proc_waits_in(pid, "do_signal_stop");
+	return waits < 0 ? st.exit_status != 0 : waits > 0;
+}
+
+bool cgroup_can_trace_frozen(const struct cgroup *cg)
+{
+	const struct hierarchy *h = freezer_of(cg);
+	struct cgroup_pids pids = { 0 };
+	bool stopped = false;
+
+	if (!h || h->v2)
+		return true;
+	pids = cgroup_pids(cg);
+	for (size_t i = 0; i < pids.n && !stopped; i++)
+		stopped = has_stopped(pids.v[i]);
+	free(pids.v);
+	return !stopped;
 }
 
 static void thaw_tree(const char *dir)

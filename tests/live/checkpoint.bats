@@ -642,7 +642,7 @@ no_criu() { ! ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -qF "$IMG"; }
 
 # Code that criu runs in the container ends in a breakpoint, and one that is killed leaves it to that.
 @test "the client is killed while criu is inside of the container's processes: criu takes itself out before it ends" {
-	local client shim init log n
+	local client shim init log n end
 	args sh -c 'x=$(head -c 60000000 /dev/zero | tr "\0" a); i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
 	thole run -d --bundle "$B" --log-path "$T/log.1" "$c" < /dev/null
 	WAIT_S=60 wait_for logged_in "$T/log.1" 'n 20'
@@ -659,7 +659,8 @@ no_criu() { ! ls -l /proc/[0-9]*/cwd 2> /dev/null | grep -qF "$IMG"; }
 		rm -f "$IMG/dump.log"
 		in_background "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$IMG" "$c"
 		client=$! log=
-		until [[ $log == *'Dumping task'* ]]; do [ ! -e "$IMG/dump.log" ] || log=$(< "$IMG/dump.log"); done
+		end=$((SECONDS + 20))
+		until [ $SECONDS -gt $end ] || [[ $log == *'Dumping task'* ]]; do [ ! -e "$IMG/dump.log" ] || log=$(< "$IMG/dump.log"); done
 		all_but_init STOP
 		[[ $(< "$IMG/dump.log") == *'Running post-dump'* ]] || break
 		all_but_init CONT

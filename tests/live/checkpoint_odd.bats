@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# needs: root cgroup criu strace
+# needs: root cgroup criu
 # What criu would take badly, or silently: processes that are stopped or traced, namespaces that are others than the config's, what is told of a criu that did nothing.
 load lib
 
@@ -7,6 +7,7 @@ setup_file() { make_criu; }
 
 setup_test() {
 	export THOLE_CRIU=$BUILD/criu/bin/criu
+	NS=
 	bundle
 	args sh -c 'i=0; while :; do echo "n $i"; i=$((i + 1)); usleep 2000; done'
 }
@@ -18,7 +19,7 @@ state_of() { awk '/^State/ { print $2 }' "/proc/$1/status"; }
 grows() { [ "$(thole logs "$c" | wc -l)" -gt "$1" ]; }
 contiguous() { thole logs "$c" | awk '$0 != "n " (NR - 1) { print "line " NR ": " $0; exit 1 }'; }
 
-@test "a process that a signal has stopped: the checkpoint is taken, and it comes back stopped; the others go on meanwhile" {
+@test "a process that a signal has stopped: the checkpoint is taken, and it comes back stopped" {
 	local pid n
 	thole run -d --bundle "$B" "$c" < /dev/null
 	wait_for grows 5
@@ -33,8 +34,8 @@ contiguous() { thole logs "$c" | awk '$0 != "n " (NR - 1) { print "line " NR ": 
 	wait_for grows "$(thole logs "$c" | wc -l)"
 	thole kill "$c" STOP
 	wait_for eval '[ "$(state_of '"$pid"')" = T ]'
-	n=$(thole logs "$c" | wc -l)
 	checkpoint
+	n=$(thole logs "$c" | wc -l)
 	in_place
 	equal "$(state_of "$(init_of "$c")")" T
 	equal "$(thole logs "$c" | wc -l)" "$n"
@@ -59,6 +60,50 @@ contiguous() { thole logs "$c" | awk '$0 != "n " (NR - 1) { print "line " NR ": 
 	contiguous
 }
 
+# Who asks has taken the signal out of where it can be seen.
+stop_job() {
+	job=$(pgrep -P "$(init_of "$c")")
+	kill -STOP "$job"
+	wait_for eval '[ "$(state_of '"$job"')" = T ] && [ "$(awk "{ print \$52 }" /proc/'"$job"'/stat)" = 0 ]'
+}
+
+@test "a stopped job, whose shell has asked how it is: the same" {
+	local n job
+	args /usr/bin/job
+	thole run -d --bundle "$B" "$c" < /dev/null
+	wait_for grows 5
+	stop_job
+	checkpoint --leave-running
+	equal "$(state_of "$job")" T
+	kill -CONT "$job"
+	# In between, as above.
+	printf '#!/bin/sh\nkill -STOP %s\nsleep 0.1\nexec %s "$@"\n' "$job" "$THOLE_CRIU" > "$T/criu"
+	chmod 755 "$T/criu"
+	THOLE_CRIU=$T/criu checkpoint --leave-running
+	is "$c" running
+	equal "$(state_of "$job")" T
+	n=$(thole logs "$c" | wc -l)
+	wait_for grows "$n"
+	contiguous
+	kill -CONT "$job"
+}
+
+@test "thole-oci: a stopped job in a paused container is out of criu's reach: said, where the freezer is v1's" {
+	local job
+	oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
+	args /usr/bin/job
+	oci run -d --bundle "$B" "$c" < /dev/null > >(exec cat > "$T/log.1" 3>&-) 2>&1
+	stop_job
+	oci pause "$c"
+	if has_cgroup-v2; then
+		oci checkpoint --image-path "$T/img" --leave-running "$c"
+	else
+		refused 1 'a signal has stopped one of its processes' oci checkpoint --image-path "$T/img" --leave-running "$c"
+	fi
+	is "$c" paused
+	oci resume "$c"
+}
+
 @test "thole-oci: one that is stopped in a paused container is out of criu's reach: said, where the freezer is v1's" {
 	oci() { timeout 60 "$THOLE_OCI" --root "$ROOT" "$@"; }
 	oci run -d --bundle "$B" "$c" < /dev/null > >(exec cat > "$T/log.1" 3>&-) 2>&1
@@ -76,6 +121,7 @@ contiguous() { thole logs "$c" | awk '$0 != "n " (NR - 1) { print "line " NR ": 
 
 @test "a process that is traced is named, and nothing is frozen for it" {
 	local tracer
+	needs strace
 	thole run -d --bundle "$B" "$c" < /dev/null
 	strace -qq -o /dev/null -p "$(init_of "$c")" 3>&- &
 	tracer=$!
@@ -154,9 +200,11 @@ teardown_test() {
 }
 
 @test "an exec'd process has ended, and one that it has left holds its output: busy until that is read to its end" {
+	local n
 	thole run -d --bundle "$B" "$c" < /dev/null
-	thole exec -d "$c" sh -c 'sleep 1000 & exit 0' < /dev/null
-	strangers() { pgrep -f 'sleep 1000' > /dev/null; }
-	wait_for strangers
-	refused 75 "from an exec'd process that has ended, and is still being read|would be lost" thole checkpoint --rootfs=none --to "$T/set" "$c"
+	n=$(thole exec -d --print-name --drain-timeout 30s "$c" sh -c 'while [ ! -e /tmp/leave ]; do usleep 1000; done & exit 0' < /dev/null)
+	exits 0 thole wait "$c" "$n"
+	refused 75 "from an exec'd process that has ended, and is still being read" thole checkpoint --rootfs=none --to "$T/set" "$c"
+	touch "$B/rootfs/tmp/leave"
+	wait_for checkpoint
 }

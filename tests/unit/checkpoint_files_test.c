@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,6 +142,7 @@ static void test_outside(void **state)
 	snprintf(own, sizeof(own), "pipe:[%llu]", (unsigned long long)st.st_ino);
 	child = fork();
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* Also pipes to whoever runs the tests. */
 		close_range(0, (unsigned int)fds[1] - 1, 0);
 		close_range((unsigned int)fds[1] + 1, ~0u, 0);
@@ -155,6 +157,7 @@ static void test_outside(void **state)
 	assert_int_equal(err.code, ERR_BUSY);
 	reader = fork();
 	if (reader == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close_range(0, (unsigned int)fds[0] - 1, 0);
 		close_range((unsigned int)fds[0] + 1, ~0u, 0);
 		pause();
