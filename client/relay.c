@@ -361,14 +361,16 @@ static void close_output(struct loop *l, Stream stream, int *fd)
 	fd_close(&l->r->held[stream == STREAM_STDERR]);
 }
 
-/* What the dead shim has left is through: the rest is in the process's own pipe. */
+/* What the dead shim has left is through: the rest is in the process's own pipe. An end without the Exit is that of the shim, which may not have given everything. */
 static void read_held(struct loop *l, Stream stream, int *fd, int *held)
 {
-	if (l->pump[stream].state != PUMP_ENDED || *held < 0 || l->closed[stream])
+	if (!l->has_exit || !(l->r->then_held & 1U << stream) || l->pump[stream].state != PUMP_ENDED || *held < 0 ||
+	    l->closed[stream])
 		return;
 	fd_close(fd);
 	*fd = take_fd(held);
 	pump_go_on(&l->pump[stream], *fd, -1);
+	l->deadline_ms = clock_ms() + AFTER_EXIT_MS;
 }
 
 static void judge_pumps(struct loop *l)
@@ -380,10 +382,6 @@ static void judge_pumps(struct loop *l)
 		in = PUMP_OPEN;
 	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN))
 		close_stdin(l);
-	if (l->r->then_held) {
-		read_held(l, STREAM_STDOUT, &l->r->stdout_fd, &l->r->held[0]);
-		read_held(l, STREAM_STDERR, &l->r->stderr_fd, &l->r->held[1]);
-	}
 	if (l->pump[STREAM_STDOUT].state == PUMP_BROKEN)
 		close_output(l, STREAM_STDOUT, &l->r->stdout_fd);
 	if (l->pump[STREAM_STDERR].state == PUMP_BROKEN)
@@ -464,7 +462,11 @@ static int handle_events(struct loop *l, struct pollfd *p, struct err *err)
 		*err = l->feed_err;
 		return -1;
 	}
-	return p[SLOT_CONTROL].revents ? hear(l, err) : 0;
+	if (p[SLOT_CONTROL].revents && hear(l, err) < 0)
+		return -1;
+	read_held(l, STREAM_STDOUT, &l->r->stdout_fd, &l->r->held[0]);
+	read_held(l, STREAM_STDERR, &l->r->stderr_fd, &l->r->held[1]);
+	return 0;
 }
 
 /* ---- the shim is gone ---------------------------------------------------------------------------------------------------- */

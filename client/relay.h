@@ -24,7 +24,7 @@ struct relay {
 	struct keys keys;
 	int stdin_fd, stdout_fd, stderr_fd; /* pipes from the shim, -1 when absent; the relay closes them */
 	int held[2]; /* ends of the process's own stdout and stderr, so that they outlive the shim; -1: none; the relay closes them */
-	bool then_held; /* after the shim's pipes it is these that are read */
+	uint32_t then_held; /* bits, 1 << Stream: after the Exit it is these that are read */
 	/* When the shim is gone, and everything that it has written is passed on: go on with another one, and give its streams. NULL, or -1: RELAY_LOST. `had`: bytes of
 	 * stdout and stderr so far. See relay_return.h. */
 	int (*another)(struct relay *r, const uint64_t had[2], struct err *err);

@@ -427,6 +427,20 @@ bool statedir_init_alive(const struct status_record *rec)
 	return init_alive_booted(rec, boot_id);
 }
 
+int statedir_open_init(const struct status_record *rec, int *ret_pidfd, struct err *err)
+{
+	cleanup_fd int pidfd = -1;
+
+	*ret_pidfd = -1;
+	if (!statedir_init_alive(rec))
+		return 0;
+	if (proc_pidfd_open(rec->init_pid, rec->init_start_time, &pidfd, err) < 0)
+		return err->code == ERR_NOT_FOUND ? 0 : -1;
+	if (!rec->init_pidfd_inode || !other_inode(pidfd, rec->init_pidfd_inode))
+		*ret_pidfd = take_fd(&pidfd);
+	return 0;
+}
+
 void statedir_view_init(struct statedir_view *v)
 {
 	struct err ignored;
@@ -658,6 +672,21 @@ static int hold_socket(int dir_fd, const char *name, uint64_t inode, struct sock
 	return socket_address(*ret_fd, NULL, ret, err);
 }
 
+/* Of one that hangs the queue fills up with those who have given it up, and connect(2) would wait for ever. */
+static int connect_within(int fd, const struct sockaddr_un *addr, const struct timeval *limit)
+{
+	int r;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, limit, sizeof(*limit)) < 0)
+		return -1;
+	do
+		r = connect(fd, (const struct sockaddr *)addr, sizeof(*addr));
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -1 : setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval) { 0 }, sizeof(*limit));
+}
+
+#define CONNECT_S 10
+
 int statedir_connect(int dir_fd, const char *name, uint64_t inode, int *ret_fd, struct err *err)
 {
 	cleanup_fd int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), held = -1;
@@ -669,9 +698,9 @@ int statedir_connect(int dir_fd, const char *name, uint64_t inode, int *ret_fd, 
 	r = inode ? hold_socket(dir_fd, name, inode, &addr, &held, err) : socket_address(dir_fd, name, &addr, err);
 	if (r < 0)
 		return -1;
-	do
-		r = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
-	while (r < 0 && errno == EINTR);
+	r = connect_within(fd, &addr, &(struct timeval) { .tv_sec = CONNECT_S });
+	if (r < 0 && errno == EAGAIN)
+		return err_set(err, ERR_STATE, "who listens on '%s' has taken nobody for %d s", name, CONNECT_S);
 	if (r < 0 && (errno == ECONNREFUSED || errno == ENOENT))
 		return err_set(err, ERR_GONE, "nobody listens on '%s'", name);
 	if (r < 0)

@@ -165,6 +165,10 @@ bool statedir_ended_by_reboot(const struct status_record *rec);
 /* Is the init of this record alive (not a zombie, same start time, same boot)? What cannot be looked at counts as alive: nothing is removed for that. */
 bool statedir_init_alive(const struct status_record *rec);
 
+/* ret_pidfd: of the init of this record; -1 when it lives no more, or is another process by now. One that cannot be opened for another reason (no descriptor left, a filter that denies pidfds) has not
+ * ended, and is an error: whoever took it for an end would remove what still runs. */
+int statedir_open_init(const struct status_record *rec, int *ret_pidfd, struct err *err);
+
 /* Locks on ROOT/ID/lock (OFD). Byte 0: a shim lives. Byte 1: state.json is being changed. */
 enum statedir_lock { STATEDIR_LOCK_SHIM = 0, STATEDIR_LOCK_STATE = 1 };
 
@@ -180,7 +184,7 @@ int statedir_unlock(int lock_fd, enum statedir_lock which, struct err *err);
 bool statedir_is_locked(int lock_fd, enum statedir_lock which);
 
 /* Connect to ROOT/ID/NAME (control.sock or start), SOCK_SEQPACKET, close-on-exec, whatever the path's length. inode: which socket that has to be, so that nothing is said to another; 0: any.
- * ECONNREFUSED and ENOENT come as ERR_GONE (nobody listens); ERR_PERMISSION: it is another socket. */
+ * ECONNREFUSED and ENOENT come as ERR_GONE (nobody listens); ERR_PERMISSION: it is another socket. Waits while too many others do for who listens: ERR_STATE after ten seconds. */
 int statedir_connect(int dir_fd, const char *name, uint64_t inode, int *ret_fd, struct err *err);
 
 /* The inode of ROOT/ID/NAME itself (a link is not followed); 0: there is none. */

@@ -13,6 +13,7 @@
 
 #include "common/fd.h"
 #include "common/log.h"
+#include "common/number.h"
 #include "common/proc.h"
 #include "shim/checkpoint/distrust.h"
 #include "shim/checkpoint/execs.h"
@@ -324,6 +325,9 @@ static int go_on_reading(struct process *p, struct json_object *o, const char *f
 
 	unlogged_replay(p->c->dir_fd, file, p->logs, rest);
 	adopt_streams(p, o, p->logs);
+	if (!p->relay)
+		unlogged_drop(p->c->dir_fd,
+			      file); /* a terminal that nobody has held: there is nothing to be put before */
 	if (p->relay && relay_start(p->relay, err) < 0)
 		return -1;
 	follower_expect(p, o, rest);
@@ -372,7 +376,12 @@ static void adopt_exec_logs(struct process *p, struct json_object *logs)
 
 static struct container_exit seen_exit(struct json_object *exit)
 {
+	struct timespec at_end = { 0 };
+	struct err ignored;
+
+	number_moment("finished", text_at(exit, "finished"), &at_end, &at_end, &ignored);
 	return (struct container_exit) {
+		.time_ns = (uint64_t)at_end.tv_sec * 1000000000u + (uint64_t)at_end.tv_nsec,
 		.known = json_object_get_boolean(at(exit, "known")),
 		.code = (uint8_t)json_object_get_int64(at(exit, "code")),
 		.signal = (uint8_t)json_object_get_int64(at(exit, "signal")),
@@ -386,7 +395,7 @@ static int note_end(struct process *p, struct json_object *o, struct json_object
 {
 	p->exited = true;
 	p->exit = seen_exit(at(o, "exit"));
-	p->drained = !json_object_get_boolean(at(o, "relayed")) || !(p->terminal || at(o, "client"));
+	p->drained = !json_object_get_boolean(at(o, "relayed")) || !(p->terminal || state_lives(at(o, "client")));
 	if (p->drained)
 		return 0;
 	adopt_exec_logs(p, logs);

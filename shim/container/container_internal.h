@@ -91,7 +91,7 @@ struct container {
 	bool served;               /* loaded: somebody else has created it */
 	bool joined;               /* loaded only to run processes in it */
 	bool adopted;              /* loaded for good: as if we had created it */
-	ino_t shim_pid_ns;         /* loaded: the pid namespace of its shim before; 0: not recorded */
+	ino_t init_pid_ns;         /* loaded: the pid namespace in which its pid was recorded; 0: it was not */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
 	struct proc_limits limits; /* the caller's, above which ours are */
@@ -210,6 +210,7 @@ int state_save_record(struct container *c, struct err *err);  /* only the record
 int state_save_logs(struct container *c, struct err *err);    /* only what has become of the logs */
 int state_save_resctrl(struct container *c, struct err *err); /* only its group there */
 int state_load(struct container *c, struct err *err);
+bool state_lives(struct json_object *process);     /* who has "pid" and "startTime" in this object; NULL: nobody */
 bool state_is_complete(const struct container *c); /* its creation has come further than to begin */
 struct json_object *state_read(int dir_fd,
 			       struct err *err); /* all of it, an object: json_object_put(). ERR_CONFIG: damaged */

@@ -234,14 +234,21 @@ static bool died(struct process *p)
 
 static void ended(struct process *p)
 {
-	struct err err;
-
 	log_debug("container '%s': process %s has ended with status %d", container_id(p->c), p->name, p->exit.code);
 	/* As a shell tells it too, of its child. */
 	if (p->exit.code == 128 + SIGKILL)
 		exit_note_outlived(p->c);
-	/* Its client is slow. Nobody else knows how it has ended, should we be killed meanwhile. */
-	if (p->relay && relay_is_held(p->relay) && p->follower.pid && !p->c->joined &&
+}
+
+/* Its client is slow, or others hold its pipes: nobody else knows how it has ended, should we be killed before all is through. */
+static void save_end(struct process *p)
+{
+	struct err err;
+
+	if (p->drained || !p->follower.pid || !p->relay || p->c->joined)
+		return;
+	if ((relay_is_held(p->relay) || relay_fd(p->relay, STREAM_STDOUT) >= 0 ||
+	     relay_fd(p->relay, STREAM_STDERR) >= 0) &&
 	    state_save_process(p->c, p, &err) < 0)
 		log_warn("container '%s': %s", container_id(p->c), err.text);
 }
@@ -253,6 +260,7 @@ static void news(struct process *p, bool late)
 
 	if (x->done.cb)
 		return; /* it is not known yet whether its program has run */
+	save_end(p);
 	process_tell(p, false);
 	if (!p->drained)
 		return;

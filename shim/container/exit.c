@@ -56,7 +56,9 @@ static void init_ended(struct process *p)
 	struct status_record *rec = &c->rec;
 	struct err err;
 
-	p->exit.oom_killed = p->exit.signal == SIGKILL && exit_by_oom(c);
+	/* One whose end a shim before has seen: its group may have gone since, or have counted somebody else. */
+	if (!p->exit_recorded)
+		p->exit.oom_killed = p->exit.signal == SIGKILL && exit_by_oom(c);
 	rec->status = STATUS_STOPPED;
 	rec->exited_ns = p->exit.time_ns;
 	rec->exit_known = p->exit.known;

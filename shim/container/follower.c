@@ -80,11 +80,22 @@ void follower_expect(struct process *p, struct json_object *o, struct unlogged_r
 		unlogged_rest_release(&rest[i]);
 }
 
+/* Of one that has ended: the streams that nobody else had any more, so that they are not read here. */
+static unsigned int unread_streams(const struct process *p)
+{
+	unsigned int ret = 0;
+
+	for (int i = STREAM_STDOUT; i <= STREAM_STDERR && process_is_dying(p); i++)
+		if (relay_fd(p->relay, (Stream)i) < 0)
+			ret |= 1U << i;
+	return ret;
+}
+
 int follower_return(struct container *c, const struct follower_request *req, struct relay_ends *ret_ends,
 		    struct relay_client **ret_client, struct follower_answer *ret, struct err *err)
 {
 	struct process *p = container_find(c, req->name);
-	bool unread;
+	unsigned int unread;
 	struct err unsaid;
 
 	*ret_ends = (struct relay_ends) { -1, -1, -1 };
@@ -94,9 +105,9 @@ int follower_return(struct container *c, const struct follower_request *req, str
 		return err_set(err, ERR_NOT_FOUND, "container '%s' has no process '%s'", c->id, req->name);
 	if (!p->relay)
 		return 0;
-	unread = p->exited && relay_fd(p->relay, STREAM_STDOUT) < 0 && relay_fd(p->relay, STREAM_STDERR) < 0;
+	unread = unread_streams(p);
 	/* An older client would not read its own pipes after ours: it lacks a little, not all. */
-	if (unread && !req->holds) {
+	if (unread == (1U << STREAM_STDOUT | 1U << STREAM_STDERR) && !req->holds) {
 		relay_await_no_more(p->relay);
 		return 0;
 	}

@@ -29,7 +29,8 @@ struct follower_request {
 };
 struct follower_answer {
 	bool seamless;
-	bool then_held; /* nobody reads its pipes any more: what comes after its ends is the client's to read */
+	unsigned int
+		then_held; /* bits, 1 << Stream: nobody reads these of its pipes any more: what comes after its ends is the client's to read */
 };
 int follower_return(struct container *c, const struct follower_request *req, struct relay_ends *ret_ends,
 		    struct relay_client **ret_client, struct follower_answer *ret, struct err *err);

@@ -85,24 +85,6 @@ static int read_files(struct container *c, enum container_load how, struct err *
 	return 0;
 }
 
-/* ret_pidfd: -1 when it lives no more, or is another process by now. One that cannot be opened for another reason (no descriptor left, a filter that denies pidfds) has not ended: whoever
- * took it for that would remove what still runs. */
-static int open_init(const struct status_record *rec, int *ret_pidfd, struct err *err)
-{
-	cleanup_fd int pidfd = -1;
-	uint64_t inode;
-
-	*ret_pidfd = -1;
-	if (!statedir_init_alive(rec))
-		return 0;
-	if (proc_pidfd_open(rec->init_pid, rec->init_start_time, &pidfd, err) < 0)
-		return err->code == ERR_NOT_FOUND ? 0 : -1;
-	inode = proc_pidfd_inode(pidfd);
-	if (!rec->init_pidfd_inode || !inode || inode == rec->init_pidfd_inode)
-		*ret_pidfd = take_fd(&pidfd);
-	return 0;
-}
-
 struct container_exit recorded_exit(const struct status_record *rec)
 {
 	return (struct container_exit) {
@@ -226,28 +208,11 @@ static void drop_half_dumped(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
-static bool has_processes(const struct cgroup *cg)
-{
-	struct cgroup_view v;
-
-	for (size_t i = 0; cg && cgroup_view(cg, i, &v); i++) {
-		bool counts = !strcmp(v.subsystem, "pids");
-		cleanup_free char *path = path_join(v.host_path, counts ? "pids.current" : "cgroup.events"),
-				  *text = NULL;
-		struct err ignored;
-
-		if ((counts || v.is_v2) && fd_read_file_at(AT_FDCWD, path, 4096, &text, &ignored) == 0 &&
-		    (counts ? atoi(text) > 0 : strstr(text, "populated 1") != NULL))
-			return true;
-	}
-	return false;
-}
-
-/* From another pid namespace than that of its shim a process that runs looks as if it had ended. */
+/* From another pid namespace than that of who has started it a process that runs looks as if it had ended. */
 static int check_sight(const struct container *c, struct err *err)
 {
-	if (!c->shim_pid_ns || c->shim_pid_ns == proc_pid_namespace(getpid()) || c->rec.exit_recorded ||
-	    statedir_init_alive(&c->rec) || !has_processes(c->cgroup))
+	if (!c->init_pid_ns || c->init_pid_ns == proc_pid_namespace(getpid()) || c->rec.exit_recorded ||
+	    statedir_init_alive(&c->rec) || !c->cgroup || !cgroup_is_populated(c->cgroup))
 		return 0;
 	return err_set(err, ERR_STATE,
 		       "container '%s': it was started in another pid namespace, and its processes cannot be seen from "
@@ -305,7 +270,7 @@ int container_load(struct container *c, enum container_load how, struct err *err
 		drop_half_dumped(c);
 		keep_take(c);
 	}
-	if (open_init(&c->rec, &pidfd, err) < 0)
+	if (statedir_open_init(&c->rec, &pidfd, err) < 0)
 		return err_add(err, "container '%s'", c->id);
 	if (pidfd < 0 && how == CONTAINER_LOAD_ADOPT && kept_init(c))
 		return adopt_living(c, err);

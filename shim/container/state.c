@@ -273,6 +273,7 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 	struct json_object *streams = json_new_object();
 
 	add_u64(o, "pid", (uint64_t)p->pid);
+	add_u64(o, "pidNamespace", proc_pid_namespace(getpid()));
 	add_u64(o, "startTime", p->start_time);
 	add_u64(o, "pidfdInode", p->pidfd_inode);
 	json_add(o, "terminal", json_new_boolean(p->terminal));
@@ -306,7 +307,6 @@ static void put_shim(struct json_object *o)
 	if (proc_stat(getpid(), &st, &ignored) == 0)
 		add_u64(o, "startTime", st.start_time);
 	add_string(o, "version", THOLE_VERSION);
-	add_u64(o, "pidNamespace", proc_pid_namespace(getpid()));
 }
 
 struct json_object *state_read(int dir_fd, struct err *err)
@@ -336,7 +336,7 @@ static int write_json(struct container *c, struct json_object *top, struct err *
 	return fd_replace_file_at(c->dir_fd, STATEDIR_STATE, text, len, 0600, err);
 }
 
-static bool lives(struct json_object *process)
+bool state_lives(struct json_object *process)
 {
 	struct json_object *pid, *start;
 	struct proc_stat st;
@@ -351,7 +351,10 @@ static bool lives(struct json_object *process)
 /* Its end was seen, and its client may not have everything yet. */
 static bool is_awaited(struct json_object *process)
 {
-	return json_object_object_get_ex(process, "exit", NULL) && lives(object_at(process, "client"));
+	struct json_object *client;
+
+	return json_object_object_get_ex(process, "exit", NULL) &&
+	       json_object_object_get_ex(process, "client", &client) && state_lives(client);
 }
 
 /* Nobody takes them out at their ends: it is done by whoever writes next. */
@@ -361,7 +364,7 @@ static void drop_ended(struct json_object *processes)
 
 	json_object_object_foreach(processes, key, p)
 	{
-		if (strcmp(key, "init") != 0 && !lives(p) && !is_awaited(p))
+		if (strcmp(key, "init") != 0 && !state_lives(p) && !is_awaited(p))
 			json_add(kept, key, NULL);
 	}
 	json_object_object_foreach(kept, ended, nothing)
@@ -680,23 +683,25 @@ static void load_resctrl(struct container *c, struct json_object *o)
 }
 
 /* What a checkpoint has to know of streams that are not here. */
-static void load_streams(struct container *c, struct json_object *top)
-{
-	static const char *const path[] = { "processes", "init", "streams" };
-	struct json_object *o = top;
-
-	for (size_t i = 0; i < ARRAY_SIZE(path); i++)
-		if (!json_object_object_get_ex(o, path[i], &o) || !json_object_is_type(o, json_type_object))
-			return;
-	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++)
-		state_set_text(c->init.passed[i], sizeof(c->init.passed[i]), string_at(o, stream_names[i]));
-}
-
 static uint64_t number_at(struct json_object *o, const char *key)
 {
 	struct json_object *v;
 
 	return json_object_object_get_ex(o, key, &v) ? json_object_get_uint64(v) : 0;
+}
+
+static void load_init(struct container *c, struct json_object *top)
+{
+	struct json_object *processes, *init, *streams;
+
+	if (!json_object_object_get_ex(top, "processes", &processes) ||
+	    !json_object_object_get_ex(processes, "init", &init))
+		return;
+	c->init_pid_ns = (ino_t)number_at(init, "pidNamespace");
+	if (!json_object_object_get_ex(init, "streams", &streams))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(stream_names); i++)
+		state_set_text(c->init.passed[i], sizeof(c->init.passed[i]), string_at(streams, stream_names[i]));
 }
 
 static void load_dump(struct container *c, struct json_object *o)
@@ -750,9 +755,7 @@ int state_load(struct container *c, struct err *err)
 		c->keep.wanted = json_object_get_boolean(list);
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
-	load_streams(c, top);
-	if (json_object_object_get_ex(top, "shim", &list) && json_object_object_get_ex(list, "pidNamespace", &list))
-		c->shim_pid_ns = (ino_t)json_object_get_uint64(list);
+	load_init(c, top);
 	c->last_exec = last_process(o);
 	json_object_put(top);
 	return 0;

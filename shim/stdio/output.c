@@ -664,6 +664,9 @@ void output_take_rest(struct output *o)
 			break;
 		read_once(o);
 	}
+	/* With nobody there who could write more, that is its end. */
+	if (o->fd >= 0 && o->readable && !o->relay->tty && !output_is_held(o))
+		read_once(o);
 	output_woken(o); /* whether a signal tells of more is not known here */
 }
 

@@ -315,6 +315,13 @@ void unlogged_replay(int dir_fd, const char *process, struct logs *logs, struct 
 		unlinkat(dir_fd, name, 0);
 }
 
+void unlogged_drop(int dir_fd, const char *process)
+{
+	cleanup_free char *name = file_name(process);
+
+	unlinkat(dir_fd, name, 0);
+}
+
 void unlogged_rest_release(struct unlogged_rest *r)
 {
 	free(r->data);

@@ -47,4 +47,7 @@ void unlogged_rest_release(struct unlogged_rest *r);
  * it stays for whoever follows us, until unlogged_trim() of one that is made afterwards. Damaged or missing: nothing is done. */
 void unlogged_replay(int dir_fd, const char *process, struct logs *logs, struct unlogged_rest ret_rest[2]);
 
+/* Of a process that nobody reads any more: the file goes. */
+void unlogged_drop(int dir_fd, const char *process);
+
 #endif

@@ -172,6 +172,24 @@ lose_shim_twice() {
 	done
 }
 
+@test "run: that it did not end for lack of memory stays so, though its group has lacked some since, and its shim is killed" {
+	local run before
+	config '.linux.namespaces |= map(select(.type != "pid")) | .linux.resources.memory = { limit: 33554432, swap: 33554432 }'
+	args sh -c '(while [ ! -e /tmp/go ]; do usleep 1000; done; exec /usr/bin/memory 100) > /dev/null 2>&1 & seq 1 80000; kill -KILL $$'
+	unread run --keep --bundle "$B" "$c"
+	wait_for is "$c" stopped
+	touch "$B/rootfs/tmp/go"
+	empty() { [ -z "$(find /sys/fs/cgroup -path "*$c*" -name cgroup.procs -exec cat {} +)" ]; }
+	wait_for empty
+	before=$(shim_of "$c")
+	lose_shim
+	wait_for other_shim "$before"
+	cmp <(cat <&8) <(seq 1 80000)
+	exec 8<&-
+	exits 137 wait $run
+	equal "$(thole_state "$c" .container.exit.oomKilled)" false
+}
+
 @test "run: a reader that has gone is still gone for the next shim, and its writer gets SIGPIPE" {
 	args sh -c 'trap "" PIPE; while echo line; do usleep 2000; done; echo over >&2; exit 6'
 	mkfifo "$T/out"
@@ -230,9 +248,67 @@ lose_shim_twice() {
 		exec 8<&-
 		exits 6 wait $run
 		equal "$(cat "$T/err")" ''
+		thole exec "$c" true < /dev/null
+		not noted
 	done
+}
+
+# Whatever it is at; the next one is started by the client, as soon as that has taken all of its pipes.
+strike() {
+	local shim
+	shim=$(shim_of "$c") && kill -0 "$shim" 2> /dev/null || return 0
+	sleep "0.00$((RANDOM % 10))"
+	kill -KILL "$shim"
+	wait_for pid_gone "$shim"
+}
+
+@test "exec: it has ended, its reader is slow, and one shim after the other is killed: all of it comes, and its status" {
+	local run i n
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	noted() { jq -e '[.processes[] | select(.exit)] | length == 1' "$ROOT/$c/state.json" > /dev/null; }
+	for ((i = 0; i < ${THOLE_LONG:+37} + 3; i++)); do
+		unread exec "$c" sh -c 'seq 1 80000; exit 6'
+		wait_for noted
+		: > "$T/got"
+		for n in {1..20}; do
+			strike
+			head -c 25000 <&8 >> "$T/got"
+		done
+		cmp "$T/got" <(seq 1 80000)
+		exec 8<&-
+		exits 6 wait $run
+		equal "$(cat "$T/err")" ''
+		thole exec "$c" true < /dev/null
+		not noted
+	done
+}
+
+@test "exec: others hold its streams, or one of them: nothing is lost, and its status is known" {
+	local run
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	noted() { jq -e '[.processes[] | select(.exit)] | length == 1' "$ROOT/$c/state.json" > /dev/null; }
+	# Its client has taken everything; who is left may still write.
+	unread exec --drain-timeout 30s "$c" sh -c '(while [ ! -e /tmp/leave ]; do usleep 1000; done; echo late) & echo early; exit 6'
+	wait_for noted
+	lose_shim
+	thole recover "$c"
+	touch "$B/rootfs/tmp/leave"
+	equal "$(cat <&8)" "early
+late"
+	exits 6 wait $run
+	rm "$B/rootfs/tmp/leave"
 	thole exec "$c" true < /dev/null
-	not noted
+	# Who is left has the other stream only.
+	unread exec "$c" sh -c '(while [ ! -e /tmp/leave ]; do usleep 1000; done) > /dev/null & seq 1 80000; exit 6'
+	wait_for noted
+	lose_shim
+	cmp <(cat <&8) <(seq 1 80000)
+	exec 8<&-
+	touch "$B/rootfs/tmp/leave"
+	exits 6 wait $run
+	equal "$(cat "$T/err")" ''
 }
 
 @test "exec: stdin and signals go on over a kill" {

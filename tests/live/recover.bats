@@ -571,8 +571,18 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	is "$c" running
 	thole exec "$c" true < /dev/null
 	thole kill "$c" KILL
-	kill -KILL "$(shim_of "$c")"
+	cmd=$(shim_of "$c")
+	kill -KILL "$cmd"
+	wait_for pid_gone "$cmd"
 	elsewhere delete "$c"
+}
+
+@test "nor of one that is left to somebody else" {
+	args sleep 1000
+	"$THOLE_OCI" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null > /dev/null 2>&1
+	refused 1 "container '$c': it was started in another pid namespace" unshare --pid --fork --mount-proc "$THOLE" --root "$ROOT" delete --force "$c"
+	is "$c" running
+	thole delete --force "$c"
 }
 
 # Somebody else is at its control socket, and does this with S; its own is kept aside.

@@ -26,7 +26,9 @@ setup_test() { bundle; }
 	for how in efault packets; do
 		args /usr/bin/oddly $how 20000
 		for driver in none k8s-file; do
-			thole run --log-driver $driver --bundle "$B" "$c" < /dev/null | tr -d ' ' | cmp - <(seq 20000) || fail "$how, $driver"
+			thole run --log-driver $driver --bundle "$B" "$c" < /dev/null > >(exec tr -d ' ' > "$T/lines" 3>&-)
+			wait $!
+			cmp "$T/lines" <(seq 20000) || fail "$how, $driver"
 		done
 		thole run -d --bundle "$B" "$c" < /dev/null > /dev/null
 		exits 0 thole wait "$c"
