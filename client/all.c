@@ -40,17 +40,6 @@ static bool is_half_dumped(int dir_fd)
 	       json_get(state, "container.dumping");
 }
 
-/* Whoever creates it holds its lock, and is not to be reached yet. */
-static bool is_being_created(int dir_fd)
-{
-	struct status_record rec;
-	struct err err;
-
-	if (statedir_read_status(dir_fd, &rec, &err) < 0)
-		return err.code == ERR_NOT_FOUND;
-	return rec.status == STATUS_CREATING || rec.status == STATUS_NONE;
-}
-
 /* With a shim that answers, or one that has left on purpose or because all was done, there is nothing to do. */
 int all_recover_one(const struct client *cl, const char *id, struct err *err)
 {
@@ -61,7 +50,7 @@ int all_recover_one(const struct client *cl, const char *id, struct err *err)
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
 	if (call_shim_lives(dir_fd)) {
-		if (is_being_created(dir_fd) || call_open_running(id, dir_fd, &c, err) == 0)
+		if (call_is_being_created(dir_fd) || call_open_running(id, dir_fd, &c, err) == 0)
 			return 0;
 		if (err->code != ERR_GONE)
 			return err->code == ERR_LIMIT ? 0 : -1; /* it has answered */

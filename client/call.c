@@ -290,16 +290,24 @@ static bool has_only_begun(int dir_fd)
 	return !strcmp(json_get_text(state, "container.status", ""), container_status_name(STATUS_CREATING));
 }
 
-bool call_is_leftover(int dir_fd)
+static bool is_unfinished(int dir_fd)
 {
 	struct status_record rec;
 	struct err err;
 
-	if (call_shim_lives(dir_fd))
-		return false;
 	if (statedir_read_status(dir_fd, &rec, &err) < 0)
 		return err.code == ERR_NOT_FOUND && has_only_begun(dir_fd);
 	return rec.status == STATUS_CREATING || rec.status == STATUS_NONE;
+}
+
+bool call_is_being_created(int dir_fd)
+{
+	return call_shim_lives(dir_fd) && is_unfinished(dir_fd);
+}
+
+bool call_is_leftover(int dir_fd)
+{
+	return !call_shim_lives(dir_fd) && is_unfinished(dir_fd);
 }
 
 #define LISTEN_DEADLINE_MS 5000
@@ -337,6 +345,7 @@ static int connect_running(int dir_fd, struct call *c, struct err *err)
 		return err_set(err, ERR_GONE, "there is no shim");
 	if (statedir_connect(dir_fd, STATEDIR_CONTROL, 0, &c->sock, err) == 0)
 		return 0;
+	c->silent = err->code == ERR_STATE;
 	return err->code == ERR_GONE ? connect_when_listening(dir_fd, &c->sock, err) : -1;
 }
 
@@ -500,6 +509,20 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 	}
 }
 
+#define AGAIN_TRIES 8
+#define AGAIN_MS 20
+
+bool call_again(int *tries, bool heard, const struct err *err)
+{
+	if (err->code != ERR_GONE)
+		return false;
+	*tries = heard ? 0 : *tries + 1;
+	poll(NULL, 0, AGAIN_MS);
+	return *tries < AGAIN_TRIES;
+}
+
+#define KILLED_MS 10000
+
 int call_signal_init(const char *id, int dir_fd, int sig, struct err *err)
 {
 	cleanup_fd int pidfd = -1;
@@ -507,13 +530,24 @@ int call_signal_init(const char *id, int dir_fd, int sig, struct err *err)
 
 	if (statedir_read_status(dir_fd, &rec, err) < 0)
 		return add_id(id, err);
-	if (!statedir_init_alive(&rec))
-		return err_set(err, ERR_STATE, "container '%s': it is stopped, and its shim does not answer", id);
-	if (proc_pidfd_open(rec.init_pid, rec.init_start_time, &pidfd, err) < 0)
+	if (strcmp(rec.id, id) != 0)
+		return err_set(err, ERR_CONFIG, "container '%s': its status record is that of container '%s'", id,
+			       rec.id);
+	if (statedir_open_init(&rec, &pidfd, err) < 0)
 		return add_id(id, err);
-	if (rec.init_pidfd_inode && proc_pidfd_inode(pidfd) && proc_pidfd_inode(pidfd) != rec.init_pidfd_inode)
-		return err_set(err, ERR_STATE, "container '%s': its first process is another's by now", id);
-	return proc_pidfd_kill(pidfd, sig, err) < 0 ? add_id(id, err) : 0;
+	if (pidfd < 0)
+		return err_set(err, ERR_STATE,
+			       "container '%s': its shim does not answer, and its first process has ended, or cannot "
+			       "be seen from here",
+			       id);
+	if (proc_pidfd_kill(pidfd, sig, err) < 0)
+		return add_id(id, err);
+	if (sig == SIGKILL && poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, KILLED_MS) <= 0)
+		return err_set(err, ERR_STATE,
+			       "container '%s': its shim does not answer, and its first process was sent SIGKILL and "
+			       "has not ended",
+			       id);
+	return 0;
 }
 
 int call_simple(const struct client *cl, const char *id, Request *req, struct err *err)

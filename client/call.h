@@ -25,6 +25,8 @@ struct call {
 	bool silent;                   /* it was over: the shim is there, and has not answered */
 };
 
+#define CALL_HUNG_MS 5000 /* patience with a shim's hello, for who can do without the shim */
+
 #define CALL_NONE ((struct call) { .sock = -1, .signal_fd = -1 })
 
 void call_release(struct call *c);
@@ -59,8 +61,13 @@ int call_open(const struct client *cl, const char *id, int dir_fd, enum call_no_
 /* The same of the one that it has, without starting any. ERR_GONE: it has none (any more). */
 int call_open_running(const char *id, int dir_fd, struct call *ret, struct err *err);
 
-/* Without its shim, which is there and does not answer (struct call.silent): a signal to init, and no more than that. A container can hold its shim up, which reads what it writes. */
+/* Without its shim, which is there and does not answer (struct call.silent): a signal to init, and no more than that. A container can hold its shim up, which reads what it writes. For the end of one
+ * that is sent SIGKILL this waits: ERR_STATE when it has not come after ten seconds, or when init had ended before. */
 int call_signal_init(const char *id, int dir_fd, int sig, struct err *err);
+
+/* After a call that waited for something has failed: is it to be made once more, since its shim has ended, and another one has adopted the container by now, or will? Not for ever, when none of them
+ * answers. `heard`: the last one did. *tries starts as 0. */
+bool call_again(int *tries, bool heard, const struct err *err);
 
 /* Does a shim live for this state directory? False when there is no lock file. */
 bool call_shim_lives(int dir_fd);
@@ -68,7 +75,8 @@ bool call_shim_lives(int dir_fd);
 /* What has become of its shim: "alive"; "foreign": init is somebody else's child; "left": it did what it was there for; "lost": it should be there. */
 const char *call_shim_word(const struct status_record *rec, bool lives);
 
-/* Is what is in this state directory only the rest of a create that never came to its end, with nobody at it? */
+/* Is what is in this state directory a create that has not come to its end: with its shim at it, or with nobody? */
+bool call_is_being_created(int dir_fd);
 bool call_is_leftover(int dir_fd);
 
 /* Send a request, whose serial is filled in here. `fds` stay the caller's. */

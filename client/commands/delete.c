@@ -7,7 +7,28 @@
 #include "client/command.h"
 #include "common/fd.h"
 
-#define HELLO_PATIENCE_MS 5000
+#define DELETED_MS 40000 /* a shim waits for half a minute for whom it has killed to end */
+
+/* One that was well at its hello may be stuck now, in what ends with init: with --force that is ended, and the answer comes. */
+static int request(struct call *c, const char *id, int dir_fd, Request *req, Reply *ret, struct err *err)
+{
+	struct wire_fds fds = { 0 };
+	struct err ignored;
+	int r;
+
+	c->patience_ms = req->body.delete.force ? DELETED_MS : 0;
+	if (call_send(c, req, NULL, 0, err) < 0)
+		return -1;
+	r = call_reply(c, ret, &fds, err);
+	if (r < 0 && c->silent) {
+		call_signal_init(id, dir_fd, SIGKILL, &ignored);
+		c->patience_ms = 0;
+		r = call_reply(c, ret, &fds, err);
+	}
+	if (r == 0)
+		wire_fds_release(&fds);
+	return r;
+}
 
 static int delete_once(const struct client *cl, const char *id, bool force, struct err *err)
 {
@@ -28,15 +49,14 @@ static int delete_once(const struct client *cl, const char *id, bool force, stru
 	}
 	req.which_body = Request_delete_tag;
 	req.body.delete.force = force;
-	c.patience_ms = force ? HELLO_PATIENCE_MS : 0;
+	c.patience_ms = force ? CALL_HUNG_MS : 0;
 	if (call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err) < 0) {
 		/* With its first process ends what it may hang in. */
 		if (c.silent && err->code == ERR_STATE && call_signal_init(id, dir_fd, SIGKILL, err) == 0)
 			err->code = ERR_GONE;
 		return -1;
 	}
-	c.patience_ms = 0;
-	if (call_request(&c, &req, &reply, err) < 0)
+	if (request(&c, id, dir_fd, &req, &reply, err) < 0)
 		return -1;
 	if (reply.which_body == Reply_deleted_tag && reply.body.deleted.remark[0])
 		client_remark(cl, "%s", reply.body.deleted.remark);

@@ -13,7 +13,6 @@
 #include "common/number.h"
 
 #define INTERVAL_DEFAULT_MS 5000
-#define WATCH_TRIES 8 /* without a shim that even began to listen to us */
 
 struct events {
 	const char *id;
@@ -190,12 +189,13 @@ static int watch(const struct client *cl, const struct events *like, int dir_fd,
 static int watch_on(const struct client *cl, const struct events *e, int dir_fd, const char *pressure, struct err *err)
 {
 	bool heard, watched = false;
+	int tries = 0;
 	Exit exit;
 
-	for (int tries = 0; watch(cl, e, dir_fd, pressure, &heard, err) < 0; tries = heard ? 0 : tries + 1) {
+	while (watch(cl, e, dir_fd, pressure, &heard, err) < 0) {
 		if (watched && call_recorded_exit(dir_fd, &exit))
 			return tell_exit(e, &exit, err);
-		if (err->code != ERR_GONE || tries == WATCH_TRIES)
+		if (!call_again(&tries, heard, err))
 			return -1;
 		watched |= heard;
 	}

@@ -6,21 +6,28 @@
 #include "client/command.h"
 #include "common/fd.h"
 #include "common/proc.h"
+#include "common/statedir.h"
 
-#define HELLO_PATIENCE_MS 5000
-#define PATIENCE_MS 40000 /* a shim waits for half a minute for whom it has killed to end */
+#define ANSWER_MS 40000 /* a shim answers within a second or two */
+
+static bool all_end_with_init(int dir_fd)
+{
+	struct status_record rec;
+	struct err ignored;
+
+	return statedir_read_status(dir_fd, &rec, &ignored) == 0 && proc_is_first(rec.init_pid);
+}
 
 /* A shim that hangs keeps nobody from ending its container. */
 static int kill_without_shim(const struct client *cl, const char *id, int dir_fd, const Kill *kill, struct err *err)
 {
 	struct err why = *err;
 
-	/* All of it goes with the first process, if there is a pid namespace. */
-	if (kill->all && kill->signal != SIGKILL)
+	if (kill->all && (kill->signal != SIGKILL || !all_end_with_init(dir_fd)))
 		return -1;
 	if (call_signal_init(id, dir_fd, (int)kill->signal, err) < 0)
 		return -1;
-	client_remark(cl, "%s: the signal was sent to its first process", why.text);
+	client_remark(cl, "%s: the signal was sent to the container's first process", why.text);
 	return 0;
 }
 
@@ -43,14 +50,17 @@ int cmd_kill(const struct client *cl, const struct invocation *inv, struct err *
 	req.body.kill.all = o->all;
 	if (client_open_container(cl, id, NULL, &dir_fd, err) < 0)
 		return -1;
-	c.patience_ms = HELLO_PATIENCE_MS;
+	c.patience_ms = CALL_HUNG_MS;
 	/* One that cannot be adopted can still be ended. */
 	r = call_open(cl, id, dir_fd, CALL_SERVE, &c, err);
 	if (r < 0 && (err->code == ERR_CONFIG || err->code == ERR_UNSUPPORTED || err->code == ERR_PERMISSION ||
 		      err_is_sys(err, ENOENT)))
 		r = call_open(cl, id, dir_fd, CALL_BRIEFLY, &c, err);
-	c.patience_ms = PATIENCE_MS;
-	if (r == 0)
-		r = call_request(&c, &req, NULL, err);
-	return r < 0 && c.silent && err->code == ERR_STATE ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : r;
+	if (r < 0)
+		return c.silent && err->code == ERR_STATE ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
+	c.patience_ms = ANSWER_MS;
+	if (call_request(&c, &req, NULL, err) == 0)
+		return 0;
+	/* It has been asked, and may do it yet: twice is no harm with this signal only. */
+	return c.silent && sig == SIGKILL ? kill_without_shim(cl, id, dir_fd, &req.body.kill, err) : -1;
 }

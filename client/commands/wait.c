@@ -8,8 +8,6 @@
 #include "common/fd.h"
 #include "common/number.h"
 
-#define WAIT_TRIES 8 /* without one that even began to listen to us */
-
 /* `name`: the process; "" for init. ret_heard: there was a shim that we could ask. */
 static int ask_shim(const struct client *cl, const char *id, int dir_fd, const char *name, Exit *ret, bool *ret_heard,
 		    struct err *err)
@@ -33,6 +31,7 @@ static int ask_shim(const struct client *cl, const char *id, int dir_fd, const c
 static int wait_process(const struct client *cl, const char *id, int dir_fd, const char *name, struct err *err)
 {
 	uint64_t number;
+	int tries = 0;
 	bool heard;
 	Exit exit;
 
@@ -40,8 +39,8 @@ static int wait_process(const struct client *cl, const char *id, int dir_fd, con
 		return err_set(err, ERR_USAGE, "'%s' is not the name of a process: a number, as exec --print-name says",
 			       name);
 	/* A shim that is killed while we wait is followed by one that adopts the process. */
-	for (int tries = 0; ask_shim(cl, id, dir_fd, name, &exit, &heard, err) < 0; tries = heard ? 0 : tries + 1)
-		if (err->code != ERR_GONE || tries == WAIT_TRIES)
+	while (ask_shim(cl, id, dir_fd, name, &exit, &heard, err) < 0)
+		if (!call_again(&tries, heard, err))
 			return -1;
 	if (!exit.known)
 		return err_set(
@@ -53,19 +52,20 @@ static int wait_process(const struct client *cl, const char *id, int dir_fd, con
 
 static int wait_init(const struct client *cl, const char *id, int dir_fd, struct err *err)
 {
-	bool heard = false;
+	bool heard;
+	int tries = 0;
 	Exit exit;
 
 	/* The same. */
-	for (int tries = 0; tries < WAIT_TRIES; tries = heard ? 0 : tries + 1) {
+	do {
 		/* Has somebody recorded the end? Then there is nothing to wait for, and nobody to wake. */
 		if (!call_shim_lives(dir_fd) && call_recorded_exit(dir_fd, &exit))
 			return call_exit_status(id, &exit, err);
 		if (ask_shim(cl, id, dir_fd, "", &exit, &heard, err) == 0)
 			return call_exit_status(id, &exit, err);
-		if (err->code != ERR_GONE)
-			return -1;
-	}
+	} while (call_again(&tries, heard, err));
+	if (err->code != ERR_GONE)
+		return -1;
 	return call_recorded_exit(dir_fd, &exit) ? call_exit_status(id, &exit, err) : -1;
 }
 
