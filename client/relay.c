@@ -31,8 +31,9 @@ struct loop {
 	bool stdin_tty;
 	bool parked; /* stdin has something for us, but we are in the background */
 	bool has_exit;
-	bool is_lost;     /* the connection is at its end */
-	bool has_refusal; /* a signal found nobody: the container is in an image */
+	struct err failure; /* it has ended by that, in the place of an Exit */
+	bool is_lost;       /* the connection is at its end */
+	bool has_refusal;   /* a signal found nobody: the container is in an image */
 	struct err refusal;
 	uint64_t stdin_before; /* bytes that shims before this one were given of our stdin */
 	Exit exit;
@@ -244,7 +245,10 @@ static int on_packet(struct loop *l, struct err *err)
 		l->exit = reply.body.exit;
 		l->deadline_ms = clock_ms() + AFTER_EXIT_MS;
 	} else if (reply.which_body == Reply_error_tag && reply.serial == l->r->call->serial) {
-		return wire_error_to(&reply.body.error, err);
+		/* What it has written before is in our pipes. */
+		wire_error_to(&reply.body.error, &l->failure);
+		l->has_exit = true;
+		l->deadline_ms = clock_ms() + AFTER_EXIT_MS;
 	} else if (reply.which_body == Reply_error_tag && reply.serial == l->r->call->serial + SERIAL_SIGNAL) {
 		on_refusal(l, &reply.body.error);
 	}
@@ -601,6 +605,10 @@ static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 			*ret_end = l->is_lost ? RELAY_LOST : RELAY_LEFT;
 			return 0;
 		}
+	}
+	if (l->failure.code) {
+		*err = l->failure;
+		return -1;
 	}
 	*ret_end = RELAY_EXIT;
 	return 0;

@@ -168,7 +168,7 @@ ino_t proc_pid_namespace(pid_t pid)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-	return stat(path, &st) == 0 ? st.st_ino : 0;
+	return stat(pid ? path : "/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
 pid_t proc_tracer(pid_t pid)

@@ -32,7 +32,7 @@ int proc_waits_in(pid_t pid, const char *function);
 /* Is it the first process of its pid namespace, with which all of that one end? */
 bool proc_is_first(pid_t pid);
 
-/* Inode of its pid namespace; 0: nobody can say. */
+/* Inode of its pid namespace; 0: nobody can say. pid 0: of our own, also where /proc is that of another one. */
 ino_t proc_pid_namespace(pid_t pid);
 
 /* Who traces it, or one of its threads (ptrace(2)); 0: nobody whom this process's /proc shows, or there is no such process. */

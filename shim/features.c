@@ -155,6 +155,9 @@ int features_print(void)
 		append(list, text);
 	add_linux(object_at(o, "linux"));
 	add_annotations(object_at(o, "annotations"));
+	list = list_at(o, "potentiallyUnsafeConfigAnnotations");
+	append(list, "org.criu.config");
+	append(list, "org.systemd.property.");
 	text = json_to_text(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = text && puts(text) >= 0 && fflush(stdout) == 0 ? 0 : 1;
 	if (r != 0)

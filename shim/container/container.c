@@ -67,6 +67,7 @@ void container_free(struct container *c)
 	cgroup_free(c->cgroup);
 	free(c->scope_unit);
 	free(c->remark);
+	free(c->failure);
 	resctrl_release(&c->resctrl);
 	oci_config_free(c->config);
 	fd_close(&c->start_fd);
@@ -320,6 +321,11 @@ const struct container_exit *container_exit(const struct container *c)
 const char *container_remark(const struct container *c)
 {
 	return c->remark;
+}
+
+const struct err *container_failure(const struct container *c)
+{
+	return c->failure;
 }
 
 char *container_take_remark(struct container *c)

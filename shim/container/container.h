@@ -272,6 +272,9 @@ const struct container_exit *container_exit(const struct container *c); /* of it
 
 /* What is to be said to the user of the restore that has just succeeded, or of the removal; the one is borrowed, the other the caller's to free. NULL: nothing. */
 const char *container_remark(const struct container *c);
+const struct err *
+container_failure(const struct container
+			  *c); /* what has ended it, of whom its client was told before that it runs; NULL: nothing */
 char *container_take_remark(struct container *c);
 int container_pidfd(struct container *c, const char *name); /* borrowed; -1: no such process */
 bool container_is_foreign(const struct container *c);       /* its init is somebody else's child */

@@ -130,6 +130,7 @@ struct container {
 	bool dumped_paused;      /* and the container was paused before */
 	bool dumper_serves;      /* it is through, and has the memory for whoever has the image */
 	struct parked *parked;   /* park.c: it is away, or about to go; NULL: it is here */
+	struct err *failure;     /* container_failure() */
 	char *remark;            /* on a restore until it is answered, on its removal; NULL: none */
 	struct keep keep;
 };

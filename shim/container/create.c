@@ -331,6 +331,7 @@ static int step_process(struct container *c, struct err *err)
 	if (container_compile_filter(c, c->config, err) < 0)
 		return -1;
 	if (ns_open_joined(c->config, &cr->joined, err) < 0 || sysctl_check_joined(c->config, &cr->joined, err) < 0 ||
+	    ns_check_names(c->config, &cr->joined, err) < 0 ||
 	    mount_sources_open(c->config, cr->bundle, &cr->joined, &cr->sources, err) < 0)
 		return -1;
 	c->launch = launch_new(c, err);
@@ -728,8 +729,25 @@ static void poststart_done(void *arg, const struct err *err)
 	finish(arg, err);
 }
 
+/* Its client is there already, and gets what the program has written before the error. */
+static void followed_poststart_done(void *arg, const struct err *err)
+{
+	struct container *c = arg;
+	struct err ignored;
+
+	if (err) {
+		c->failure = xmalloc(sizeof(*err));
+		*c->failure = *err;
+		exit_note_outlived(c);
+		if (!c->init.exited)
+			proc_pidfd_kill(c->init.pidfd, SIGKILL, &ignored);
+	}
+	process_news(&c->init);
+}
+
 void create_runs(struct container *c, const struct err *failure)
 {
+	bool followed = c->creation->params.stdio == STDIO_FOREGROUND;
 	struct err err;
 	int n;
 
@@ -745,8 +763,9 @@ void create_runs(struct container *c, const struct err *failure)
 		finish(c, &err);
 		return;
 	}
-	n = hooks_run(c, OCI_HOOK_POSTSTART, "running", poststart_done, &err);
-	if (n != 0)
+	/* The hooks may wait for what it does, and that for somebody who reads its output and passes on signals. */
+	n = hooks_run(c, OCI_HOOK_POSTSTART, "running", followed ? followed_poststart_done : poststart_done, &err);
+	if (n != 0 || followed)
 		finish(c, n < 0 ? &err : NULL);
 }
 

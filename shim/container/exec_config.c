@@ -97,14 +97,19 @@ static void lay_gids(struct json_object *process, struct json_object *more)
 	append_all(member(member(process, "user", json_type_object), "additionalGids", json_type_array), more);
 }
 
-/* It is the container's memory that the process uses: without a value of its own it has the container's. */
-static void keep_oom_score_adj(struct json_object *old, struct json_object *process)
+/* What a whole process has from the container as long as it says nothing else, as with runc: its memory, what protects others from it, and where it runs. */
+static void keep_containers(struct json_object *old, struct json_object *process)
 {
-	struct json_object *v;
+	static const char *const keys[] = { "oomScoreAdj", "capabilities", "apparmorProfile", "selinuxLabel",
+					    "scheduler",   "ioPriority",   "execCPUAffinity" };
+	struct json_object *v, *own;
 
-	if (json_object_is_type(old, json_type_object) && json_object_object_get_ex(old, "oomScoreAdj", &v) &&
-	    !json_object_object_get_ex(process, "oomScoreAdj", NULL))
-		json_add(process, "oomScoreAdj", json_object_get(v));
+	if (!json_object_is_type(old, json_type_object))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (json_object_object_get_ex(old, keys[i], &v) &&
+		    (!json_object_object_get_ex(process, keys[i], &own) || !own))
+			json_add(process, keys[i], json_object_get(v));
 }
 
 static void lay_over(struct json_object *process, struct json_object *description)
@@ -147,7 +152,7 @@ int exec_config_parse(const char *config, const char *description, size_t len, b
 		return -1;
 	}
 	if (whole) {
-		keep_oom_score_adj(json_object_object_get(top, "process"), process);
+		keep_containers(json_object_object_get(top, "process"), process);
 		json_add(top, "process", process);
 	} else {
 		lay_over(member(top, "process", json_type_object), process);

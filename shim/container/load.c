@@ -211,7 +211,7 @@ static void drop_half_dumped(struct container *c)
 /* From another pid namespace than that of who has started it a process that runs looks as if it had ended. */
 static int check_sight(const struct container *c, struct err *err)
 {
-	if (!c->init_pid_ns || c->init_pid_ns == proc_pid_namespace(getpid()) || c->rec.exit_recorded ||
+	if (!c->init_pid_ns || c->init_pid_ns == proc_pid_namespace(0) || c->rec.exit_recorded ||
 	    statedir_init_alive(&c->rec) || !c->cgroup || !cgroup_is_populated(c->cgroup))
 		return 0;
 	return err_set(err, ERR_STATE,

@@ -273,7 +273,7 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 	struct json_object *streams = json_new_object();
 
 	add_u64(o, "pid", (uint64_t)p->pid);
-	add_u64(o, "pidNamespace", proc_pid_namespace(getpid()));
+	add_u64(o, "pidNamespace", proc_pid_namespace(0));
 	add_u64(o, "startTime", p->start_time);
 	add_u64(o, "pidfdInode", p->pidfd_inode);
 	json_add(o, "terminal", json_new_boolean(p->terminal));

@@ -3,6 +3,7 @@
 #include "shim/control/follow.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/fd.h"
 #include "shim/container/container.h"
@@ -59,15 +60,25 @@ void follow_exit_reply(Reply *rep, const struct container_exit *exit, const char
 		snprintf(rep->body.exit.remark, sizeof(rep->body.exit.remark), "%s", remark);
 }
 
+static bool follows_init(const struct follow *f)
+{
+	return !strcmp(f->watch.process->name, "init");
+}
+
 static void ended(void *arg, const struct container_exit *exit)
 {
 	struct call *call = arg;
 	struct follow *f = call->data;
+	const struct err *failure = follows_init(f) ? container_failure(server_container(call->server)) : NULL;
 	Reply rep = Reply_init_zero;
 
 	call->cancelled = NULL;
 	relay_client_free(f->client); /* closes our ends of its pipes */
 	free(f);
+	if (failure) {
+		call_fail(call, failure);
+		return;
+	}
 	follow_exit_reply(&rep, exit, container_remark(server_container(call->server)));
 	call_done(call, &rep, NULL, 0);
 }

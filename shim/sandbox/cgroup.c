@@ -632,6 +632,16 @@ int cgroup_v2_fd(const struct cgroup *cg)
 	return h ? h->join_fd : -1;
 }
 
+/* By its file: the group may be one below the container's. */
+static int cannot_join(const struct hierarchy *h, int sys_errno, struct err *err)
+{
+	cleanup_free char *path = NULL;
+	struct err ignored;
+
+	return err_sysno(err, sys_errno, "cannot join cgroup by '%s'",
+			 fd_path(h->join_fd, &path, &ignored) == 0 ? path : h->dir);
+}
+
 int child_cgroup_join(const struct cgroup *cg, struct err *err)
 {
 	for (size_t i = 0; i < cg->n; i++) {
@@ -642,7 +652,7 @@ int child_cgroup_join(const struct cgroup *cg, struct err *err)
 				n = write(cg->h[i].join_fd, "0", 1);
 		} while (n < 0 && errno == EINTR);
 		if (n < 0)
-			return err_sys(err, "cannot join cgroup '%s'", cg->h[i].dir);
+			return cannot_join(&cg->h[i], errno, err);
 	}
 	return 0;
 }

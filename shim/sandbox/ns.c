@@ -8,8 +8,10 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "common/fd.h"
@@ -41,20 +43,35 @@ bool ns_needs_joiner(const struct oci_config *config, const struct ns_joined *j)
 	       config->n_net_devices > 0;
 }
 
-/* Is it that of process `pid`? */
+/* Is it that of process `pid`, 0: our own? */
 static bool is_of(pid_t pid, enum oci_ns ns, int fd)
 {
 	struct stat its, other;
-	char path[40];
+	char path[40], number[16] = "self";
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, oci_ns_proc_name(ns));
+	if (pid)
+		snprintf(number, sizeof(number), "%d", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%s/ns/%s", number, oci_ns_proc_name(ns));
 	return stat(path, &its) == 0 && fstat(fd, &other) == 0 && its.st_dev == other.st_dev &&
 	       its.st_ino == other.st_ino;
 }
 
 static bool is_own(enum oci_ns ns, int fd)
 {
-	return is_of(getpid(), ns, fd);
+	return is_of(0, ns, fd);
+}
+
+int ns_check_names(const struct oci_config *config, const struct ns_joined *j, struct err *err)
+{
+	struct utsname now;
+
+	if (j->fd[OCI_NS_UTS] < 0 || !is_own(OCI_NS_UTS, j->fd[OCI_NS_UTS]) || uname(&now) < 0)
+		return 0;
+	if (config->hostname && strcmp(config->hostname, now.nodename) != 0)
+		return err_set(err, ERR_CONFIG, "hostname: the uts namespace that is joined is the host's");
+	if (config->domainname && strcmp(config->domainname, now.domainname) != 0)
+		return err_set(err, ERR_CONFIG, "domainname: the uts namespace that is joined is the host's");
+	return 0;
 }
 
 static int open_one(enum oci_ns ns, const char *path, int *ret_fd, struct err *err)

@@ -38,6 +38,9 @@ int ns_check(const struct oci_config *config, const struct ns_joined *j, pid_t p
  * refuses now, since they take privileges in a user namespace which is entered later; NULL: then that is a failure. */
 int child_ns_join(const struct ns_joined *j, unsigned int *ret_left, struct err *err);
 
+/* ERR_CONFIG: a hostname or domainname that would become the host's, whose uts namespace is among the joined ones. */
+int ns_check_names(const struct oci_config *config, const struct ns_joined *j, struct err *err);
+
 /* Join those of `left`, from inside the user namespace. */
 int child_ns_join_left(const struct ns_joined *j, unsigned int left, struct err *err);
 

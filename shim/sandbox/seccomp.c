@@ -129,7 +129,7 @@ static int action_value(const char *field, const char *name, const struct oci_u6
 	if (errno_ret->set && !a->data_max)
 		return err_set(err, ERR_CONFIG, "%s: '%s' cannot carry an errno", field, name);
 	if (a->data_max && data > a->data_max)
-		return err_set(err, ERR_CONFIG, "%s: the errno must be at most %u", field, a->data_max);
+		return err_set(err, ERR_CONFIG, "%s: its errnoRet must be at most %u", field, a->data_max);
 	*ret_value = a->data_max ? a->value | (uint32_t)data : a->value;
 	return 0;
 }

@@ -263,3 +263,19 @@ join() {
 	refused 125 'hostname|uts' thole run --bundle "$B" "$c"
 	equal "$(hostname)" "$before"
 }
+
+@test "nor with one that is joined and is the host's; its own name is no change" {
+	local here
+	unshare --uts sh -c 'echo ready; exec sleep 100' > "$T/ready" 3>&- &
+	here=$!
+	STARTED+=($here)
+	wait_for grep -q ready "$T/ready"
+	there() { nsenter -t $here -u "$@"; }
+	config --arg p "/proc/$here/ns/uts" '.hostname = "harbour" | .linux.namespaces |= map(if .type == "uts" then .path = $p else . end)'
+	refused 125 "hostname: the uts namespace that is joined is the host's" there "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
+	config '.domainname = "harbour.example" | del(.hostname)'
+	refused 125 "domainname: the uts namespace that is joined is the host's" there "$THOLE" --root "$ROOT" run --bundle "$B" "$c"
+	config --arg h "$(hostname)" '.hostname = $h | del(.domainname)'
+	there "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null
+	equal "$(there hostname)" "$(hostname)"
+}

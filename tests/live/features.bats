@@ -16,6 +16,7 @@ setup_test() { thole features > "$T/features"; }
 	equal "$(feature '.linux | keys | join(" ")')" 'apparmor capabilities cgroup intelRdt memoryPolicy mountExtensions namespaces netDevices seccomp selinux'
 	equal "$(feature '.linux.cgroup | keys | join(" ")')" 'rdma systemd systemdUser v1 v2'
 	equal "$(feature '.linux.seccomp | keys | join(" ")')" 'actions archs enabled knownFlags operators supportedFlags'
+	equal "$(feature '.potentiallyUnsafeConfigAnnotations | join(" ")')" 'org.criu.config org.systemd.property.'
 	equal "$(feature '[.. | strings | select(. == "")] | length')" 0
 	equal "$("$THOLE_OCI" --root /no/such/root features)" "$(cat "$T/features")"
 	# What criu and the kernel lack for checkpoints, as in check.

@@ -40,6 +40,38 @@ hook() { # KIND ARGS...
 	wait_for nothing_left
 }
 
+@test "run follows the program while its poststart hooks are at it: its output, signals, and then the error or its status" {
+	local how run
+	for how in 0 7; do
+		config --arg t "$T" --arg s $how '.hooks.poststart = [{ path: "/bin/sh", args: ["sh", "-c", "cat > /dev/null; while [ ! -e \($t)/go ]; do sleep 0.02; done; exit \($s)"] }]'
+		# More than a pipe holds.
+		args sh -c 'trap "echo term; exit 3" TERM; seq 1 100000; echo all; while :; do usleep 1000; done'
+		in_background "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/seen" 2> "$T/err"
+		run=$!
+		wait_for grep -q all "$T/seen"
+		if [ $how = 0 ]; then
+			kill -TERM $run
+			wait_for grep -q term "$T/seen"
+			touch "$T/go"
+			exits 3 wait $run
+		else
+			touch "$T/go"
+			exits 125 wait $run
+			matches "$(cat "$T/err")" '^thole: [^\n]*(poststart|hook).*7'
+		fi
+		cmp <(grep -v '[a-z]' "$T/seen") <(seq 1 100000)
+		rm "$T/go"
+		wait_for nothing_left
+	done
+	# It has ended before its hook fails.
+	args echo prog
+	config '.hooks.poststart = [{ path: "/bin/sh", args: ["sh", "-c", "sleep 0.3; exit 7"] }]'
+	exits 125 thole run --bundle "$B" "$c" < /dev/null > "$T/seen" 2> "$T/err"
+	equal "$(cat "$T/seen")" prog
+	contains "$(cat "$T/err")" poststart
+	wait_for nothing_left
+}
+
 @test "start of a created container whose poststart hook fails: an error, and the container is stopped" {
 	hook poststart "$T/out" 3
 	args sleep 1000

@@ -569,6 +569,10 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	done
 	thole recover "$c"
 	is "$c" running
+	# Where /proc is still that of before, too.
+	lose_shim
+	refused 1 "container '$c': it was started in another pid namespace" unshare --pid --fork "$THOLE" --root "$ROOT" ps "$c"
+	thole recover "$c"
 	thole exec "$c" true < /dev/null
 	thole kill "$c" KILL
 	cmd=$(shim_of "$c")

@@ -534,7 +534,7 @@ static void unknown_words_are_refused_by_field(void **state)
 	refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}", ERR_CONFIG,
 		"linux.seccomp.defaultAction: 'SCMP_ACT_ALLOW' cannot carry an errno");
 	refused("{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"defaultErrnoRet\":4095}", ERR_CONFIG,
-		"linux.seccomp.defaultAction: the errno must be at most 4094");
+		"linux.seccomp.defaultAction: its errnoRet must be at most 4094");
 	refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"architectures\":[\"SCMP_ARCH_X86_64\",\"SCMP_ARCH_PDP11\"]}",
 		ERR_CONFIG, "linux.seccomp.architectures[1]: unknown architecture 'SCMP_ARCH_PDP11'");
 	refused("{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"flags\":[\"SECCOMP_FILTER_FLAG_X\"]}", ERR_CONFIG,
