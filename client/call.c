@@ -270,6 +270,16 @@ bool call_shim_lives(int dir_fd)
 	       statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
 }
 
+bool call_peer_is_dying(const struct call *c)
+{
+	struct ucred peer = { .pid = c->shim_pid };
+	socklen_t len = sizeof(peer);
+
+	/* Of a socketpair it is who made it, which was us. */
+	return (peer.pid > 0 || getsockopt(c->sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0) && peer.pid > 0 &&
+	       proc_is_dying(peer.pid);
+}
+
 const char *call_shim_word(const struct status_record *rec, bool lives)
 {
 	if (lives)

@@ -72,6 +72,9 @@ bool call_again(int *tries, bool heard, const struct err *err);
 /* Does a shim live for this state directory? False when there is no lock file. */
 bool call_shim_lives(int dir_fd);
 
+/* Is who was called on his way out, so that the end of the connection comes next? */
+bool call_peer_is_dying(const struct call *c);
+
 /* What has become of its shim: "alive"; "foreign": init is somebody else's child; "left": it did what it was there for; "lost": it should be there. */
 const char *call_shim_word(const struct status_record *rec, bool lives);
 

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -62,6 +63,30 @@ void pump_go_on(struct pump *p, int from, int to)
 	}
 	p->full = false;
 	p->state = PUMP_OPEN;
+}
+
+void pump_put_before(struct pump *p, int from)
+{
+	size_t room = 0;
+	ssize_t n;
+	int there;
+	unsigned char *buf;
+
+	if (ioctl(from, FIONREAD, &there) < 0 || there <= 0)
+		return;
+	room = (size_t)there + p->len;
+	buf = xmalloc(room > PUMP_BUFFER + KEYS_MAX ? room : PUMP_BUFFER + KEYS_MAX);
+	n = read(from, buf, (size_t)there);
+	if (n <= 0) {
+		free(buf);
+		return;
+	}
+	if (p->len > 0)
+		memcpy(buf + n, p->buf + p->start, p->len);
+	free(p->buf);
+	p->buf = buf;
+	p->start = 0;
+	p->len += (size_t)n;
 }
 
 bool pump_pending(const struct pump *p)

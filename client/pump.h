@@ -60,6 +60,9 @@ void pump_release(struct pump *p);
 /* Go on from another source, or to another sink (-1: as it was), with what is read and not written yet. */
 void pump_go_on(struct pump *p, int from, int to);
 
+/* What is in the pipe `from` comes before what it has to write. */
+void pump_put_before(struct pump *p, int from);
+
 /* Is there something that it has to write, and cannot yet? */
 bool pump_pending(const struct pump *p);
 

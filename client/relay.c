@@ -6,6 +6,7 @@
  * checked. */
 #include "client/relay.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -381,8 +382,9 @@ static void judge_pumps(struct loop *l)
 {
 	enum pump_state in = l->pump[STREAM_STDIN].state;
 
-	/* What is typed is broken off by the shim's death too. */
-	if (in == PUMP_BROKEN && l->r->another && l->r->terminal && !l->closed[STREAM_STDIN])
+	/* It is broken off by the shim's death, too, which is seen here first. */
+	if (in == PUMP_BROKEN && l->r->another && !l->closed[STREAM_STDIN] &&
+	    (l->r->terminal || l->is_lost || call_peer_is_dying(l->r->call)))
 		in = PUMP_OPEN;
 	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN))
 		close_stdin(l);
@@ -495,6 +497,21 @@ static void output_goes_on(struct loop *l, Stream stream, int *fd)
 		pump_go_on(&l->pump[stream], *fd, -1);
 }
 
+/* What the dead shim had not read of what it was given comes once more, from a pipe of our own, which nobody reads any more. The container's, which an owner has, is read on by the container. */
+static void give_again(struct loop *l, int old_fd)
+{
+	struct pollfd p = { .fd = old_fd, .events = POLLOUT };
+	cleanup_fd int unread = -1;
+	char path[40];
+
+	if (old_fd < 0 || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", old_fd);
+	unread = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (unread >= 0)
+		pump_put_before(&l->pump[STREAM_STDIN], unread);
+}
+
 static void stdin_goes_on(struct loop *l)
 {
 	struct pump *p = &l->pump[STREAM_STDIN];
@@ -523,6 +540,8 @@ static int go_on(struct loop *l, struct err *err)
 	r->call->signal_fd = signal_fd;
 	if (ret < 0)
 		return -1;
+	if (!r->terminal && r->stdin_fd >= 0)
+		give_again(l, stdin_fd);
 	/* The process's own pipe is as good as before, and nobody may hold it but us. */
 	if (r->stdin_fd < 0 && !r->terminal)
 		r->stdin_fd = take_fd(&stdin_fd);

@@ -657,17 +657,27 @@ static const char *string_at(struct json_object *o, const char *key)
 		       : "";
 }
 
-static void load_groups(struct container *c, struct json_object *list)
+/* Its groups are there from the first time on that it is written, be it none of them. */
+static int load_groups(struct container *c, struct json_object *o, struct err *err)
 {
-	c->cgroup = cgroup_rebuild();
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
-		struct json_object *o = json_object_array_get_idx(list, i), *base;
-		const char *path = json_object_is_type(o, json_type_object) ? string_at(o, "path") : "";
+	struct json_object *list;
 
-		if (path[0] == '/' && json_object_object_get_ex(o, "baseLength", &base))
-			cgroup_rebuild_add(c->cgroup, string_at(o, "subsystem"), path,
-					   (size_t)json_object_get_uint64(base));
+	if (!json_object_object_get_ex(o, "cgroups", &list) || !json_object_is_type(list, json_type_array))
+		return err_set(err, ERR_CONFIG, "state.json is damaged: container.cgroups is not a list");
+	c->cgroup = cgroup_rebuild();
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *group = json_object_array_get_idx(list, i), *base;
+		const char *path = json_object_is_type(group, json_type_object) ? string_at(group, "path") : "";
+
+		if (path[0] != '/' || !json_object_object_get_ex(group, "baseLength", &base)) {
+			cgroup_free(c->cgroup);
+			c->cgroup = NULL;
+			return err_set(err, ERR_CONFIG, "state.json is damaged: container.cgroups[%zu] is no group", i);
+		}
+		cgroup_rebuild_add(c->cgroup, string_at(group, "subsystem"), path,
+				   (size_t)json_object_get_uint64(base));
 	}
+	return 0;
 }
 
 static void load_resctrl(struct container *c, struct json_object *o)
@@ -746,8 +756,10 @@ int state_load(struct container *c, struct err *err)
 		return err_set(err, ERR_CONFIG, "state.json is damaged: it has no container");
 	}
 	c->data_dir = xstrdup(string_at(o, "dataDir"));
-	if (json_object_object_get_ex(o, "cgroups", &list))
-		load_groups(c, list);
+	if (load_groups(c, o, err) < 0) {
+		json_object_put(top);
+		return -1;
+	}
 	if (string_at(o, "systemdUnit")[0])
 		c->scope_unit = xstrdup(string_at(o, "systemdUnit"));
 	load_dump(c, o);

@@ -363,13 +363,43 @@ late"
 	for i in 1 2 3; do
 		lose_shim
 		back() { [ "$(grep -c 'was killed' "$T/err")" = "$i" ]; }
-		wait_for back
+		wait_for back || fail "$i: $(cat "$T/err")"
 		echo "line $i" >&9
 		wait_for grep -q "got line $i" "$T/seen"
 	done
 	exec 9>&-
 	if kernel_tells_status; then exits 8 wait $att; fi
 	equal "$(tr '\n' ' ' < "$T/seen")" 'up got line 1 got line 2 got line 3 '
+}
+
+@test "attach: what one that does not own stdin has written to it is passed on by the next shim" {
+	local first second i
+	args sh -c 'while [ ! -e /tmp/hold ]; do usleep 1000; done; exec cat > /tmp/in'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	mkfifo "$T/in"
+	exec 8<> "$T/in"
+	in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/in" > /dev/null 2> "$T/err" 8>&-
+	first=$!
+	exec 9> "$T/in" 8>&-
+	attached() { [ "$(find "/proc/$1/fd" -lname 'pipe:*' | wc -l)" -gt "$2" ]; }
+	wait_for attached $first 3
+	# More than its pipe and the container's hold.
+	in_background sh -c 'exec seq 1 60000 | "$0" --root "$1" attach "$2" > /dev/null 2> "$3"' "$THOLE" "$ROOT" "$c" "$T/err.2" 9>&-
+	second=$!
+	filled() { grep -qs pipe_write /proc/[0-9]*/wchan; }
+	wait_for filled
+	for i in 1 2 3; do
+		lose_shim
+		back() { [ "$(cat "$T/err" "$T/err.2" | grep -c 'was killed')" = $((2 * i)) ]; }
+		wait_for back || fail "$i: $(cat "$T/err" "$T/err.2")"
+	done
+	touch "$B/rootfs/tmp/hold"
+	all_there() { [ "$(tail -1 "$B/rootfs/tmp/in")" = 60000 ]; }
+	wait_for all_there
+	cmp "$B/rootfs/tmp/in" <(seq 1 60000)
+	exec 9>&-
+	if kernel_tells_status; then exits 0 wait $first; fi
+	equal "$(cat "$T/err" "$T/err.2" | grep -v 'some output may be missing')" ''
 }
 
 @test "attach: the container ends while nobody is there: the exit status comes all the same" {
