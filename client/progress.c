@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,6 +42,14 @@ static uint64_t written(int set_fd, const char *name, bool *ret_complete)
 	return fd < 0 ? 0 : bytes + written(fd, MANIFEST_PARENT, &ignored);
 }
 
+/* What is wider than the terminal would go on in the next line, and stay there. */
+static int width(void)
+{
+	struct winsize ws;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 1 ? ws.ws_col - 1 : INT_MAX;
+}
+
 void progress_show(struct progress *p)
 {
 	bool complete;
@@ -47,11 +57,13 @@ void progress_show(struct progress *p)
 		 total = p->total_bytes > bytes ? p->total_bytes : bytes;
 	size_t filled = complete ? BAR_WIDTH : total ? (size_t)(bytes * BAR_WIDTH / total) : 0;
 	char bar[BAR_WIDTH + 1] = "";
+	cleanup_free char *line = NULL;
 
 	for (size_t i = 0; i < BAR_WIDTH; i++)
 		bar[i] = i < filled ? '#' : '.';
-	fprintf(stderr, "\r%s: %s [%s] %llu of about %llu MiB\033[K", p->id, complete ? "syncing" : "writing", bar,
-		(unsigned long long)bytes >> 20, (unsigned long long)total >> 20);
+	line = xasprintf("%s: %s [%s] %llu of about %llu MiB", p->id, complete ? "syncing" : "writing", bar,
+			 (unsigned long long)bytes >> 20, (unsigned long long)total >> 20);
+	fprintf(stderr, "\r%.*s\033[K", width(), line);
 	fflush(stderr);
 	p->shown = true;
 }

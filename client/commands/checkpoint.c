@@ -134,6 +134,12 @@ static int check_options(const struct criu_options *o, int n_operands, struct er
 		return err_set(err, ERR_USAGE, "--compress is for 'checkpoint export'");
 	if (o->stay && o->leave_running)
 		return err_set(err, ERR_USAGE, "--stay and --leave-running contradict each other");
+	/* A variable that is not set: no job is to back up nothing for ever. */
+	if (o->match && !o->match[0])
+		return err_set(err, ERR_USAGE, "--match: an empty pattern matches no container");
+	for (size_t i = 0; i < o->label.n; i++)
+		if (!o->label.v[i][0] || o->label.v[i][0] == '=')
+			return err_set(err, ERR_USAGE, "--label: '%s' has no key", o->label.v[i]);
 	if (n_operands != !o->all)
 		return err_set(err, ERR_USAGE, o->all ? "--all and an id contradict each other" : "which container?");
 	return 0;

@@ -319,6 +319,9 @@ int image_open_view(int dir_fd, int *ret_fd, struct err *err)
 
 /* ---- what is in it ---------------------------------------------------------------------------------------------------------- */
 
+#define ROOTS_WITHIN (4u << 20) /* bytes of a log in which their name comes */
+#define ROOTS_RANDOM 6
+
 #define GROUPS_FILE "cgroup.img"
 #define GROUPS_MAX (16 << 20)
 #define GROUPS_AT (8 + sizeof(uint32_t)) /* two magic numbers and the length of its one entry */
@@ -436,6 +439,35 @@ static void gather(char *log, char *told, size_t size, const char **ret_meaning)
 	}
 }
 
+/* The file that it has missed last: it speaks of each, and most may be missing. */
+static void find_missing(const char *log, char *ret, size_t size)
+{
+	ret[0] = '\0';
+	for (const char *at = strstr(log, " No "); at; at = strstr(at + 1, " No ")) {
+		const char *image = strstr(at, " image\n");
+
+		if (image && image < strchrnul(at, '\n'))
+			snprintf(ret, size, "%.*s image", (int)(image - at - 1), at + 1);
+	}
+}
+
+void image_drop_roots(int work_dir_fd, const char *log)
+{
+	static const char prefix[] = "/tmp/.criu.mntns.";
+	cleanup_fd int fd = openat(work_dir_fd, log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	cleanup_free char *text = xcalloc(1, ROOTS_WITHIN + 1);
+	char path[sizeof(prefix) + ROOTS_RANDOM] = "";
+	const char *at;
+	struct err ignored;
+
+	if (fd < 0 || fd_read_full(fd, text, ROOTS_WITHIN, &ignored) < 0 || !(at = strstr(text, prefix)))
+		return;
+	memcpy(path, at, sizeof(path) - 1);
+	if (strspn(path + strlen(prefix), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") ==
+	    ROOTS_RANDOM)
+		rmdir(path);
+}
+
 void image_forget_log(int work_dir_fd, const char *log)
 {
 	unlinkat(work_dir_fd, log, 0);
@@ -444,16 +476,23 @@ void image_forget_log(int work_dir_fd, const char *log)
 void image_explain(int work_dir_fd, const char *log, struct err *err)
 {
 	cleanup_free char *text = NULL, *path = NULL, *place = NULL;
-	char told[ERR_TEXT_MAX / 2] = "";
+	char told[ERR_TEXT_MAX / 2] = "", missing[128];
 	const char *meaning = NULL;
 	struct err ignored, said = *err;
 	struct statvfs fs;
 
 	if (fd_path(work_dir_fd, &path, &ignored) == 0 &&
-	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) == 0)
+	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) == 0) {
+		find_missing(text, missing, sizeof(missing));
 		gather(text, told, sizeof(told), &meaning);
+		/* Where no error says what is wrong. */
+		if (missing[0] && (!told[0] || strstr(told, "stopped by signal")))
+			append(told, sizeof(told), missing);
+	}
 	/* Then it may be the log that could not be written, or the end of it. */
-	if (!meaning && fstatvfs(work_dir_fd, &fs) == 0 && fs.f_bavail == 0)
+	if (!meaning)
+		meaning = meaning_of(said.text);
+	if (!meaning && fstatvfs(work_dir_fd, &fs) == 0 && (fs.f_bavail == 0 || (fs.f_files > 0 && fs.f_favail == 0)))
 		meaning = DISK_FULL;
 	if (text)
 		place = xasprintf(" (log: %s/%s)", path, log);

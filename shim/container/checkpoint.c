@@ -196,6 +196,9 @@ static void stay(struct checkpointing *k)
 		cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
 	park_settle(c, k->sealing ? k->new_fd : k->fds.images_fd);
 	finish(c, NULL);
+	/* Somebody has deleted it meanwhile, and waits for an end that was taken for the image's. */
+	if (c->deletion.cb)
+		park_end(c);
 }
 
 /* `log`: criu's, of what has failed. */
@@ -229,6 +232,9 @@ static void departed(struct checkpointing *k)
 	}
 	criu_free(k->criu);
 	k->criu = NULL;
+	/* A config file of criu's may have let it run on. */
+	if (!c->init.exited)
+		process_kill_now(&c->init);
 	remove_when_drained(c, gone, c);
 }
 

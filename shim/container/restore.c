@@ -26,6 +26,7 @@
 #include "shim/checkpoint/mapped.h"
 #include "shim/checkpoint/openfiles.h"
 #include "shim/checkpoint/options.h"
+#include "shim/checkpoint/pagemap.h"
 #include "shim/checkpoint/replay.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/checkpoint/worker.h"
@@ -89,7 +90,8 @@ int restore_read(struct container *c, struct err *err)
 	if (memfd_read(fds->options_fd, CHECKPOINT_OPTIONS_MAX, &text, &len, err) < 0)
 		return err_add(err, "the options");
 	if (checkpoint_options_parse(text, len, &r->options, err) < 0 || image_check(fds->images_fd, err) < 0 ||
-	    distrust_image(fds->images_fd, err) < 0 || descriptors_read(fds->images_fd, &r->streams, err) < 0 ||
+	    distrust_image(fds->images_fd, err) < 0 || pagemap_check(fds->images_fd, err) < 0 ||
+	    descriptors_read(fds->images_fd, &r->streams, err) < 0 ||
 	    execs_read(fds->images_fd, r->execs, &r->n_execs, err) < 0)
 		return -1;
 	/* Else criu would look for groups that it knows nothing of. That they are made anew is not promised for soft and full. */
@@ -557,6 +559,8 @@ static void criu_done(void *arg, const struct err *failure)
 
 	remove_lazy_links(c);
 	hide_statistics(callers_fd(cr));
+	if (failure)
+		image_drop_roots(callers_fd(cr), "restore.log");
 	if (!failure && cr->restoring->noted && !cr->why.code) {
 		create_restored(c, NULL);
 		return;

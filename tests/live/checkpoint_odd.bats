@@ -208,3 +208,87 @@ teardown_test() {
 	touch "$B/rootfs/tmp/leave"
 	wait_for checkpoint
 }
+
+# The config that criu is given beside its options.
+criu_config() { # LINE...
+	printf '%s\n' "$@" > "$T/criu.conf"
+	config --arg f "$T/criu.conf" '.annotations["org.criu.config"] = $f'
+}
+
+@test "deleted by force when its image is complete and it is to stay: at once, and the set has the image" {
+	local form
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-dump ] || { touch "%s/written"; sleep 1; }\n' "$T" > "$T/action"
+	chmod 755 "$T/action"
+	criu_config "action-script $T/action"
+	for form in "--rootfs=none --to $T/set" "--stay --image-path $T/img" "--image-path $T/img2"; do
+		rm -f "$T/written"
+		thole run -d --bundle "$B" "$c" < /dev/null
+		# shellcheck disable=SC2086 # words
+		in_background timeout 60 "$THOLE" --root "$ROOT" checkpoint $form "$c" > "$T/out" 2>&1
+		local checkpoint=$!
+		wait_for test -e "$T/written"
+		timeout 20 "$THOLE" --root "$ROOT" delete --force "$c" || fail "$form: $(cat "$T/out")"
+		wait $checkpoint || true
+		wait_for nothing_left
+	done
+	contains "$(thole checkpoints "$T/set")" good
+}
+
+@test "criu's config file says that it is to run on: it is checkpointed all the same" {
+	criu_config leave-running
+	thole run -d --bundle "$B" "$c" < /dev/null
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$c"
+	wait_for nothing_left
+	thole run -d --bundle "$B" "$c" < /dev/null
+	checkpoint
+	is "$c" checkpointed
+	thole delete "$c"
+}
+
+@test "an image whose pages are cut off, or a map of them: refused by the file's name before criu reads on and on" {
+	thole run -d --bundle "$B" "$c" < /dev/null
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$c"
+	restore_refused() { # REGEX
+		refused 125 "$1" timeout 30 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/bad" "$c"
+		rm -rf "$T/bad"
+		cp -a "$T/img" "$T/bad"
+	}
+	cp -a "$T/img" "$T/bad"
+	truncate -s 4096 "$T/bad/pages-1.img"
+	restore_refused "the image is damaged: 'pages-1.img' has 4096 bytes, and 'pagemap-1.img' speaks of [0-9]+"
+	rm "$T/bad/pages-1.img"
+	restore_refused "'pages-1.img' has 0 bytes"
+	truncate -s -1 "$T/bad/pagemap-1.img"
+	restore_refused "'pagemap-1.img' is no map of pages"
+	: > "$T/bad/pagemap-1.img"
+	restore_refused "'pagemap-1.img' is no map of pages"
+	# criu says this in other words than an error's.
+	rm "$T/bad/pagemap-1.img"
+	restore_refused 'criu has failed.*No pagemap-1.img image'
+	thole delete --force "$c" 2> "$T/err" || true
+	timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --image-path "$T/img" "$c" < /dev/null
+}
+
+@test "a criu that is killed in the middle of a restore leaves no directory in /tmp" {
+	local n
+	thole run -d --bundle "$B" "$c" < /dev/null
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --image-path "$T/img" "$c"
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != post-restore ] || sleep 100\n' > "$T/action"
+	chmod 755 "$T/action"
+	criu_config "action-script $T/action"
+	refused 125 'not through within 2 seconds' thole restore -d --timeout 2 --bundle "$B" --image-path "$T/img" "$c"
+	n=$(grep -o '/tmp/\.criu\.mntns\.[A-Za-z0-9]*' "$T/img/restore.log" | sort -u)
+	matches "$n" '^/tmp/.criu.mntns.[A-Za-z0-9]{6}$'
+	[ ! -e "$n" ]
+}
+
+@test "no inode left for criu's log: no room, as with a full disk" {
+	needs root
+	mkdir "$T/small"
+	unshare -m sh -c 'mount -t tmpfs -o size=64m,nr_inodes=3 none "$1/small" && shift && exec "$@"' sh "$T" sleep 100 3>&- &
+	STARTED+=($!)
+	wait_for eval '[ "$(stat -f -c %T "/proc/'$!'/root$T/small")" = tmpfs ]'
+	nsenter -t $! -m "$THOLE" --root "$ROOT" run -d --bundle "$B" "$c" < /dev/null
+	refused 73 'No space left on device' nsenter -t $! -m "$THOLE" --root "$ROOT" checkpoint --leave-running --rootfs none --to "$T/small/s" "$c"
+	is "$c" running
+}

@@ -331,6 +331,8 @@ true"
 	equal "$(find "$SET/$c.1" -name manifest.json | wc -l)" 2
 	refused 1 '--all and an id' thole checkpoint --all --to "$SET" "$c.1"
 	refused 1 '--match needs --all' thole checkpoint --match x --to "$SET" "$c.1"
+	refused 1 '--match: an empty pattern' thole checkpoint --all --match '' --to "$SET"
+	refused 1 "--label: '=x' has no key" thole checkpoint --all --label =x --to "$SET"
 	thole resume "$c.3"
 }
 
