@@ -186,11 +186,17 @@ void logs_finish(struct logs *logs, bool sync)
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (size_t i = 0; i < logs->n; i++) {
 		struct log *l = logs->v[i];
+		uint64_t lost = l->loss.stdout_bytes + l->loss.stderr_bytes;
 		bool failed = l->loss.failing;
+		struct err why;
 
 		l->driver->ops->finish(l, &now);
 		if (failed && !l->loss.failing)
 			tell(logs, l, NULL);
+		else if (l->loss.stdout_bytes + l->loss.stderr_bytes > lost) {
+			err_set(&why, ERR_SYS, "%s", l->loss.reason);
+			tell(logs, l, &why);
+		}
 		if (sync)
 			l->driver->ops->sync(l);
 	}

@@ -439,23 +439,40 @@ int logfile_write(struct log *l, Stream stream, const struct timespec *now, cons
 	return 0;
 }
 
+/* Characters that have begun, and will not go on. */
+static void lose_held(struct logfile *lf, const unsigned char held[2], const struct err *err)
+{
+	for (int i = 0; i < 2; i++) {
+		if (held[i] > 0)
+			log_lost(&lf->log, i ? STREAM_STDERR : STREAM_STDOUT, held[i], err);
+		lf->carry[i].n = 0;
+	}
+}
+
 void logfile_finish(struct log *l, const struct timespec *now)
 {
 	struct logfile *lf = (struct logfile *)l;
+	const unsigned char held[2] = { lf->carry[0].n, lf->carry[1].n };
 	struct iovec v = { .iov_base = lf->out };
 	struct err err;
 	size_t kept;
 
-	if (lf->log.loss.failing && find_file(lf, &err) < 0)
+	if (lf->log.loss.failing && find_file(lf, &err) < 0) {
+		lose_held(lf, held, &err);
 		return;
+	}
 	lf->used = 0;
 	if (lf->log.loss.failing)
 		put_remark(lf, now);
-	else if (lf->format->finish && lf->fd >= 0)
+	if (lf->format->finish && lf->fd >= 0)
 		lf->format->finish(lf, now);
 	v.iov_len = lf->used;
-	if (lf->used > 0 && put_out(lf, &v, 1, KEEP_NOTHING, &kept, &err) == 0)
+	if (lf->used == 0)
+		return;
+	if (put_out(lf, &v, 1, KEEP_NOTHING, &kept, &err) == 0)
 		log_resumed(&lf->log);
+	else
+		lose_held(lf, held, &err);
 }
 
 /* ---- going back ------------------------------------------------------------------------------------------------------ */

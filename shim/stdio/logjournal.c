@@ -114,7 +114,7 @@ static int send_all(struct journal *j, struct iovec *iov, size_t n, int64_t *dea
 		if (errno == EAGAIN) {
 			if (wait_for_room(j, deadline))
 				continue;
-			return err_sysno(err, EAGAIN, "the journal does not keep up");
+			return err_set(err, ERR_LIMIT, "the journal does not keep up");
 		}
 		/* journald was started again: its socket is another one. */
 		if (connected_again || (errno != ECONNREFUSED && errno != ENOTCONN && errno != ECONNRESET &&
@@ -221,7 +221,7 @@ static int journal_write(struct log *l, Stream stream, const struct timespec *no
 {
 	struct journal *j = (struct journal *)l;
 	struct line *line = &j->lines[stream == STREAM_STDERR];
-	size_t at = 0, n, held = 0;
+	size_t at = 0, n, held = line->len;
 	int64_t deadline = 0;
 	int r = l->loss.failing ? send_remark(j, &deadline, err) : 0;
 
@@ -243,15 +243,16 @@ static void journal_finish(struct log *l, const struct timespec *now)
 	struct journal *j = (struct journal *)l;
 	int64_t deadline = 0;
 	struct err err;
+	bool told = !l->loss.failing || send_remark(j, &deadline, &err) == 0;
 
-	if (l->loss.failing && send_remark(j, &deadline, &err) < 0)
-		return;
 	for (size_t i = 0; i < ARRAY_SIZE(j->lines); i++) {
 		struct line *line = &j->lines[i];
 		Stream stream = i == 1 ? STREAM_STDERR : STREAM_STDOUT;
 
-		if (line->len > 0 &&
-		    send_text(j, stream, line->text, line->len, !line->continues, true, &deadline, &err) < 0)
+		if (line->len > 0 && !told)
+			log_lost(l, stream, line->len, &err);
+		else if (line->len > 0 &&
+			 send_text(j, stream, line->text, line->len, !line->continues, true, &deadline, &err) < 0)
 			log_lost(l, stream, line->len, &err);
 		line->len = 0;
 	}

@@ -421,6 +421,39 @@ back'
 	equal "$(jq -c '.container.otherLogs[0].lostBytes' "$ROOT/$c/state.json")" '{"stdout":5,"stderr":6}'
 }
 
+@test "journald: what has no end yet when it goes is counted with the rest, of either stream, and told" {
+	journal_up "$T/j"
+	args sh -c 'printf partial >&2; printf pa; while [ ! -e /tmp/go ]; do usleep 10000; done; echo one; [ ! -e /tmp/more ] || echo more >&2; exit 3'
+	lost() { jq -c '.container.log.lostBytes' "$ROOT/$c/state.json"; }
+	gone() {
+		thole run -d --log-driver journald --log-opt socket="$T/j" --bundle "$B" "$c" < /dev/null
+		thole events "$c" > "$T/events" 3>&- &
+		wait_for test -s "$T/events"
+		[ -z "${JOURNAL:-}" ] || { kill "$JOURNAL"; wait_for pid_gone "$JOURNAL"; JOURNAL=; }
+		rm -f "$T/j"
+		touch "$B/rootfs/tmp/go"
+		exits 3 thole wait "$c"
+		wait $! || true
+	}
+	gone
+	equal "$(lost)" '{"stdout":6,"stderr":7}'
+	equal "$(jq -r 'select(.type == "log") | .data.status' "$T/events" | sort -u)" failing
+	thole delete "$c"
+	rm "$B/rootfs/tmp/go"
+	touch "$B/rootfs/tmp/more"
+	journal_up "$T/j"
+	gone
+	equal "$(lost)" '{"stdout":6,"stderr":12}'
+	thole delete "$c"
+	rm "$B/rootfs/tmp/go"
+	journal_up "$T/j"
+	args sh -c 'printf partial; while [ ! -e /tmp/go ]; do usleep 10000; done; exit 3'
+	gone
+	equal "$(lost)" '{"stdout":7,"stderr":0}'
+	# Later than the exit, which ends events.
+	grep -q 'log driver journald: No such file' "$ROOT/$c/shim.log"
+}
+
 @test "options: what is unknown, wrong or without meaning is refused by name, and nothing is left" {
 	args true
 	refused 125 'k8s-file, json-file, raw, journald and none' thole run --log-driver syslog --bundle "$B" "$c"
