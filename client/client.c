@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "client/term.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "common/path.h"
@@ -151,11 +152,17 @@ void client_report(const struct client *cl, const struct err *err)
 
 void client_remark(const struct client *cl, const char *fmt, ...)
 {
+	const bool raw = term_is_raw() && isatty(STDERR_FILENO);
 	char text[ERR_TEXT_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	/* In raw mode the line before may not have ended, and the cursor does not go back by itself. */
+	if (raw && write(STDERR_FILENO, "\r\n", 2) < 0)
+		return;
 	say(cl, LOG_LEVEL_WARN, text);
+	if (raw && write(STDERR_FILENO, "\r", 1) < 0)
+		return;
 }

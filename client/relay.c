@@ -166,13 +166,8 @@ static void say_missing(void *arg, Stream stream, uint64_t from, uint64_t to, co
 {
 	struct loop *l = arg;
 
-	/* Raw mode: the line before may not have ended, and the cursor does not go back by itself. */
-	if (term_is_raw() && write(STDERR_FILENO, "\r\n", 2) < 0)
-		return;
 	client_remark(l->r->cl, "%llu bytes of %s are missing here, from byte %llu on: %s",
 		      (unsigned long long)(to - from), stream_names[stream], (unsigned long long)from, why);
-	if (term_is_raw() && write(STDERR_FILENO, "\r", 1) < 0)
-		return;
 }
 
 /* Takes the descriptor of the log. */

@@ -18,11 +18,16 @@ static struct {
 	bool hooked;
 } terminal;
 
-/* The ways to die that leave a chance to clean up. Those that a relay takes in hand never come here. */
-static const int deadly[] = {
-	SIGHUP,  SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,  SIGFPE,
-	SIGUSR1, SIGUSR2, SIGSEGV, SIGALRM, SIGTERM, SIGXCPU, SIGXFSZ, SIGSYS,
-};
+/* What nobody dies of. All others are ways to die that leave a chance to clean up, but for SIGKILL; those that a relay takes in hand never come here. */
+static bool is_survived(int sig)
+{
+	static const int list[] = { SIGCHLD, SIGURG, SIGWINCH, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++)
+		if (list[i] == sig)
+			return true;
+	return false;
+}
 
 bool term_size(uint32_t *ret_rows, uint32_t *ret_columns)
 {
@@ -86,9 +91,9 @@ static void hook_ways_out(void)
 	if (terminal.hooked)
 		return;
 	terminal.hooked = true;
-	for (size_t i = 0; i < ARRAY_SIZE(deadly); i++)
-		if (sigaction(deadly[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-			sigaction(deadly[i], &sa, NULL);
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
+		if (!is_survived(sig) && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+			sigaction(sig, &sa, NULL);
 	if (sigaction(SIGTSTP, NULL, &old) == 0 && old.sa_handler == SIG_DFL)
 		sigaction(SIGTSTP, &stop, NULL);
 	atexit(term_restore);

@@ -528,7 +528,7 @@ int adopt_living(struct container *c, struct err *err)
 		keep_begin(c); /* its own may have been killed, too */
 		keep_arm(c);
 	}
-	return state_save(c, err);
+	return state_save(c, err) < 0 ? err_add(err, "cannot adopt container '%s'", c->id) : 0;
 }
 
 /* ---- of one that is in an image ------------------------------------------------------------------------------------------ */

@@ -78,6 +78,8 @@ terminal_says() { # WORD
 	afterwards SEGV
 }
 @test "raw mode ends with a client that SIGABRT ends" { afterwards ABRT; }
+@test "raw mode ends with a client that SIGPROF ends" { afterwards PROF; }
+@test "raw mode ends with a client that a real-time signal ends" { afterwards RTMIN+3; }
 
 @test "a client that SIGTSTP stops gives the terminal back, and takes it again when it goes on" {
 	detached sh -c 'echo up; while read l; do echo "line $l"; done'
