@@ -58,6 +58,7 @@ struct logs {
 	struct log *v[LOG_DRIVERS_MAX];
 	size_t n;
 	struct log_mark *marks; /* borrowed; NULL: nobody wants to know */
+	struct held held;
 	log_news_cb *news_cb;
 	void *arg;
 };
@@ -77,6 +78,7 @@ void logs_free(struct logs *logs)
 		return;
 	for (size_t i = 0; i < logs->n; i++)
 		logs->v[i]->driver->ops->free(logs->v[i]);
+	held_release(&logs->held);
 	free(logs);
 }
 
@@ -91,6 +93,40 @@ int logs_add(struct logs *logs, const struct log_driver *driver, const struct lo
 	l->driver = driver;
 	logs->v[logs->n++] = l;
 	return 0;
+}
+
+static bool holds(const struct log *l)
+{
+	return l->driver->ops->held != NULL;
+}
+
+/* The same whichever of them another shim has. */
+static size_t place_of(const struct log *l)
+{
+	return (size_t)(l->driver - drivers);
+}
+
+void logs_keep_held(struct logs *logs, int dir_fd, const char *process, bool go_on)
+{
+	cleanup_free char *buf = go_on ? xmalloc(HELD_MAX) : NULL;
+	struct held_text t;
+
+	held_init(&logs->held, dir_fd, process);
+	for (size_t i = 0; go_on && i < logs->n; i++)
+		for (size_t s = 0; s < HELD_STREAMS && holds(logs->v[i]); s++)
+			if (held_find(&logs->held, place_of(logs->v[i]), s, buf, &t))
+				logs->v[i]->driver->ops->hold(logs->v[i], s ? STREAM_STDERR : STREAM_STDOUT, &t);
+}
+
+static void note_held(struct logs *logs, size_t i, Stream stream)
+{
+	const struct log *l = logs->v[i];
+	struct held_text t;
+
+	if (!holds(l))
+		return;
+	t = l->driver->ops->held(l, stream);
+	held_note(&logs->held, place_of(l), stream == STREAM_STDERR, &t);
 }
 
 void logs_lost_before(struct logs *logs, const char *driver, const struct log_loss *loss)
@@ -137,6 +173,7 @@ void logs_write(struct logs *logs, Stream stream, const char *data, size_t len)
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (size_t i = 0; i < logs->n; i++) {
 		write_one(logs, logs->v[i], stream, &now, data, len);
+		note_held(logs, i, stream);
 		if (logs->marks)
 			*(volatile uint8_t *)&logs->marks[i].done = 1;
 	}
@@ -165,6 +202,7 @@ void logs_write_again(struct logs *logs, const struct log_mark *marks, Stream st
 		if (marks[i].done || (l->driver->ops->go_back && !l->driver->ops->go_back(l, &marks[i])))
 			continue;
 		write_one(logs, l, stream, &now, data, len);
+		note_held(logs, i, stream);
 	}
 }
 
@@ -200,6 +238,7 @@ void logs_finish(struct logs *logs, bool sync)
 		if (sync)
 			l->driver->ops->sync(l);
 	}
+	held_drop(&logs->held);
 }
 
 void logs_trim(struct logs *logs)

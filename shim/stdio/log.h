@@ -15,6 +15,7 @@
 #include "common/logjson.h"
 #include "proto/control.pb.h" /* enum Stream */
 #include "proto/upgrade.pb-c.h"
+#include "shim/stdio/held.h"
 
 struct log;
 struct logfile;
@@ -77,6 +78,9 @@ struct log_ops {
 				*mark); /* false: it is another file by now, so all was written before it was moved */
 	/* Somebody has renamed the file. On failure the old one goes on. */
 	int (*reopen)(struct log *l, struct err *err);
+	/* What it holds back of a line or a character that has not ended, and the same taken over from another shim; NULL for both: nothing ever. */
+	struct held_text (*held)(const struct log *l, Stream stream);
+	void (*hold)(struct log *l, Stream stream, const struct held_text *t);
 	/* The end of the output: bring out what is held back. */
 	void (*finish)(struct log *l, const struct timespec *now);
 	void (*sync)(struct log *l);
@@ -122,6 +126,9 @@ typedef void log_news_cb(void *arg, const struct log *l, enum log_news news, con
 struct logs *logs_new(log_news_cb *news_cb, void *arg); /* news_cb may be NULL */
 void logs_free(struct logs *logs);                      /* accepts NULL */
 int logs_add(struct logs *logs, const struct log_driver *driver, const struct log_options *options, struct err *err);
+
+/* Keep what they hold back in dir_fd (borrowed as long as there are logs), for who follows; `process`: as for unlogged_new(). `go_on`: with what is kept there. After the last logs_add(). */
+void logs_keep_held(struct logs *logs, int dir_fd, const char *process, bool go_on);
 
 /* What another shim had lost of the log of this driver before anything is written to it here; unknown drivers are passed over. When it is failing, it goes on to: the
  * next write that succeeds says how much is missing. */

@@ -38,15 +38,15 @@ static int open_file(const char *path, bool fresh, int *ret_fd, struct stat *ret
 	return 0;
 }
 
-/* How much of stdout or stderr is in the file or lost: not what is held back until a character is complete. */
-static uint64_t settled(const struct logfile *lf, int i)
+uint64_t logfile_settled(const struct logfile *lf, int i)
 {
-	return lf->seen[i] - lf->carry[i].n;
+	return lf->seen[i] > lf->carry[i].n ? lf->seen[i] - lf->carry[i].n : 0;
 }
 
 static struct logmap_place place_at(const struct logfile *lf, uint64_t position)
 {
-	return (struct logmap_place) { .position = position, .offset = { settled(lf, 0), settled(lf, 1) } };
+	return (struct logmap_place) { .position = position,
+				       .offset = { logfile_settled(lf, 0), logfile_settled(lf, 1) } };
 }
 
 static void begin_stretch(struct logfile *lf, uint64_t position)
@@ -473,6 +473,23 @@ void logfile_finish(struct log *l, const struct timespec *now)
 		log_resumed(&lf->log);
 	else
 		lose_held(lf, held, &err);
+}
+
+struct held_text logfile_held_back(const struct log *l, Stream stream)
+{
+	const struct logjson_carry *carry = &((const struct logfile *)l)->carry[stream == STREAM_STDERR];
+
+	return (struct held_text) { (const char *)carry->b, carry->n, false };
+}
+
+void logfile_hold(struct log *l, Stream stream, const struct held_text *t)
+{
+	struct logjson_carry *carry = &((struct logfile *)l)->carry[stream == STREAM_STDERR];
+
+	if (t->len >= sizeof(carry->b))
+		return;
+	memcpy(carry->b, t->data, t->len);
+	carry->n = (unsigned char)t->len;
 }
 
 /* ---- going back ------------------------------------------------------------------------------------------------------ */

@@ -74,6 +74,11 @@ int logfile_new(const struct logfile_format *format, const struct log_options *o
 int logfile_write(struct log *l, Stream stream, const struct timespec *now, const char *data, size_t len,
 		  struct err *err);
 int logfile_reopen(struct log *l, struct err *err);
+
+/* How much of stdout or stderr is in the file or lost: not what is held back until a character is complete, which another shim may have read. */
+uint64_t logfile_settled(const struct logfile *lf, int i);
+struct held_text logfile_held_back(const struct log *l, Stream stream);
+void logfile_hold(struct log *l, Stream stream, const struct held_text *t);
 void logfile_note_end(const struct log *l, struct log_mark *ret);
 bool logfile_go_back(struct log *l, const struct log_mark *mark);
 void logfile_finish(struct log *l, const struct timespec *now);

@@ -10,8 +10,9 @@
 #define FILE_OPS(open_fn)                                                                                              \
 	{                                                                                                              \
 		.open = open_fn, .write = logfile_write, .mark = logfile_note_end, .go_back = logfile_go_back,         \
-		.reopen = logfile_reopen, .finish = logfile_finish, .sync = logfile_sync, .trim = logfile_trim,        \
-		.free = logfile_free, .save = logfile_save, .resume = logfile_resume                                   \
+		.held = logfile_held_back, .hold = logfile_hold, .reopen = logfile_reopen, .finish = logfile_finish,   \
+		.sync = logfile_sync, .trim = logfile_trim, .free = logfile_free, .save = logfile_save,                \
+		.resume = logfile_resume                                                                               \
 	}
 
 static void append(struct logfile *lf, const char *text, size_t len)

@@ -290,6 +290,23 @@ static void journal_free(struct log *l)
 	free(j);
 }
 
+static struct held_text journal_held(const struct log *l, Stream stream)
+{
+	const struct line *line = &((const struct journal *)l)->lines[stream == STREAM_STDERR];
+
+	return (struct held_text) { line->text, line->len, line->continues };
+}
+
+static void journal_hold(struct log *l, Stream stream, const struct held_text *t)
+{
+	struct line *line = &((struct journal *)l)->lines[stream == STREAM_STDERR];
+
+	line->len = 0;
+	if (t->len > 0 && t->len <= LINE_BYTES)
+		hold(line, t->data, t->len);
+	line->continues = t->continues;
+}
+
 /* The lines that are begun; the socket is made anew. */
 static void journal_save(const struct log *l, Saved__Log *s)
 {
@@ -389,6 +406,8 @@ static int journal_open(const struct log_options *options, struct log **ret, str
 const struct log_ops log_journal_ops = {
 	.open = journal_open,
 	.write = journal_write,
+	.held = journal_held,
+	.hold = journal_hold,
 	.reopen = journal_reopen,
 	.finish = journal_finish,
 	.sync = journal_sync,

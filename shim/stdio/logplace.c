@@ -42,7 +42,7 @@ static struct logmap_place now(const struct logfile *lf)
 {
 	return (struct logmap_place) {
 		.position = lf->size,
-		.offset = { lf->seen[0] - lf->carry[0].n, lf->seen[1] - lf->carry[1].n },
+		.offset = { logfile_settled(lf, 0), logfile_settled(lf, 1) },
 	};
 }
 

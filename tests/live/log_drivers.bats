@@ -421,6 +421,40 @@ back'
 	equal "$(jq -c '.container.otherLogs[0].lostBytes' "$ROOT/$c/state.json")" '{"stdout":5,"stderr":6}'
 }
 
+@test "what a log holds back of a line, or of a character, is there for the next shim" {
+	local shim driver
+	for driver in "journald --log-opt socket=$T/j" json-file; do
+		journal_up "$T/j"
+		rm -f "$B/rootfs/tmp/go"
+		args sh -c 'printf "Pass\342\202"; printf "err" >&2; while [ ! -e /tmp/go ]; do usleep 10000; done; printf "\254word\n"; echo or >&2'
+		# shellcheck disable=SC2086 # words
+		thole run -d --log-driver $driver --bundle "$B" "$c" < /dev/null
+		wait_for test -s "$ROOT/$c/held"
+		held() { [ "$(wc -c < "$ROOT/$c/held")" -gt 4096 ]; }
+		wait_for held
+		shim=$(shim_of "$c")
+		kill -KILL "$shim"
+		wait_for pid_gone "$shim"
+		thole recover "$c"
+		touch "$B/rootfs/tmp/go"
+		thole wait "$c" > "$T/out" 2>&1 || true
+		if [ "$driver" = json-file ]; then
+			equal "$(thole logs "$c" 2> /dev/null)" 'Pass€word'
+			equal "$(thole logs "$c" 2>&1 > /dev/null)" error
+		else
+			wait_for grep -q 'MESSAGE=error' "$T/journal"
+			equal "$(grep -a '^MESSAGE=' "$T/journal" | sort)" "MESSAGE=Pass€word
+MESSAGE=error"
+		fi
+		kept() { [ -e "$ROOT/$c/held" ]; }
+		wait_for eval '! kept'
+		thole delete "$c"
+		kill "$JOURNAL"
+		wait_for pid_gone "$JOURNAL"
+		rm -f "$T/j"
+	done
+}
+
 @test "journald: what has no end yet when it goes is counted with the rest, of either stream, and told" {
 	journal_up "$T/j"
 	args sh -c 'printf partial >&2; printf pa; while [ ! -e /tmp/go ]; do usleep 10000; done; echo one; [ ! -e /tmp/more ] || echo more >&2; exit 3'
