@@ -2,6 +2,7 @@
 /* The end of init: recorded on disk before anybody is told, then told in order. */
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/log.h"
@@ -108,6 +109,14 @@ static void come_again(void *arg)
 	process_news(arg);
 }
 
+/* Somebody has removed its state directory: nobody can ask for it any more. */
+static bool is_out_of_reach(const struct container *c)
+{
+	struct stat st;
+
+	return fstat(c->dir_fd, &st) == 0 && st.st_nlink == 0;
+}
+
 static void init_news(struct process *p, bool late)
 {
 	struct container *c = p->c;
@@ -126,7 +135,7 @@ static void init_news(struct process *p, bool late)
 		return;
 	logging_finish(&c->init);
 	keep_end(c);
-	if (!c->rec.remove_at_exit || c->removed || c->deletion.cb) {
+	if ((!c->rec.remove_at_exit && !is_out_of_reach(c)) || c->removed || c->deletion.cb) {
 		process_tell(p, true);
 		container_quiet(c);
 		return;

@@ -112,3 +112,12 @@ setup_test() { bundle; }
 	equal "$(shims)" "$shim"
 	is "$c" running
 }
+
+@test "a shim whose state directory was removed leaves nothing when its container has ended" {
+	local init
+	detached sleep 1000
+	init=$(init_of "$c")
+	rm -rf "${ROOT:?}/$c"
+	kill -KILL "$init"
+	wait_for nothing_left
+}
