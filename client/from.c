@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "client/set.h"
 #include "common/fd.h"
@@ -93,12 +94,23 @@ int from_choose(const struct client *cl, const char *path, const char *id, struc
 	return 0;
 }
 
+#define LOG_BYTES (1u << 20) /* of criu's, and more */
+
+static bool has_room(int fd)
+{
+	struct statvfs fs;
+
+	return fstatvfs(fd, &fs) < 0 ||
+	       (fs.f_bavail >= LOG_BYTES / fs.f_frsize && (fs.f_files == 0 || fs.f_favail > 0));
+}
+
+/* The set, unless nothing can be written there. */
 static int open_work(int image_fd, const char *id, int *ret, struct err *err)
 {
 	cleanup_free char *data_dir = NULL;
 	cleanup_fd int fd = openat(image_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd >= 0 && faccessat(fd, ".", W_OK, 0) == 0) {
+	if (fd >= 0 && faccessat(fd, ".", W_OK, 0) == 0 && has_room(fd)) {
 		*ret = take_fd(&fd);
 		return 0;
 	}

@@ -153,3 +153,20 @@ one_of_both() { # NAME FLAGS...
 	timeout 60 "$THOLE" --root "$ROOT" restore -d --from "$SET" --bundle "$B" "$c" < /dev/null
 	is "$c" running
 }
+
+@test "a restore from a set on a full disk: criu's log goes elsewhere" {
+	export THOLE_LOG_DIR=$T/elsewhere # the other is a file here
+	local what
+	mount -t tmpfs -o size=64m,nr_inodes=400,mode=700 tmpfs "$SET"
+	counting
+	to_set --rootfs=none --name one
+	for what in "$(room_left 0)" "$(inodes_left 0)"; do
+		eval "$what"
+		timeout 60 "$THOLE" --root "$ROOT" restore -d --from "$SET" "$c" < /dev/null
+		goes_on
+		rm -rf "$SET/filler"
+		to_set --rootfs=none
+	done
+	thole delete --force "$c"
+	umount -l "$SET"
+}
