@@ -355,7 +355,7 @@ static int connect_running(int dir_fd, struct call *c, struct err *err)
 		return err_set(err, ERR_GONE, "there is no shim");
 	if (statedir_connect(dir_fd, STATEDIR_CONTROL, 0, &c->sock, err) == 0)
 		return 0;
-	c->silent = err->code == ERR_STATE;
+	c->silent = err->code == ERR_STATE; /* nobody takes us */
 	return err->code == ERR_GONE ? connect_when_listening(dir_fd, &c->sock, err) : -1;
 }
 

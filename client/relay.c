@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "client/catchup.h"
@@ -31,6 +32,7 @@ struct loop {
 	bool closed[3];      /* the shim knows that this stream has ended at our side */
 	bool stdin_tty;
 	bool parked; /* stdin has something for us, but we are in the background */
+	int unread_fd; /* the other end of our own pipe of stdin, whose input has ended: the shim may not have read all of it; -1: none */
 	bool has_exit;
 	struct err failure; /* it has ended by that, in the place of an Exit */
 	bool is_lost;       /* the connection is at its end */
@@ -331,12 +333,25 @@ static bool has_more(const struct loop *l)
 	return false;
 }
 
+/* The read end of a pipe whose write end this is. -1: it cannot be had. */
+static int other_end(int fd)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 /* The write end goes first: what the shim does about the end of stdin comes after the last byte. */
 static void close_stdin(struct loop *l)
 {
 	if (l->closed[STREAM_STDIN])
 		return;
 	l->closed[STREAM_STDIN] = true;
+	if (l->r->attached && l->r->attached->own_stdin && !l->r->terminal) {
+		fd_close(&l->unread_fd);
+		l->unread_fd = other_end(l->r->stdin_fd);
+	}
 	fd_close(&l->r->stdin_fd);
 	tell_closed(l, STREAM_STDIN);
 }
@@ -496,13 +511,13 @@ static void output_goes_on(struct loop *l, Stream stream, int *fd)
 static void give_again(struct loop *l, int old_fd)
 {
 	struct pollfd p = { .fd = old_fd, .events = POLLOUT };
-	cleanup_fd int unread = -1;
-	char path[40];
+	cleanup_fd int unread = take_fd(&l->unread_fd);
+	int left = 0;
 
-	if (old_fd < 0 || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
-		return;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", old_fd);
-	unread = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (unread < 0 && old_fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
+		unread = other_end(old_fd);
+	else if (unread >= 0)
+		l->closed[STREAM_STDIN] = ioctl(unread, FIONREAD, &left) < 0 || left == 0;
 	if (unread >= 0)
 		pump_put_before(&l->pump[STREAM_STDIN], unread);
 }
@@ -513,7 +528,8 @@ static void stdin_goes_on(struct loop *l)
 
 	if (l->closed[STREAM_STDIN])
 		tell_closed_again(l, STREAM_STDIN, &l->r->stdin_fd);
-	else if (l->r->use_stdin && l->r->stdin_fd >= 0 && (p->state == PUMP_OPEN || p->state == PUMP_BROKEN)) {
+	else if (l->r->use_stdin && l->r->stdin_fd >= 0 && p->state != PUMP_LEFT &&
+		 (p->state != PUMP_ENDED || p->len > 0)) {
 		l->stdin_before = p->got - p->len;
 		pump_go_on(p, -1, l->r->stdin_fd);
 	} else if (p->state == PUMP_OPEN)
@@ -630,7 +646,7 @@ static int loop_run(struct loop *l, enum relay_end *ret_end, struct err *err)
 
 static void loop_init(struct loop *l, struct relay *r)
 {
-	*l = (struct loop) { .r = r, .stdin_tty = isatty(STDIN_FILENO) };
+	*l = (struct loop) { .r = r, .unread_fd = -1, .stdin_tty = isatty(STDIN_FILENO) };
 	pump_init(&l->pump[STREAM_STDIN], r->use_stdin && r->stdin_fd >= 0 ? STDIN_FILENO : -1, r->stdin_fd,
 		  l->stdin_tty || r->always_keys ? &r->keys : NULL);
 	pump_init(&l->pump[STREAM_STDOUT], r->stdout_fd, STDOUT_FILENO, NULL);
@@ -665,6 +681,7 @@ int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct e
 		client_remark(r->cl, "%s; it is left alone", l.refusal.text);
 	catchup_free(l.catchup);
 	free_parts(r);
+	fd_close(&l.unread_fd);
 	for (size_t i = 0; i < ARRAY_SIZE(l.pump); i++)
 		pump_release(&l.pump[i]);
 	fd_close(&r->stdin_fd);

@@ -14,6 +14,7 @@
 #define MAP_MAX (256u << 20)
 #define MAGIC_BYTES 8 /* two numbers at the begin of a file */
 #define PARENTS_MAX 64
+#define PAGES_MAX (UINT64_MAX >> 20)
 #define IN_PARENT 1u
 #define PRESENT 4u
 
@@ -53,6 +54,7 @@ static bool count_pages(struct messages *m, uint32_t *ret_id, uint64_t *ret_page
 {
 	PagemapHead *head = NULL;
 	const uint8_t *text;
+	uint64_t n;
 	ssize_t len;
 
 	*ret_pages = 0;
@@ -65,11 +67,11 @@ static bool count_pages(struct messages *m, uint32_t *ret_id, uint64_t *ret_page
 
 		if (!e)
 			return false;
-		if (is_here(e))
-			*ret_pages += e->has_nr_pages ? e->nr_pages : e->compat_nr_pages;
+		n = !is_here(e) ? 0 : e->has_nr_pages ? e->nr_pages : e->compat_nr_pages;
 		pagemap_entry__free_unpacked(e, NULL);
-		if (*ret_pages > UINT64_MAX >> 16)
+		if (n > PAGES_MAX || *ret_pages > PAGES_MAX - n)
 			return false;
+		*ret_pages += n;
 	}
 	return true;
 }

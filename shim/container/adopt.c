@@ -396,8 +396,10 @@ static int note_end(struct process *p, struct json_object *o, struct json_object
 	p->exited = true;
 	p->exit = seen_exit(at(o, "exit"));
 	p->drained = !json_object_get_boolean(at(o, "relayed")) || !(p->terminal || state_lives(at(o, "client")));
-	if (p->drained)
+	if (p->drained) {
+		unlogged_drop(p->c->dir_fd, p->name);
 		return 0;
+	}
 	adopt_exec_logs(p, logs);
 	if (go_on_reading(p, o, p->name, err) < 0)
 		return -1;

@@ -225,6 +225,7 @@ static void failed(struct checkpointing *k, const struct err *failure)
 static void departed(struct checkpointing *k)
 {
 	struct container *c = k->c;
+	struct err ignored;
 
 	if (stays(k)) {
 		stay(k);
@@ -232,9 +233,9 @@ static void departed(struct checkpointing *k)
 	}
 	criu_free(k->criu);
 	k->criu = NULL;
-	/* A config file of criu's may have let it run on. */
+	/* Mostly it is dead, and that is about to be seen; a config file of criu's may have let it run on. */
 	if (!c->init.exited)
-		process_kill_now(&c->init);
+		proc_pidfd_kill(c->init.pidfd, SIGKILL, &ignored);
 	remove_when_drained(c, gone, c);
 }
 
@@ -713,6 +714,8 @@ static int check_state(struct container *c, bool *ret_paused, struct err *err)
 			       c->checkpointing ? "checkpointed"
 			       : c->pausing     ? "paused or resumed"
 						: "deleted");
+	if (c->hooking)
+		return err_set(err, ERR_BUSY, "cannot checkpoint container '%s': its hooks are running", c->id);
 	if (lazy_runs(c->lazy))
 		return err_set(err, ERR_BUSY,
 			       "cannot checkpoint container '%s': its memory is still being brought in (--lazy-pages)",

@@ -286,6 +286,11 @@ int container_kill(struct container *c, const char *name, int sig, bool all, str
 		return kill_exec(p, sig, err);
 	if (status == STATUS_CHECKPOINTED)
 		return err_set(err, ERR_STATE, "cannot signal container '%s': it is checkpointed", c->id);
+	/* What its end is held up by is all that is left of it. */
+	if (c->init.exited && c->hooking && !c->creation) {
+		hooks_fail(c);
+		return 0;
+	}
 	if (all && !has_group && status != STATUS_STOPPED)
 		return err_set(err, ERR_UNSUPPORTED, "cannot signal all processes of container '%s': it has no cgroup",
 			       c->id);

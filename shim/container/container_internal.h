@@ -292,6 +292,7 @@ int remove_everything(struct container *c, struct err *err);
 int hooks_run(struct container *c, enum oci_hook_kind kind, const char *status, container_done_cb *done_cb,
 	      struct err *err);
 void hooks_cancel(struct container *c); /* kill the one that runs; its done_cb does not come */
+void hooks_fail(struct container *c);   /* the same, and it comes */
 void hooks_leave(struct container *c);  /* run the poststop ones without waiting for them */
 void hooks_free(struct hooking *h);     /* accepts NULL; kills nothing */
 

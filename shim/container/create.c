@@ -738,11 +738,11 @@ static void followed_poststart_done(void *arg, const struct err *err)
 	if (err) {
 		c->failure = xmalloc(sizeof(*err));
 		*c->failure = *err;
-		exit_note_outlived(c);
 		if (!c->init.exited)
-			proc_pidfd_kill(c->init.pidfd, SIGKILL, &ignored);
+			container_kill(c, NULL, SIGKILL, false, &ignored);
 	}
 	process_news(&c->init);
+	container_quiet(c);
 }
 
 void create_runs(struct container *c, const struct err *failure)

@@ -97,6 +97,7 @@ static void go_on_deleting(struct container *c)
 	struct process *p;
 	struct err err;
 
+	logging_finish(&c->init); /* what its log holds back of a line */
 	process_tell(&c->init, true);
 	LIST_FOREACH(p, &c->execs, link)
 	process_tell(p, true);
@@ -110,11 +111,16 @@ static void come_again(void *arg)
 }
 
 /* Somebody has removed its state directory: nobody can ask for it any more. */
-static bool is_out_of_reach(const struct container *c)
+static bool is_out_of_reach(struct container *c)
 {
 	struct stat st;
 
-	return fstat(c->dir_fd, &st) == 0 && st.st_nlink == 0;
+	if (fstat(c->dir_fd, &st) < 0 || st.st_nlink > 0)
+		return false;
+	/* Where its logs are may be another one's by now, of the same id. */
+	free(c->data_dir);
+	c->data_dir = NULL;
+	return true;
 }
 
 static void init_news(struct process *p, bool late)

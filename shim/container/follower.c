@@ -43,13 +43,26 @@ static void died_cb(evutil_socket_t fd, short what, void *arg)
 	relay_await_no_more(p->relay);
 }
 
+static void load_owner(struct process *p, struct json_object *o)
+{
+	struct json_object *owner, *pid, *start;
+
+	if (!json_object_object_get_ex(o, "stdinOwner", &owner) || !state_lives(owner) ||
+	    !json_object_object_get_ex(owner, "pid", &pid) || !json_object_object_get_ex(owner, "startTime", &start))
+		return;
+	p->stdin_owner.pid = (pid_t)json_object_get_int64(pid);
+	p->stdin_owner.start_time = json_object_get_uint64(start);
+}
+
 void follower_load(struct process *p, struct json_object *o)
 {
 	struct json_object *client, *pid, *start;
 
-	if (!json_object_is_type(o, json_type_object) || !json_object_object_get_ex(o, "client", &client) ||
-	    !json_object_is_type(client, json_type_object) || !json_object_object_get_ex(client, "pid", &pid) ||
-	    !json_object_object_get_ex(client, "startTime", &start))
+	if (!json_object_is_type(o, json_type_object))
+		return;
+	load_owner(p, o);
+	if (!json_object_object_get_ex(o, "client", &client) || !json_object_is_type(client, json_type_object) ||
+	    !json_object_object_get_ex(client, "pid", &pid) || !json_object_object_get_ex(client, "startTime", &start))
 		return;
 	p->follower.pid = (pid_t)json_object_get_int64(pid);
 	p->follower.start_time = json_object_get_uint64(start);
@@ -74,6 +87,8 @@ static bool watch(struct process *p)
 void follower_expect(struct process *p, struct json_object *o, struct unlogged_rest rest[2])
 {
 	follower_load(p, o);
+	if (p->relay && p->stdin_owner.pid)
+		relay_await_owner(p->relay, p->stdin_owner.pid, p->stdin_owner.start_time);
 	if (p->relay && watch(p))
 		relay_await(p->relay, rest);
 	for (int i = 0; i < 2; i++)
@@ -111,7 +126,8 @@ int follower_return(struct container *c, const struct follower_request *req, str
 		relay_await_no_more(p->relay);
 		return 0;
 	}
-	if (relay_attach(p->relay, RELAY_FOREGROUND, req->with_stdin, req->client_arg, ret_ends, ret_client, err) < 0)
+	if (relay_attach(p->relay, RELAY_FOREGROUND, req->pid, req->with_stdin, req->client_arg, ret_ends, ret_client,
+			 err) < 0)
 		return -1;
 	ret->seamless = relay_awaits(p->relay);
 	ret->then_held = unread;
@@ -122,9 +138,38 @@ int follower_return(struct container *c, const struct follower_request *req, str
 	return 0;
 }
 
+static void put_owner(const struct process *p, struct json_object *o)
+{
+	struct json_object *owner;
+
+	json_object_object_del(o, "stdinOwner");
+	if (!p->stdin_owner.pid)
+		return;
+	owner = json_new_object();
+	json_add(owner, "pid", json_new_int64(p->stdin_owner.pid));
+	json_add(owner, "startTime", json_new_uint64(p->stdin_owner.start_time));
+	json_add(o, "stdinOwner", owner);
+}
+
+void follower_note_owner(struct container *c, pid_t pid)
+{
+	struct process *p = &c->init;
+	struct proc_stat st;
+	struct err err;
+
+	if (pid <= 0 || proc_stat(pid, &st, &err) < 0)
+		return;
+	p->stdin_owner.pid = pid;
+	p->stdin_owner.start_time = st.start_time;
+	if (state_save_process(c, p, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+}
+
 void follower_put(const struct process *p, struct json_object *o)
 {
 	struct json_object *client;
+
+	put_owner(p, o);
 
 	json_object_object_del(o, "client");
 	if (!p->follower.pid)

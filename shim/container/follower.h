@@ -10,7 +10,7 @@
 /* It is client `pid` (0: one that cannot be seen from here, or none). To be recorded with the process: state_save(), state_add_process(). */
 void follower_note(struct process *p, pid_t pid);
 
-/* Of a process that is adopted and whose relay has been started: if the client that `o` (its object in state.json) names lives, wait for it, and keep `rest` for it, which is taken in any
+/* Of a process that is adopted and whose relay has been started: who owned its stdin is awaited, and if the client that `o` (its object in state.json) names lives, wait for it, and keep `rest` for it, which is taken in any
  * case. */
 void follower_expect(struct process *p, struct json_object *o, struct unlogged_rest rest[2]);
 
@@ -34,6 +34,9 @@ struct follower_answer {
 };
 int follower_return(struct container *c, const struct follower_request *req, struct relay_ends *ret_ends,
 		    struct relay_client **ret_client, struct follower_answer *ret, struct err *err);
+
+/* It is client `pid` that owns init's stdin from now on: recorded at once, so that it does so again when this shim is killed. */
+void follower_note_owner(struct container *c, pid_t pid);
 
 /* For state.json: sets or removes "client" in the process's object. */
 void follower_put(const struct process *p, struct json_object *o);

@@ -10,8 +10,10 @@
 
 struct hooking {
 	struct container *c;
+	enum oci_hook_kind kind;
 	pid_t pid;
 	int fd;
+	bool given_up;
 	struct event *event;
 	container_done_cb *done_cb;
 };
@@ -34,6 +36,8 @@ static void through_cb(evutil_socket_t fd, short what, void *arg)
 	struct err err;
 	int r = hook_result(h->pid, h->fd, &err);
 
+	if (r < 0 && h->given_up)
+		err_set(&err, ERR_STATE, "its %s hooks were ended with it", oci_hook_name(h->kind));
 	c->hooking = NULL;
 	hooks_free(h);
 	done_cb(c, r < 0 ? &err : NULL);
@@ -70,6 +74,14 @@ void hooks_cancel(struct container *c)
 	c->hooking = NULL;
 }
 
+void hooks_fail(struct container *c)
+{
+	if (!c->hooking)
+		return;
+	c->hooking->given_up = true;
+	hook_kill(c->hooking->pid);
+}
+
 void hooks_leave(struct container *c)
 {
 	struct err err;
@@ -87,7 +99,7 @@ int hooks_run(struct container *c, enum oci_hook_kind kind, const char *status, 
 	struct hooking *h = xcalloc(1, sizeof(*h));
 	int n;
 
-	*h = (struct hooking) { .c = c, .fd = -1, .done_cb = done_cb };
+	*h = (struct hooking) { .c = c, .kind = kind, .fd = -1, .done_cb = done_cb };
 	n = start(c, kind, status, &h->pid, &h->fd, err);
 	if (n != 0) {
 		hooks_free(h);

@@ -91,9 +91,9 @@ int logging_plan(struct container *c, struct err *err)
 	return log_plans_make(&req, &c->init.log_plans, err);
 }
 
-static void keep_held(struct process *p, bool go_on)
+static void keep_held(struct process *p, enum logs_held what)
 {
-	logs_keep_held(p->logs, p->c->dir_fd, p == &p->c->init ? "" : p->name, go_on);
+	logs_keep_held(p->logs, p->c->dir_fd, p == &p->c->init ? "" : p->name, what);
 }
 
 int logging_open(struct process *p, struct err *err)
@@ -107,7 +107,7 @@ int logging_open(struct process *p, struct err *err)
 		if (logs_add(p->logs, plan->driver, &plan->options, err) < 0)
 			return -1;
 	}
-	keep_held(p, false);
+	keep_held(p, LOGS_HELD_NOTHING);
 	return 0;
 }
 
@@ -124,7 +124,7 @@ void logging_continue(struct process *p)
 		if (logs_add(p->logs, plan->driver, &plan->options, &err) < 0)
 			log_warn("container '%s': log driver %s: %s", p->c->id, plan->driver->name, err.text);
 	}
-	keep_held(p, true);
+	keep_held(p, LOGS_HELD_READ);
 }
 
 static const Saved__Log *saved_log(const Saved__Process *s, const char *driver)
@@ -156,7 +156,7 @@ void logging_resume(struct process *p, const Saved__Process *s)
 		if (l->failing)
 			record_later(p->c);
 	}
-	keep_held(p, true); /* the same, as far as it is kept */
+	keep_held(p, LOGS_HELD_NOTED);
 }
 
 void logging_close(struct process *p)

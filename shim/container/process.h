@@ -48,6 +48,10 @@ struct process {
 	struct relay *relay; /* NULL: its streams are not here */
 	struct relay_options relay_options;
 	struct follower follower;
+	struct {
+		pid_t pid; /* of an attached client; 0: of none */
+		uint64_t start_time;
+	} stdin_owner;
 	struct log_plans log_plans;             /* of one that this shim has started or adopted */
 	struct logs *logs;                      /* NULL: nothing is logged */
 	struct json_object *log_setup;          /* of an exec'd one: see state_log_setup() */

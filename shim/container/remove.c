@@ -190,6 +190,10 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 			       container_status_name(status));
 	if (c->creation)
 		return err_set(err, ERR_BUSY, "cannot delete container '%s': it is being restored", c->id);
+	if (c->hooking && !force)
+		return err_set(err, ERR_BUSY, "cannot delete container '%s': its hooks are running", c->id);
+	/* They may wait for ever for what is about to end. */
+	hooks_fail(c);
 	pause_cancel(c);
 	/* Whoever it traces cannot be reaped, and with lazy pages it may wait for somebody who never comes. */
 	checkpoint_kill(c->checkpointing);
@@ -200,7 +204,7 @@ int container_delete(struct container *c, bool force, container_done_cb *done_cb
 		park_end(c);
 		return 0;
 	}
-	if (!alive && (!c->init.exited || !remove_is_awaited(c)))
+	if (!alive && !c->hooking && (!c->init.exited || !remove_is_awaited(c)))
 		return remove_now(c, done_cb, done_arg, err);
 	if (kill_first(c, err) < 0) {
 		c->deletion = (struct pending) { NULL, NULL };

@@ -63,6 +63,8 @@ int container_upgrade_obstacle(struct container *c, bool *ret_soon, struct err *
 		return busy(c, "something else is under way", err);
 	if (c->hooking)
 		return busy(c, "its hooks are running", err);
+	if (c->failure)
+		return busy(c, "its poststart hook has failed, and its client is not told yet", err);
 	if (!streams_are_settled(c))
 		return busy(c, "its streams are about to change: it was restored, or its stdin ends", err);
 	return 0;

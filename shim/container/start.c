@@ -45,10 +45,8 @@ static void poststart_done(void *arg, const struct err *err)
 	struct container *c = arg;
 	struct err ignored;
 
-	if (err && !c->init.exited) {
-		exit_note_outlived(c);
-		proc_pidfd_kill(c->init.pidfd, SIGKILL, &ignored);
-	}
+	if (err && !c->init.exited)
+		container_kill(c, NULL, SIGKILL, false, &ignored);
 	finish(c, err);
 }
 

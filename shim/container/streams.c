@@ -73,7 +73,7 @@ int streams_connect(struct process *p, const struct streams_request *r, struct c
 		return -1;
 	if (!streams_client_follows(r))
 		return 0;
-	return relay_attach(p->relay, RELAY_FOREGROUND, true, NULL, ret_ends, ret_client, err);
+	return relay_attach(p->relay, RELAY_FOREGROUND, 0, true, NULL, ret_ends, ret_client, err);
 }
 
 void streams_key(const struct process *p, Stream stream, char ret[PROCESS_STREAM_KEY_MAX])

@@ -66,6 +66,7 @@ static void fill_answer(struct call *call, AttachReply *answer, struct relay *r,
 	struct logfile *log = container_log(c);
 
 	answer->terminal = relay_is_tty(r);
+	answer->own_stdin = !relay_client_owns(client);
 	answer->stdout_offset = relay_client_begin(client, STREAM_STDOUT, replay);
 	answer->stderr_offset = relay_client_begin(client, STREAM_STDERR, replay);
 	if (!log)
@@ -161,12 +162,15 @@ void on_attach(struct call *call, Request *req, struct wire_fds *fds)
 		err_set(&err, ERR_PROTOCOL, "this connection is attached already");
 		r = NULL;
 	}
-	if (!r || relay_attach(r, RELAY_ATTACHED, msg->with_stdin, call, &ends, &client, &err) < 0) {
+	if (!r || relay_attach(r, RELAY_ATTACHED, (pid_t)call_peer_pid(call), msg->with_stdin, call, &ends, &client,
+			       &err) < 0) {
 		call_fail(call, &err);
 		return;
 	}
 	if (msg->rows || msg->columns)
 		relay_resize(r, msg->rows, msg->columns, &ignored);
+	if (relay_client_owns(client) && !relay_is_tty(r))
+		follower_note_owner(server_container(call->server), (pid_t)call_peer_pid(call));
 	answer_attach(call, msg, r, client, &ends);
 	relay_ends_close(&ends);
 	follow_start(call, "init", client);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Create, and the foreground client that follows from it. */
+#include <event2/event.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -29,12 +30,22 @@ static void forsaken(void *arg, const struct err *err)
 }
 
 /* The client died before it could hear of its container: it has said nothing to anybody, so there is none. */
-static void forsake(struct server *server)
+static void forsake_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct server *server = arg;
 	struct err err;
 
 	if (container_delete(server_container(server), true, forsaken, server, &err) < 0)
 		forsaken(server, &err);
+}
+
+/* Once the creation, which calls us, is over. */
+static void forsake(struct server *server)
+{
+	const struct timeval at_once = { 0 };
+
+	if (event_base_once(container_base(server_container(server)), -1, EV_TIMEOUT, forsake_cb, server, &at_once) < 0)
+		fatal("out of memory");
 }
 
 static void created(void *arg, const struct err *failed)

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "common/fd.h"
+#include "common/proc.h"
 #include "shim/stdio/relay_internal.h"
 
 /* A piece of a client's pipe that is moved at once: others have their turn. */
@@ -124,12 +125,30 @@ void input_end(struct relay *r)
 		input_go_on(r);
 }
 
+bool input_awaits_owner(struct relay *r)
+{
+	struct proc_stat st;
+	struct err gone;
+
+	if (r->in.awaited &&
+	    (proc_stat(r->in.awaited, &st, &gone) < 0 || !proc_stat_alive(&st) || st.start_time != r->in.awaited_start))
+		r->in.awaited = 0;
+	return r->in.awaited != 0;
+}
+
+void input_settle_owner(struct relay *r)
+{
+	if (!r->in.owner && r->in.awaited && !input_awaits_owner(r))
+		input_find_owner(r);
+}
+
 /* The source has no more. The caller's stdin carries its end on to the process; someone who leaves a pty does not. */
 static void source_ended(struct source *s)
 {
 	struct relay *r = s->relay;
 	struct relay_client *c = s->client;
 
+	input_settle_owner(r);
 	/* It has nothing more to say, whether it has told us or not: it is no heir. */
 	if (c && r->in.owner != c)
 		c->with_stdin = false;

@@ -106,27 +106,41 @@ static size_t place_of(const struct log *l)
 	return (size_t)(l->driver - drivers);
 }
 
-void logs_keep_held(struct logs *logs, int dir_fd, const char *process, bool go_on)
+static Stream stream_at(size_t i)
 {
-	cleanup_free char *buf = go_on ? xmalloc(HELD_MAX) : NULL;
-	struct held_text t;
-
-	held_init(&logs->held, dir_fd, process);
-	for (size_t i = 0; go_on && i < logs->n; i++)
-		for (size_t s = 0; s < HELD_STREAMS && holds(logs->v[i]); s++)
-			if (held_find(&logs->held, place_of(logs->v[i]), s, buf, &t))
-				logs->v[i]->driver->ops->hold(logs->v[i], s ? STREAM_STDERR : STREAM_STDOUT, &t);
+	return i ? STREAM_STDERR : STREAM_STDOUT;
 }
 
-static void note_held(struct logs *logs, size_t i, Stream stream)
+static void note_held(struct logs *logs, const struct log *l, Stream stream)
 {
-	const struct log *l = logs->v[i];
 	struct held_text t;
 
 	if (!holds(l))
 		return;
 	t = l->driver->ops->held(l, stream);
 	held_note(&logs->held, place_of(l), stream == STREAM_STDERR, &t);
+}
+
+static void read_held(struct logs *logs, struct log *l, size_t stream)
+{
+	cleanup_free char *buf = xmalloc(HELD_MAX);
+	struct held_text t;
+
+	if (holds(l) && held_find(&logs->held, place_of(l), stream, buf, &t))
+		l->driver->ops->hold(l, stream_at(stream), &t);
+}
+
+void logs_keep_held(struct logs *logs, int dir_fd, const char *process, enum logs_held what)
+{
+	held_init(&logs->held, dir_fd, process);
+	if (what == LOGS_HELD_NOTED)
+		held_drop(&logs->held);
+	for (size_t i = 0; what != LOGS_HELD_NOTHING && i < logs->n; i++)
+		for (size_t s = 0; s < HELD_STREAMS; s++)
+			if (what == LOGS_HELD_READ)
+				read_held(logs, logs->v[i], s);
+			else
+				note_held(logs, logs->v[i], stream_at(s));
 }
 
 void logs_lost_before(struct logs *logs, const char *driver, const struct log_loss *loss)
@@ -173,7 +187,7 @@ void logs_write(struct logs *logs, Stream stream, const char *data, size_t len)
 	clock_gettime(CLOCK_REALTIME, &now);
 	for (size_t i = 0; i < logs->n; i++) {
 		write_one(logs, logs->v[i], stream, &now, data, len);
-		note_held(logs, i, stream);
+		note_held(logs, logs->v[i], stream);
 		if (logs->marks)
 			*(volatile uint8_t *)&logs->marks[i].done = 1;
 	}
@@ -202,7 +216,7 @@ void logs_write_again(struct logs *logs, const struct log_mark *marks, Stream st
 		if (marks[i].done || (l->driver->ops->go_back && !l->driver->ops->go_back(l, &marks[i])))
 			continue;
 		write_one(logs, l, stream, &now, data, len);
-		note_held(logs, i, stream);
+		note_held(logs, l, stream);
 	}
 }
 

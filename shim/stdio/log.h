@@ -127,8 +127,13 @@ struct logs *logs_new(log_news_cb *news_cb, void *arg); /* news_cb may be NULL *
 void logs_free(struct logs *logs);                      /* accepts NULL */
 int logs_add(struct logs *logs, const struct log_driver *driver, const struct log_options *options, struct err *err);
 
-/* Keep what they hold back in dir_fd (borrowed as long as there are logs), for who follows; `process`: as for unlogged_new(). `go_on`: with what is kept there. After the last logs_add(). */
-void logs_keep_held(struct logs *logs, int dir_fd, const char *process, bool go_on);
+/* Keep what they hold back in dir_fd (borrowed as long as there are logs), for who follows; `process`: as for unlogged_new(). After the last logs_add(). */
+enum logs_held {
+	LOGS_HELD_NOTHING, /* they are new */
+	LOGS_HELD_READ,    /* what is kept there is taken over */
+	LOGS_HELD_NOTED,   /* they have it by other ways: what is kept there may be an older time's */
+};
+void logs_keep_held(struct logs *logs, int dir_fd, const char *process, enum logs_held what);
 
 /* What another shim had lost of the log of this driver before anything is written to it here; unknown drivers are passed over. When it is failing, it goes on to: the
  * next write that succeeds says how much is missing. */

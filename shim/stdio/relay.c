@@ -259,11 +259,20 @@ static int client_output(struct output *o, struct relay_client *c, int *ret_far,
 	return 0;
 }
 
+/* Who is awaited owns it, as before. */
+static bool may_own(struct relay *r, const struct relay_client *c)
+{
+	if (r->in.owner || input_has_caller(r))
+		return false;
+	if (r->awaits)
+		return c->kind == RELAY_FOREGROUND;
+	return !input_awaits_owner(r) || c->pid == r->in.awaited;
+}
+
 static int client_input(struct relay *r, struct relay_client *c, int *ret_far, struct err *err)
 {
 	cleanup_fd int far = -1;
-	/* Who is awaited owns it, as before. */
-	bool owns = !r->in.owner && !input_has_caller(r) && (!r->awaits || c->kind == RELAY_FOREGROUND);
+	bool owns = may_own(r, c);
 	int fds[2];
 
 	if ((r->in.fd < 0 && !(r->tty && r->parked)) || r->in.ending)
@@ -284,8 +293,10 @@ static int client_input(struct relay *r, struct relay_client *c, int *ret_far, s
 		if (input_add_source(r, fds[0], c, err) < 0)
 			return -1;
 	}
-	if (owns)
+	if (owns) {
 		r->in.owner = c;
+		r->in.awaited = 0;
+	}
 	c->with_stdin = true;
 	*ret_far = take_fd(&far);
 	return 0;
@@ -298,13 +309,13 @@ void relay_ends_close(struct relay_ends *ends)
 	fd_close(&ends->stderr_fd);
 }
 
-int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,
-		 struct relay_client **ret_client, struct err *err)
+int relay_attach(struct relay *r, enum relay_kind kind, pid_t pid, bool with_stdin, void *client_arg,
+		 struct relay_ends *ret_ends, struct relay_client **ret_client, struct err *err)
 {
 	struct relay_client *c = xcalloc(1, sizeof(*c));
 	struct relay_ends ends = { -1, -1, -1 };
 
-	*c = (struct relay_client) { .relay = r, .kind = kind, .arg = client_arg };
+	*c = (struct relay_client) { .relay = r, .kind = kind, .pid = pid, .arg = client_arg };
 	LIST_INSERT_HEAD(&r->clients, c, link);
 	if (client_output(&r->out[0], c, &ends.stdout_fd, err) < 0 ||
 	    client_output(&r->out[1], c, &ends.stderr_fd, err) < 0 ||
@@ -316,6 +327,17 @@ int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *c
 	*ret_ends = ends;
 	*ret_client = c;
 	return 0;
+}
+
+bool relay_client_owns(const struct relay_client *c)
+{
+	return c && c->relay->in.owner == c;
+}
+
+void relay_await_owner(struct relay *r, pid_t pid, uint64_t start_time)
+{
+	r->in.awaited = pid;
+	r->in.awaited_start = start_time;
 }
 
 static void stop_waiting(struct relay *r)
@@ -376,6 +398,7 @@ void relay_client_closed(struct relay_client *c, Stream stream)
 	struct output *o;
 
 	if (stream == STREAM_STDIN) {
+		input_settle_owner(r);
 		if (r->in.owner == c && !r->tty)
 			input_end(r);
 		if (r->in.owner != c)

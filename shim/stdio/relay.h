@@ -85,15 +85,21 @@ struct relay_ends {
 };
 void relay_ends_close(struct relay_ends *ends);
 
-/* A client that gets everything from this moment on. ret_client belongs to the relay until relay_client_free(). */
-int relay_attach(struct relay *r, enum relay_kind kind, bool with_stdin, void *client_arg, struct relay_ends *ret_ends,
-		 struct relay_client **ret_client, struct err *err);
+/* A client, process `pid` (0: nobody knows), that gets everything from this moment on. ret_client belongs to the relay until relay_client_free(). */
+int relay_attach(struct relay *r, enum relay_kind kind, pid_t pid, bool with_stdin, void *client_arg,
+		 struct relay_ends *ret_ends, struct relay_client **ret_client, struct err *err);
 
 /* After relay_start(), of a process that has been adopted: the foreground client of the shim before lives and is expected back, so nothing is read before
  * relay_client_returns(), or relay_await_no_more(). `rest` (stdout's, stderr's) is what that shim had read last: taken. */
 void relay_await(struct relay *r, struct unlogged_rest rest[2]);
 void relay_await_no_more(struct relay *r);
 bool relay_awaits(const struct relay *r);
+
+/* Does the end of this client's input end the process's stdin? */
+bool relay_client_owns(const struct relay_client *c);
+
+/* Of a process that has been adopted: an attached client, process `pid` with this start time, owned its stdin before. Nobody else does until it is back or dead. */
+void relay_await_owner(struct relay *r, pid_t pid, uint64_t start_time);
 
 /* It is back, as this new client: so many bytes of each stream it has had. */
 void relay_client_returns(struct relay_client *c, uint64_t had_stdout, uint64_t had_stderr);

@@ -79,6 +79,8 @@ struct input {
 	struct event *writable;
 	uint64_t inode;
 	struct relay_client *owner; /* whose half-close closes it; NULL: nobody's, or the caller's own stdin's */
+	pid_t awaited;              /* who owned it when there was another shim, with this start time; 0: nobody */
+	uint64_t awaited_start;
 	bool ending; /* its owner has ended it: what the sources had by then is taken, and then it closes */
 	LIST_HEAD(, source) sources;
 };
@@ -87,6 +89,7 @@ struct relay_client {
 	LIST_ENTRY(relay_client) link; /* new ones come first */
 	struct relay *relay;
 	enum relay_kind kind;
+	pid_t pid; /* 0: nobody knows */
 	void *arg;
 	bool with_stdin; /* it may still write to it */
 	bool gone;       /* it has left: what it wrote is still taken, and with its source it goes */
@@ -153,6 +156,8 @@ void input_go_on(struct relay *r); /* write what waits */
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err);
 /* It leaves. False: what it wrote is not taken yet, and the client is input's to free. */
 bool input_drop_client(struct relay *r, struct relay_client *client);
+bool input_awaits_owner(struct relay *r);     /* somebody who lives, and is not back yet */
+void input_settle_owner(struct relay *r);     /* who was to come back has died, perhaps: before somebody's input ends */
 void input_find_owner(struct relay *r);       /* of those that may write the one that came first */
 bool input_has_caller(const struct relay *r); /* the caller's own stdin: then that is the owner */
 bool input_is_crowded(const struct relay *r);

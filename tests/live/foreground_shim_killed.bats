@@ -386,7 +386,7 @@ late"
 	# More than its pipe and the container's hold.
 	in_background sh -c 'exec seq 1 60000 | "$0" --root "$1" attach "$2" > /dev/null 2> "$3"' "$THOLE" "$ROOT" "$c" "$T/err.2" 9>&-
 	second=$!
-	filled() { grep -qs pipe_write /proc/[0-9]*/wchan; }
+	filled() { grep -qs pipe_write "/proc/$(pgrep -P "$second" seq)/wchan"; }
 	wait_for filled
 	for i in 1 2 3; do
 		lose_shim
@@ -397,10 +397,68 @@ late"
 	all_there() { [ "$(tail -1 "$B/rootfs/tmp/in")" = 60000 ]; }
 	wait_for all_there
 	cmp "$B/rootfs/tmp/in" <(seq 1 60000)
+	# One whose own input has ended, of which the shim has not read all.
+	kill -STOP "$(init_of "$c")"
+	seq 60001 80000 > "$T/more"
+	in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/more" > /dev/null 2> "$T/err.3" 9>&-
+	second=$!
+	at_its_end() { [ "$(awk '/^pos/ { print $2 }' "/proc/$second/fdinfo/0")" = "$(stat -c %s "$T/more")" ]; }
+	wait_for at_its_end
+	lose_shim
+	wait_for grep -q 'was killed' "$T/err.3"
+	kill -CONT "$(init_of "$c")"
+	all_there() { [ "$(tail -1 "$B/rootfs/tmp/in")" = 80000 ]; }
+	wait_for all_there
+	cmp "$B/rootfs/tmp/in" <(seq 1 80000)
 	exec 9>&-
 	if kernel_tells_status; then exits 0 wait $first; fi
-	# Stdin is whose who came back first: when it is the other one the first is told of its end.
-	equal "$(cat "$T/err" "$T/err.2" | grep -v -e 'some output may be missing' -e 'nothing more of this one')" ''
+	equal "$(cat "$T/err" "$T/err.2" | grep -v 'some output may be missing')" ''
+}
+
+@test "attach: stdin is whose it was, whoever is back first; of who does not come back it is the next one's" {
+	local one two shim
+	args sh -c 'exec cat > /tmp/in'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	attach_to() { # FIFO
+		mkfifo "$T/$1"
+		in_background sh -c 'exec "$0" --root "$1" attach "$2" < "$3" > /dev/null 2> "$3.err"' "$THOLE" "$ROOT" "$c" "$T/$1"
+	}
+	there() { grep -qx "$1" "$B/rootfs/tmp/in"; }
+	attach_to one
+	one=$!
+	exec 8> "$T/one"
+	echo A1 >&8
+	wait_for there A1
+	attach_to two
+	two=$!
+	exec 9> "$T/two"
+	echo B1 >&9
+	wait_for there B1
+	kill -STOP $one
+	shim=$(shim_of "$c")
+	lose_shim
+	wait_for other_shim "$shim"
+	wait_for grep -q 'was killed' "$T/two.err"
+	exec 9>&-
+	kill -CONT $one
+	wait_for grep -q 'was killed' "$T/one.err"
+	echo A2 >&8
+	wait_for there A2
+	attach_to three
+	exec 9> "$T/three"
+	echo C1 >&9
+	wait_for there C1
+	kill -STOP $one
+	shim=$(shim_of "$c")
+	lose_shim
+	wait_for other_shim "$shim"
+	kill -KILL $one
+	wait_for pid_gone $one
+	echo C2 >&9
+	wait_for there C2
+	exec 9>&- 8>&-
+	wait_for is "$c" stopped
+	equal "$(tr '\n' ' ' < "$B/rootfs/tmp/in")" 'A1 B1 A2 C1 C2 '
 }
 
 @test "attach: the container ends while nobody is there: the exit status comes all the same" {

@@ -63,6 +63,30 @@ hook() { # KIND ARGS...
 		rm "$T/go"
 		wait_for nothing_left
 	done
+	# What waits for ever in a hook is ended with the container: by a signal once the program has ended, and by force.
+	for how in kill delete; do
+		config --arg t "$T" '.hooks.poststart = [{ path: "/bin/sh", args: ["sh", "-c", "cat > /dev/null; exec sleep 1000"] }]
+			| .hooks.poststop = [{ path: "/bin/sh", args: ["sh", "-c", "echo over >> \($t)/over"] }]'
+		args sh -c 'trap "exit 3" TERM; echo all; while :; do usleep 1000; done'
+		in_background "$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/seen" 2> "$T/err"
+		run=$!
+		wait_for grep -q all "$T/seen"
+		refused 1 'it is running' thole delete "$c"
+		if [ $how = kill ]; then
+			kill -TERM $run
+			wait_for is "$c" stopped
+			refused 1 'its hooks are running' thole delete "$c"
+			kill -TERM $run
+		else
+			timeout 20 "$THOLE" --root "$ROOT" delete --force "$c"
+		fi
+		exits 125 wait $run
+		contains "$(cat "$T/err")" poststart
+		wait_for nothing_left
+		equal "$(cat "$T/over")" over
+		rm "$T/over"
+	done
+	config 'del(.hooks.poststop)'
 	# It has ended before its hook fails.
 	args echo prog
 	config '.hooks.poststart = [{ path: "/bin/sh", args: ["sh", "-c", "sleep 0.3; exit 7"] }]'

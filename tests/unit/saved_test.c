@@ -452,7 +452,7 @@ static void a_relay_goes_on_with_what_its_client_has_not_taken(void **state)
 
 	assert_int_equal(relay_make_pipes(r, true, true, getuid(), getgid(), child, &err), 0);
 	assert_int_equal(relay_start(r, &err), 0);
-	assert_int_equal(relay_attach(r, RELAY_FOREGROUND, true, NULL, &ends, &client, &err), 0);
+	assert_int_equal(relay_attach(r, RELAY_FOREGROUND, 0, true, NULL, &ends, &client, &err), 0);
 	/* Its pipe is full: what comes is pending. */
 	assert_int_equal(fd_set_nonblock(LIST_FIRST(&r->out[0].sinks)->fd, true, &err), 0);
 	while (write(LIST_FIRST(&r->out[0].sinks)->fd, fill, 4096) > 0)
