@@ -485,13 +485,14 @@ void image_explain(int work_dir_fd, const char *log, struct err *err)
 	    fd_read_file_at(work_dir_fd, log, LOG_MAX, &text, &ignored) == 0) {
 		find_missing(text, missing, sizeof(missing));
 		gather(text, told, sizeof(told), &meaning);
-		/* Where no error says what is wrong. */
-		if (missing[0] && (!told[0] || strstr(told, "stopped by signal")))
+		/* Where no error of a restore says what is wrong. */
+		if (missing[0] && !strcmp(log, "restore.log") && !strstr(said.text, "was killed") &&
+		    (!told[0] || strstr(told, "stopped by signal")))
 			append(told, sizeof(told), missing);
 	}
 	/* Then it may be the log that could not be written, or the end of it. */
-	if (!meaning)
-		meaning = meaning_of(said.text);
+	if (!meaning && strstr(said.text, "No space left on device"))
+		meaning = DISK_FULL;
 	if (!meaning && fstatvfs(work_dir_fd, &fs) == 0 && (fs.f_bavail == 0 || (fs.f_files > 0 && fs.f_favail == 0)))
 		meaning = DISK_FULL;
 	if (text)

@@ -401,8 +401,8 @@ static void drop_slash(struct pax_entry *e)
 {
 	size_t len = strlen(e->path);
 
-	if (e->type == PAX_DIR && len > 1 && e->path[len - 1] == '/')
-		e->path[len - 1] = '\0';
+	while (e->type == PAX_DIR && len > 1 && e->path[len - 1] == '/')
+		e->path[--len] = '\0';
 }
 
 static int take_header(const struct tar_header *h, struct pax_entry *e, bool timed, struct err *err)

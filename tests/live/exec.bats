@@ -334,16 +334,16 @@ caps_of_container() { awk '/^CapBnd/ { print $2 }' "/proc/$(init_of "$c")/status
 
 @test "--process: what protects others from the container, and where it runs, is the container's unless the file says otherwise" {
 	thole delete --force "$c"
-	config '.process.scheduler = { policy: "SCHED_OTHER", nice: 7 } | .process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 6 } | .process.execCPUAffinity = { initial: "1", final: "1" }'
+	config '.process.scheduler = { policy: "SCHED_OTHER", nice: 7 } | .process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 6 } | .process.execCPUAffinity = { initial: "0", final: "0" }'
 	detached sleep 1000
 	runs_with() { # JQ of the process
 		jq -n '{ args: ["sleep", "1000"], cwd: "/", env: ["PATH=/bin"], user: { uid: 0, gid: 0 } } | '"$1" > "$T/process.json"
 		thole exec -d --pid-file "$T/pid" --process "$T/process.json" "$c" < /dev/null
 		echo "$(awk '/^CapBnd/ { print $2 }' "/proc/$(cat "$T/pid")/status") $(ps -o ni= -p "$(cat "$T/pid")") $(ionice -p "$(cat "$T/pid")") $(taskset -cp "$(cat "$T/pid")" | sed 's/.*: //')"
 	}
-	equal "$(runs_with .)" "$(caps_of_container)   7 best-effort: prio 6 1"
-	equal "$(runs_with '.capabilities = null')" "$(caps_of_container)   7 best-effort: prio 6 1"
-	equal "$(runs_with '.capabilities = {} | .scheduler = { policy: "SCHED_OTHER", nice: 3 } | .ioPriority = { class: "IOPRIO_CLASS_IDLE" } | .execCPUAffinity = { final: "0" }')" \
+	equal "$(runs_with .)" "$(caps_of_container)   7 best-effort: prio 6 0"
+	equal "$(runs_with '.capabilities = null')" "$(caps_of_container)   7 best-effort: prio 6 0"
+	equal "$(runs_with '.capabilities = {} | .scheduler = { policy: "SCHED_OTHER", nice: 3 } | .ioPriority = { class: "IOPRIO_CLASS_IDLE" }')" \
 		"0000000000000000   3 idle 0"
 }
 
