@@ -113,11 +113,14 @@ setup_test() { bundle; }
 	is "$c" running
 }
 
-@test "a shim whose state directory was removed leaves nothing when its container has ended" {
+@test "a shim whose state directory was removed goes with its container, and so do its groups; the log stays, it may be another one's" {
 	local init
 	detached sleep 1000
 	init=$(init_of "$c")
 	rm -rf "${ROOT:?}/$c"
 	kill -KILL "$init"
-	wait_for nothing_left
+	gone() { [ -z "$(own_processes)$(own_cgroups)" ]; }
+	wait_for gone
+	rm -r "$THOLE_LOG_DIR/$c"
+	nothing_left
 }
