@@ -292,7 +292,7 @@ static const struct command commands[] = {
 	{ "stats",   cmd_stats,   OPTIONS(stats_rows, stats_options),   "[ID...]",     0, -1, "show what containers use", 0 },
 	{ "events",  cmd_events,  OPTIONS(events_rows, events_options), "ID",          1, 1, "print statistics, lack of memory, lost logs as JSON", NEEDS_ID },
 	{ "update",  cmd_update,  OPTIONS(update_rows, update_options), "ID",          1, 1, "change a container's limits", NEEDS_ID },
-	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID|--all|inspect IMG|export IMG FILE|import FILE DIR", 0, 3, "write a running container to files (with CRIU)", NEEDS_NO_ROOT },
+	{ "checkpoint", cmd_checkpoint, OPTIONS(checkpoint_rows, criu_options), "ID|inspect IMG|export IMG FILE|import FILE DIR", 0, 3, "write a running container to files (with CRIU)", NEEDS_NO_ROOT },
 	{ "checkpoints", cmd_checkpoints, OPTIONS(checkpoints_rows, checkpoints_options), "DIR", 1, 1, "list the images of a set, and verify them", NEEDS_NO_ROOT },
 	{ "restore", cmd_restore, OPTIONS(restore_rows, restore_options), "ID",        1, 1, "run a container out of such files", NEEDS_ID | NEEDS_STDIO_RULES | NEEDS_STREAMS },
 	{ "recover", cmd_recover, OPTIONS(recover_rows, recover_options), "[ID...]",   0, -1, "give containers a shim whose own has died", 0 },
