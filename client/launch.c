@@ -12,6 +12,7 @@
 #include "client/pid_file.h"
 #include "client/rootless.h"
 #include "client/term.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/memfd.h"
 #include "common/number.h"
@@ -220,6 +221,29 @@ static const char *group_of_shim(const char *where)
 	return !where[0] || !strcmp(where, "own") ? STATEDIR_SHIMS_GROUP : NULL;
 }
 
+/* since_ns: what was created before that is not ours, but another one of that id. */
+static bool passed_on(const struct client *cl, const char *id, uint64_t since_ns, int sig)
+{
+	cleanup_fd int dir_fd = -1;
+	struct status_record rec;
+	struct err ignored;
+
+	return client_read_container(cl, id, &dir_fd, &rec, &ignored) == 0 && rec.status == STATUS_RUNNING &&
+	       rec.created_ns >= since_ns && call_signal_init(id, dir_fd, sig, &ignored) == 0;
+}
+
+/* Its program runs before its poststart hooks are through, which are waited for: signals are the program's by then. */
+static int reply_or_pass_on(const struct client *cl, const char *id, uint64_t since_ns, struct call *c, Reply *ret,
+			    struct wire_fds *ret_fds, struct err *err)
+{
+	int r;
+
+	do
+		r = call_reply(c, ret, ret_fds, err);
+	while (r < 0 && call_interrupted(err) && passed_on(cl, id, since_ns, c->signal));
+	return r;
+}
+
 static int launch_once(const struct client *cl, const char *id, struct packet *p, struct launch *l, struct err *err)
 {
 	const Create *create = &p->req.body.create;
@@ -230,11 +254,13 @@ static int launch_once(const struct client *cl, const char *id, struct packet *p
 		/* A service manager asks who the main process's parent is when it is told of it: ours, who are about to end. */
 		.orphan = create->detach && create->notify_socket[0],
 	};
+	const uint64_t since_ns = clock_wall_ns();
 	Reply reply;
 
 	call_release(&l->call);
 	if (call_launch(cl, id, &how, &p->req, p->beside.fd, p->beside.n, &l->call, err) < 0 ||
-	    call_reply(&l->call, &reply, &l->fds, err) < 0)
+	    (create->start ? reply_or_pass_on(cl, id, since_ns, &l->call, &reply, &l->fds, err)
+			   : call_reply(&l->call, &reply, &l->fds, err)) < 0)
 		return -1;
 	if (reply.which_body != Reply_create_tag)
 		return err_set(err, ERR_PROTOCOL, "the shim's reply is not one to a create");

@@ -63,6 +63,18 @@ hook() { # KIND ARGS...
 		rm "$T/go"
 		wait_for nothing_left
 	done
+	# With a foreign monitor, too.
+	config --arg t "$T" '.hooks.poststart = [{ path: "/bin/sh", args: ["sh", "-c", "cat > /dev/null; while [ ! -e \($t)/go ]; do sleep 0.02; done"] }]'
+	args sh -c 'trap "echo term; exit 3" TERM; echo all; while :; do usleep 1000; done'
+	in_background "$THOLE_OCI" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > "$T/seen" 2> "$T/err"
+	run=$!
+	wait_for grep -q all "$T/seen"
+	kill -TERM $run
+	wait_for grep -q term "$T/seen"
+	touch "$T/go"
+	exits 3 wait $run
+	rm "$T/go"
+	wait_for nothing_left
 	# What waits for ever in a hook is ended with the container: by a signal once the program has ended, and by force.
 	for how in kill delete; do
 		config --arg t "$T" '.hooks.poststart = [{ path: "/bin/sh", args: ["sh", "-c", "cat > /dev/null; exec sleep 1000"] }]
