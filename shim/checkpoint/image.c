@@ -319,9 +319,6 @@ int image_open_view(int dir_fd, int *ret_fd, struct err *err)
 
 /* ---- what is in it ---------------------------------------------------------------------------------------------------------- */
 
-#define ROOTS_WITHIN (4u << 20) /* bytes of a log in which their name comes */
-#define ROOTS_RANDOM 6
-
 #define GROUPS_FILE "cgroup.img"
 #define GROUPS_MAX (16 << 20)
 #define GROUPS_AT (8 + sizeof(uint32_t)) /* two magic numbers and the length of its one entry */
@@ -450,6 +447,9 @@ static void find_missing(const char *log, char *ret, size_t size)
 			snprintf(ret, size, "%.*s image", (int)(image - at - 1), at + 1);
 	}
 }
+
+#define ROOTS_WITHIN (4u << 20) /* bytes of a log in which their name comes */
+#define ROOTS_RANDOM 6
 
 void image_drop_roots(int work_dir_fd, const char *log)
 {

@@ -43,29 +43,27 @@ static void died_cb(evutil_socket_t fd, short what, void *arg)
 	relay_await_no_more(p->relay);
 }
 
-static void load_owner(struct process *p, struct json_object *o)
+/* ret_*: untouched where there is none. */
+static void load_client(struct json_object *o, const char *key, pid_t *ret_pid, uint64_t *ret_start_time)
 {
-	struct json_object *owner, *pid, *start;
+	struct json_object *client, *pid, *start;
 
-	if (!json_object_object_get_ex(o, "stdinOwner", &owner) || !state_lives(owner) ||
-	    !json_object_object_get_ex(owner, "pid", &pid) || !json_object_object_get_ex(owner, "startTime", &start))
+	if (!json_object_object_get_ex(o, key, &client) || !json_object_is_type(client, json_type_object) ||
+	    !json_object_object_get_ex(client, "pid", &pid) || !json_object_object_get_ex(client, "startTime", &start))
 		return;
-	p->stdin_owner.pid = (pid_t)json_object_get_int64(pid);
-	p->stdin_owner.start_time = json_object_get_uint64(start);
+	*ret_pid = (pid_t)json_object_get_int64(pid);
+	*ret_start_time = json_object_get_uint64(start);
 }
 
 void follower_load(struct process *p, struct json_object *o)
 {
-	struct json_object *client, *pid, *start;
+	struct json_object *owner;
 
 	if (!json_object_is_type(o, json_type_object))
 		return;
-	load_owner(p, o);
-	if (!json_object_object_get_ex(o, "client", &client) || !json_object_is_type(client, json_type_object) ||
-	    !json_object_object_get_ex(client, "pid", &pid) || !json_object_object_get_ex(client, "startTime", &start))
-		return;
-	p->follower.pid = (pid_t)json_object_get_int64(pid);
-	p->follower.start_time = json_object_get_uint64(start);
+	if (json_object_object_get_ex(o, "stdinOwner", &owner) && state_lives(owner))
+		load_client(o, "stdinOwner", &p->stdin_owner.pid, &p->stdin_owner.start_time);
+	load_client(o, "client", &p->follower.pid, &p->follower.start_time);
 }
 
 /* False: it is dead, or there was none. */
@@ -138,17 +136,18 @@ int follower_return(struct container *c, const struct follower_request *req, str
 	return 0;
 }
 
-static void put_owner(const struct process *p, struct json_object *o)
+/* pid 0: nobody. */
+static void put_client(struct json_object *o, const char *key, pid_t pid, uint64_t start_time)
 {
-	struct json_object *owner;
+	struct json_object *client;
 
-	json_object_object_del(o, "stdinOwner");
-	if (!p->stdin_owner.pid)
+	json_object_object_del(o, key);
+	if (!pid)
 		return;
-	owner = json_new_object();
-	json_add(owner, "pid", json_new_int64(p->stdin_owner.pid));
-	json_add(owner, "startTime", json_new_uint64(p->stdin_owner.start_time));
-	json_add(o, "stdinOwner", owner);
+	client = json_new_object();
+	json_add(client, "pid", json_new_int64(pid));
+	json_add(client, "startTime", json_new_uint64(start_time));
+	json_add(o, key, client);
 }
 
 void follower_note_owner(struct container *c, pid_t pid)
@@ -167,15 +166,6 @@ void follower_note_owner(struct container *c, pid_t pid)
 
 void follower_put(const struct process *p, struct json_object *o)
 {
-	struct json_object *client;
-
-	put_owner(p, o);
-
-	json_object_object_del(o, "client");
-	if (!p->follower.pid)
-		return;
-	client = json_new_object();
-	json_add(client, "pid", json_new_int64(p->follower.pid));
-	json_add(client, "startTime", json_new_uint64(p->follower.start_time));
-	json_add(o, "client", client);
+	put_client(o, "stdinOwner", p->stdin_owner.pid, p->stdin_owner.start_time);
+	put_client(o, "client", p->follower.pid, p->follower.start_time);
 }

@@ -106,11 +106,6 @@ static size_t place_of(const struct log *l)
 	return (size_t)(l->driver - drivers);
 }
 
-static Stream stream_at(size_t i)
-{
-	return i ? STREAM_STDERR : STREAM_STDOUT;
-}
-
 static void note_held(struct logs *logs, const struct log *l, Stream stream)
 {
 	struct held_text t;
@@ -127,7 +122,7 @@ static void read_held(struct logs *logs, struct log *l, size_t stream)
 	struct held_text t;
 
 	if (holds(l) && held_find(&logs->held, place_of(l), stream, buf, &t))
-		l->driver->ops->hold(l, stream_at(stream), &t);
+		l->driver->ops->hold(l, log_stream_at(stream), &t);
 }
 
 void logs_keep_held(struct logs *logs, int dir_fd, const char *process, enum logs_held what)
@@ -140,7 +135,7 @@ void logs_keep_held(struct logs *logs, int dir_fd, const char *process, enum log
 			if (what == LOGS_HELD_READ)
 				read_held(logs, logs->v[i], s);
 			else
-				note_held(logs, logs->v[i], stream_at(s));
+				note_held(logs, logs->v[i], log_stream_at(s));
 }
 
 void logs_lost_before(struct logs *logs, const char *driver, const struct log_loss *loss)

@@ -167,6 +167,12 @@ void logs_resume(struct logs *logs, const Saved__Log *s);
 
 /* ---- for drivers ---- */
 
+/* 0: stdout, 1: stderr, as in all that they keep of both. */
+static inline Stream log_stream_at(size_t i)
+{
+	return i == 1 ? STREAM_STDERR : STREAM_STDOUT;
+}
+
 void log_lost(struct log *l, Stream stream, uint64_t bytes, const struct err *err);
 void log_resumed(struct log *l);
 

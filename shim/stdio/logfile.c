@@ -444,7 +444,7 @@ static void lose_held(struct logfile *lf, const unsigned char held[2], const str
 {
 	for (int i = 0; i < 2; i++) {
 		if (held[i] > 0)
-			log_lost(&lf->log, i ? STREAM_STDERR : STREAM_STDOUT, held[i], err);
+			log_lost(&lf->log, log_stream_at((size_t)i), held[i], err);
 		lf->carry[i].n = 0;
 	}
 }

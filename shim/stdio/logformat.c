@@ -21,11 +21,6 @@ static void append(struct logfile *lf, const char *text, size_t len)
 	lf->used += len;
 }
 
-static Stream stream_at(size_t i)
-{
-	return i == 1 ? STREAM_STDERR : STREAM_STDOUT;
-}
-
 /* ---- k8s-file -------------------------------------------------------------------------------------------------------- */
 
 static size_t k8s_put(struct logfile *lf, Stream stream, const struct timespec *now, const char *data, size_t len)
@@ -81,7 +76,7 @@ static void k8s_remark(struct logfile *lf, const struct timespec *now, const cha
 
 	for (size_t i = 0; i < ARRAY_SIZE(lf->in_line); i++)
 		if (lf->in_line[i])
-			k8s_put(lf, stream_at(i), now, "\n", 1);
+			k8s_put(lf, log_stream_at(i), now, "\n", 1);
 	memcpy(line, text, len);
 	line[len] = '\n';
 	k8s_put(lf, STREAM_STDERR, now, line, len + 1);
@@ -151,7 +146,7 @@ static void json_remark(struct logfile *lf, const struct timespec *now, const ch
 
 	for (size_t i = 0; i < ARRAY_SIZE(lf->in_line); i++)
 		if (lf->in_line[i])
-			json_object_put_text(lf, stream_at(i), now, "\n", 1, false);
+			json_object_put_text(lf, log_stream_at(i), now, "\n", 1, false);
 	memcpy(line, text, len);
 	line[len] = '\n';
 	json_object_put_text(lf, STREAM_STDERR, now, line, len + 1, true);
@@ -161,7 +156,7 @@ static void json_finish(struct logfile *lf, const struct timespec *now)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(lf->carry); i++)
 		if (lf->carry[i].n > 0)
-			json_object_put_text(lf, stream_at(i), now, "", 0, true);
+			json_object_put_text(lf, log_stream_at(i), now, "", 0, true);
 }
 
 static const struct logfile_format json_format = {

@@ -247,12 +247,10 @@ static void journal_finish(struct log *l, const struct timespec *now)
 
 	for (size_t i = 0; i < ARRAY_SIZE(j->lines); i++) {
 		struct line *line = &j->lines[i];
-		Stream stream = i == 1 ? STREAM_STDERR : STREAM_STDOUT;
+		Stream stream = log_stream_at(i);
 
-		if (line->len > 0 && !told)
-			log_lost(l, stream, line->len, &err);
-		else if (line->len > 0 &&
-			 send_text(j, stream, line->text, line->len, !line->continues, true, &deadline, &err) < 0)
+		if (line->len > 0 &&
+		    (!told || send_text(j, stream, line->text, line->len, !line->continues, true, &deadline, &err) < 0))
 			log_lost(l, stream, line->len, &err);
 		line->len = 0;
 	}

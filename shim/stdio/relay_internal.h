@@ -12,8 +12,8 @@
 #include "shim/stdio/unlogged.h"
 
 #define RELAY_READ_BYTES (128u << 10)
-#define RELAY_FIRST_BYTES                                                                                              \
-	(2 * PIPE_BUF) /* without a log: of a stream that says more than that much more is read at once */
+/* Without a log: of a stream that says more than that much more is read at once. */
+#define RELAY_FIRST_BYTES (2 * PIPE_BUF)
 #define RELAY_INPUT_BYTES 4096
 #define RELAY_SOURCES_MAX 64
 
