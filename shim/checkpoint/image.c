@@ -448,26 +448,6 @@ static void find_missing(const char *log, char *ret, size_t size)
 	}
 }
 
-#define ROOTS_WITHIN (4u << 20) /* bytes of a log in which their name comes */
-#define ROOTS_RANDOM 6
-
-void image_drop_roots(int work_dir_fd, const char *log)
-{
-	static const char prefix[] = "/tmp/.criu.mntns.";
-	cleanup_fd int fd = openat(work_dir_fd, log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	cleanup_free char *text = xcalloc(1, ROOTS_WITHIN + 1);
-	char path[sizeof(prefix) + ROOTS_RANDOM] = "";
-	const char *at;
-	struct err ignored;
-
-	if (fd < 0 || fd_read_full(fd, text, ROOTS_WITHIN, &ignored) < 0 || !(at = strstr(text, prefix)))
-		return;
-	memcpy(path, at, sizeof(path) - 1);
-	if (strspn(path + strlen(prefix), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") ==
-	    ROOTS_RANDOM)
-		rmdir(path);
-}
-
 void image_forget_log(int work_dir_fd, const char *log)
 {
 	unlinkat(work_dir_fd, log, 0);

@@ -49,9 +49,6 @@ int image_open_view(int dir_fd, int *ret_fd, struct err *err);
 /* Before criu is started: its log of an earlier time, which it would write anew, says nothing of this one when it does not come so far. */
 void image_forget_log(int work_dir_fd, const char *log);
 
-/* After a criu that was killed in the middle of a restore: the directory that it had its mounts on, in /tmp, whose name is in its log. The mounts went with it. */
-void image_drop_roots(int work_dir_fd, const char *log);
-
 /* Put what criu has to complain of into err, with a sentence on what it means where that is known, and the log's path if there is one. `log`: its name below work_dir_fd. */
 void image_explain(int work_dir_fd, const char *log, struct err *err);
 

@@ -53,6 +53,7 @@ void container_free(struct container *c)
 	standstill_free(c->standstill);
 	checkpoint_free(c->checkpointing);
 	free(c->dumping);
+	free(c->restoring_log);
 	lazy_free(c->lazy);
 	park_free(c);
 	keep_release(&c->keep);

@@ -129,9 +129,10 @@ struct container {
 	struct criu_left dumper; /* and who writes it; pid 0: nobody who could be ended */
 	bool dumped_paused;      /* and the container was paused before */
 	bool dumper_serves;      /* it is through, and has the memory for whoever has the image */
-	struct parked *parked;   /* park.c: it is away, or about to go; NULL: it is here */
-	struct err *failure;     /* container_failure() */
-	char *remark;            /* on a restore until it is answered, on its removal; NULL: none */
+	char *restoring_log; /* the directory with the log of the criu that brings it back, for the same; NULL: none does */
+	struct parked *parked; /* park.c: it is away, or about to go; NULL: it is here */
+	struct err *failure;   /* container_failure() */
+	char *remark;          /* on a restore until it is answered, on its removal; NULL: none */
 	struct keep keep;
 };
 
@@ -271,6 +272,7 @@ int adopt_plan_logs(struct process *p, struct err *err);    /* and its relay, as
 void adopt_new_relay(struct process *p, struct logs *logs); /* without streams yet */
 
 /* load.c */
+void container_drop_roots(struct container *c); /* what a criu that was killed over restoring it has left in /tmp */
 int load_config(struct container *c, struct err *err); /* config.json as it was at create, if it is not there */
 
 /* remove.c */

@@ -17,6 +17,7 @@
 #include "shim/checkpoint/image.h"
 #include "shim/checkpoint/lazy.h"
 #include "shim/checkpoint/netlock.h"
+#include "shim/checkpoint/roots.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/sdnotify.h"
 #include "shim/sandbox/cgroup.h"
@@ -158,6 +159,24 @@ static void forget_former_boot(struct container *c)
 	c->dumper = (struct criu_left) { 0 };
 }
 
+void container_drop_roots(struct container *c)
+{
+	cleanup_fd int dir_fd = c->restoring_log ? open(c->restoring_log, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct cgroup_pids killed = { 0 };
+	struct err ignored;
+
+	/* What uses them has to be killed before, and has been but for what nobody knows. */
+	if (dir_fd >= 0 && c->cgroup) {
+		cgroup_kill_each(c->cgroup, SIGKILL, &ignored);
+		killed = cgroup_pids(c->cgroup);
+	}
+	if (dir_fd >= 0)
+		roots_drop(dir_fd, &killed);
+	free(killed.v);
+	free(c->restoring_log);
+	c->restoring_log = NULL;
+}
+
 /* A shim was killed while it brought the container back: what there is of it goes again, and criu with it, so that it can be brought back from its image. */
 static void drop_half_restored(struct container *c)
 {
@@ -168,8 +187,9 @@ static void drop_half_restored(struct container *c)
 	lazy_dismiss(c->dir_fd);
 	if (c->cgroup && !cgroup_is_empty(c->cgroup) && cgroup_kill_each(c->cgroup, SIGKILL, &err) < 0)
 		log_warn("container '%s': %s", c->id, err.text);
-	if (!c->rec.init_pid)
+	if (!c->rec.init_pid && !c->restoring_log)
 		return;
+	container_drop_roots(c);
 	c->rec.init_pid = 0;
 	c->rec.init_start_time = c->rec.init_pidfd_inode = 0;
 	if (state_save(c, &err) < 0)

@@ -109,7 +109,10 @@ int container_undo(struct container *c, struct err *err)
 	lazy_dismiss(c->dir_fd);
 	if (c->init.pidfd >= 0 && proc_pidfd_kill(c->init.pidfd, SIGKILL, err) < 0 && err->code != ERR_STATE)
 		return -1;
-	return groups_undo(c, err) < 0 ? -1 : remove_everything(c, err);
+	if (groups_undo(c, err) < 0)
+		return -1;
+	container_drop_roots(c);
+	return remove_everything(c, err);
 }
 
 /* ---- deleting ------------------------------------------------------------------------------------------------------------ */

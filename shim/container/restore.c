@@ -3,9 +3,7 @@
  *
  * The image is only ever given to criu; what we read of it ourselves is three keys and the rest of stdin. Mounts, namespaces and groups are what the caller's config
  * says. criu is in the container's groups and in a mount namespace of its own, so that killing the groups ends whatever it has made. */
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,13 +22,12 @@
 #include "shim/checkpoint/left.h"
 #include "shim/checkpoint/locks.h"
 #include "shim/checkpoint/mapped.h"
-#include "shim/checkpoint/openfiles.h"
 #include "shim/checkpoint/options.h"
 #include "shim/checkpoint/pagemap.h"
-#include "shim/checkpoint/replay.h"
 #include "shim/checkpoint/veth.h"
 #include "shim/checkpoint/worker.h"
 #include "shim/container/container_internal.h"
+#include "shim/container/restore_files.h"
 #include "shim/sandbox/cgroup.h"
 #include "shim/sandbox/idmap.h"
 #include "shim/sandbox/keyring.h"
@@ -559,9 +556,9 @@ static void criu_done(void *arg, const struct err *failure)
 
 	remove_lazy_links(c);
 	hide_statistics(callers_fd(cr));
-	if (failure)
-		image_drop_roots(callers_fd(cr), "restore.log");
 	if (!failure && cr->restoring->noted && !cr->why.code) {
+		free(c->restoring_log);
+		c->restoring_log = NULL;
 		create_restored(c, NULL);
 		return;
 	}
@@ -596,6 +593,14 @@ static struct keyring keyring_of(const struct container *c)
 	return k;
 }
 
+/* For who follows this shim if it is killed meanwhile. */
+static int note_log(struct container *c, struct err *err)
+{
+	free(c->restoring_log);
+	c->restoring_log = NULL;
+	return fd_path(callers_fd(c->creation), &c->restoring_log, err) < 0 ? -1 : state_save(c, err);
+}
+
 static int start_criu(struct container *c, struct err *err)
 {
 	static const struct criu_ops ops = { .notify_cb = notified, .done_cb = criu_done };
@@ -623,6 +628,8 @@ static int start_criu(struct container *c, struct err *err)
 		ret = put_unread(c, err);
 	if (ret == 0)
 		ret = inherit_execs(c, &plan, fds, &n, err);
+	if (ret == 0)
+		ret = note_log(c, err);
 	if (ret == 0)
 		ret = limit_processes(c, false, err);
 	plan.opts.images_dir_fd = r->view_fd >= 0 ? r->view_fd : cr->params.fds.images_fd;
@@ -662,84 +669,12 @@ static int start_criu(struct container *c, struct err *err)
 
 /* ---- the files, before criu ------------------------------------------------------------------------------------------------ */
 
-static struct areas areas_of(const struct container *c)
-{
-	return (struct areas) { .config = c->config, .bundle = c->creation->bundle, .rootfs = c->creation->rootfs };
-}
-
-/* As its own root could have made it. */
-static bool may_make_devices(const struct oci_config *config)
-{
-	return !config->ns[OCI_NS_USER].wanted && config->has_process &&
-	       (config->process.caps.bounding & (UINT64_C(1) << CAP_MKNOD));
-}
-
-/* All that can be refused is refused before any file is changed. */
-static int replay_files(struct container *c, const struct areas *areas, struct err *err)
-{
-	const bool mapped = c->config->ns[OCI_NS_USER].wanted;
-	const struct replay r = { .images_fd = c->creation->params.fds.images_fd,
-				  .areas = c->creation->restoring->plan,
-				  .may_make_devices = may_make_devices(c->config),
-				  .uids = mapped ? &c->config->uid_maps : NULL,
-				  .gids = mapped ? &c->config->gid_maps : NULL };
-	struct replaying *x;
-	int ret = replay_judge(&r, &x, err);
-
-	if (ret == 0)
-		ret = openfiles_check(areas, r.images_fd, false, x, err);
-	if (ret == 0)
-		ret = replay_run(x, err);
-	replay_free(x);
-	return ret;
-}
-
 static int put_files_back(void *arg, struct err *err)
 {
-	struct container *c = arg;
-	const struct areas areas = areas_of(c);
-	const char *files = c->creation->restoring->options.files;
+	const struct container *c = arg;
+	const struct restoring *r = c->creation->restoring;
 
-	if (!strcmp(files, "restore") && replay_files(c, &areas, err) < 0)
-		return -1;
-	return openfiles_check(&areas, c->creation->params.fds.images_fd, !strcmp(files, "check"), NULL, err);
-}
-
-/* Does another container use this root, whose files would change under it? By whatever name it has it. */
-static int check_alone(const struct container *c, struct err *err)
-{
-	cleanup_fd int fd = openat(c->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct stat own, other;
-	struct status_record rec;
-	struct err ignored;
-	struct dirent *e;
-
-	if (!dir)
-		return err_sys(err, "cannot read the state directory");
-	take_fd(&fd);
-	if (stat(c->creation->rootfs, &own) < 0)
-		return err_sys(err, "cannot look at '%s'", c->creation->rootfs);
-	while ((e = readdir(dir)))
-		if (statedir_check_id(e->d_name, &ignored) == 0 && strcmp(e->d_name, c->id) != 0 &&
-		    statedir_read_status_of(c->root_fd, e->d_name, &rec, NULL, &ignored) == 0 &&
-		    statedir_init_alive(&rec) && stat(rec.rootfs, &other) == 0 && other.st_dev == own.st_dev &&
-		    other.st_ino == own.st_ino)
-			return err_set(err, ERR_BUSY,
-				       "container '%s' runs in the same root, '%s': its files would change under it "
-				       "(--rootfs=keep uses what is there)",
-				       e->d_name, rec.rootfs);
-	return 0;
-}
-
-static int plan_files(struct container *c, struct err *err)
-{
-	const struct areas areas = areas_of(c);
-	struct restoring *r = c->creation->restoring;
-
-	if (strcmp(r->options.files, "restore") != 0)
-		return 0;
-	return areas_plan(&areas, &r->options.include_binds, &r->plan, err) < 0 ? -1 : check_alone(c, err);
+	return restore_files_put(c, &r->options, &r->plan, err);
 }
 
 static void files_back(void *arg, const struct err *failure)
@@ -774,7 +709,7 @@ int restore_start(struct container *c, struct err *err)
 		return -1;
 	if (!r->options.files)
 		return bring_back(c, err);
-	if (plan_files(c, err) < 0)
+	if (restore_files_plan(c, &r->options, &r->plan, err) < 0)
 		return -1;
 	return worker_start(c->base, &task, &r->worker, err);
 }
@@ -792,6 +727,7 @@ void restore_undo(struct container *c)
 	criu_free(c->creation->restoring->criu);
 	c->creation->restoring->criu = NULL;
 	process_kill_now(&c->init);
+	container_drop_roots(c);
 	lazy_free(c->lazy);
 	c->lazy = NULL;
 	exec_drop_expected(c);

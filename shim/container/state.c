@@ -398,13 +398,16 @@ static void put_absence(const struct container *c, struct json_object *top)
 		put_process(&c->init, false, object_at(o, "parked"));
 }
 
-/* What a shim that is killed in the middle of it leaves there is for the next one to remove. */
+/* What criu was at: what a shim that is killed in the middle of it leaves there is for the next one to remove. */
 static void put_dump(const struct container *c, struct json_object *o)
 {
 	struct json_object *dumper;
 
 	json_object_object_del(o, "dumping");
 	json_object_object_del(o, "dumper");
+	json_object_object_del(o, "restoringLog");
+	if (c->restoring_log)
+		add_string(o, "restoringLog", c->restoring_log);
 	if (c->dumping)
 		add_string(o, "dumping", c->dumping);
 	if (!c->dumping || !c->dumper.pid)
@@ -720,6 +723,8 @@ static void load_dump(struct container *c, struct json_object *o)
 
 	if (string_at(o, "dumping")[0] == '/')
 		c->dumping = xstrdup(string_at(o, "dumping"));
+	if (string_at(o, "restoringLog")[0] == '/')
+		c->restoring_log = xstrdup(string_at(o, "restoringLog"));
 	if (!json_object_object_get_ex(o, "dumper", &dumper) || !json_object_is_type(dumper, json_type_object))
 		return;
 	c->dumper = (struct criu_left) { .pid = (pid_t)number_at(dumper, "pid"),

@@ -79,6 +79,15 @@ began() { # OPTIONS of run
 	goes_on
 }
 
+# What a criu that was killed over a restore leaves in /tmp: only its log tells the name.
+own_roots() {
+	local dir
+	find "$IMG" "$SET" -name restore.log -exec grep -aoh '/tmp/\.criu\.mntns\.[A-Za-z0-9]*' {} + 2> /dev/null | sort -u | while read -r dir; do
+		[ ! -e "$dir" ] || echo "$dir"
+	done
+}
+no_roots() { equal "$(own_roots)" '' "$1: directories of criu's"; }
+
 # What each phase needs before; the command that is hit is CMD.
 prepare() { # PHASE OPTIONS of run
 	rm -rf "$IMG"
@@ -125,6 +134,7 @@ check_after() { # PHASE WHAT
 	WAIT_S=60 wait_for no_criu || fail "$2: criu is left: $(own_criu)"
 	settled() { thole recover --all && [[ $(status "$c") =~ ^(running|stopped|checkpointed|)$ ]]; }
 	wait_for settled || fail "$2: $(thole recover --all 2>&1), it is $(status "$c")"
+	no_roots "$2" || return 1
 	case $(status "$c") in
 	running)
 		# The one of the keeper may be at it still, with a child that unlocks the network.
@@ -241,6 +251,7 @@ while_scripts_wait() { # PHASE OPTIONS of run -- FOLLOW...
 			WAIT_S=5 wait_for nothing_of_criu || fail "$phase, waiting at $point: left: $(own_criu) $(own_processes)"
 			wait_for no_shims
 			equal "$(own_cgroups)" '' "$phase, waiting at $point: groups"
+			no_roots "$phase, waiting at $point"
 			equal "$(find "$IMG" -name '.thole*')" '' "$phase, waiting at $point: hidden directories"
 			rm -rf "$T/actions"
 		done

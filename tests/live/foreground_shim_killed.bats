@@ -381,8 +381,8 @@ late"
 	in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/in" > /dev/null 2> "$T/err" 8>&-
 	first=$!
 	exec 9> "$T/in" 8>&-
-	attached() { [ "$(find "/proc/$1/fd" -lname 'pipe:*' | wc -l)" -gt "$2" ]; }
-	wait_for attached $first 3
+	owns_stdin() { [ "$(jq '.processes.init.stdinOwner.pid' "$ROOT/$c/state.json")" = "$1" ]; }
+	wait_for owns_stdin $first
 	# More than its pipe and the container's hold.
 	in_background sh -c 'exec seq 1 60000 | "$0" --root "$1" attach "$2" > /dev/null 2> "$3"' "$THOLE" "$ROOT" "$c" "$T/err.2" 9>&-
 	second=$!
