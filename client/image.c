@@ -88,13 +88,11 @@ static void allow_many_files(void)
 /* What begins with a dot is left over from somebody who was killed; nobody opens it. `prefix`: where the directory is in the image. */
 static int open_directory(int dir_fd, const char *prefix, bool has_parent, struct examination *x, struct err *err)
 {
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	cleanup_dir DIR *dir = fd_list(dir_fd);
 	struct dirent *e;
 
 	if (!dir)
 		return err_sys(err, "cannot read the directory");
-	take_fd(&own_fd);
 	while ((e = readdir(dir))) {
 		if (e->d_name[0] == '.' || (has_parent && !strcmp(e->d_name, MANIFEST_PARENT)))
 			continue;
@@ -217,12 +215,10 @@ static void child_run(int dir_fd, struct examination *x, pid_t parent)
 
 static int count_entries(int dir_fd, size_t *ret, struct err *err)
 {
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	cleanup_dir DIR *dir = fd_list(dir_fd);
 
 	if (!dir)
 		return err_sys(err, "cannot read the directory");
-	take_fd(&own_fd);
 	while (readdir(dir))
 		if (++*ret > MANIFEST_FILES_MAX)
 			return err_set(err, ERR_LIMIT, "the directory has more than %d files", MANIFEST_FILES_MAX);

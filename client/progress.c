@@ -25,7 +25,7 @@ bool progress_wanted(void)
 static uint64_t written(int set_fd, const char *name, bool *ret_complete)
 {
 	cleanup_fd int fd = openat(set_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fd_list(fd);
 	uint64_t bytes = 0;
 	struct dirent *e;
 	struct stat st;

@@ -45,19 +45,17 @@ static int remove_directory(int set_fd, const char *name, struct err *err);
 /* Its pre-dumps, if it has any, lie one in the other. */
 static int remove_files(int dir_fd, struct err *err)
 {
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
-	struct dirent *e;
+	cleanup_dir DIR *dir = fd_list(dir_fd);
+	const char *name;
 
 	if (!dir)
 		return err_sys(err, "cannot read an image's directory");
-	take_fd(&own_fd);
-	while ((e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || unlinkat(dir_fd, e->d_name, 0) == 0)
+	while ((name = fd_list_next(dir))) {
+		if (unlinkat(dir_fd, name, 0) == 0)
 			continue;
 		if (errno != EISDIR)
-			return err_sys(err, "cannot remove '%s' of an image", e->d_name);
-		if (remove_directory(dir_fd, e->d_name, err) < 0)
+			return err_sys(err, "cannot remove '%s' of an image", name);
+		if (remove_directory(dir_fd, name, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -126,13 +124,11 @@ static bool could_be(int set_fd, const char *name)
 /* Does this directory have images in it? */
 static bool has_images(int dir_fd)
 {
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	cleanup_dir DIR *dir = fd_list(dir_fd);
 	struct dirent *e;
 
 	if (!dir)
 		return false;
-	take_fd(&own_fd);
 	while ((e = readdir(dir))) {
 		cleanup_free char *manifest = xasprintf("%s/" MANIFEST_FILE, e->d_name);
 
@@ -184,14 +180,12 @@ static void read_latest(int set_fd, char ret[MANIFEST_NAME_MAX])
 
 int set_read(int set_fd, enum image_depth depth, struct set *ret, struct err *err)
 {
-	cleanup_fd int own_fd = openat(set_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	cleanup_dir DIR *dir = fd_list(set_fd);
 	struct set s = { 0 };
 	struct dirent *e;
 
 	if (!dir)
 		return err_sys(err, "cannot read the set's directory");
-	take_fd(&own_fd);
 	while ((e = readdir(dir))) {
 		if (!could_be(set_fd, e->d_name))
 			continue;

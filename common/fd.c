@@ -37,6 +37,27 @@ int fd_write_all(int fd, const void *buf, size_t len, struct err *err)
 	return 0;
 }
 
+DIR *fd_list(int dir_fd)
+{
+	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+
+	if (dir)
+		take_fd(&own_fd);
+	return dir;
+}
+
+const char *fd_list_next(DIR *dir)
+{
+	struct dirent *e;
+
+	do {
+		errno = 0;
+		e = readdir(dir);
+	} while (e && (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")));
+	return e ? e->d_name : NULL;
+}
+
 ssize_t fd_read_full(int fd, void *buf, size_t len, struct err *err)
 {
 	size_t have = 0;

@@ -69,6 +69,11 @@ static inline void cleanup_dir_fn(DIR **d)
 /* Write all of it, through EINTR and short writes. Blocks as the descriptor does. */
 int fd_write_all(int fd, const void *buf, size_t len, struct err *err);
 
+/* A listing of a directory, from its beginning, whatever has been read through dir_fd, which stays the caller's. For closedir(3). NULL: errno says why. */
+DIR *fd_list(int dir_fd);
+/* The next name but "." and "..", until the next call. NULL: that was the last one (errno 0), or it could not be read. */
+const char *fd_list_next(DIR *dir);
+
 /* Read until `len` bytes or end of file. Returns the number read. */
 ssize_t fd_read_full(int fd, void *buf, size_t len, struct err *err);
 

@@ -2,7 +2,6 @@
 /* The state directory: where a container's record, lock and sockets are, and what the kernel says of it now. */
 #include "common/statedir.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -662,19 +661,13 @@ static int remove_file(int dir_fd, const char *id, const char *name, struct err 
 
 static int remove_files(int dir_fd, const char *id, struct err *err)
 {
-	cleanup_fd int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = NULL;
-	struct dirent *e;
+	cleanup_dir DIR *dir = fd_list(dir_fd);
+	const char *name;
 
-	if (fd < 0)
-		return err_sys(err, "cannot open the state directory of '%s'", id);
-	dir = fdopendir(fd);
 	if (!dir)
 		return err_sys(err, "cannot read the state directory of '%s'", id);
-	take_fd(&fd);
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !is_removed_last(e->d_name) &&
-		    remove_file(dir_fd, id, e->d_name, err) < 0)
+	while ((name = fd_list_next(dir)))
+		if (!is_removed_last(name) && remove_file(dir_fd, id, name, err) < 0)
 			return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(removed_last); i++)
 		if (remove_file(dir_fd, id, removed_last[i], err) < 0)

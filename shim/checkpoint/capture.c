@@ -5,7 +5,6 @@
  * and nothing is opened but what has just been seen to be a directory or a file. How much is to come is found out by the same walk, which then writes nothing. */
 #include "shim/checkpoint/capture.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -390,21 +389,18 @@ static bool has_vanished(const struct writer *w, const struct err *err)
 
 static int put_children(struct writer *w, const struct place *in, struct err *err)
 {
-	cleanup_fd int own_fd = openat(in->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
-	struct dirent *e;
+	cleanup_dir DIR *dir = fd_list(in->fd);
+	const char *name;
 
 	if (!dir)
 		return err_sys(err, "cannot list the directory");
-	take_fd(&own_fd);
-	while ((errno = 0, e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || put_entry(w, in, e->d_name, err) == 0 ||
-		    has_vanished(w, err)) {
+	while ((name = fd_list_next(dir))) {
+		if (put_entry(w, in, name, err) == 0 || has_vanished(w, err)) {
 			w->named = false;
 			continue;
 		}
 		if (!w->named)
-			err_add(err, "%s/%s", in->path, e->d_name);
+			err_add(err, "%s/%s", in->path, name);
 		w->named = true;
 		return -1;
 	}

@@ -6,7 +6,6 @@
  * written has neither. */
 #include "shim/checkpoint/distrust.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,14 +34,13 @@ static int judge(int dir_fd, const char *name, struct err *err)
 
 static int judge_directory(int dir_fd, struct err *err)
 {
-	int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
-	struct dirent *e;
+	cleanup_dir DIR *dir = fd_list(dir_fd);
+	const char *name;
 
 	if (!dir)
 		return err_sys(err, "cannot read the image's directory");
-	while ((e = readdir(dir)))
-		if (judge(dir_fd, e->d_name, err) < 0)
+	while ((name = fd_list_next(dir)))
+		if (judge(dir_fd, name, err) < 0)
 			return -1;
 	return 0;
 }

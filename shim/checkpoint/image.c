@@ -4,7 +4,6 @@
  * Runs in the shim. The directory is its caller's; names in it are only ever used below its descriptor, and links are not followed. */
 #include "shim/checkpoint/image.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -44,30 +43,6 @@ static bool is_of_dump(const char *name)
 	       !strcmp(name, EXECS_FILE) || !strcmp(name, STATISTICS) || !strcmp(name, PARENT);
 }
 
-/* From its beginning, whatever has been read of dir_fd; NULL on failure. */
-static DIR *open_listing(int dir_fd, struct err *err)
-{
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
-
-	if (!dir)
-		err_sys(err, "cannot read the image's directory");
-	else
-		take_fd(&own_fd);
-	return dir;
-}
-
-/* The next file's name, without "." and ".."; NULL at the end. */
-static const char *next_name(DIR *dir)
-{
-	struct dirent *e;
-
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			return e->d_name;
-	return NULL;
-}
-
 static int remove_files(int dir_fd, bool only_dump, struct err *err);
 
 /* A file, or a directory of pre-dumps, which lie one in the other. `only_dump`: no directory of somebody else's that is called so. */
@@ -90,12 +65,12 @@ static int remove_one(int dir_fd, const char *name, bool only_dump, struct err *
 /* `only_dump`: leave what is no file of a dump. */
 static int remove_files(int dir_fd, bool only_dump, struct err *err)
 {
-	cleanup_dir DIR *dir = open_listing(dir_fd, err);
+	cleanup_dir DIR *dir = fd_list(dir_fd);
 	const char *name;
 
 	if (!dir)
-		return -1;
-	while ((name = next_name(dir)))
+		return err_sys(err, "cannot read the image's directory");
+	while ((name = fd_list_next(dir)))
 		if ((!only_dump || is_of_dump(name)) && remove_one(dir_fd, name, only_dump, err) < 0)
 			return -1;
 	return 0;
@@ -176,12 +151,12 @@ static int move_file(int dir_fd, int new_fd, const char *name, struct err *err)
 /* The inventory comes last: without one criu sees no image. */
 static int move_files(int dir_fd, int new_fd, bool inventory, struct err *err)
 {
-	cleanup_dir DIR *dir = open_listing(new_fd, err);
+	cleanup_dir DIR *dir = fd_list(new_fd);
 	const char *name;
 
 	if (!dir)
-		return -1;
-	while ((name = next_name(dir)))
+		return err_sys(err, "cannot read the image's directory");
+	while ((name = fd_list_next(dir)))
 		if (!strcmp(name, INVENTORY) == inventory && move_file(dir_fd, new_fd, name, err) < 0)
 			return -1;
 	return 0;
@@ -277,14 +252,16 @@ static int mount_detached(const char *type, const char *const (*options)[2], int
 
 static int open_files_up(int dir_fd, struct err *err)
 {
-	cleanup_dir DIR *dir = open_listing(dir_fd, err);
+	cleanup_dir DIR *dir = fd_list(dir_fd);
 	cleanup_fd int parent_fd = -1;
 	const char *name;
 	int r;
 
-	if (!dir || fchmod(dir_fd, 0755) < 0)
+	if (!dir)
+		return err_sys(err, "cannot read the image's directory");
+	if (fchmod(dir_fd, 0755) < 0)
 		return dir ? err_sys(err, "cannot change a view of the image") : -1;
-	while ((name = next_name(dir)))
+	while ((name = fd_list_next(dir)))
 		if (has_end(name, ".img") && fchmodat(dir_fd, name, 0644, 0) < 0)
 			return err_sys(err, "cannot change a view of '%s'", name);
 	r = manifest_open_parent(dir_fd, &parent_fd, err);

@@ -111,19 +111,16 @@ static int child_show(int old_fd, int run_fd, const char *name)
 /* All of the old /run but what is ours and criu's. */
 static int child_show_all(int old_fd, int run_fd)
 {
-	cleanup_fd int fd = openat(old_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
+	cleanup_dir DIR *dir = fd_list(old_fd);
+	const char *name;
 	size_t n = 0;
 
 	if (!dir)
 		return -1;
-	take_fd(&fd);
-	while ((errno = 0, e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || !strncmp(e->d_name, KEPT, strlen(KEPT)) ||
-		    !strncmp(e->d_name, CRIUS, strlen(CRIUS)))
+	while ((name = fd_list_next(dir))) {
+		if (!strncmp(name, KEPT, strlen(KEPT)) || !strncmp(name, CRIUS, strlen(CRIUS)))
 			continue;
-		if (++n > ENTRIES_MAX || child_show(old_fd, run_fd, e->d_name) < 0)
+		if (++n > ENTRIES_MAX || child_show(old_fd, run_fd, name) < 0)
 			return -1;
 	}
 	return errno ? -1 : 0;

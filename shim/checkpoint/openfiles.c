@@ -4,7 +4,6 @@
  * criu restores a process whose files have changed only if their sizes have not, and says no more than "bad size". */
 #include "shim/checkpoint/openfiles.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -93,8 +92,8 @@ static char *remapped_name(int root_fd, const char *path, const struct stat *st)
 
 	if (rootfs_open_flags(root_fd, above[0] ? above : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, &fd, &ignored) < 0)
 		return NULL;
-	dir = replay_list(fd, &ignored);
-	while (dir && (name = replay_next(dir)))
+	dir = fd_list(fd);
+	while (dir && (name = fd_list_next(dir)))
 		if (!strncmp(name, REMAP, strlen(REMAP)) && fstatat(fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    is_same(&found, st))
 			return xasprintf("%s/%s", above, name);
@@ -132,11 +131,10 @@ static bool is_only_appended(int proc_fd, const char *number)
 static void note_descriptors(struct noting *n)
 {
 	cleanup_fd int fd = openat(n->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct err ignored;
-	cleanup_dir DIR *dir = fd < 0 ? NULL : replay_list(fd, &ignored);
+	cleanup_dir DIR *dir = fd < 0 ? NULL : fd_list(fd);
 	const char *name;
 
-	while (dir && (name = replay_next(dir))) {
+	while (dir && (name = fd_list_next(dir))) {
 		char path[PATH_MAX];
 		ssize_t len = readlinkat(fd, name, path, sizeof(path) - 1);
 		struct stat st;

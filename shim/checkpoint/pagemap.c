@@ -104,13 +104,11 @@ static int check_map(int dir_fd, const char *name, struct err *err)
 
 static int check_directory(int dir_fd, struct err *err)
 {
-	cleanup_fd int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	cleanup_dir DIR *dir = fd_list(dir_fd);
 	struct dirent *e;
 
 	if (!dir)
 		return err_sys(err, "cannot read the image's directory");
-	take_fd(&fd);
 	while ((e = readdir(dir)))
 		if (!strncmp(e->d_name, "pagemap-", strlen("pagemap-")) && check_map(dir_fd, e->d_name, err) < 0)
 			return -1;

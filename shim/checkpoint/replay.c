@@ -6,7 +6,6 @@
  * shared (hard links, page cache, an overlay's lower layer) stay so. */
 #include "shim/checkpoint/replay.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -315,7 +314,7 @@ static int remove_others(struct area *a, int dir_fd, const char *path, struct er
 	cleanup_dir DIR *dir = replay_list(dir_fd, err);
 	const char *name;
 
-	while (dir && (name = replay_next(dir)))
+	while (dir && (name = fd_list_next(dir)))
 		if (remove_other(a, dir_fd, path, name, err) < 0)
 			return -1;
 	return dir ? 0 : -1;
@@ -335,7 +334,7 @@ static int from_lower_below(struct area *a, const char *path, int lower_fd, stru
 	cleanup_dir DIR *dir = replay_list(lower_fd, err);
 	const char *name;
 
-	while (dir && (name = replay_next(dir))) {
+	while (dir && (name = fd_list_next(dir))) {
 		cleanup_free char *below = replay_below(path, name);
 
 		if (replay_from_lower(a, below, err) < 0)
@@ -399,7 +398,7 @@ static int show_lower(struct area *a, const char *path, struct err *err)
 	const char *name;
 	struct stat st;
 
-	while (dir && (name = replay_next(dir))) {
+	while (dir && (name = fd_list_next(dir))) {
 		cleanup_free char *below = replay_below(path, name);
 
 		if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && replay_from_lower(a, below, err) < 0)

@@ -62,24 +62,11 @@ int replay_give_up_privileges(struct err *err)
 
 DIR *replay_list(int dir_fd, struct err *err)
 {
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	DIR *dir = fd_list(dir_fd);
 
 	if (!dir)
 		err_sys(err, "cannot list a directory");
-	else
-		take_fd(&own_fd);
 	return dir;
-}
-
-const char *replay_next(DIR *dir)
-{
-	struct dirent *e;
-
-	while ((e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			return e->d_name;
-	return NULL;
 }
 
 int replay_read_names(int dir_fd, struct names *ret, struct err *err)
@@ -87,7 +74,7 @@ int replay_read_names(int dir_fd, struct names *ret, struct err *err)
 	cleanup_dir DIR *dir = replay_list(dir_fd, err);
 	const char *name;
 
-	while (dir && (name = replay_next(dir)))
+	while (dir && (name = fd_list_next(dir)))
 		names_put(ret, name, "");
 	return dir ? 0 : -1;
 }

@@ -50,9 +50,8 @@ char *replay_below(const char *path, const char *name);
 const char *replay_name(const char *path);
 char *replay_parent(const char *path);
 
-/* A directory's names without "." and "..". NULL: err is filled; NULL: the end. */
+/* fd_list(), with its error. */
 DIR *replay_list(int dir_fd, struct err *err);
-const char *replay_next(DIR *dir);
 int replay_read_names(int dir_fd, struct names *ret, struct err *err);
 
 /* Remove it and what is below it; missing is success. */

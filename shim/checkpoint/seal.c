@@ -4,7 +4,6 @@
  * Runs in a worker. Whoever is killed anywhere here leaves an image without its name, which nobody takes for one, or a whole image: rename is the moment. */
 #include "shim/checkpoint/seal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,22 +54,18 @@ static bool is_directory(int dir_fd, const char *name)
 /* Pre-dumps lie one in the other. */
 static int add_files(const struct seal *s, int dir_fd, const char *prefix, struct err *err)
 {
-	cleanup_fd int own_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), parent_fd = -1;
-	cleanup_dir DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd);
+	cleanup_fd int parent_fd = -1;
+	cleanup_dir DIR *dir = fd_list(dir_fd);
 	cleanup_free char *deeper = xasprintf("%s" MANIFEST_PARENT "/", prefix);
-	struct dirent *e;
+	const char *name;
 	int r;
 
 	if (!dir)
 		return err_sys(err, "cannot read the image's directory");
-	take_fd(&own_fd);
-	while ((e = readdir(dir))) {
-		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") ||
-		    (!strcmp(e->d_name, MANIFEST_PARENT) && is_directory(dir_fd, e->d_name)))
-			continue;
-		if (add_file(s, dir_fd, prefix, e->d_name, err) < 0)
+	while ((name = fd_list_next(dir)))
+		if ((strcmp(name, MANIFEST_PARENT) != 0 || !is_directory(dir_fd, name)) &&
+		    add_file(s, dir_fd, prefix, name, err) < 0)
 			return -1;
-	}
 	r = manifest_open_parent(dir_fd, &parent_fd, err);
 	if (r <= 0)
 		return r;

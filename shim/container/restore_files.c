@@ -4,8 +4,6 @@
  * Whether all of them can be put back is decided before the first one is changed: a restore that is refused has changed nothing. */
 #include "shim/container/restore_files.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,27 +50,24 @@ static int replay_files(const struct container *c, const struct capture_plan *pl
 /* Does another container use this root, whose files would change under it? By whatever name it has it. */
 static int check_alone(const struct container *c, struct err *err)
 {
-	cleanup_fd int fd = openat(c->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cleanup_dir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	cleanup_dir DIR *dir = fd_list(c->root_fd);
 	struct stat own, other;
 	struct status_record rec;
 	struct err ignored;
-	struct dirent *e;
+	const char *id;
 
 	if (!dir)
 		return err_sys(err, "cannot read the state directory");
-	take_fd(&fd);
 	if (stat(c->creation->rootfs, &own) < 0)
 		return err_sys(err, "cannot look at '%s'", c->creation->rootfs);
-	while ((e = readdir(dir)))
-		if (statedir_check_id(e->d_name, &ignored) == 0 && strcmp(e->d_name, c->id) != 0 &&
-		    statedir_read_status_of(c->root_fd, e->d_name, &rec, NULL, &ignored) == 0 &&
-		    statedir_init_alive(&rec) && stat(rec.rootfs, &other) == 0 && other.st_dev == own.st_dev &&
-		    other.st_ino == own.st_ino)
+	while ((id = fd_list_next(dir)))
+		if (statedir_check_id(id, &ignored) == 0 && strcmp(id, c->id) != 0 &&
+		    statedir_read_status_of(c->root_fd, id, &rec, NULL, &ignored) == 0 && statedir_init_alive(&rec) &&
+		    stat(rec.rootfs, &other) == 0 && other.st_dev == own.st_dev && other.st_ino == own.st_ino)
 			return err_set(err, ERR_BUSY,
 				       "container '%s' runs in the same root, '%s': its files would change under it "
 				       "(--rootfs=keep uses what is there)",
-				       e->d_name, rec.rootfs);
+				       id, rec.rootfs);
 	return 0;
 }
 

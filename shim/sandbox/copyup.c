@@ -5,7 +5,6 @@
  * below an open directory, links are not followed, and nothing is opened but what has just been seen to be a directory or a regular file. */
 #include "shim/sandbox/copyup.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -138,19 +137,16 @@ static int copy_entry(int from_dir, int to_dir, const char *name, int depth, str
 static int copy_directory(int from_fd, int to_fd, int depth, struct err *err)
 {
 	cleanup_dir DIR *dir = NULL;
-	cleanup_fd int fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *e;
+	const char *name;
 
 	if (depth > COPYUP_DEPTH_MAX)
 		return err_set(err, ERR_LIMIT, "more than %d directories in one another", COPYUP_DEPTH_MAX);
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	dir = fd_list(from_fd);
 	if (!dir)
 		return err_sys(err, "cannot list the directory");
-	take_fd(&fd);
-	while ((errno = 0, e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    copy_entry(from_fd, to_fd, e->d_name, depth, err) < 0)
-			return err_add(err, "%s", e->d_name);
+	while ((name = fd_list_next(dir)))
+		if (copy_entry(from_fd, to_fd, name, depth, err) < 0)
+			return err_add(err, "%s", name);
 	return errno ? err_sys(err, "cannot list the directory") : 0;
 }
 
