@@ -149,17 +149,22 @@ bool proc_is_dying(pid_t pid)
 	return !proc_stat_alive(&st) || proc_stat_exiting(&st);
 }
 
-bool proc_is_first(pid_t pid)
+pid_t proc_inner_pid(pid_t pid)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
 	const char *line, *last;
 	struct err ignored;
 
 	if (fd_read_file_at(AT_FDCWD, path, 65536, &text, &ignored) < 0 || !(line = strstr(text, "\nNSpid:")))
-		return false;
+		return 0;
 	text[line + 1 - text + (ptrdiff_t)strcspn(line + 1, "\n")] = '\0';
 	last = strrchr(line, '\t');
-	return last && !strcmp(last, "\t1");
+	return last ? (pid_t)strtol(last, NULL, 10) : 0;
+}
+
+bool proc_is_first(pid_t pid)
+{
+	return proc_inner_pid(pid) == 1;
 }
 
 ino_t proc_pid_namespace(pid_t pid)

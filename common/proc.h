@@ -29,6 +29,9 @@ bool proc_group_any(pid_t pgrp, bool (*is_it)(pid_t pid, const struct proc_stat 
 /* Does it wait in this function of the kernel's (proc(5), /proc/PID/wchan)? -1: the kernel does not tell. */
 int proc_waits_in(pid_t pid, const char *function);
 
+/* Its pid in its own pid namespace; 0 when it is gone. */
+pid_t proc_inner_pid(pid_t pid);
+
 /* Is it the first process of its pid namespace, with which all of that one end? */
 bool proc_is_first(pid_t pid);
 

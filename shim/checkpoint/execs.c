@@ -16,23 +16,6 @@
 
 #define FILE_MAX 8192
 
-pid_t execs_inner_pid(pid_t pid)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/status", (int)pid), *text = NULL;
-	const char *line, *last;
-	struct err ignored;
-	size_t len;
-
-	if (fd_read_file_at(AT_FDCWD, path, 16384, &text, &ignored) < 0 || !(line = strstr(text, "\nNSpid:")))
-		return 0;
-	line += strlen("\nNSpid:");
-	len = strcspn(line, "\n");
-	last = line + len;
-	while (last > line && last[-1] != '\t' && last[-1] != ' ')
-		last--;
-	return (pid_t)strtol(last, NULL, 10);
-}
-
 int execs_write(int dir_fd, const struct checkpoint_exec *v, size_t n, struct err *err)
 {
 	cleanup_json struct json_object *list = json_new_array();

@@ -25,7 +25,4 @@ int execs_write(int dir_fd, const struct checkpoint_exec *v, size_t n, struct er
 /* Read them from there; none is no error. ERR_CONFIG: the file is damaged. */
 int execs_read(int dir_fd, struct checkpoint_exec ret[EXECS_MAX], size_t *ret_n, struct err *err);
 
-/* The pid of a process in its own pid namespace; 0 when it is gone. */
-pid_t execs_inner_pid(pid_t pid);
-
 #endif

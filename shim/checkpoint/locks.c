@@ -14,8 +14,8 @@
 
 #include "common/err.h"
 #include "common/fd.h"
+#include "common/proc.h"
 #include "proto/criu.pb-c.h"
-#include "shim/checkpoint/execs.h"
 
 #define LOCKS_FILE "filelocks.img"
 #define HEADER_BYTES 8 /* two magic numbers; then each entry with its length before it */
@@ -166,7 +166,7 @@ static bool parse_lock(const char *line, const pid_t *pids, size_t n, struct loc
 	file_lock_entry__init(&ret->e);
 	ret->e.flag = KIND_POSIX;
 	ret->e.type = !strcmp(type, "WRITE") ? F_WRLCK : F_RDLCK;
-	ret->e.pid = execs_inner_pid(pid);
+	ret->e.pid = proc_inner_pid(pid);
 	ret->e.start = start;
 	ret->e.len = strcmp(end, "EOF") != 0 ? atoll(end) + 1 - start : 0;
 	return true;

@@ -118,7 +118,7 @@ static int note_execs(const struct container *c, struct inventory *inv, struct e
 			return err_set(err, ERR_LIMIT,
 				       "cannot checkpoint container '%s': more than %d exec'd processes run in it",
 				       c->id, EXECS_MAX);
-		*e = (struct checkpoint_exec) { .pid = execs_inner_pid(p->pid) };
+		*e = (struct checkpoint_exec) { .pid = proc_inner_pid(p->pid) };
 		snprintf(e->name, sizeof(e->name), "%.*s", EXECS_NAME_MAX - 1, p->name);
 		note_streams(p, &e->streams);
 		inv->n_execs++;

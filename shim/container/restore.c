@@ -367,7 +367,7 @@ static pid_t find_inner(const struct container *c, pid_t inner)
 	pid_t found = 0;
 
 	for (size_t i = 0; i < pids.n && !found; i++)
-		if (execs_inner_pid(pids.v[i]) == inner)
+		if (proc_inner_pid(pids.v[i]) == inner)
 			found = pids.v[i];
 	free(pids.v);
 	return found;

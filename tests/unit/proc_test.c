@@ -102,6 +102,7 @@ static void first_of_its_namespace(void **state)
 	if (pid < 0)
 		skip();
 	assert_true(proc_is_first(pid));
+	assert_int_equal(proc_inner_pid(pid), 1);
 	end(pid);
 	assert_false(proc_is_first(pid));
 }
