@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/catchup.h"
@@ -83,6 +84,13 @@ void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, st
 			*slots[role] = take_fd(&fds->fd[i]);
 	}
 	wire_fds_release(fds);
+}
+
+void relay_take_stdin(struct relay *r, const AttachReply *reply)
+{
+	r->own_stdin = reply->own_stdin;
+	r->away = reply->away;
+	r->stdin_dumped = reply->stdin_dumped;
 }
 
 /* The serial of the relay itself stays in call->serial. These are of what it tells: signals, whose answers are heard, and the rest. */
@@ -348,7 +356,7 @@ static void close_stdin(struct loop *l)
 	if (l->closed[STREAM_STDIN])
 		return;
 	l->closed[STREAM_STDIN] = true;
-	if (l->r->attached && l->r->attached->own_stdin && !l->r->terminal) {
+	if (l->r->another && !l->r->terminal) {
 		fd_close(&l->unread_fd);
 		l->unread_fd = other_end(l->r->stdin_fd);
 	}
@@ -507,8 +515,26 @@ static void output_goes_on(struct loop *l, Stream stream, int *fd)
 		pump_go_on(&l->pump[stream], *fd, -1);
 }
 
-/* What the dead shim had not read of what it was given comes once more, from a pipe of our own, which nobody reads any more. The container's, which an owner has, is read on by the container. */
-static void give_again(struct loop *l, int old_fd)
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+/* Bytes that the image has already. */
+static void skip(int fd, uint64_t n)
+{
+	char buf[4096];
+	ssize_t r;
+
+	while (n > 0 && (r = read(fd, buf, n < sizeof(buf) ? n : sizeof(buf))) > 0)
+		n -= (uint64_t)r;
+}
+
+/* What the dead shim had not read of what it was given comes once more, from a pipe of our own, which nobody reads any more. The process's, which an owner has, is read on by the process, but while it
+ * is away. */
+static void give_again(struct loop *l, int old_fd, bool was_own)
 {
 	struct pollfd p = { .fd = old_fd, .events = POLLOUT };
 	cleanup_fd int unread = take_fd(&l->unread_fd);
@@ -516,10 +542,12 @@ static void give_again(struct loop *l, int old_fd)
 
 	if (unread < 0 && old_fd >= 0 && poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
 		unread = other_end(old_fd);
-	else if (unread >= 0)
+	if (unread < 0 || (!was_own && !l->r->away))
+		return;
+	skip(unread, l->r->stdin_dumped);
+	if (l->closed[STREAM_STDIN])
 		l->closed[STREAM_STDIN] = ioctl(unread, FIONREAD, &left) < 0 || left == 0;
-	if (unread >= 0)
-		pump_put_before(&l->pump[STREAM_STDIN], unread);
+	pump_put_before(&l->pump[STREAM_STDIN], unread);
 }
 
 static void stdin_goes_on(struct loop *l)
@@ -543,7 +571,9 @@ static int go_on(struct loop *l, struct err *err)
 	const uint64_t had[] = { l->pump[STREAM_STDOUT].got, l->pump[STREAM_STDERR].got };
 	int signal_fd = r->call->signal_fd, ret;
 	cleanup_fd int stdin_fd = take_fd(&r->stdin_fd);
+	bool was_own = r->own_stdin;
 
+	r->stdin_pipe = r->terminal ? 0 : inode_of(l->unread_fd >= 0 ? l->unread_fd : stdin_fd);
 	fd_close(&r->stdout_fd);
 	fd_close(&r->stderr_fd);
 	r->call->signal_fd = -1; /* they are for the container: it gets them afterwards */
@@ -551,8 +581,8 @@ static int go_on(struct loop *l, struct err *err)
 	r->call->signal_fd = signal_fd;
 	if (ret < 0)
 		return -1;
-	if (!r->terminal && r->stdin_fd >= 0)
-		give_again(l, stdin_fd);
+	if (r->stdin_fd >= 0)
+		give_again(l, stdin_fd, was_own);
 	/* The process's own pipe is as good as before, and nobody may hold it but us. */
 	if (r->stdin_fd < 0 && !r->terminal)
 		r->stdin_fd = take_fd(&stdin_fd);

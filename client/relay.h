@@ -32,6 +32,10 @@ struct relay {
 	AttachReply *attached;    /* an attached client's: the pipes may have gaps; NULL: they have none */
 	struct relay_part *parts; /* what the log has from before, for a client that wants it; the relay frees them */
 	size_t n_parts;
+	bool own_stdin;        /* stdin_fd is a pipe to the shim, not the process's */
+	uint64_t stdin_pipe;   /* for `another`: inode of the last shim's */
+	bool away;             /* from it: the process is in an image, and nobody has what is in that pipe but us */
+	uint64_t stdin_dumped; /* then: but for so many bytes at its beginning */
 	bool replay;
 	uint64_t replay_lines; /* the last ones; UINT64_MAX: all */
 };
@@ -48,6 +52,9 @@ int relay_prepare(struct relay *r, const struct client *cl, struct call *call, c
 		  struct err *err);
 
 /* Take the streams out of what came with a reply. The rest is closed. */
+/* What a reply to an attach says of stdin. */
+void relay_take_stdin(struct relay *r, const AttachReply *reply);
+
 void relay_take_streams(struct relay *r, const FdRole *roles, size_t n_roles, struct wire_fds *fds);
 
 /* Relay until the container has ended and its output is written, the caller leaves, or the shim is gone. Ignores SIGPIPE from then

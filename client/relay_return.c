@@ -27,6 +27,7 @@ static void fill_follow(const struct relay *r, const uint64_t had[2], Request *r
 	a->with_stdin = r->use_stdin;
 	a->had_stdout = had[0];
 	a->had_stderr = had[1];
+	a->stdin_pipe = r->stdin_pipe;
 	a->holds = r->held[0] >= 0 || r->held[1] >= 0;
 	snprintf(a->name, sizeof(a->name), "%s", r->process ? r->process : "");
 	if (r->terminal)
@@ -61,6 +62,7 @@ int relay_return_follower(struct relay *r, const uint64_t had[2], struct err *er
 	if (!reply.body.attach.seamless && (r->stdout_fd >= 0 || r->stderr_fd >= 0))
 		client_remark(r->cl, "the shim of container '%s' was killed: some output may be missing here", r->id);
 	r->then_held = reply.body.attach.then_held;
+	relay_take_stdin(r, &reply.body.attach);
 	use_held(&r->stdout_fd, &r->held[0]);
 	use_held(&r->stderr_fd, &r->held[1]);
 	return 0;

@@ -39,6 +39,7 @@ static int send_attach(struct call *c, bool with_stdin, struct relay *r, AttachR
 	req.which_body = Request_attach_tag;
 	req.body.attach.with_stdin = with_stdin;
 	req.body.attach.replay = r->replay;
+	req.body.attach.stdin_pipe = r->stdin_pipe;
 	term_size(&req.body.attach.rows, &req.body.attach.columns);
 	if (call_send(c, &req, NULL, 0, err) < 0)
 		return -1;
@@ -52,6 +53,7 @@ static int send_attach(struct call *c, bool with_stdin, struct relay *r, AttachR
 	*ret_reply = reply.body.attach;
 	r->attached = ret_reply;
 	r->terminal = ret_reply->terminal;
+	relay_take_stdin(r, ret_reply);
 	relay_take_streams(r, ret_reply->fd_role, ret_reply->fd_role_count, &fds);
 	return receive_parts(c, r, ret_reply->log_parts, err);
 }

@@ -29,6 +29,11 @@
 #define LINES_TOLD 3
 #define DISK_FULL "the disk is full"
 
+char *image_stdin_of(const char *exec)
+{
+	return xasprintf("thole-stdin-%s.img", exec);
+}
+
 static bool has_end(const char *name, const char *end)
 {
 	size_t n = strlen(name), m = strlen(end);

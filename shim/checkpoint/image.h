@@ -8,6 +8,9 @@
 #include "common/err.h"
 
 #define IMAGE_STDIN "thole-stdin.img" /* what had been written to its stdin and not been read yet */
+
+/* The same of an exec'd process. The caller's to free. */
+char *image_stdin_of(const char *exec);
 #define IMAGE_NOTIFY                                                                                                   \
 	"thole-notify.img" /* empty; is there if the container had the mount of a socket for NOTIFY_SOCKET */
 

@@ -555,6 +555,7 @@ static int adopt_absent_init(struct container *c, struct json_object *container,
 	begin_absent(&c->init, init, "", rest);
 	if (park_adopt(c, text_at(container, "checkpoint"), open_stdin, err) < 0)
 		return -1;
+	park_load_dumped(&c->init, init);
 	follower_expect(&c->init, init, rest);
 	return 0;
 }
@@ -572,6 +573,7 @@ static int adopt_absent_exec(struct container *c, const struct checkpoint_exec *
 	}
 	if (park_adopt_exec(p, descriptors_is_pipe(e->streams.key[0]), err) < 0)
 		return -1;
+	park_load_dumped(p, o);
 	follower_expect(p, o, rest);
 	return 0;
 }

@@ -85,6 +85,7 @@ void checkpoint_free(struct checkpointing *k)
 {
 	if (!k)
 		return;
+	inventory_release_stdin(k->c);
 	criu_free(k->criu);
 	precopy_free(k->precopy);
 	sealing_free(k->sealing);
@@ -294,6 +295,7 @@ static void once_more(struct checkpointing *k)
 {
 	struct err err;
 
+	inventory_release_stdin(k->c);
 	criu_free(k->criu);
 	precopy_free(k->precopy);
 	k->criu = NULL;
@@ -359,19 +361,6 @@ static void criu_done(void *arg, const struct err *failure)
 }
 
 /* ---- while criu works ------------------------------------------------------------------------------------------------------ */
-
-static int save_stdin(struct checkpointing *k, struct err *err)
-{
-	struct relay *r = k->c->init.relay;
-	cleanup_free char *data = NULL;
-	size_t len = 0;
-
-	if (!r || !descriptors_is_pipe(k->inventory.streams.key[0]))
-		return 0;
-	if (relay_copy_unread(r, &data, &len, err) < 0)
-		return -1;
-	return fd_replace_file_at(k->new_fd, IMAGE_STDIN, data, len, 0600, err);
-}
 
 static void refuse_to_end(struct checkpointing *k, const struct err *err)
 {
@@ -456,7 +445,8 @@ static int complete(struct checkpointing *k, struct err *err)
 {
 	if (stays(k) && park_prepare(k->c, err) < 0)
 		return -1;
-	if (save_stdin(k, err) < 0 || descriptors_write(k->new_fd, &k->inventory.streams, err) < 0 ||
+	if (inventory_save_stdin(k->c, &k->inventory, k->new_fd, err) < 0 ||
+	    descriptors_write(k->new_fd, &k->inventory.streams, err) < 0 ||
 	    execs_write(k->new_fd, k->inventory.execs, k->inventory.n_execs, err) < 0 ||
 	    sdnotify_note(k->c->dir_fd, k->new_fd, err) < 0)
 		return -1;
@@ -564,7 +554,7 @@ static int dump(struct checkpointing *k, struct err *err)
 {
 	k->unlocked = !k->must_lock && criu_plan_default_lock(&k->options) && k->options.tcp_established &&
 		      !netlock_is_needed(k->c->init.pid);
-	return note_veths(k, err) < 0 ? -1 : start_criu(k, err);
+	return inventory_hold_stdin(k->c, err) < 0 || note_veths(k, err) < 0 ? -1 : start_criu(k, err);
 }
 
 /* It has run on meanwhile. */

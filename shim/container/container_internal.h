@@ -344,11 +344,17 @@ int park_adopt(struct container *c, const char *path, bool open_stdin,
 int park_adopt_exec(struct process *p, bool open_stdin, struct err *err);
 void park_free(struct container *c);
 const char *park_image(const struct container *c); /* where its image was; "" */
-bool park_needs_unread(struct container *c); /* it comes back: is what it had not read to be put back from the image? */
+/* It comes back: out of another image than it went into, as far as this shim knows? Then what it had not read is that one's. */
+bool park_is_other_image(struct container *c);
+/* Then it is put before what was written to its stdin meanwhile. *ret_far: its new end of that, borrowed; untouched: it keeps the old one. */
+int park_put_unread(struct process *p, const char *data, size_t len, int *ret_far, struct err *err);
 int park_came_back(struct container *c, int *master_fd, struct err *err);
 /* Of an exec'd process that went along and is expected back: ret_stdio are its own ends, borrowed (-1: none). NULL: no such one is away. */
 struct process *park_expect_exec(struct container *c, const char *name, int ret_stdio[3]);
 void park_free_exec(struct process *p);
+/* "stdinDumped" in a process's object of state.json: relay_dumped(). */
+void park_put_dumped(const struct process *p, struct json_object *o);
+void park_load_dumped(struct process *p, struct json_object *o);
 
 /* restore.c: criu brings init back. create_launched(), create_restored() follow. */
 int restore_read(struct container *c, struct err *err);  /* options and image, judged */

@@ -97,7 +97,10 @@ void follower_expect(struct process *p, struct json_object *o, struct unlogged_r
 static unsigned int unread_streams(const struct process *p)
 {
 	unsigned int ret = 0;
+	uint64_t ignored;
 
+	if (relay_is_away(p->relay, 0, &ignored))
+		return 0; /* it has not ended: a terminal will come with it */
 	for (int i = STREAM_STDOUT; i <= STREAM_STDERR && process_is_dying(p); i++)
 		if (relay_fd(p->relay, (Stream)i) < 0)
 			ret |= 1U << i;

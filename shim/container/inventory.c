@@ -7,6 +7,7 @@
 
 #include "common/fd.h"
 #include "common/proc.h"
+#include "shim/checkpoint/image.h"
 #include "shim/container/container_internal.h"
 #include "shim/container/streams.h"
 
@@ -184,4 +185,55 @@ int inventory_take(const struct container *c, bool shell_job, struct inventory *
 	free(pids.v);
 	free(strangers.v);
 	return r;
+}
+
+/* ---- what they have not read ------------------------------------------------------------------------------------------------ */
+
+int inventory_hold_stdin(struct container *c, struct err *err)
+{
+	struct process *p;
+
+	if (c->init.relay && relay_hold_stdin(c->init.relay, err) < 0)
+		return -1;
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->relay && p->below_init && relay_hold_stdin(p->relay, err) < 0)
+		return -1;
+	return 0;
+}
+
+void inventory_release_stdin(struct container *c)
+{
+	struct process *p;
+
+	if (c->init.relay)
+		relay_release_stdin(c->init.relay);
+	LIST_FOREACH(p, &c->execs, link)
+	if (p->relay)
+		relay_release_stdin(p->relay);
+}
+
+static int save_stdin(const struct process *p, const struct descriptors *streams, int dir_fd, const char *file,
+		      struct err *err)
+{
+	cleanup_free char *data = NULL;
+	size_t len = 0;
+
+	if (!p || !p->relay || !descriptors_is_pipe(streams->key[0]))
+		return 0;
+	if (relay_copy_unread(p->relay, &data, &len, err) < 0)
+		return -1;
+	return fd_replace_file_at(dir_fd, file, data, len, 0600, err);
+}
+
+int inventory_save_stdin(struct container *c, const struct inventory *inv, int dir_fd, struct err *err)
+{
+	if (save_stdin(&c->init, &inv->streams, dir_fd, IMAGE_STDIN, err) < 0)
+		return -1;
+	for (size_t i = 0; i < inv->n_execs; i++) {
+		cleanup_free char *file = image_stdin_of(inv->execs[i].name);
+
+		if (save_stdin(container_find(c, inv->execs[i].name), &inv->execs[i].streams, dir_fd, file, err) < 0)
+			return -1;
+	}
+	return 0;
 }

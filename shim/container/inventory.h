@@ -18,6 +18,13 @@ struct inventory {
  * nobody can give back; ERR_LIMIT. Errors name the container. */
 int inventory_take(const struct container *c, bool shell_job, struct inventory *ret, struct err *err);
 
+/* From here on what those that come along have not read of their stdin stays there, whoever ends it. */
+int inventory_hold_stdin(struct container *c, struct err *err);
+void inventory_release_stdin(struct container *c);
+
+/* Write what they have not read into the image in dir_fd. They are frozen, and held. */
+int inventory_save_stdin(struct container *c, const struct inventory *inv, int dir_fd, struct err *err);
+
 /* The exec'd processes that criu would not see: those in the groups that do not descend from init. Caller frees ret.v. */
 struct cgroup_pids inventory_strangers(const struct container *c);
 

@@ -11,9 +11,11 @@
 #include <sys/stat.h>
 
 #include <event2/event.h>
+#include <json-c/json.h>
 
 #include "common/clock.h"
 #include "common/fd.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "shim/container/container_internal.h"
@@ -22,7 +24,7 @@
 struct parked {
 	int far[3];   /* the container's ends of its pipes; -1: none */
 	dev_t dev;    /* of its image's directory: what it had not read belongs to that moment */
-	ino_t ino;    /* 0: it has been thrown away */
+	ino_t ino;    /* 0: not known, or what is unread is another image's by now */
 	char *path;   /* where the image was */
 	bool settled; /* it is gone: before, it may still go on */
 };
@@ -115,14 +117,18 @@ static void abandon_execs(struct container *c)
 static void settle_execs(struct container *c)
 {
 	struct process *p;
+	struct err err;
 
 	LIST_FOREACH(p, &c->execs, link)
 	{
 		if (!p->away)
 			continue;
 		process_part(p);
-		if (p->relay)
-			relay_park(p->relay, true);
+		if (!p->relay)
+			continue;
+		relay_park(p->relay, true);
+		if (state_save_process(c, p, &err) < 0)
+			log_warn("container '%s': %s", c->id, err.text);
 	}
 }
 
@@ -133,8 +139,6 @@ struct process *park_expect_exec(struct container *c, const char *name, int ret_
 	if (!p || !p->away)
 		return NULL;
 	p->away->expected = true;
-	if (p->relay && !c->parked->ino)
-		relay_drop_unread(p->relay);
 	memcpy(ret_stdio, p->away->far, sizeof(p->away->far));
 	return p;
 }
@@ -316,6 +320,49 @@ void park_end(struct container *c)
 	process_news(&c->init);
 }
 
+/* ---- what is in the image of their stdin ------------------------------------------------------------------------------------ */
+
+void park_put_dumped(const struct process *p, struct json_object *o)
+{
+	size_t n = 0;
+	const struct relay_dumped *v = p->relay ? relay_dumped(p->relay, &n) : NULL;
+	struct json_object *list;
+
+	json_object_object_del(o, "stdinDumped");
+	if (n == 0)
+		return;
+	list = json_new_array();
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *one = json_new_object();
+
+		json_add(one, "pipe", json_new_uint64(v[i].pipe));
+		json_add(one, "bytes", json_new_uint64(v[i].bytes));
+		json_append(list, one);
+	}
+	json_add(o, "stdinDumped", list);
+}
+
+void park_load_dumped(struct process *p, struct json_object *o)
+{
+	struct json_object *list, *pipe, *bytes;
+	struct relay_dumped *v;
+	size_t n = 0;
+
+	if (!p->relay || !json_object_object_get_ex(o, "stdinDumped", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return;
+	v = xcalloc(json_object_array_length(list) + 1, sizeof(*v));
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+
+		if (json_object_is_type(one, json_type_object) && json_object_object_get_ex(one, "pipe", &pipe) &&
+		    json_object_object_get_ex(one, "bytes", &bytes))
+			v[n++] = (struct relay_dumped) { json_object_get_uint64(pipe), json_object_get_uint64(bytes) };
+	}
+	relay_set_dumped(p->relay, v, n);
+	free(v);
+}
+
 /* ---- coming back ----------------------------------------------------------------------------------------------------------- */
 
 static int step_config(struct container *c, struct err *err)
@@ -360,17 +407,28 @@ static const struct create_step come_back_steps[] = {
 	{ "criu", restore_start, restore_undo },
 };
 
-bool park_needs_unread(struct container *c)
+bool park_is_other_image(struct container *c)
 {
 	struct parked *p = c->parked;
 	struct stat st;
 
-	if (p->ino && fstat(c->creation->params.fds.images_fd, &st) == 0 && st.st_dev == p->dev && st.st_ino == p->ino)
-		return false;
-	/* Of another moment: what lies in the pipe was for what came after it. */
-	relay_drop_unread(c->init.relay);
-	p->ino = 0;
-	return true;
+	if (p->ino && (fstat(c->creation->params.fds.images_fd, &st) < 0 || st.st_dev != p->dev || st.st_ino != p->ino))
+		p->ino = 0;
+	return p->ino == 0;
+}
+
+int park_put_unread(struct process *p, const char *data, size_t len, int *ret_far, struct err *err)
+{
+	int *far = p == &p->c->init ? &p->c->parked->far[0] : &p->away->far[0], renewed = -1, r;
+
+	if (*far < 0)
+		return 0; /* a terminal */
+	r = relay_renew_stdin(p->relay, *far, data, len, &renewed, err);
+	if (renewed >= 0) {
+		fd_close(far);
+		*far = *ret_far = renewed;
+	}
+	return r;
 }
 
 int park_came_back(struct container *c, int *master_fd, struct err *err)

@@ -104,19 +104,33 @@ int restore_read(struct container *c, struct err *err)
 	return 0;
 }
 
-static int put_unread(struct container *c, struct err *err)
+/* What the process had not read of its stdin, from this file of the image. *stdin_fd: its end, borrowed; it may be another one afterwards. */
+static int put_unread(struct process *p, const char *file, int *stdin_fd, struct err *err)
 {
+	const struct creation *cr = p->c->creation;
 	cleanup_free char *data = NULL;
-	cleanup_fd int fd = openat(c->creation->params.fds.images_fd, IMAGE_STDIN, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd = openat(cr->params.fds.images_fd, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool stayed = cr->in_place && (p == &p->c->init || p->away);
 	size_t len;
 
-	if (c->creation->in_place && !park_needs_unread(c))
-		return 0;
-	if (fd < 0 || !c->init.relay)
+	if (fd < 0 || !p->relay)
 		return 0; /* another runtime's image, or a stdin that is the caller's */
+	if (stayed && !park_is_other_image(p->c))
+		return 0; /* it is there still */
 	if (fd_read_all(fd, UNREAD_MAX, &data, &len, err) < 0)
-		return err_add(err, IMAGE_STDIN);
-	return relay_put_unread(c->init.relay, data, len, err);
+		return err_add(err, "%s", file);
+	return stayed ? park_put_unread(p, data, len, stdin_fd, err) : relay_put_unread(p->relay, data, len, err);
+}
+
+static int put_inits_unread(struct container *c, struct err *err)
+{
+	int far = -1, r = put_unread(&c->init, IMAGE_STDIN, &far, err);
+
+	if (far >= 0) {
+		fd_close(&c->creation->child_stdio[0]);
+		c->creation->child_stdio[0] = fcntl(far, F_DUPFD_CLOEXEC, 0);
+	}
+	return r;
 }
 
 static bool is_mapped_before(const struct descriptors *d, int i)
@@ -175,9 +189,12 @@ static int inherit_execs(struct container *c, struct criu_plan *plan, int *fds, 
 
 	for (size_t e = 0; e < r->n_execs; e++) {
 		const struct descriptors *d = &r->execs[e].streams;
+		cleanup_free char *stdin_file = image_stdin_of(r->execs[e].name);
+		struct process *p;
 		int stdio[3];
 
-		if (!exec_expect(c, r->execs[e].name, descriptors_is_pipe(d->key[0]), stdio, err))
+		p = exec_expect(c, r->execs[e].name, descriptors_is_pipe(d->key[0]), stdio, err);
+		if (!p || put_unread(p, stdin_file, &stdio[0], err) < 0)
 			return -1;
 		for (int i = 0; i < 3; i++) {
 			if (!descriptors_is_pipe(d->key[i]) || is_mapped_before(d, i))
@@ -623,9 +640,9 @@ static int start_criu(struct container *c, struct err *err)
 		ret = criu_plan_restore(&plan, &r->options, c->config, cr->rootfs, c->cgroup, fds, &n, err);
 
 	if (ret == 0)
-		inherit_streams(c, &plan, fds, &n);
+		ret = put_inits_unread(c, err);
 	if (ret == 0)
-		ret = put_unread(c, err);
+		inherit_streams(c, &plan, fds, &n);
 	if (ret == 0)
 		ret = inherit_execs(c, &plan, fds, &n, err);
 	if (ret == 0)

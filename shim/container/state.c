@@ -292,6 +292,7 @@ static void put_process(const struct process *p, bool foreign, struct json_objec
 		add_string(streams, stream_names[i], key);
 	}
 	json_add(o, "streams", streams);
+	park_put_dumped(p, o);
 	/* Of an exec'd one whose output is not all given on: nobody else will know. */
 	if (p->exited && p->exit.known && p != &p->c->init)
 		json_add(o, "exit", exit_of(p->exit));

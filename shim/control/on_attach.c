@@ -66,7 +66,7 @@ static void fill_answer(struct call *call, AttachReply *answer, struct relay *r,
 	struct logfile *log = container_log(c);
 
 	answer->terminal = relay_is_tty(r);
-	answer->own_stdin = !relay_client_owns(client);
+	answer->own_stdin = relay_client_has_own_pipe(client);
 	answer->stdout_offset = relay_client_begin(client, STREAM_STDOUT, replay);
 	answer->stderr_offset = relay_client_begin(client, STREAM_STDERR, replay);
 	if (!log)
@@ -89,6 +89,7 @@ static void answer_attach(struct call *call, const Attach *msg, struct relay *r,
 
 	rep.which_body = Reply_attach_tag;
 	fill_answer(call, answer, r, client, msg->replay);
+	answer->away = relay_is_away(r, msg->stdin_pipe, &answer->stdin_dumped);
 	if (log && logfile_reader(log, &log_fd, &ignored) < 0)
 		answer->log_inode = 0;
 	if (log && msg->replay)
@@ -138,6 +139,8 @@ static void on_follow(struct call *call, const Attach *msg)
 	if (relay && (msg->rows || msg->columns))
 		relay_resize(relay, msg->rows, msg->columns, &ignored);
 	rep.which_body = Reply_attach_tag;
+	answer->own_stdin = relay_client_has_own_pipe(client);
+	answer->away = relay && relay_is_away(relay, msg->stdin_pipe, &answer->stdin_dumped);
 	answer->terminal = relay && relay_is_tty(relay);
 	n = follow_ends(&ends, answer->fd_role, &answer->fd_role_count, sent);
 	call_progress(call, &rep, sent, n);

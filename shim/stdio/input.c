@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "common/fd.h"
 #include "common/proc.h"
@@ -100,6 +101,7 @@ static void source_judge(struct source *s)
 void input_end(struct relay *r)
 {
 	struct input *in = &r->in;
+	const struct relay_client *by = in->owner;
 	struct source *s, *next;
 
 	if (in->fd < 0 || in->ending)
@@ -112,7 +114,7 @@ void input_end(struct relay *r)
 
 		next = LIST_NEXT(s, link);
 		source_limit(s);
-		if (c && c->with_stdin && r->ops.input_end_cb)
+		if (c && c != by && c->with_stdin && r->ops.input_end_cb)
 			r->ops.input_end_cb(c->arg, c->taken + s->left);
 		if (c)
 			c->with_stdin = false;
@@ -211,6 +213,8 @@ static void source_readable_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct source *s = arg;
 
+	if (s->relay->parked)
+		return; /* input_go_on() has it watched again */
 	if (!s->splices) {
 		source_read(s);
 		return;
@@ -277,15 +281,13 @@ static void input_writable_cb(evutil_socket_t fd, short what, void *arg)
 	enum progress p;
 	bool more = false;
 
-	for (s = LIST_FIRST(&r->in.sources); s; s = next) {
+	for (s = r->parked ? NULL : LIST_FIRST(&r->in.sources); s; s = next) {
 		next = LIST_NEXT(s, link);
 		if (!source_has(s))
 			continue;
 		p = s->splices ? source_splice(s) : source_copy(s);
 		if (p == SOURCE_FAILED) {
-			/* Of a process that comes back, it keeps what it has. */
-			if (!r->parked)
-				input_close(r);
+			input_close(r);
 			return;
 		}
 		/* With it others may have gone: those that are left have their turn next. */
@@ -327,10 +329,12 @@ void input_stop(struct relay *r)
 
 void input_go_on(struct relay *r)
 {
-	const struct source *s;
+	struct source *s;
 
 	LIST_FOREACH(s, &r->in.sources, link)
-	if (r->in.writable && source_has(s))
+	if (!source_has(s))
+		source_wait(s);
+	else if (r->in.writable)
 		event_add(r->in.writable, NULL);
 }
 
@@ -448,6 +452,76 @@ bool relay_has_input(const struct relay *r)
 	return r->in.fd >= 0;
 }
 
+int input_end_of(const struct relay *r)
+{
+	return r->in.fd >= 0 ? r->in.fd : r->in.held_fd;
+}
+
+int relay_hold_stdin(struct relay *r, struct err *err)
+{
+	if (r->tty || r->in.fd < 0 || r->in.held_fd >= 0)
+		return 0;
+	r->in.held_fd = fcntl(r->in.fd, F_DUPFD_CLOEXEC, 0);
+	return r->in.held_fd < 0 ? err_sys(err, "cannot duplicate a descriptor") : 0;
+}
+
+void relay_release_stdin(struct relay *r)
+{
+	fd_close(&r->in.held_fd);
+}
+
+static uint64_t dumped_of(const struct relay *r, uint64_t pipe)
+{
+	for (size_t i = 0; i < r->in.n_dumped; i++)
+		if (r->in.dumped[i].pipe == pipe)
+			return r->in.dumped[i].bytes;
+	return 0;
+}
+
+const struct relay_dumped *relay_dumped(const struct relay *r, size_t *ret_n)
+{
+	*ret_n = r->parked ? r->in.n_dumped : 0;
+	return r->in.dumped;
+}
+
+bool relay_is_away(const struct relay *r, uint64_t pipe, uint64_t *ret_dumped)
+{
+	*ret_dumped = r->gone ? dumped_of(r, pipe) : 0;
+	return r->gone;
+}
+
+void relay_set_dumped(struct relay *r, const struct relay_dumped *v, size_t n)
+{
+	free(r->in.dumped);
+	r->in.dumped = xcalloc(n + 1, sizeof(*v));
+	if (n > 0)
+		memcpy(r->in.dumped, v, n * sizeof(*v));
+	r->in.n_dumped = n;
+}
+
+/* Instead of what was noted of this pipe before. */
+static void note_dumped(struct relay *r, uint64_t pipe, uint64_t bytes)
+{
+	struct input *in = &r->in;
+
+	for (size_t i = 0; i < in->n_dumped; i++)
+		if (in->dumped[i].pipe == pipe) {
+			in->dumped[i].bytes = bytes;
+			return;
+		}
+	if (bytes == 0)
+		return;
+	in->dumped = xreallocarray(in->dumped, in->n_dumped + 1, sizeof(*in->dumped));
+	in->dumped[in->n_dumped++] = (struct relay_dumped) { pipe, bytes };
+}
+
+static uint64_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0 : st.st_ino;
+}
+
 /* Append what is in this pipe, `limit` bytes at most; it stays there. */
 static int copy_pipe(int read_fd, uint64_t limit, char **data, size_t *len, struct err *err)
 {
@@ -481,34 +555,43 @@ static int open_read_end(const struct relay *r)
 {
 	char link[40];
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", r->in.fd);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", input_end_of(r));
 	return open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 }
 
 /* What has been read of it, and what is in a client's pipe: the caller's own stdin stays the caller's. */
-static int copy_source(const struct source *s, char **data, size_t *len, struct err *err)
+static int copy_source(struct relay *r, struct source *s, char **data, size_t *len, struct err *err)
 {
-	size_t n = s->len - s->at;
+	size_t n = s->len - s->at, before;
 
 	if (n > 0) {
 		*data = xrealloc(*data, *len + n + 1);
 		memcpy(*data + *len, s->data + s->at, n);
 		*len += n;
 	}
-	return s->client ? copy_pipe(s->fd, s->limited ? s->left : UINT64_MAX, data, len, err) : 0;
+	s->dumped = n;
+	if (!s->client)
+		return 0;
+	before = *len;
+	if (copy_pipe(s->fd, s->limited ? s->left : UINT64_MAX, data, len, err) < 0)
+		return -1;
+	note_dumped(r, inode_of(s->fd), *len - before);
+	return 0;
 }
 
-static int copy_unread(const struct relay *r, char **data, size_t *len, struct err *err)
+static int copy_unread(struct relay *r, char **data, size_t *len, struct err *err)
 {
 	cleanup_fd int from = open_read_end(r);
-	const struct source *s;
+	struct source *s;
 
 	if (from < 0)
 		return err_sys(err, "cannot look into the stdin of the process");
+	r->in.n_dumped = 0;
 	if (copy_pipe(from, UINT64_MAX, data, len, err) < 0)
 		return -1;
+	note_dumped(r, r->in.inode, *len);
 	LIST_FOREACH(s, &r->in.sources, link)
-	if (copy_source(s, data, len, err) < 0)
+	if (copy_source(r, s, data, len, err) < 0)
 		return -1;
 	return 0;
 }
@@ -518,11 +601,26 @@ int relay_copy_unread(struct relay *r, char **ret_data, size_t *ret_len, struct 
 	cleanup_free char *data = xmalloc(1);
 	size_t len = 0;
 
-	if (!r->tty && r->in.fd >= 0 && copy_unread(r, &data, &len, err) < 0)
+	if (!r->tty && input_end_of(r) >= 0 && copy_unread(r, &data, &len, err) < 0)
 		return -1;
 	*ret_data = take_ptr(data);
 	*ret_len = len;
 	return 0;
+}
+
+/* All of it, at once. */
+static int fill(int fd, const char *data, size_t len, struct err *err)
+{
+	if (len == 0 || write(fd, data, len) == (ssize_t)len)
+		return 0;
+	return err_set(err, ERR_LIMIT, "the %zu bytes that its stdin held do not fit into a pipe", len);
+}
+
+/* Two pieces of data leave room unused between them. */
+static void make_room(int fd, size_t len)
+{
+	if ((size_t)fcntl(fd, F_GETPIPE_SZ) < len + PIPE_BUF)
+		fcntl(fd, F_SETPIPE_SZ, (int)(len + PIPE_BUF));
 }
 
 int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *err)
@@ -531,40 +629,102 @@ int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *
 		return 0;
 	if (fd_set_nonblock(r->in.fd, true, err) < 0)
 		return -1;
-	if ((size_t)fcntl(r->in.fd, F_GETPIPE_SZ) < len)
-		fcntl(r->in.fd, F_SETPIPE_SZ, (int)len);
-	if (write(r->in.fd, data, len) != (ssize_t)len)
-		return err_set(err, ERR_LIMIT, "the %zu bytes that its stdin held do not fit into a pipe", len);
-	return 0;
+	make_room(r->in.fd, len);
+	return fill(r->in.fd, data, len, err);
 }
 
-static void empty(int fd, uint64_t limit, uint64_t *ret_n)
+static uint64_t empty(int fd, uint64_t limit)
 {
 	char buf[4096];
+	uint64_t done = 0;
 	ssize_t n;
 
-	*ret_n = 0;
-	while (*ret_n < limit && (n = read(fd, buf, limit - *ret_n < sizeof(buf) ? limit - *ret_n : sizeof(buf))) > 0)
-		*ret_n += (uint64_t)n;
+	while (done < limit && (n = read(fd, buf, limit - done < sizeof(buf) ? limit - done : sizeof(buf))) > 0)
+		done += (uint64_t)n;
+	return done;
 }
 
-void relay_drop_unread(struct relay *r)
+/* Of a pipe of ours. */
+static uint64_t drop_dumped(struct relay *r, int fd)
 {
-	cleanup_fd int from = -1;
-	struct source *s;
-	uint64_t n;
+	uint64_t pipe = inode_of(fd), n = empty(fd, dumped_of(r, pipe));
 
-	if (r->tty || r->in.fd < 0)
-		return;
-	from = open_read_end(r);
-	if (from >= 0)
-		empty(from, UINT64_MAX, &n);
+	note_dumped(r, pipe, 0);
+	return n;
+}
+
+/* What is in the image of what waits here. */
+static void drop_in_sources(struct relay *r)
+{
+	struct source *s;
+
 	LIST_FOREACH(s, &r->in.sources, link)
 	{
-		s->at = s->len;
-		if (!s->client)
-			continue;
-		empty(s->fd, s->limited ? s->left : bytes_in(s->fd), &n);
-		count_taken(s, n);
+		s->at += s->dumped;
+		s->dumped = 0;
+		if (s->client)
+			count_taken(s, drop_dumped(r, s->fd));
 	}
+}
+
+/* From now on what is written to `near` is what the process reads. */
+static int use_pipe(struct relay *r, int near, struct err *err)
+{
+	if (r->in.writable)
+		event_free(r->in.writable);
+	r->in.writable = NULL;
+	fd_close(&r->in.fd);
+	r->in.inode = inode_of(near);
+	r->in.fd = near;
+	return input_start(r, err);
+}
+
+/* Nobody writes to it, so it has an end. */
+static int move_rest(int from, int to, size_t before, struct err *err)
+{
+	size_t len = bytes_in(from);
+	cleanup_free char *data = xmalloc(len + 1);
+	ssize_t n = len > 0 ? read(from, data, len) : 0;
+
+	if (n <= 0)
+		return 0;
+	make_room(to, before + (size_t)n);
+	return fill(to, data, (size_t)n, err);
+}
+
+int relay_renew_stdin(struct relay *r, int far, const char *data, size_t len, int *ret_far, struct err *err)
+{
+	struct relay_client *direct = r->in.owner && !r->in.owner->own_pipe ? r->in.owner : NULL;
+	cleanup_fd int child = -1, near = -1, from = -1;
+	int fds[2];
+	struct stat st;
+
+	from = relay_reopen(far, O_RDONLY | O_NONBLOCK);
+	if (from < 0 || fstat(far, &st) < 0)
+		return err_sys(err, "cannot look into the stdin of the process");
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, "cannot make a pipe");
+	child = fds[0];
+	near = fds[1];
+	if (relay_give(child, st.st_uid, st.st_gid) < 0)
+		return err_sys(err, "cannot give a pipe to uid %u", st.st_uid);
+	if (fd_set_nonblock(near, true, err) < 0)
+		return -1;
+	make_room(near, len);
+	if (fill(near, data, len, err) < 0)
+		return -1;
+	drop_dumped(r, from);
+	drop_in_sources(r);
+	if (!direct && move_rest(from, near, len, err) < 0)
+		return -1;
+	note_dumped(r, inode_of(near), len);
+	*ret_far = take_fd(&child);
+	if (r->in.fd < 0)
+		return 0; /* it was ended meanwhile */
+	if (use_pipe(r, take_fd(&near), err) < 0)
+		return -1;
+	if (!direct)
+		return 0;
+	direct->own_pipe = true;
+	return input_add_source(r, take_fd(&from), direct, err);
 }

@@ -37,7 +37,7 @@ struct relay *relay_new(struct event_base *base, struct logs *logs, const struct
 	r->ops = *ops;
 	r->arg = arg;
 	r->buf = buf;
-	r->in.fd = -1;
+	r->in.fd = r->in.held_fd = -1;
 	r->next_master = r->probe[0] = r->probe[1] = -1;
 	r->out[0] = (struct output) { .relay = r, .stream = STREAM_STDOUT, .fd = -1 };
 	r->out[1] = (struct output) { .relay = r, .stream = STREAM_STDERR, .fd = -1 };
@@ -69,6 +69,8 @@ void relay_free(struct relay *r)
 	if (!r)
 		return;
 	input_close(r);
+	relay_release_stdin(r);
+	free(r->in.dumped);
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++) {
 		output_release(&r->out[i]);
 		unlogged_rest_release(&r->out[i].rest);
@@ -87,7 +89,7 @@ void relay_free(struct relay *r)
 
 /* ---- making ---------------------------------------------------------------------------------------------------------- */
 
-static int reopen(int fd, int flags)
+int relay_reopen(int fd, int flags)
 {
 	char link[40];
 
@@ -96,7 +98,7 @@ static int reopen(int fd, int flags)
 }
 
 /* An ordinary user can give away nothing: the process's user is then one of a user namespace, whose root does it. */
-static int give(int fd, uid_t uid, gid_t gid)
+int relay_give(int fd, uid_t uid, gid_t gid)
 {
 	return fchown(fd, uid, gid) == 0 || (errno == EPERM && geteuid() != 0) ? 0 : -1;
 }
@@ -111,14 +113,14 @@ static int make_output(struct output *o, bool detached, uid_t uid, gid_t gid, in
 	o->fd = fds[0];
 	child = fds[1];
 	if (detached) {
-		int both = reopen(child, O_RDWR);
+		int both = relay_reopen(child, O_RDWR);
 
 		if (both < 0)
 			return err_sys(err, "cannot reopen a pipe");
 		fd_close(&child);
 		child = both;
 	}
-	if (give(child, uid, gid) < 0)
+	if (relay_give(child, uid, gid) < 0)
 		return err_sys(err, "cannot give a pipe to uid %u", uid);
 	fcntl(o->fd, F_SETPIPE_SZ, OUTPUT_PIPE_BYTES);
 	*ret_child = take_fd(&child);
@@ -135,7 +137,7 @@ static int make_input(struct relay *r, uid_t uid, gid_t gid, int *ret_child, str
 		return err_sys(err, "cannot make a pipe");
 	child = fds[0];
 	r->in.fd = fds[1];
-	if (give(child, uid, gid) < 0 || fstat(child, &st) < 0)
+	if (relay_give(child, uid, gid) < 0 || fstat(child, &st) < 0)
 		return err_sys(err, "cannot give a pipe to uid %u", uid);
 	r->in.inode = st.st_ino;
 	*ret_child = take_fd(&child);
@@ -198,7 +200,7 @@ void relay_prepare_fd(int *fd, int access, bool *ret_always_ready, bool *ret_soc
 	*ret_always_ready = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
 	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
 		return;
-	own = reopen(*fd, access | O_NONBLOCK);
+	own = relay_reopen(*fd, access | O_NONBLOCK);
 	*ret_careful = own < 0 && !(fcntl(*fd, F_GETFL) & O_NONBLOCK);
 	if (own < 0)
 		return; /* not ours to open */
@@ -277,9 +279,10 @@ static int client_input(struct relay *r, struct relay_client *c, int *ret_far, s
 
 	if ((r->in.fd < 0 && !(r->tty && r->parked)) || r->in.ending)
 		return 0;
-	if (!r->tty && owns) {
+	/* What is written while the process is away stays with who writes, for whoever follows us. */
+	if (!r->tty && owns && !r->parked) {
 		/* An open file of its own: what the client does to its flags is not ours to suffer. */
-		far = reopen(r->in.fd, O_WRONLY);
+		far = relay_reopen(r->in.fd, O_WRONLY);
 		if (far < 0)
 			return err_sys(err, "cannot reopen stdin's pipe");
 	} else {
@@ -292,6 +295,7 @@ static int client_input(struct relay *r, struct relay_client *c, int *ret_far, s
 		fcntl(far, F_SETPIPE_SZ, CLIENT_INPUT_BYTES);
 		if (input_add_source(r, fds[0], c, err) < 0)
 			return -1;
+		c->own_pipe = true;
 	}
 	if (owns) {
 		r->in.owner = c;
@@ -332,6 +336,11 @@ int relay_attach(struct relay *r, enum relay_kind kind, pid_t pid, bool with_std
 bool relay_client_owns(const struct relay_client *c)
 {
 	return c && c->relay->in.owner == c;
+}
+
+bool relay_client_has_own_pipe(const struct relay_client *c)
+{
+	return c && c->own_pipe;
 }
 
 void relay_await_owner(struct relay *r, pid_t pid, uint64_t start_time)
@@ -444,6 +453,8 @@ static bool all_ended(const struct relay *r)
 /* Called from within whatever has just ended: the news goes up from the loop. */
 void relay_output_ended(struct relay *r)
 {
+	if (r->gone)
+		return; /* a terminal will come with the process */
 	for (size_t i = 0; i < ARRAY_SIZE(r->out); i++)
 		if (r->out[i].fd < 0 && !LIST_EMPTY(&r->out[i].sinks) && !output_is_held(&r->out[i]))
 			output_close(&r->out[i]); /* the sinks that had something left */
@@ -549,7 +560,7 @@ static int open_far(int near, uint64_t inode, bool output, int flags, int *ret, 
 {
 	if (near < 0)
 		return inode ? open_dead(output, ret, err) : 0;
-	*ret = reopen(near, flags);
+	*ret = relay_reopen(near, flags);
 	return *ret < 0 ? err_sys(err, "cannot reopen a pipe") : 0;
 }
 
@@ -558,7 +569,7 @@ int relay_open_far(struct relay *r, int ret_far[3], struct err *err)
 	int flags = r->detached ? O_RDWR : O_WRONLY;
 	int far[3] = { -1, -1, -1 };
 
-	if (!r->tty && (open_far(r->in.fd, r->in.inode, false, O_RDONLY, &far[0], err) < 0 ||
+	if (!r->tty && (open_far(input_end_of(r), r->in.inode, false, O_RDONLY, &far[0], err) < 0 ||
 			open_far(r->out[0].fd, r->out[0].inode, true, flags, &far[1], err) < 0 ||
 			open_far(r->out[1].fd, r->out[1].inode, true, flags, &far[2], err) < 0)) {
 		for (size_t i = 0; i < ARRAY_SIZE(far); i++)
@@ -612,6 +623,7 @@ void relay_hung_up(struct relay *r)
 int relay_come_back(struct relay *r, int master_fd, struct err *err)
 {
 	r->parked = false;
+	r->in.n_dumped = 0;
 	if (master_fd >= 0 && r->out[0].fd >= 0) {
 		r->next_master = master_fd;
 		return 0;
@@ -626,6 +638,7 @@ int relay_come_back(struct relay *r, int master_fd, struct err *err)
 void relay_unpark(struct relay *r)
 {
 	r->parked = r->gone = false;
+	r->in.n_dumped = 0;
 	input_go_on(r);
 	relay_output_ended(r);
 }

@@ -97,6 +97,8 @@ bool relay_awaits(const struct relay *r);
 
 /* Does the end of this client's input end the process's stdin? */
 bool relay_client_owns(const struct relay_client *c);
+bool relay_client_has_own_pipe(
+	const struct relay_client *c); /* of stdin, to us: it does not write to the process's itself */
 
 /* Of a process that has been adopted: an attached client, process `pid` with this start time, owned its stdin before. Nobody else does until it is back or dead. */
 void relay_await_owner(struct relay *r, pid_t pid, uint64_t start_time);
@@ -133,17 +135,38 @@ void relay_take_rest(struct relay *r);
 /* Can it still be written to? */
 bool relay_has_input(const struct relay *r);
 
-/* What has been written to the process's stdin, or waits here to be, and that it has not read: a copy, the caller's to free. It stays where it is. Nothing for a terminal. */
+/* It is about to be dumped: whoever ends its stdin from here on, what is unread stays in the pipe, and the process does not see the end before relay_release_stdin(). */
+int relay_hold_stdin(struct relay *r, struct err *err);
+void relay_release_stdin(struct relay *r);
+
+/* What has been written to the process's stdin, or waits here to be, and that it has not read: a copy, the caller's to free. It stays where it is, and is noted: see relay_dumped(). Nothing for a
+ * terminal. */
 int relay_copy_unread(struct relay *r, char **ret_data, size_t *ret_len, struct err *err);
 
-/* Before the process runs: let its stdin begin with this. ERR_LIMIT: its pipe does not take so much. */
+/* Before the process runs, and before anybody writes to it: let its stdin begin with this. ERR_LIMIT: its pipe does not take so much. */
 int relay_put_unread(struct relay *r, const char *data, size_t len, struct err *err);
+
+/* It comes back out of another image than it went into: its stdin begins with this, in the place of what is noted as dumped, and what was written meanwhile comes after it. `far`: its own end of the pipe
+ * that it had. *ret_far: of the one that it gets instead, the caller's, also when what follows fails; untouched: it keeps the old one. */
+int relay_renew_stdin(struct relay *r, int far, const char *data, size_t len, int *ret_far, struct err *err);
+
+/* A pipe, by its inode, of which so many bytes at its beginning are in the image that its process has gone into. */
+struct relay_dumped {
+	uint64_t pipe, bytes;
+};
+
+/* While the process is away: which pipes these are, the process's own or a client's, for whoever gives what is in them to the next shim. Borrowed. */
+const struct relay_dumped *relay_dumped(const struct relay *r, size_t *ret_n);
+/* Is it away, and how much of this pipe's beginning is in the image then? */
+bool relay_is_away(const struct relay *r, uint64_t pipe, uint64_t *ret_dumped);
+/* Those of the shim before this one, with v, which is copied. */
+void relay_set_dumped(struct relay *r, const struct relay_dumped *v, size_t n);
 
 /* The process is frozen, and what it is may come back as another one. ret_far: the ends of its pipes that it has, opened once more, the caller's (-1: none); as long as they
  * are open nobody sees an end, neither here nor at a client. One whose near end is closed already comes as the end of a pipe that says so. */
 int relay_open_far(struct relay *r, int ret_far[3], struct err *err);
 
-/* From here on, until relay_come_back() or relay_unpark(): what fails at a terminal is no end. `gone`: the process is dead, a hang-up will not pass by itself. */
+/* From here on, until relay_come_back() or relay_unpark(): what fails at a terminal is no end, and nothing is taken from who writes to its stdin: whoever follows this shim gets it. `gone`: the process is dead, a hang-up will not pass by itself. */
 void relay_park(struct relay *r, bool gone);
 
 /* It is back, with this master of a new terminal (-1: none; taken). What the old one still holds is read before. */
@@ -151,9 +174,6 @@ int relay_come_back(struct relay *r, int master_fd, struct err *err);
 
 /* It has not gone after all; or it will not come back: relay_process_ended() follows. */
 void relay_unpark(struct relay *r);
-
-/* Throw away what it has not read. */
-void relay_drop_unread(struct relay *r);
 
 bool relay_is_tty(const struct relay *r);
 int relay_fd(const struct relay *r, Stream stream); /* our end of it, borrowed; -1: it is closed */

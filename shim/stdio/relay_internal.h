@@ -72,6 +72,7 @@ struct source {
 	struct event *readable;
 	char *data; /* RELAY_INPUT_BYTES; NULL: it splices */
 	size_t len, at;
+	size_t dumped; /* of what has been read of it, so much is in the image */
 };
 
 struct input {
@@ -83,6 +84,9 @@ struct input {
 	uint64_t awaited_start;
 	bool ending; /* its owner has ended it: what the sources had by then is taken, and then it closes */
 	LIST_HEAD(, source) sources;
+	int held_fd; /* while it is dumped: one more write end; -1: it is not */
+	size_t n_dumped;
+	struct relay_dumped *dumped; /* the pipes whose beginnings are in the image */
 };
 
 struct relay_client {
@@ -92,6 +96,7 @@ struct relay_client {
 	pid_t pid; /* 0: nobody knows */
 	void *arg;
 	bool with_stdin; /* it may still write to it */
+	bool own_pipe;   /* what it writes comes through a pipe to us */
 	bool gone;       /* it has left: what it wrote is still taken, and with its source it goes */
 	uint64_t taken;  /* bytes that were taken from its pipe of stdin */
 };
@@ -146,12 +151,17 @@ Saved__Output *output_save(const struct output *o);
 int output_resume(struct output *o, const Saved__Output *s, struct err *err);
 void output_forget_logs(struct output *o);
 
+/* relay.c */
+int relay_reopen(int fd, int flags);          /* another open file of the same; -1: errno */
+int relay_give(int fd, uid_t uid, gid_t gid); /* the end of a pipe to the process's user; -1: errno */
+
 /* input.c */
 int input_start(struct relay *r, struct err *err);
 void input_close(struct relay *r);
-void input_end(struct relay *r);   /* its owner ends it: input_close(), once what others wrote before is taken */
-void input_stop(struct relay *r);  /* a terminal's: nothing can be written for now */
-void input_go_on(struct relay *r); /* write what waits */
+void input_end(struct relay *r);         /* its owner ends it: input_close(), once what others wrote before is taken */
+void input_stop(struct relay *r);        /* a terminal's: nothing can be written for now */
+int input_end_of(const struct relay *r); /* an end of the process's pipe that can be written to; -1: there is none */
+void input_go_on(struct relay *r);       /* write what waits */
 /* takes fd. */
 int input_add_source(struct relay *r, int fd, struct relay_client *client, struct err *err);
 /* It leaves. False: what it wrote is not taken yet, and the client is input's to free. */
