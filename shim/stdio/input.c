@@ -608,12 +608,15 @@ int relay_copy_unread(struct relay *r, char **ret_data, size_t *ret_len, struct 
 	return 0;
 }
 
+static int too_much(size_t len, struct err *err)
+{
+	return err_set(err, ERR_LIMIT, "the %zu bytes that its stdin held do not fit into a pipe", len);
+}
+
 /* All of it, at once. */
 static int fill(int fd, const char *data, size_t len, struct err *err)
 {
-	if (len == 0 || write(fd, data, len) == (ssize_t)len)
-		return 0;
-	return err_set(err, ERR_LIMIT, "the %zu bytes that its stdin held do not fit into a pipe", len);
+	return len == 0 || write(fd, data, len) == (ssize_t)len ? 0 : too_much(len, err);
 }
 
 /* Two pieces of data leave room unused between them. */
@@ -684,12 +687,13 @@ static int move_rest(int from, int to, size_t before, struct err *err)
 {
 	size_t len = bytes_in(from);
 	cleanup_free char *data = xmalloc(len + 1);
-	ssize_t n = len > 0 ? read(from, data, len) : 0;
+	ssize_t n;
 
-	if (n <= 0)
-		return 0;
-	make_room(to, before + (size_t)n);
-	return fill(to, data, (size_t)n, err);
+	make_room(to, before + len);
+	if ((size_t)fcntl(to, F_GETPIPE_SZ) < before + len + PIPE_BUF)
+		return too_much(before + len, err); /* it stays where it is */
+	n = len > 0 ? read(from, data, len) : 0;
+	return n > 0 ? fill(to, data, (size_t)n, err) : 0;
 }
 
 int relay_renew_stdin(struct relay *r, int far, const char *data, size_t len, int *ret_far, struct err *err)
