@@ -231,6 +231,8 @@ static int read_once(int fd, struct status_record *rec, struct err *err)
 		n = pread(fd, (char *)rec + have, sizeof(*rec) - have, (off_t)have);
 		have += n > 0 ? (size_t)n : 0;
 	} while ((n < 0 && errno == EINTR) || (n > 0 && have < sizeof(*rec)));
+	if (n < 0 && errno == ESPIPE)
+		return err_set(err, ERR_CONFIG, "the status record is no regular file");
 	if (n < 0)
 		return err_sys(err, "cannot read the status record");
 	if (have != sizeof(*rec))
@@ -277,9 +279,12 @@ static int read_record(int fd, struct status_record *ret_rec, struct err *err)
 	return 0;
 }
 
+/* A FIFO in the place of the record, or of the lock file, would be waited for. */
+#define RECORD_FLAGS (O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+
 int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *err)
 {
-	cleanup_fd int fd = openat(dir_fd, STATEDIR_STATUS, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd = openat(dir_fd, STATEDIR_STATUS, O_RDONLY | RECORD_FLAGS);
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "there is no status record");
@@ -309,7 +314,7 @@ static bool is_shim_alive(int root_fd, const char *id, int fd)
 
 	if (statedir_is_locked(fd, STATEDIR_LOCK_SHIM))
 		return true;
-	lock_fd = openat(root_fd, in_directory(id, STATEDIR_LOCK, path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	lock_fd = openat(root_fd, in_directory(id, STATEDIR_LOCK, path), O_RDONLY | RECORD_FLAGS);
 	return lock_fd >= 0 && statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
 }
 
@@ -320,7 +325,7 @@ int statedir_read_status_of(int root_fd, const char *id, struct status_record *r
 
 	if (statedir_check_id(id, err) < 0)
 		return -1;
-	fd = openat(root_fd, in_directory(id, STATEDIR_STATUS, path), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(root_fd, in_directory(id, STATEDIR_STATUS, path), O_RDONLY | RECORD_FLAGS);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return err_set(err, ERR_NOT_FOUND, "container '%s' does not exist", id);
 	if (fd < 0)
@@ -356,7 +361,7 @@ static int write_record(int fd, const struct status_record *rec, struct err *err
 /* The first one appears whole: a reader would take an empty file for a damaged one. */
 static int make_record(int dir_fd, const struct status_record *rec, struct err *err)
 {
-	cleanup_fd int fd = openat(dir_fd, STATEDIR_LOCK, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	cleanup_fd int fd = openat(dir_fd, STATEDIR_LOCK, O_WRONLY | RECORD_FLAGS);
 
 	if (fd >= 0 && write_record(fd, rec, err) < 0)
 		return -1;
@@ -373,7 +378,7 @@ int statedir_write_status(int dir_fd, struct status_record *rec, struct err *err
 	rec->version = STATUS_RECORD_VERSION;
 	rec->quick_sum = quick_sum(rec);
 	rec->checksum = checksum(rec);
-	fd = openat(dir_fd, STATEDIR_STATUS, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dir_fd, STATEDIR_STATUS, O_WRONLY | RECORD_FLAGS);
 	if (fd < 0 && errno == ENOENT)
 		return make_record(dir_fd, rec, err);
 	if (fd < 0)
@@ -562,7 +567,7 @@ enum container_status statedir_refresh(const struct status_record *rec)
 
 int statedir_open_lock(int dir_fd, bool make, int *ret_fd, struct err *err)
 {
-	int fd = openat(dir_fd, STATEDIR_LOCK, O_RDWR | O_NOFOLLOW | O_CLOEXEC | (make ? O_CREAT : 0), 0600);
+	int fd = openat(dir_fd, STATEDIR_LOCK, O_RDWR | RECORD_FLAGS | (make ? O_CREAT : 0), 0600);
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "there is no lock file");

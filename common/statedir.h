@@ -112,7 +112,7 @@ int statedir_open_root(const char *path, bool make, int *ret_fd, struct err *err
 int statedir_open(int root_fd, const char *id, int *ret_dir_fd, struct err *err);
 
 /* Read and verify the record. ERR_NOT_FOUND if there is none, ERR_PERMISSION if it is another's, ERR_CONFIG if size, magic, version
- * or checksum are wrong. ret_rec is untouched on failure. Does not wait, but looks again for
+ * or checksum are wrong, or it is no regular file. ret_rec is untouched on failure. Does not wait, but looks again for
  * some hundred microseconds before it calls a block damaged that a writer may be in the middle
  * of. Strings in ret_rec end in NUL whatever the file holds. */
 int statedir_read_status(int dir_fd, struct status_record *ret_rec, struct err *err);

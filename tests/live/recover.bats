@@ -501,6 +501,27 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	thole exec "$c" true < /dev/null
 }
 
+@test "a status record that is no regular file: nobody waits for it, and list goes on with the others" {
+	detached sleep 1000
+	local cmd good=$c
+	c=$c-b
+	detached sleep 1000
+	lose_shim
+	mv "$ROOT/$c/status" "$T/good"
+	mkfifo -m 600 "$ROOT/$c/status"
+	for cmd in state recover 'delete --force'; do
+		refused 1 "container '$c': .*the status record is no regular file" timeout 60 "$THOLE" --root "$ROOT" $cmd "$c"
+	done
+	refused 125 "container '$c': .*the status record is no regular file" timeout 60 "$THOLE" --root "$ROOT" exec "$c" true
+	timeout 60 "$THOLE" --root "$ROOT" list > "$T/out" 2> "$T/err"
+	contains "$(cat "$T/out")" "$good"
+	contains "$(cat "$T/err")" "container '$c': the status record is no regular file"
+	mv "$T/good" "$ROOT/$c/status"
+	thole recover "$c"
+	thole delete --force "$c"
+	thole delete --force "$good"
+}
+
 @test "a status record that is another container's: nobody acts on that one by this one's name" {
 	detached sleep 1000
 	local pid other=$c
