@@ -263,11 +263,7 @@ int call_undo(const struct client *cl, const char *id, struct err *err)
 
 bool call_shim_lives(int dir_fd)
 {
-	cleanup_fd int lock_fd = -1;
-	struct err ignored;
-
-	return statedir_open_lock(dir_fd, false, &lock_fd, &ignored) == 0 &&
-	       statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
+	return statedir_shim_lives(dir_fd);
 }
 
 bool call_peer_is_dying(const struct call *c)

@@ -69,7 +69,7 @@ int call_signal_init(const char *id, int dir_fd, int sig, struct err *err);
  * answers. `heard`: the last one did. *tries starts as 0. */
 bool call_again(int *tries, bool heard, const struct err *err);
 
-/* Does a shim live for this state directory? False when there is no lock file. */
+/* Does a shim live for this state directory, whatever has become of the lock file? */
 bool call_shim_lives(int dir_fd);
 
 /* Is who was called on his way out, so that the end of the connection comes next? */

@@ -306,16 +306,34 @@ static const char *in_directory(const char *id, const char *name, char ret[IN_DI
 	return ret;
 }
 
+static bool is_locked_at(int at_fd, const char *path)
+{
+	cleanup_fd int fd = openat(at_fd, path, O_RDONLY | RECORD_FLAGS);
+
+	return fd >= 0 && statedir_is_locked(fd, STATEDIR_LOCK_SHIM);
+}
+
 /* `fd`: the container's status record, which mostly is its lock file as well. */
 static bool is_shim_alive(int root_fd, const char *id, int fd)
 {
 	char path[IN_DIRECTORY_MAX];
-	cleanup_fd int lock_fd = -1;
 
-	if (statedir_is_locked(fd, STATEDIR_LOCK_SHIM))
-		return true;
-	lock_fd = openat(root_fd, in_directory(id, STATEDIR_LOCK, path), O_RDONLY | RECORD_FLAGS);
-	return lock_fd >= 0 && statedir_is_locked(lock_fd, STATEDIR_LOCK_SHIM);
+	return statedir_is_locked(fd, STATEDIR_LOCK_SHIM) ||
+	       is_locked_at(root_fd, in_directory(id, STATEDIR_LOCK, path));
+}
+
+bool statedir_shim_lives(int dir_fd)
+{
+	return is_locked_at(dir_fd, STATEDIR_LOCK) || is_locked_at(dir_fd, STATEDIR_STATUS);
+}
+
+bool statedir_is_locked_elsewhere(int dir_fd, int lock_fd)
+{
+	cleanup_fd int fd = openat(dir_fd, STATEDIR_STATUS, O_RDONLY | RECORD_FLAGS);
+	struct stat a, b;
+
+	return fd >= 0 && fstat(fd, &a) == 0 && fstat(lock_fd, &b) == 0 &&
+	       (a.st_ino != b.st_ino || a.st_dev != b.st_dev) && statedir_is_locked(fd, STATEDIR_LOCK_SHIM);
 }
 
 int statedir_read_status_of(int root_fd, const char *id, struct status_record *ret_rec, bool *ret_shim, struct err *err)

@@ -183,6 +183,12 @@ int statedir_unlock(int lock_fd, enum statedir_lock which, struct err *err);
 /* Does somebody hold byte `which`? Probes with F_OFD_GETLK, never takes it. ret_pid is not available for OFD locks. */
 bool statedir_is_locked(int lock_fd, enum statedir_lock which);
 
+/* Does a shim live? It has the lock file locked, or the status record, where another file has been put in the place of the lock file since (statedir_write_status()). */
+bool statedir_shim_lives(int dir_fd);
+
+/* Is the status record another file than `lock_fd`, the lock file, and does a shim have that one? */
+bool statedir_is_locked_elsewhere(int dir_fd, int lock_fd);
+
 /* Connect to ROOT/ID/NAME (control.sock or start), SOCK_SEQPACKET, close-on-exec, whatever the path's length. inode: which socket that has to be, so that nothing is said to another; 0: any.
  * ECONNREFUSED and ENOENT come as ERR_GONE (nobody listens); ERR_PERMISSION: it is another socket. Waits while too many others do for who listens: ERR_STATE after ten seconds. */
 int statedir_connect(int dir_fd, const char *name, uint64_t inode, int *ret_fd, struct err *err);

@@ -127,7 +127,7 @@ void container_cancel_create(struct container *c);
 
 /* Become, with a new object, a container that somebody else has created: what its files say, and its init if that still lives (the same boot, start time and
  * pidfd inode), whose end is then noticed. An end that nobody has recorded yet is recorded. ERR_NOT_FOUND: there is none. Changes nothing else. On failure the
- * object is only good to be freed. */
+ * object is only good to be freed. Whoever takes the lock is refused with ERR_BUSY or ERR_STATE while the shim lives that has it, whatever file has the lock's name by now. */
 enum container_load {
 	CONTAINER_LOAD_SERVE, /* be its shim: takes the lock (ERR_BUSY: it has one), makes the control socket */
 	CONTAINER_LOAD_UNDO,  /* takes the lock, made if it is missing; also one without a readable record */

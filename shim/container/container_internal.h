@@ -88,10 +88,14 @@ struct container {
 	int start_fd;   /* the listening start socket, until init has it */
 	int control_fd; /* the listening control socket, until it is taken */
 	struct status_record rec;
-	bool served;               /* loaded: somebody else has created it */
-	bool joined;               /* loaded only to run processes in it */
-	bool adopted;              /* loaded for good: as if we had created it */
-	ino_t init_pid_ns;         /* loaded: the pid namespace in which its pid was recorded; 0: it was not */
+	bool served;       /* loaded: somebody else has created it */
+	bool joined;       /* loaded only to run processes in it */
+	bool adopted;      /* loaded for good: as if we had created it */
+	ino_t init_pid_ns; /* loaded: the pid namespace in which its pid was recorded; 0: it was not */
+	struct {
+		pid_t pid;
+		uint64_t start_time;
+	} former;                  /* loaded: the shim that state.json names; pid 0: none */
 	struct oci_config *config; /* NULL when it is no more needed: a running container without hooks */
 
 	struct proc_limits limits; /* the caller's, above which ours are */

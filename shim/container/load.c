@@ -4,6 +4,7 @@
  * The files are ours alone (statedir.h), but old: the init that they name may have ended, and its pid may be another's by now. So it is taken for the same only with
  * the same boot, start time and, from kernel 6.9 on, pidfd inode; and it is only ever reached through the pidfd that was compared. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,14 @@ static int open_directory(struct container *c, enum container_load how, struct e
 		return -1;
 	if (statedir_open_lock(c->dir_fd, how == CONTAINER_LOAD_UNDO, &c->lock_fd, err) < 0)
 		return err_add(err, "container '%s'", c->id);
-	if (how == CONTAINER_LOAD_JOIN || statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0)
+	if (how == CONTAINER_LOAD_JOIN)
 		return 0;
+	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0) {
+		/* Its client finds that one at the next try. */
+		if (!statedir_is_locked_elsewhere(c->dir_fd, c->lock_fd))
+			return 0;
+		err_set(err, ERR_BUSY, "has a shim");
+	}
 	if (err->code == ERR_BUSY)
 		return err_set(err, ERR_BUSY, "container '%s' has a shim", c->id);
 	return err_add(err, "container '%s'", c->id);
@@ -143,13 +150,18 @@ static void note_end(struct container *c)
 		log_warn("container '%s': %s", c->id, err.text);
 }
 
-/* Groups have not outlived a reboot: what has their names now is somebody else's. */
-static void forget_former_boot(struct container *c)
+static bool is_of_former_boot(const struct container *c)
 {
 	char boot_id[PROC_BOOT_ID_SIZE];
 	struct err ignored;
 
-	if (!c->rec.boot_id[0] || proc_boot_id(boot_id, &ignored) < 0 || strcmp(boot_id, c->rec.boot_id) == 0)
+	return c->rec.boot_id[0] && proc_boot_id(boot_id, &ignored) == 0 && strcmp(boot_id, c->rec.boot_id) != 0;
+}
+
+/* Groups have not outlived a reboot: what has their names now is somebody else's. */
+static void forget_former_boot(struct container *c)
+{
+	if (!is_of_former_boot(c))
 		return;
 	cgroup_free(c->cgroup);
 	c->cgroup = NULL;
@@ -240,6 +252,35 @@ static int check_sight(const struct container *c, struct err *err)
 		       c->id);
 }
 
+static bool former_lives(const struct container *c)
+{
+	struct proc_stat st;
+	struct err ignored;
+
+	return proc_stat(c->former.pid, &st, &ignored) == 0 && st.start_time == c->former.start_time &&
+	       !proc_is_dying(c->former.pid);
+}
+
+#define FORMER_MS 2000 /* for one that has given up its lock to end */
+
+/* Two shims are kept apart by the lock, but not where another file has been put in its place. Start times are of one boot, pids of one pid namespace. */
+static int check_former(const struct container *c, struct err *err)
+{
+	cleanup_fd int pidfd = -1;
+	struct err ignored;
+
+	if (c->former.pid <= 0 || !c->former.start_time || is_of_former_boot(c) ||
+	    (c->init_pid_ns && c->init_pid_ns != proc_pid_namespace(0)) || !former_lives(c))
+		return 0;
+	if (proc_pidfd_open(c->former.pid, c->former.start_time, &pidfd, &ignored) == 0)
+		poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, FORMER_MS);
+	if (!former_lives(c))
+		return 0;
+	return err_set(err, ERR_STATE,
+		       "shim %d of container '%s' lives, but '" STATEDIR_LOCK "' is not the file that it has locked",
+		       (int)c->former.pid, c->id);
+}
+
 /* It has ended while nobody was there but its keeper, whose pidfd still tells how; or before, and its output has not been read to the end, for which the keeper stays. */
 static bool kept_init(struct container *c)
 {
@@ -278,6 +319,8 @@ int container_load(struct container *c, enum container_load how, struct err *err
 	c->served = true;
 	c->joined = how == CONTAINER_LOAD_JOIN;
 	if (open_directory(c, how, err) < 0 || read_files(c, how, err) < 0)
+		return -1;
+	if (how != CONTAINER_LOAD_JOIN && check_former(c, err) < 0)
 		return -1;
 	forget_former_boot(c);
 	if (how != CONTAINER_LOAD_UNDO && check_sight(c, err) < 0)

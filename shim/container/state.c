@@ -718,6 +718,16 @@ static void load_init(struct container *c, struct json_object *top)
 		state_set_text(c->init.passed[i], sizeof(c->init.passed[i]), string_at(streams, stream_names[i]));
 }
 
+static void load_shim(struct container *c, struct json_object *top)
+{
+	struct json_object *shim;
+
+	if (!json_object_object_get_ex(top, "shim", &shim) || !json_object_is_type(shim, json_type_object))
+		return;
+	c->former.pid = (pid_t)number_at(shim, "pid");
+	c->former.start_time = number_at(shim, "startTime");
+}
+
 static void load_dump(struct container *c, struct json_object *o)
 {
 	struct json_object *dumper;
@@ -774,6 +784,7 @@ int state_load(struct container *c, struct err *err)
 	if (json_object_object_get_ex(o, "resctrl", &list) && json_object_is_type(list, json_type_object))
 		load_resctrl(c, list);
 	load_init(c, top);
+	load_shim(c, top);
 	c->last_exec = last_process(o);
 	json_object_put(top);
 	return 0;

@@ -522,6 +522,45 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	thole delete --force "$good"
 }
 
+@test "a lock file that is not the one that the shim has locked: nobody takes its container, and its commands still reach it" {
+	local cmd shim pid
+	for cmd in 'delete --force' 'kill KILL'; do
+		detached sleep 1000
+		shim=$(shim_of "$c") pid=$(init_of "$c")
+		cp -p "$ROOT/$c/lock" "$T/lock"
+		mv "$T/lock" "$ROOT/$c/lock"
+		thole recover "$c"
+		shim_is alive
+		equal "$(shim_of "$c") $(shims)" "$shim $shim"
+		case $cmd in
+		kill*) thole kill "$c" KILL ;;
+		*) thole delete --force "$c" ;;
+		esac
+		wait_for pid_gone "$pid"
+		thole delete --force "$c"
+		wait_for pid_gone "$shim"
+	done
+}
+
+@test "the same when the status record is another file too: the shim that state.json names is found alive" {
+	detached sleep 1000
+	local cmd name shim
+	shim=$(shim_of "$c")
+	for name in lock status; do
+		cp -p "$ROOT/$c/$name" "$T/$name"
+		mv "$T/$name" "$ROOT/$c/$name"
+	done
+	for cmd in recover 'delete --force' kill; do
+		refused 1 "shim $shim of container '$c' lives, but 'lock' is not the file that it has locked" thole $cmd "$c"
+	done
+	is "$c" running
+	equal "$(shims)" "$shim"
+	# One that is dead is in nobody's way.
+	lose_shim
+	thole recover "$c"
+	thole delete --force "$c"
+}
+
 @test "a status record that is another container's: nobody acts on that one by this one's name" {
 	detached sleep 1000
 	local pid other=$c
