@@ -6,6 +6,7 @@
 #include "client/call.h"
 #include "client/command.h"
 #include "common/fd.h"
+#include "common/statedir.h"
 
 #define DELETED_MS 40000 /* a shim waits for half a minute for whom it has killed to end */
 
@@ -30,6 +31,17 @@ static int request(struct call *c, const char *id, int dir_fd, Request *req, Rep
 	return r;
 }
 
+/* Without the lock file no shim takes the container. Whoever is removing it takes the record away first: a lock file that is missing for that has no record beside it. */
+static int remake_lock(int dir_fd, struct err *err)
+{
+	cleanup_fd int lock_fd = -1;
+
+	if (statedir_inode(dir_fd, STATEDIR_LOCK) || !statedir_inode(dir_fd, STATEDIR_STATUS) ||
+	    call_shim_lives(dir_fd))
+		return 0;
+	return statedir_open_lock(dir_fd, true, &lock_fd, err);
+}
+
 static int delete_once(const struct client *cl, const char *id, bool force, struct err *err)
 {
 	cleanup_call struct call c = CALL_NONE;
@@ -47,6 +59,8 @@ static int delete_once(const struct client *cl, const char *id, bool force, stru
 			err->code = ERR_GONE;
 		return r;
 	}
+	if (force && remake_lock(dir_fd, err) < 0)
+		return err_add(err, "container '%s'", id);
 	req.which_body = Request_delete_tag;
 	req.body.delete.force = force;
 	c.patience_ms = force ? CALL_HUNG_MS : 0;

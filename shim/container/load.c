@@ -45,8 +45,13 @@ static int open_directory(struct container *c, enum container_load how, struct e
 {
 	if (statedir_open(c->root_fd, c->id, &c->dir_fd, err) < 0)
 		return -1;
-	if (statedir_open_lock(c->dir_fd, how == CONTAINER_LOAD_UNDO, &c->lock_fd, err) < 0)
+	if (statedir_open_lock(c->dir_fd, how == CONTAINER_LOAD_UNDO, &c->lock_fd, err) < 0) {
+		if (err->code == ERR_NOT_FOUND && statedir_inode(c->dir_fd, STATEDIR_STATUS))
+			return err_set(err, ERR_CONFIG,
+				       "container '%s': there is no lock file: 'delete --force %s' removes it", c->id,
+				       c->id);
 		return err_add(err, "container '%s'", c->id);
+	}
 	if (how == CONTAINER_LOAD_JOIN)
 		return 0;
 	if (statedir_lock(c->dir_fd, c->lock_fd, STATEDIR_LOCK_SHIM, false, err) == 0) {

@@ -440,7 +440,7 @@ untouched() {
 	bad "log driver 'x' is not known" 'jq -c ".container.logSetup.drivers = \"x\"" < "$good/state.json" > state.json'
 	bad "cannot open 'state.json'" 'rm state.json'
 	bad "cannot open 'config.json'" 'rm config.json'
-	bad 'lock' 'rm lock'
+	bad "there is no lock file: 'delete --force $c' removes it" 'rm lock'
 	bad 'control.sock' 'rm -f control.sock; mkdir control.sock; touch control.sock/x'
 	mv "$ROOT/$c/state.json" "$T/state.json"
 	mkfifo "$ROOT/$c/state.json"
@@ -561,6 +561,38 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	thole delete --force "$c"
 }
 
+@test "without its lock file a container goes with delete --force, also through a shim that lives" {
+	local cmd pid shim
+	for shim in lives lost; do
+		detached sleep 1000
+		pid=$(init_of "$c") shim=$shim:$(shim_of "$c")
+		case $shim in lost*) lose_shim ;; esac
+		rm "$ROOT/$c/lock"
+		case $shim in
+		lost*)
+			for cmd in recover upgrade pause delete kill; do
+				refused 1 "container '$c': there is no lock file: 'delete --force $c' removes it" thole $cmd "$c"
+			done
+			;;
+		*) shim_is alive ;;
+		esac
+		not pid_gone "$pid"
+		thole delete --force "$c"
+		[ ! -e "$ROOT/$c" ]
+		wait_for pid_gone "$pid"
+		wait_for pid_gone "${shim#*:}"
+	done
+	# Nor is it said to be gone while a shim lives that nobody reaches.
+	detached sleep 1000
+	shim=$(shim_of "$c")
+	cp -p "$ROOT/$c/status" "$T/status"
+	mv "$T/status" "$ROOT/$c/status"
+	rm "$ROOT/$c/lock"
+	refused 1 "shim $shim of container '$c' lives" thole delete --force "$c"
+	lose_shim
+	thole delete --force "$c"
+}
+
 @test "a status record that is another container's: nobody acts on that one by this one's name" {
 	detached sleep 1000
 	local pid other=$c
@@ -580,10 +612,6 @@ group_dirs() { find /sys/fs/cgroup -type d -name "thole-$c" 2> /dev/null; }
 	thole kill "$c" KILL
 	exits 137 thole wait "$c"
 	not pid_gone "$pid"
-	# Nor does delete --force say that it has done what it has not.
-	rm "$ROOT/$other/lock"
-	refused 1 'there is no lock file' thole delete --force "$other"
-	ln "$ROOT/$other/status" "$ROOT/$other/lock"
 	thole delete --force "$other"
 }
 
