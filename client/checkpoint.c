@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "client/image.h"
 #include "client/json.h"
 #include "common/fd.h"
 #include "common/manifest.h"
@@ -215,14 +216,16 @@ static int take_status_fd(const struct criu_options *o, int *ret_fd, struct err 
 int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
 			  struct checkpoint_files *ret, struct err *err)
 {
+	const char *images = o->image_path ? o->image_path : CHECKPOINT_IMAGE_PATH;
 	struct checkpoint_files f cleanup_checkpoint_files = CHECKPOINT_FILES_NONE;
 	cleanup_free char *criu = NULL;
 
 	if (take_status_fd(o, &f.status_fd, err) < 0 || checkpoint_find_criu(cl, &criu, err) < 0 ||
 	    fill_options(o, criu, &f.options_fd, err) < 0)
 		return -1;
-	if (path_open_directory(o->image_path ? o->image_path : CHECKPOINT_IMAGE_PATH, make ? &f.images : NULL,
-				&f.images_fd, err) < 0 ||
+	if (image_spare(images, err) < 0 || (o->work_path && image_spare(o->work_path, err) < 0))
+		return -1;
+	if (path_open_directory(images, make ? &f.images : NULL, &f.images_fd, err) < 0 ||
 	    (o->work_path && path_open_directory(o->work_path, &f.work, &f.work_fd, err) < 0)) {
 		checkpoint_files_unmake(&f);
 		return -1;

@@ -25,8 +25,8 @@ void checkpoint_files_close(struct checkpoint_files *f);
 void checkpoint_files_unmake(const struct checkpoint_files *f);
 #define cleanup_checkpoint_files __attribute__((cleanup(checkpoint_files_close)))
 
-/* Open them. `make`: the directories are made (0700) when they are missing. criu is --criu, else $THOLE_CRIU, else one in PATH, else the one beside the build. ERR_CRIU: there is none.
- * What is made is noted, for checkpoint_files_unmake(). */
+/* Open them. `make`: the directories are made (0700) when they are missing. criu is --criu, else $THOLE_CRIU, else one in PATH, else the one beside the build. ERR_CRIU: there is none;
+ * ERR_USAGE: one of the directories is an image of a set, or in one. What is made is noted, for checkpoint_files_unmake(). */
 int checkpoint_files_open(const struct client *cl, const struct criu_options *o, bool make,
 			  struct checkpoint_files *ret, struct err *err);
 

@@ -139,6 +139,8 @@ int from_files(const struct client *cl, const struct from *f, const char *id, co
 	again.ext_unix_sk |= f->m.ext_unix_sk;
 	again.file_locks |= f->m.file_locks;
 	again.files = keep ? "keep" : has ? "restore" : "check";
+	if (o->work_path && image_spare(o->work_path, err) < 0)
+		return -1;
 	if ((o->work_path ? path_open_directory(o->work_path, &made, &work_fd, err)
 			  : open_work(f->image_fd, id, &work_fd, err)) < 0)
 		return -1;

@@ -17,6 +17,7 @@
 
 #include "client/unprivileged.h"
 #include "common/fd.h"
+#include "common/path.h"
 #include "common/proc.h"
 
 #define MEMORY_MAX (512ul << 20)
@@ -337,5 +338,58 @@ int image_fits(const struct manifest *m, const char *id, struct err *err)
 			       m->architecture, u.machine);
 	if (id && strcmp(m->id, id) != 0)
 		return err_set(err, ERR_CONFIG, "image '%s' is of container '%s', not of '%s'", m->name, m->id, id);
+	return 0;
+}
+
+/* ---- what is written beside it --------------------------------------------------------------------------------------------- */
+
+/* Its directory, or the nearest one above that is there; what cannot be opened has no image. */
+static int open_nearest(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_free char *above = NULL;
+	struct err ignored;
+
+	if (fd >= 0 || path_absolute(path, &above, &ignored) < 0)
+		return fd;
+	while (fd < 0 && above[1]) {
+		*(strrchr(above, '/') == above ? above + 1 : strrchr(above, '/')) = '\0';
+		fd = open(above, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return fd;
+}
+
+/* A manifest alone may be anybody's. */
+static bool is_image(int fd)
+{
+	return faccessat(fd, MANIFEST_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       faccessat(fd, "inventory.img", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Are these a pre-dump and what it lies in? */
+static bool lies_in(int fd, int above_fd)
+{
+	struct stat own, there;
+
+	return fstat(fd, &own) == 0 && fstatat(above_fd, MANIFEST_PARENT, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       own.st_dev == there.st_dev && own.st_ino == there.st_ino;
+}
+
+int image_spare(const char *path, struct err *err)
+{
+	cleanup_fd int fd = open_nearest(path);
+
+	for (int i = 0; fd >= 0 && i <= MANIFEST_PARENTS_MAX; i++) {
+		int above_fd;
+
+		if (is_image(fd))
+			return err_set(err, ERR_USAGE,
+				       "'%s' is, or would be in, an image of a set, which stays as it is", path);
+		above_fd = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (above_fd >= 0 && !lies_in(fd, above_fd))
+			fd_close(&above_fd);
+		fd_close(&fd);
+		fd = above_fd;
+	}
 	return 0;
 }

@@ -23,6 +23,9 @@ void image_report_release(struct image_report *r);
  * failure. Waits as long as that takes. */
 int image_examine(int dir_fd, enum image_depth depth, struct image_report *ret, struct err *err);
 
+/* Is something to be written into the directory `path`, or as a file or directory of that name? ERR_USAGE: it would come into an image of a set, which has to stay as its manifest says. */
+int image_spare(const char *path, struct err *err);
+
 /* Can it be restored here? ERR_UNSUPPORTED: another architecture. `id`: of the container that it is to be of; NULL: any. */
 int image_fits(const struct manifest *m, const char *id, struct err *err);
 

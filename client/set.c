@@ -22,6 +22,8 @@ void set_release(struct set *s)
 
 int set_open(const char *path, struct path_made *made, int *ret_fd, struct err *err)
 {
+	if (made && image_spare(path, err) < 0)
+		return -1;
 	if (made && mkdir(path, 0700) == 0)
 		*made = (struct path_made) { xstrdup(path), xstrdup(path) };
 	else if (made && errno != EEXIST)

@@ -23,7 +23,8 @@ struct set {
 void set_release(struct set *s);
 #define cleanup_set __attribute__((cleanup(set_release)))
 
-/* Open it. `made`: it is made (0700) when it is missing, but nothing above it, which may be a disk that is not mounted; NULL: it has to be there. ret_fd is the caller's. */
+/* Open it. `made`: it is made (0700) when it is missing, but nothing above it, which may be a disk that is not mounted; NULL: it has to be there. ret_fd is the caller's.
+ * ERR_USAGE: it is to be written to, and is an image. */
 int set_open(const char *path, struct path_made *made, int *ret_fd, struct err *err);
 
 /* Be the only one who changes it, as long as this descriptor or a copy of it is open. ERR_BUSY: somebody is. */

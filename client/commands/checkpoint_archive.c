@@ -155,6 +155,8 @@ static int export_to_file(int image_fd, const struct image_report *r, const char
 		return err_sys(err, "cannot make '%s'", path);
 	if (!real && path_absolute(path, &real, err) < 0)
 		return -1;
+	if (image_spare(real, err) < 0)
+		return -1;
 	temporary = xasprintf("%s.%d.tmp", real, (int)getpid());
 	if (open_new(real, temporary, &named, &to, err) < 0)
 		return -1;

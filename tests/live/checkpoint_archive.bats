@@ -203,3 +203,35 @@ import_refused() { # REGEX FILE
 	refused 1 "cannot open '$T/set': Is a directory" thole checkpoint export "$T/set/one" "$T/set"
 	equal "$(find "$T" -maxdepth 1 -name '*tmp')" ''
 }
+
+# Prints what is in the set, and its digests.
+contents() { (cd "$T/set" && find . -type f -exec sha256sum {} + && find . ! -type f) | sort; }
+
+@test "an image stays as it is: whatever another command would write there is refused, and names it" {
+	local before to
+	thole checkpoint export "$T/set/one" "$T/one.tar"
+	rm -f "$T/set"/*.log
+	before=$(contents)
+	mkdir "$T/set/one/parent"
+	for to in one latest one/sub one/parent; do
+		refused 1 "'$T/set/$to' is, or would be in, an image" timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --to "$T/set/$to" "$c"
+		refused 1 "'$T/set/$to' is, or would be in, an image" timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$T/set/$to" "$c"
+		refused 1 "'$T/set/$to' is, or would be in, an image" timeout 60 "$THOLE" --root "$ROOT" checkpoint --pre-dump --image-path "$T/set/$to" "$c"
+		refused 1 "'$T/set/$to' is, or would be in, an image" timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$T/plain" --work-path "$T/set/$to" "$c"
+		refused 1 "'$T/set/$to' is, or would be in, an image" thole checkpoint import "$T/one.tar" "$T/set/$to"
+	done
+	rmdir "$T/set/one/parent"
+	for to in one/x.tar latest/x.tar one/core-1.img; do
+		refused 1 'is, or would be in, an image' thole checkpoint export "$T/set/one" "$T/set/$to"
+	done
+	refused 125 "'$T/set/one' is, or would be in, an image" timeout 60 "$THOLE" --root "$ROOT" restore -d --bundle "$B" --from "$T/set/one" --work-path "$T/set/one" "$c.new"
+	equal "$(contents)" "$before"
+	not test -e "$T/plain"
+	thole checkpoint inspect "$T/set/one" > /dev/null
+	# A plain one is replaced, and another program's manifest.json is no image.
+	mkdir "$T/plain"
+	echo '{}' > "$T/plain/manifest.json"
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$T/img" "$c"
+	timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$T/img" --work-path "$T/plain" "$c"
+	thole checkpoint export "$T/set/one" "$T/plain/x.tar"
+}
