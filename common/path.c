@@ -79,7 +79,12 @@ int path_make(const char *path, mode_t mode, struct path_made *ret, struct err *
 
 int path_open_directory(const char *path, struct path_made *made, int *ret_fd, struct err *err)
 {
-	if (made && path_make(path, 0700, made, err) < 0)
+	/* The caller's umask may take away even the owner's rights. */
+	mode_t old = umask(0077);
+	int r = made ? path_make(path, 0700, made, err) : 0;
+
+	umask(old);
+	if (r < 0)
 		return -1;
 	/* By the path that was made: a link in the other one may lead elsewhere. */
 	*ret_fd = open(made && made->path ? made->path : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -23,7 +23,7 @@ void path_made_release(struct path_made *m);
 /* The same, of any path. The caller releases ret, whatever comes of it. */
 int path_make(const char *path, mode_t mode, struct path_made *ret, struct err *err);
 
-/* Open a directory. `made`: it is made (0700) when it is missing, as by path_make(); NULL: it has to be there. ret_fd is the caller's. */
+/* Open a directory. `made`: it is made (0700, whatever the umask) when it is missing, as by path_make(); NULL: it has to be there. ret_fd is the caller's. */
 int path_open_directory(const char *path, struct path_made *made, int *ret_fd, struct err *err);
 
 /* Take back what was made, from the last on, as far as it is empty. */

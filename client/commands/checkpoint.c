@@ -2,6 +2,7 @@
 /* thole checkpoint: write a running container to files, and stop it, keep it or let it go on. */
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "client/call.h"
 #include "client/checkpoint.h"
@@ -196,6 +197,8 @@ int cmd_checkpoint(const struct client *cl, const struct invocation *inv, struct
 
 	if (check_words(cl, inv, &word, err) < 0)
 		return -1;
+	/* What we make is its owner's alone, and his in any case: the caller's umask may take away even that. */
+	umask(0077);
 	if (word && !strcmp(word, "inspect"))
 		return checkpoint_inspect(inv->operands[1], err);
 	if (word && !strcmp(word, "export"))

@@ -235,3 +235,14 @@ contents() { (cd "$T/set" && find . -type f -exec sha256sum {} + && find . ! -ty
 	timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$T/img" --work-path "$T/plain" "$c"
 	thole checkpoint export "$T/set/one" "$T/plain/x.tar"
 }
+
+@test "what is made is its owner's alone, whatever the umask" {
+	local umask
+	thole checkpoint export "$T/set/one" "$T/one.tar"
+	for umask in 777 000; do
+		(umask $umask && timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --rootfs=none --to "$T/to.$umask" "$c")
+		(umask $umask && timeout 60 "$THOLE" --root "$ROOT" checkpoint --leave-running --image-path "$T/img.$umask/a" --work-path "$T/work.$umask/a" "$c")
+		(umask $umask && thole checkpoint import "$T/one.tar" "$T/in.$umask" && thole checkpoint export "$T/set/one" "$T/out.$umask")
+		equal "$(find "$T"/*."$umask" ! -type l -printf '%y%m\n' | sort -u | xargs)" 'd700 f600'
+	done
+}
