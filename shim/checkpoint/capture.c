@@ -387,6 +387,20 @@ static bool has_vanished(const struct writer *w, const struct err *err)
 		err_is_sys(err, ESTALE));
 }
 
+#define PATH_TOLD_MAX 255 /* bytes */
+
+/* In front of the reason, for which the line has to have room: of a long path its end. */
+static void add_path(const char *dir, const char *name, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/%s", dir, name);
+	const size_t len = strlen(path);
+	const char *end = len > PATH_TOLD_MAX ? path + len - PATH_TOLD_MAX : path;
+
+	while ((*end & 0xc0) == 0x80)
+		end++; /* not from within a character */
+	err_add(err, "%s%s", end > path ? "..." : "", end);
+}
+
 static int put_children(struct writer *w, const struct place *in, struct err *err)
 {
 	cleanup_dir DIR *dir = fd_list(in->fd);
@@ -400,7 +414,7 @@ static int put_children(struct writer *w, const struct place *in, struct err *er
 			continue;
 		}
 		if (!w->named)
-			err_add(err, "%s/%s", in->path, name);
+			add_path(in->path, name, err);
 		w->named = true;
 		return -1;
 	}

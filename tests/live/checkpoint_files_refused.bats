@@ -442,3 +442,16 @@ wreck_large() { head -c 20M /dev/zero > "$ROOTFS/large"; }
 	to_set --name next
 	nothing_hidden
 }
+
+@test "a path that is too long: the error has its end, and the reason" {
+	writing "$ROOTFS"
+	python3 - "$ROOTFS" <<- 'END'
+		import os, sys
+		os.chdir(sys.argv[1])
+		for _ in range(30):
+		    os.mkdir("d" * 200)
+		    os.chdir("d" * 200)
+	END
+	refused 1 "container.s files: \.\.\.d+/d{200}: its path is longer than [0-9]+ bytes" to_set --leave-running --name one
+	rm -r "$ROOTFS/$(printf 'd%.0s' {1..200})"
+}
