@@ -234,7 +234,7 @@ int groups_undo(struct container *c, struct err *err)
 	if (!c->cgroup || c->rec.groups_made)
 		return 0;
 	/* Named, and perhaps refused because a container below another root has them: nobody of ours can be in there yet. A scope ends by itself, with the shim. */
-	if (cgroup_is_empty(c->cgroup) && cgroup_remove(c->cgroup, err) < 0)
+	if (cgroup_is_empty(c->cgroup) && cgroup_remove(c->cgroup, false, err) < 0)
 		return -1;
 	cgroup_free(c->cgroup);
 	c->cgroup = NULL;
@@ -253,24 +253,45 @@ bool groups_are_anothers(struct container *c)
 	return load_config(c, &ignored) == 0 && oci_has_new_ns(c->config, OCI_NS_PID);
 }
 
+/* What nobody uses is removed, and the rest is named. */
+static void leave_to_others(struct container *c)
+{
+	cleanup_free char *used = xstrdup("");
+	struct cgroup_view v;
+	struct err err;
+
+	if (cgroup_remove(c->cgroup, true, &err) < 0)
+		log_warn("container '%s': %s", c->id, err.text);
+	for (size_t i = 0; cgroup_view(c->cgroup, i, &v); i++) {
+		cleanup_free char *before = used;
+
+		used = access(v.host_path, F_OK) < 0
+			       ? take_ptr(before)
+			       : xasprintf("%s%s'%s'", before, before[0] ? ", " : "", v.host_path);
+	}
+	if (used[0]) {
+		free(c->remark);
+		c->remark =
+			xasprintf("container '%s' is removed, but not its cgroup %s: it is in use by other processes",
+				  c->id, used);
+		log_warn("%s", c->remark);
+	}
+	cgroup_forget(c->cgroup);
+}
+
 int groups_remove(struct container *c, struct err *err)
 {
 	if (!c->cgroup)
 		return 0;
 	cgroup_close_join(c->cgroup);
 	if (groups_are_anothers(c) && stay_in_use(c)) {
-		free(c->remark);
-		c->remark =
-			xasprintf("container '%s' is removed, but not its cgroup '%s': it is in use by other processes",
-				  c->id, cgroup_freezer_dir(c->cgroup));
-		log_warn("%s", c->remark);
-		cgroup_forget(c->cgroup);
+		leave_to_others(c);
 		return 0;
 	}
 	if (!cgroup_is_empty(c->cgroup) && cgroup_kill(c->cgroup, SIGKILL, err) < 0)
 		return -1;
 	give_back_scope(c);
-	if (cgroup_remove(c->cgroup, err) < 0)
+	if (cgroup_remove(c->cgroup, false, err) < 0)
 		return -1;
 	/* Whoever is in groups of these names from now on is of another container. */
 	cgroup_forget(c->cgroup);

@@ -454,7 +454,7 @@ int cgroup_unmake(struct cgroup *cg, struct err *err)
 		rmdir(cg->h[i].dir);
 		cg->h[i].made = false;
 	}
-	return cgroup_remove(cg, err);
+	return cgroup_remove(cg, false, err);
 }
 
 bool cgroup_was_found(const struct cgroup *cg)
@@ -591,12 +591,12 @@ static int remove_group(struct hierarchy *h, struct err *err)
 	return 0;
 }
 
-int cgroup_remove(struct cgroup *cg, struct err *err)
+int cgroup_remove(struct cgroup *cg, bool unused, struct err *err)
 {
 	int ret = 0;
 
 	for (size_t i = 0; i < cg->n; i++)
-		if (cg->h[i].made && remove_group(&cg->h[i], err) < 0)
+		if (cg->h[i].made && (!unused || tree_is_empty(cg->h[i].dir)) && remove_group(&cg->h[i], err) < 0)
 			ret = -1;
 	return ret;
 }

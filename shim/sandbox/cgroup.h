@@ -108,8 +108,9 @@ struct cgroup_pids cgroup_pids(const struct cgroup *cg);
 bool cgroup_is_empty(const struct cgroup *cg);
 
 /* Remove the groups, child groups first, and those parents that cgroup_create made. Waits up to two seconds for what is
- * being freed. Success when they are gone already. */
-int cgroup_remove(struct cgroup *cg, struct err *err);
+ * being freed. Success when they are gone already.
+ * unused: only those that no process is in or below. */
+int cgroup_remove(struct cgroup *cg, bool unused, struct err *err);
 
 /* Is anybody in it or below, whichever pid namespace he is in? v1 counts the zombies, too, and can tell by its pids controller only; false when nobody can tell. */
 bool cgroup_is_populated(const struct cgroup *cg);

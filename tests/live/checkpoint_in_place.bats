@@ -53,6 +53,29 @@ reaches() { [ "$(last_in "$1")" -gt "$2" ]; }
 	wait_for nothing_left
 }
 
+# The directories of the groups that the container has, in every hierarchy.
+its_groups() { find /sys/fs/cgroup -type d -name "thole-$c" | sort; }
+
+@test "somebody is in one of its groups meanwhile: delete removes the others, and names that one" {
+	local group stranger
+	args sleep 1000
+	thole run -d --bundle "$B" "$c" < /dev/null
+	group=$(thole_state "$c" .freezer)
+	[ -d "$group" ] || group=$(its_groups | grep -m 1 freezer) || group=$(its_groups | head -1)
+	stay
+	sleep 1000 < /dev/null > /dev/null 2>&1 3>&- &
+	stranger=$!
+	echo "$stranger" > "$group/cgroup.procs"
+	thole delete "$c" 2> "$T/err"
+	contains "$(cat "$T/err")" "not its cgroup '$group': it is in use"
+	equal "$(its_groups)" "$group"
+	kill -0 "$stranger"
+	kill "$stranger"
+	wait "$stranger" || true
+	wait_for rmdir "$group"
+	wait_for nothing_left
+}
+
 @test "the state in between: checkpointed, without processes, with its shim; what needs processes names the state" {
 	local shim
 	args sleep 1000
