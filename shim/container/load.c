@@ -174,6 +174,8 @@ static void forget_former_boot(struct container *c)
 	c->scope_unit = NULL;
 	resctrl_release(&c->resctrl);
 	c->dumper = (struct criu_left) { 0 };
+	free(c->restoring_log);
+	c->restoring_log = NULL;
 }
 
 void container_drop_roots(struct container *c)
