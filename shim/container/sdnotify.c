@@ -70,6 +70,9 @@ size_t sdnotify_filter(const char *message, size_t len, char *to, size_t size)
 	const char *end = message + len;
 	size_t used = 0;
 
+	/* Some send a string with its NUL, and systemd takes it. */
+	if (message < end && end[-1] == '\0')
+		end--;
 	while (message < end) {
 		const char *newline = memchr(message, '\n', (size_t)(end - message));
 		size_t n = (size_t)((newline ? newline : end) - message);

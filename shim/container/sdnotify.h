@@ -56,7 +56,7 @@ bool sdnotify_is_through(struct sdnotify *n, void (*through_cb)(void *arg), void
 Saved__Notifying *sdnotify_save(const struct sdnotify *n);
 int sdnotify_resume(struct event_base *base, const Saved__Notifying *s, struct sdnotify **ret, struct err *err);
 
-/* What of a message from inside may pass, at most `size` bytes, into `to`; returns its length. For the unit test. */
+/* What of a message from inside may pass, at most `size` bytes, into `to`; returns its length. One NUL at its end is no part of it. For the unit test. */
 size_t sdnotify_filter(const char *message, size_t len, char *to, size_t size);
 
 #endif

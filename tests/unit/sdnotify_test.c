@@ -42,6 +42,16 @@ static void test_what_does_not(void **state)
 	assert_string_equal(FILTERED("STATUS=a\0MAINPID=1\nREADY=1"), "READY=1\n");
 }
 
+/* Who sends a string with its NUL (sizeof) means the string. */
+static void test_one_nul_at_the_end_is_cut(void **state)
+{
+	assert_string_equal(FILTERED("READY=1\0"), "READY=1\n");
+	assert_string_equal(FILTERED("READY=1\n\0"), "READY=1\n");
+	assert_string_equal(FILTERED("STATUS=a\nREADY=1\0"), "STATUS=a\nREADY=1\n");
+	assert_string_equal(FILTERED("STATUS=a\nREADY=1\0\0"), "STATUS=a\n");
+	assert_string_equal(FILTERED("\0"), "");
+}
+
 static void test_what_does_not_fit_is_left_out_whole(void **state)
 {
 	char message[200];
@@ -57,6 +67,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_passes),
 		cmocka_unit_test(test_what_does_not),
+		cmocka_unit_test(test_one_nul_at_the_end_is_cut),
 		cmocka_unit_test(test_what_does_not_fit_is_left_out_whole),
 	};
 
