@@ -31,11 +31,16 @@ static int open_number(const char *path, int number, int *ret_fd, struct err *er
 {
 	cleanup_free char *name = numbered(path, number);
 	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "there is no '%s'", name);
 	if (fd < 0)
 		return err_sys(err, "cannot open log '%s'", name);
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		close(fd);
+		return err_set(err, ERR_NOT_FOUND, "'%s' is a directory", name);
+	}
 	*ret_fd = fd;
 	return 0;
 }
@@ -50,8 +55,9 @@ static int oldest_number(const char *path)
 
 	for (int number = 1, missing = 0; number <= ROTATED_MAX && missing < GAP_MAX; number++) {
 		cleanup_free char *name = numbered(path, number);
+		struct stat st;
 
-		missing = access(name, F_OK) < 0 ? missing + 1 : 0;
+		missing = stat(name, &st) < 0 || S_ISDIR(st.st_mode) ? missing + 1 : 0;
 		if (!missing)
 			oldest = number;
 	}

@@ -182,6 +182,12 @@ static void take_input(struct pump *p, size_t n)
 		p->state = PUMP_LEFT;
 }
 
+/* A terminal that hung up, a connection that was reset: the end, as for any reader. */
+static bool is_end(const struct pump *p)
+{
+	return (errno == EIO && p->from_kind == PUMP_TTY) || (errno == ECONNRESET && p->from_kind == PUMP_SOCKET);
+}
+
 /* False: there is nothing at the moment. */
 static bool fill(struct pump *p)
 {
@@ -192,8 +198,8 @@ static bool fill(struct pump *p)
 	n = read_some(p, p->buf + (p->keys ? KEYS_MAX : 0), PUMP_BUFFER);
 	if (n < 0 && would_block())
 		return false;
-	/* A terminal that hung up, a connection that was reset: the end, as for any reader. */
 	if (n <= 0) {
+		p->sys_errno = n < 0 && !is_end(p) ? errno : 0;
 		p->state = PUMP_ENDED;
 	} else {
 		p->got += (uint64_t)n;

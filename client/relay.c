@@ -37,6 +37,7 @@ struct loop {
 	bool has_exit;
 	struct err failure; /* it has ended by that, in the place of an Exit */
 	bool is_lost;       /* the connection is at its end */
+	bool has_failed;    /* what the process wrote could not be written, which was said */
 	bool has_refusal;   /* a signal found nobody: the container is in an image */
 	struct err refusal;
 	uint64_t stdin_before; /* bytes that shims before this one were given of our stdin */
@@ -377,8 +378,10 @@ static void close_output(struct loop *l, Stream stream, int *fd)
 	if (l->closed[stream])
 		return;
 	l->closed[stream] = true;
-	if (!l->r->attached && !is_gone(sys_errno))
+	if (!l->r->attached && !is_gone(sys_errno)) {
 		client_remark(l->r->cl, "cannot write to %s: %s", stream_names[stream], strerrordesc_np(sys_errno));
+		l->has_failed = true;
+	}
 	tell_closed(l, stream);
 	fd_close(fd);
 	fd_close(&l->r->held[stream == STREAM_STDERR]);
@@ -404,8 +407,12 @@ static void judge_pumps(struct loop *l)
 	if (in == PUMP_BROKEN && l->r->another && !l->closed[STREAM_STDIN] &&
 	    (l->r->terminal || l->is_lost || call_peer_is_dying(l->r->call)))
 		in = PUMP_OPEN;
-	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN))
+	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN)) {
+		if (in == PUMP_ENDED && !l->closed[STREAM_STDIN] && l->pump[STREAM_STDIN].sys_errno)
+			client_remark(l->r->cl, "cannot read stdin: %s",
+				      strerrordesc_np(l->pump[STREAM_STDIN].sys_errno));
 		close_stdin(l);
+	}
 	if (l->pump[STREAM_STDOUT].state == PUMP_BROKEN)
 		close_output(l, STREAM_STDOUT, &l->r->stdout_fd);
 	if (l->pump[STREAM_STDERR].state == PUMP_BROKEN)
@@ -721,5 +728,8 @@ int relay_run(struct relay *r, enum relay_end *ret_end, Exit *ret_exit, struct e
 	fd_close(&r->held[1]);
 	if (status == 0 && *ret_end == RELAY_EXIT)
 		*ret_exit = l.exit;
+	/* All is well only if its output is where it was to go. */
+	if (status == 0 && *ret_end == RELAY_EXIT && l.has_failed && l.exit.known && l.exit.code == 0)
+		ret_exit->code = !r->cl->oci ? 125 : r->process ? 255 : 1;
 	return status;
 }

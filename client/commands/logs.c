@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "client/call.h"
@@ -201,9 +202,16 @@ static int print_available(struct printer *p, struct logfile *f, struct err *err
 #define AFTER_END_MS                                                                                                   \
 	1000 /* how long the shim may take from the end of the process to the end of the log, or from write to write then */
 
+#define LOOK_MS                                                                                                        \
+	1000 /* how often to look whether the log's directory is another one, which inotify does not tell of a mount */
+
 struct follower {
 	const char *id;
-	int watch_fd;    /* inotify */
+	int watch_fd; /* inotify */
+	char *log_dir;
+	int log_watch; /* of that; -1: it is not there */
+	dev_t log_dev;
+	ino_t log_ino;
 	int pidfd;       /* of the container's init; -1: has ended */
 	int dir_fd;      /* its state directory; -1: there is none any more */
 	bool exec;       /* it is the log of an exec'd process */
@@ -216,6 +224,7 @@ struct follower {
 static void follower_release(struct follower *f)
 {
 	fd_close(&f->watch_fd);
+	free(f->log_dir);
 	fd_close(&f->pidfd);
 	fd_close(&f->exec_fd);
 	call_release(&f->end);
@@ -240,19 +249,38 @@ static void find_exec(struct follower *f, const char *name)
 		proc_pidfd_open(json_object_get_int(pid), json_object_get_uint64(start), &f->exec_fd, &err);
 }
 
+/* It may be removed, moved away or mounted over, and the log goes on in what is there instead. False: it is as it was. */
+static bool watch_log(struct follower *f)
+{
+	struct stat st = { 0 };
+	bool there = stat(f->log_dir, &st) == 0;
+
+	if (there ? f->log_watch >= 0 && st.st_dev == f->log_dev && st.st_ino == f->log_ino : f->log_watch < 0)
+		return false;
+	if (f->log_watch >= 0)
+		inotify_rm_watch(f->watch_fd, f->log_watch);
+	f->log_watch =
+		there ? inotify_add_watch(f->watch_fd, f->log_dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM)
+		      : -1;
+	f->log_dev = st.st_dev;
+	f->log_ino = st.st_ino;
+	return true;
+}
+
 /* The directory, since rotation replaces the file; the record, since its change tells the end. */
 static int watch_all(struct follower *f, const char *log_path, struct err *err)
 {
-	cleanup_free char *dir = xstrdup(log_path);
-	char *slash = strrchr(dir, '/'), status[64];
+	char *slash, status[64];
 
+	f->log_dir = xstrdup(log_path);
+	slash = strrchr(f->log_dir, '/');
 	if (slash)
-		slash[slash == dir] = '\0';
+		slash[slash == f->log_dir] = '\0';
 	f->watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (f->watch_fd < 0)
 		return err_sys(err, "cannot watch the log");
-	if (inotify_add_watch(f->watch_fd, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM) < 0)
-		return err_sys(err, "cannot watch '%s'", dir);
+	if (!watch_log(f) || f->log_watch < 0)
+		return err_sys(err, "cannot watch '%s'", f->log_dir);
 	snprintf(status, sizeof(status), "/proc/self/fd/%d", f->dir_fd);
 	if (inotify_add_watch(f->watch_fd, status, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF) <
 	    0)
@@ -357,7 +385,9 @@ static int follow(struct printer *p, struct logfile *log, struct follower *f, st
 			return 0;
 		if (p->n_read != before)
 			f->last_ms = clock_ms();
-		quiet = !wait_event(f, f->pidfd < 0 || (f->exec && f->exec_fd < 0) ? AFTER_END_MS : -1);
+		quiet = !wait_event(f, f->pidfd < 0 || (f->exec && f->exec_fd < 0) ? AFTER_END_MS : LOOK_MS);
+		if (watch_log(f))
+			continue;
 		if ((quiet && f->pidfd < 0 && has_ended(f)) || exec_is_over(f))
 			ended = true;
 	}
@@ -454,9 +484,13 @@ static int print_log(struct printer *p, const char *id, const char *path, uint64
 		     const struct logs_options *o, struct err *err)
 {
 	cleanup_logfile struct logfile log = LOGFILE_NONE;
-	struct follower f = {
-		.id = id, .watch_fd = -1, .pidfd = -1, .dir_fd = dir_fd, .exec_fd = -1, .end = CALL_NONE
-	};
+	struct follower f = { .id = id,
+			      .watch_fd = -1,
+			      .log_watch = -1,
+			      .pidfd = -1,
+			      .dir_fd = dir_fd,
+			      .exec_fd = -1,
+			      .end = CALL_NONE };
 	int r;
 
 	if ((tail == UINT64_MAX ? logfile_open(&log, path, err) : logfile_seek_tail(&log, path, p->format, tail, err)) <

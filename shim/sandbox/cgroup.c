@@ -354,6 +354,8 @@ int cgroup_write(const struct hierarchy *h, const char *field, const char *file,
 	if (err_is_sys(err, EBUSY) && !strncmp(file, "memory.", strlen("memory.")))
 		return err_set(err, ERR_SYS, "%s: more than %s bytes are in use, and the kernel cannot free them",
 			       field, value);
+	if (err_is_sys(err, EINVAL) && !strcmp(file, "memory.limit_in_bytes"))
+		return cgroup_v1_above_swap(h, field, value, err);
 	return err_add(err, "%s", field);
 }
 

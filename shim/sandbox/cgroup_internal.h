@@ -45,6 +45,9 @@ int cgroup_open_join_at(struct hierarchy *h, const char *dir, struct err *err);
 int cgroup_write(const struct hierarchy *h, const char *field, const char *file, const char *value, struct err *err);
 
 /* Which devices may be used. */
+/* The kernel has refused this limit of memory with EINVAL (err), as it does above that of memory and swap together: say so, if it is that. Returns -1. */
+int cgroup_v1_above_swap(const struct hierarchy *h, const char *field, const char *value, struct err *err);
+
 int cgroup_v1_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err);
 int cgroup_v2_devices(struct cgroup *cg, const struct oci_resources *r, struct err *err);
 

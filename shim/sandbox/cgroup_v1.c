@@ -242,3 +242,17 @@ int cgroup_v1_fill_cpuset(const struct hierarchy *h, const char *dir, bool made,
 	}
 	return 0;
 }
+
+int cgroup_v1_above_swap(const struct hierarchy *h, const char *field, const char *value, struct err *err)
+{
+	cleanup_free char *path = xasprintf("%s/memory.memsw.limit_in_bytes", h->dir), *text = NULL;
+	struct err ignored;
+
+	if (fd_read_file_at(AT_FDCWD, path, 64, &text, &ignored) < 0 ||
+	    strtoull(text, NULL, 10) >= strtoull(value, NULL, 10))
+		return err_add(err, "%s", field);
+	err_set(err, ERR_SYS, "%s: %s is above the limit of memory and swap together, which is %.*s", field, value,
+		(int)strcspn(text, "\n"), text);
+	err->sys_errno = EINVAL; /* of a pair the other one is tried first, then */
+	return -1;
+}

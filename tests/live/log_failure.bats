@@ -374,3 +374,39 @@ stdout F three'
 stdout F four'
 	equal "$(thole_state "$c" .container.log.failing)" null
 }
+
+@test "the log's directory is another one, by removal and by a move: who follows sees every line" {
+	args sh -c 'echo l1; n=2; while [ ! -e /tmp/end ]; do if [ -e "/tmp/$n" ]; then echo "l$n"; n=$((n + 1)); fi; usleep 5000; done'
+	mkdir "$T/ld"
+	thole run -d --bundle "$B" --log-path "$T/ld/x.log" "$c" < /dev/null
+	in_background "$THOLE" --root "$ROOT" logs -f "$c" > "$T/followed" 2> "$T/said"
+	local client=$!
+	shows() { grep -qx "$1" "$T/followed"; }
+	logged() { grep -q "F $1\$" "$T/ld/x.log"; }
+	next() { touch "$B/rootfs/tmp/$1" && wait_for logged "l$1" && wait_for shows "l$1"; }
+	wait_for shows l1
+	mv "$T/ld" "$T/ld.old"
+	mkdir "$T/ld"
+	thole logs --reopen "$c"
+	next 2
+	next 3
+	rm -r "$T/ld"
+	mkdir "$T/ld"
+	thole logs --reopen "$c"
+	next 4
+	next 5
+	touch "$B/rootfs/tmp/end"
+	exits 0 wait $client
+	equal "$(grep -c '^l' "$T/followed")" 5
+}
+
+@test "a directory has the name of a rotated file: logs shows the files" {
+	args sh -c 'echo one; while [ ! -e /tmp/go ]; do usleep 1000; done; echo two'
+	thole run -d --bundle "$B" --log-path "$T/x.log" "$c" < /dev/null
+	mkdir "$T/x.log.1" "$T/x.log.2"
+	touch "$B/rootfs/tmp/go"
+	thole wait "$c" > "$T/out"
+	equal "$(thole logs "$c" | tr '\n' ' ')" 'one two '
+	equal "$(thole logs --tail 1 "$c")" two
+	equal "$(thole logs -f "$c" | tr '\n' ' ')" 'one two '
+}

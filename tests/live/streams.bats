@@ -304,6 +304,36 @@ setup_test() { bundle; }
 	exits 0 thole wait "$c"
 }
 
+@test "run, exec: output that cannot be written is a failure, unless the process has failed itself" {
+	local s=0
+	args sh -c 'echo hi'
+	"$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > /dev/full 2> "$T/err" || s=$?
+	equal "$s $(cat "$T/err")" '125 thole: cannot write to stdout: No space left on device'
+	args sh -c 'echo hi; exit 3'
+	s=0
+	"$THOLE" --root "$ROOT" run --bundle "$B" "$c" < /dev/null > /dev/full 2> "$T/err" || s=$?
+	equal $s 3
+	detached sleep 1000
+	s=0
+	"$THOLE" --root "$ROOT" exec "$c" echo hi < /dev/null > /dev/full 2> "$T/err" || s=$?
+	equal "$s $(cat "$T/err")" '125 thole: cannot write to stdout: No space left on device'
+}
+
+@test "run, exec, attach: a stdin that cannot be read is told, and ends" {
+	args sh -c 'wc -c; echo done'
+	# The memory is that of this shell, not of a program that it becomes.
+	run_it() { "$THOLE" --root "$ROOT" run --bundle "$B" "$c" > "$T/out" 2> "$T/err"; }
+	run_it < /proc/self/mem
+	equal "$(tr '\n' ' ' < "$T/out")" '0 done '
+	equal "$(cat "$T/err")" 'thole: cannot read stdin: Input/output error'
+	args sh -c 'cat; exit 4'
+	thole run -d -i --bundle "$B" "$c" < /dev/null
+	"$THOLE" --root "$ROOT" exec "$c" cat < / > "$T/out" 2> "$T/err"
+	equal "$(cat "$T/err")" 'thole: cannot read stdin: Is a directory'
+	exits 4 "$THOLE" --root "$ROOT" attach "$c" < / 2> "$T/err"
+	equal "$(cat "$T/err")" 'thole: cannot read stdin: Is a directory'
+}
+
 # covers: run --interactive
 @test "detached with -i: stdin is open for who attaches, and half-close ends it" {
 	args sh -c 'while read l; do echo "got $l"; done; echo eof; exit 3'

@@ -25,6 +25,8 @@ memory_is() { # LIMIT SWAP
 	memory_is 268435456 536870912
 	thole update --memory 33554432 --memory-swap 33554432 "$c"
 	memory_is 33554432 33554432
+	# The kernel of v1 says EINVAL. On v2 it is no limit of memory and swap together.
+	if has_cgroup-v1; then refused 1 'linux.resources.memory.limit: 62914560 is above the limit of memory and swap together, which is 33554432' thole update --memory 60m "$c"; fi
 	thole update --memory 0.125GiB --memory-swap "256 MB" "$c"
 	memory_is 134217728 268435456
 	thole update --memory -1 "$c"
