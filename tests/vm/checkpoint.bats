@@ -195,6 +195,12 @@ own_criu() {
 @test "lazy pages from the other end: the memory is brought over from where the container was" {
 	local port=$((20000 + RANDOM % 20000)) first=$c
 	writes 24 0
+	# criu 4.2.1 takes every page for one of the stack, which is not lazy, where the stack pointer is at the beginning of a page (is_stack(): one process in 256).
+	while has_even_stack; do
+		thole delete --force "$c"
+		rm "$T/log.1"
+		writes 24 0
+	done
 	mkfifo "$T/ready"
 	in_background sh -c 'exec timeout 300 "$@" 7> "$0"' "$T/ready" "$THOLE" --root "$ROOT" checkpoint --image-path "$IMG" --lazy-pages --page-server 127.0.0.1:$port --status-fd 7 "$c" 2> "$T/source.err"
 	local source=$!
@@ -208,4 +214,5 @@ own_criu() {
 	not thole state "$first" 2> /dev/null
 }
 
+has_even_stack() { [[ $(awk '{ print $(NF - 1) }' "/proc/$(init_of "$c")/syscall") == *000 ]]; }
 no_server() { ! pgrep -P "$(shim_of "$c")" -f 'criu lazy-pages' > /dev/null; }
