@@ -139,7 +139,7 @@ figure() { thole checkpoint inspect "$SET/latest" | jq "$@"; }
 @test "the client, criu and the shim are killed while pre-dumps are made: the set is good, and the container runs on or is checkpointed" {
 	writes 8 64
 	to_set --leave-running --name old --pre-copy 2
-	local i pid who
+	local i pid
 	for ((i = 0; i < (THOLE_LONG ? 30 : 6); i++)); do
 		in_background "$THOLE" --root "$ROOT" checkpoint --to "$SET" --rootfs none --name "r$i" --pre-copy 3 --leave-running "$c" 2> /dev/null
 		pid=$!
