@@ -386,7 +386,7 @@ static int pick_mode(const char *id, int dir_fd, enum call_no_shim no_shim, enum
 #define STRANGER_MS 3000 /* for who is not the shim to say hello */
 #define HELLO_MS 30000   /* and for the shim, which may have something to wait for itself */
 
-/* Is another shim alive, which has noted itself in the record? One that only serves never does, and one that adopts not at once. */
+/* Is another shim alive, which has noted itself in the record? One that only serves never does, and one that adopts not at once: it may have been killed before, and that other one has followed it. */
 static bool is_stranger(int dir_fd, int sock)
 {
 	struct status_record rec;
@@ -396,7 +396,7 @@ static bool is_stranger(int dir_fd, int sock)
 
 	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.pid > 0 &&
 	       statedir_read_status(dir_fd, &rec, &ignored) == 0 && rec.shim_pid > 0 && rec.shim_pid != peer.pid &&
-	       !proc_is_dying(rec.shim_pid);
+	       !proc_is_dying(rec.shim_pid) && !proc_is_dying(peer.pid);
 }
 
 /* ERR_STATE: nothing has come. */

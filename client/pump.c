@@ -199,7 +199,7 @@ static bool fill(struct pump *p)
 	if (n < 0 && would_block())
 		return false;
 	if (n <= 0) {
-		p->sys_errno = n < 0 && !is_end(p) ? errno : 0;
+		p->read_errno = n < 0 && !is_end(p) ? errno : 0;
 		p->state = PUMP_ENDED;
 	} else {
 		p->got += (uint64_t)n;

@@ -43,8 +43,9 @@ struct pump {
 	int from, to; /* borrowed; -1: there is no such stream */
 	enum pump_kind from_kind, to_kind;
 	enum pump_state state;
-	int sys_errno;     /* of PUMP_BROKEN; of PUMP_ENDED: the source could not be read to its end (0: it was) */
-	struct keys *keys; /* borrowed; NULL: everything is passed on */
+	int sys_errno;                    /* of PUMP_BROKEN */
+	int read_errno;                   /* of PUMP_ENDED: the source could not be read to its end; 0: it was */
+	struct keys *keys;                /* borrowed; NULL: everything is passed on */
 	const struct pump_source *source; /* borrowed; NULL: `from` alone */
 	unsigned char *buf;               /* made when first needed */
 	size_t start, len;                /* what is read and not yet written */

@@ -408,9 +408,9 @@ static void judge_pumps(struct loop *l)
 	    (l->r->terminal || l->is_lost || call_peer_is_dying(l->r->call)))
 		in = PUMP_OPEN;
 	if (l->r->use_stdin && l->r->stdin_fd >= 0 && (in == PUMP_ENDED || in == PUMP_BROKEN)) {
-		if (in == PUMP_ENDED && !l->closed[STREAM_STDIN] && l->pump[STREAM_STDIN].sys_errno)
+		if (in == PUMP_ENDED && !l->closed[STREAM_STDIN] && l->pump[STREAM_STDIN].read_errno)
 			client_remark(l->r->cl, "cannot read stdin: %s",
-				      strerrordesc_np(l->pump[STREAM_STDIN].sys_errno));
+				      strerrordesc_np(l->pump[STREAM_STDIN].read_errno));
 		close_stdin(l);
 	}
 	if (l->pump[STREAM_STDOUT].state == PUMP_BROKEN)
