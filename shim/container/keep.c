@@ -89,7 +89,8 @@ static void hold_all(struct container *c)
 		hold(c, terminal_slot(p), relay_fd(p->relay, STREAM_STDOUT));
 	if (!r)
 		return;
-	hold(c, KEEPER_STDIN, relay_fd(r, STREAM_STDIN));
+	if (!relay_input_ends(r))
+		hold(c, KEEPER_STDIN, relay_fd(r, STREAM_STDIN));
 	if (relay_is_tty(r))
 		return; /* the master is one for all */
 	hold(c, KEEPER_STDOUT, relay_fd(r, STREAM_STDOUT));

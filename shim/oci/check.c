@@ -161,8 +161,18 @@ static bool is_same_device(const struct oci_device *a, const struct oci_device *
 	return a->type == b->type && a->major == b->major && a->minor == b->minor;
 }
 
+/* What is masked is bound from it, and streams that nobody has lead there. */
+static bool is_other_null(const struct oci_device *d)
+{
+	return !strcmp(d->path, "/dev/null") && (d->type == 'b' || d->type == 'p' || d->major != 1 || d->minor != 3);
+}
+
 static int check_devices(const struct oci_config *c, struct err *err)
 {
+	for (size_t i = 0; i < c->n_devices; i++)
+		if (is_other_null(&c->devices[i]))
+			return err_set(err, ERR_CONFIG,
+				       "linux.devices[%zu]: '/dev/null' has to be the null device, character device 1:3", i);
 	for (size_t i = 0; i < c->n_devices; i++)
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(c->devices[i].path, c->devices[k].path) &&

@@ -522,6 +522,11 @@ static uint64_t inode_of(int fd)
 	return fstat(fd, &st) < 0 ? 0 : st.st_ino;
 }
 
+bool relay_input_ends(const struct relay *r)
+{
+	return r->in.ending;
+}
+
 /* Append what is in this pipe, `limit` bytes at most; it stays there. */
 static int copy_pipe(int read_fd, uint64_t limit, char **data, size_t *len, struct err *err)
 {

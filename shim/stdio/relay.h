@@ -134,6 +134,8 @@ void relay_take_rest(struct relay *r);
 
 /* Can it still be written to? */
 bool relay_has_input(const struct relay *r);
+/* Has its end been said, and comes once all before it is taken? Nobody else may hold it open then. */
+bool relay_input_ends(const struct relay *r);
 
 /* It is about to be dumped: whoever ends its stdin from here on, what is unread stays in the pipe, and the process does not see the end before relay_release_stdin(). */
 int relay_hold_stdin(struct relay *r, struct err *err);

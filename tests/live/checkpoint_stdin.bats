@@ -131,6 +131,34 @@ all_came() { # WANTED
 	done
 }
 
+@test "while the container is away one client writes, and then the owner ends it: it comes, and then the end" {
+	started attach
+	mkfifo "$T/in2"
+	exec 8<> "$T/in2"
+	local owner=$CLIENT pipe
+	pipe=$(readlink "/proc/$(init_of "$c")/fd/0")
+	echo a1 >&9
+	wait_for taken
+	in_background "$THOLE" --root "$ROOT" attach "$c" < "$T/in2" > "$T/out2" 2> "$T/err2" 8>&- 9>&-
+	exec 7> "$T/in2" 8>&-
+	has_streams() { [ "$(find "/proc/$1/fd" -lname 'pipe:*' | wc -l)" -ge 3 ]; }
+	wait_for has_streams $!
+	echo b1 >&7
+	away
+	echo b2 >&7
+	empty2() { [ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$T/in2")" = 0 ]; }
+	wait_for empty2
+	exec 9>&-
+	# It has told its shim once it writes to the pipe of that no more.
+	ended() { ! ls -l "/proc/$owner/fd" | grep '^l-wx' | grep -qF "$pipe"; }
+	wait_for ended
+	thole restore "$c"
+	touch "$B/rootfs/tmp/go"
+	exits 6 wait "$owner"
+	equal "$(sort "$B/rootfs/tmp/got" | tr '\n' ' ')" 'a1 b1 b2 '
+	exec 7>&-
+}
+
 @test "a terminal in the foreground: its client goes on with the next shim, and what was typed meanwhile comes" {
 	config '.process.terminal = true'
 	args sh -c 'stty -echo; while [ ! -e /tmp/go ]; do usleep 1000; done; while read -r l && [ "$l" != end ]; do echo "[$l]"; done; exit 6'
