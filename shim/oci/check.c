@@ -171,8 +171,9 @@ static int check_devices(const struct oci_config *c, struct err *err)
 {
 	for (size_t i = 0; i < c->n_devices; i++)
 		if (is_other_null(&c->devices[i]))
-			return err_set(err, ERR_CONFIG,
-				       "linux.devices[%zu]: '/dev/null' has to be the null device, character device 1:3", i);
+			return err_set(
+				err, ERR_CONFIG,
+				"linux.devices[%zu]: '/dev/null' has to be the null device, character device 1:3", i);
 	for (size_t i = 0; i < c->n_devices; i++)
 		for (size_t k = 0; k < i; k++)
 			if (!strcmp(c->devices[i].path, c->devices[k].path) &&

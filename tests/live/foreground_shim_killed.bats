@@ -258,7 +258,7 @@ strike() {
 	local shim
 	shim=$(shim_of "$c") && kill -0 "$shim" 2> /dev/null || return 0
 	sleep "0.00$((RANDOM % 10))"
-	kill -KILL "$shim"
+	kill -KILL "$shim" 2> /dev/null || return 0 # all was given, and it has left
 	wait_for pid_gone "$shim"
 }
 

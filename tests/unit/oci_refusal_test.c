@@ -164,6 +164,8 @@ static const struct refusal wrong[] = {
 	{ "\"linux\":{\"devices\":[{\"path\":\"/dev/x\",\"type\":\"p\"},{\"path\":\"/dev/./"
 	  "x\",\"type\":\"c\",\"major\":1,\"minor\":3}]}",
 	  "linux.devices[1].path: '/dev/x' is listed twice, as different devices" },
+	{ "\"linux\":{\"devices\":[{\"path\":\"/dev/null\",\"type\":\"c\",\"major\":1,\"minor\":5}]}",
+	  "linux.devices[0]: '/dev/null' has to be the null device, character device 1:3" },
 	{ R "\"devices\":[{\"access\":\"r\"}]}}", "linux.resources.devices[0].allow: is missing" },
 	{ R "\"devices\":[{\"allow\":true}]}}", "linux.resources.devices[0].access: is missing" },
 	{ R "\"devices\":[{\"allow\":true,\"access\":\"rx\"}]}}",
