@@ -265,7 +265,7 @@ static int open_files_up(int dir_fd, struct err *err)
 	if (!dir)
 		return err_sys(err, "cannot read the image's directory");
 	if (fchmod(dir_fd, 0755) < 0)
-		return dir ? err_sys(err, "cannot change a view of the image") : -1;
+		return err_sys(err, "cannot change a view of the image");
 	while ((name = fd_list_next(dir)))
 		if (has_end(name, ".img") && fchmodat(dir_fd, name, 0644, 0) < 0)
 			return err_sys(err, "cannot change a view of '%s'", name);

@@ -6,7 +6,6 @@
  * that one: only so can the owner's end be the process's, whoever else has an end to write to. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -558,10 +557,7 @@ static int copy_pipe(int read_fd, uint64_t limit, char **data, size_t *len, stru
 /* The read end of stdin's pipe, for the moment only: held, it would keep the process's own close from being seen. */
 static int open_read_end(const struct relay *r)
 {
-	char link[40];
-
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", input_end_of(r));
-	return open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return relay_reopen(input_end_of(r), O_RDONLY | O_NONBLOCK);
 }
 
 /* What has been read of it, and what is in a client's pipe: the caller's own stdin stays the caller's. */

@@ -118,7 +118,7 @@ mounts_of() { # PID: without the numbers that the kernel gives
 	wait_for is "$c" running
 	seq 1 5000 >&9
 	# It has gone through our own pipe and lies in the container's.
-	wait_for empty "$T/in"
+	wait_for fifo_is_empty "$T/in"
 	checkpoint
 	exec 9>&-
 	wait_for has_gone "$c"
@@ -128,7 +128,6 @@ mounts_of() { # PID: without the numbers that the kernel gives
 	equal "$(md5sum < "$T/out")" "$(seq 1 6000 | md5sum)"
 }
 
-empty() { [ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$1")" = 0 ]; }
 has_gone() { ! [ -e "$ROOT/$1/status" ]; }
 
 @test "what several clients have typed and is not read yet is there after the restore, each one's in its order" {

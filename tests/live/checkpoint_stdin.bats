@@ -38,7 +38,7 @@ started() { # run | attach | exec
 }
 
 # All that was written so far is out of the fifo.
-taken() { [ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$T/in")" = 0 ]; }
+taken() { fifo_is_empty "$T/in"; }
 
 away() { thole checkpoint --to "$SET" --rootfs none "$c" > "$T/cp.out"; }
 
@@ -146,8 +146,7 @@ all_came() { # WANTED
 	echo b1 >&7
 	away
 	echo b2 >&7
-	empty2() { [ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$T/in2")" = 0 ]; }
-	wait_for empty2
+	wait_for fifo_is_empty "$T/in2"
 	exec 9>&-
 	# It has told its shim once it writes to the pipe of that no more.
 	ended() { ! ls -l "/proc/$owner/fd" | grep '^l-wx' | grep -qF "$pipe"; }

@@ -265,6 +265,11 @@ wait_for() { # COMMAND ARGS...: until it succeeds, at most WAIT_S (10) seconds
 	done
 }
 
+# Nothing that was written to this fifo is unread (FIONREAD).
+fifo_is_empty() { # FILE
+	[ "$(perl -e 'open my $f, "+<", shift or die; my $n = pack "i", 0; ioctl $f, 0x541B, $n; print unpack "i", $n' "$1")" = 0 ]
+}
+
 # ---- checks: each says what was there instead
 
 fail() {
